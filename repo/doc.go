@@ -1,0 +1,60 @@
+// Package repo is the contract of Holdfast's repositories: one typed interface
+// that GORM, MongoDB and memory satisfy alike, and that a locked repository
+// satisfies too, so that a service swaps one for the other by one line.
+//
+//	type Order struct {
+//		ID    int64  `gorm:"primaryKey" bson:"_id" json:"id"`
+//		Buyer string `json:"buyer"`
+//		Total int64  `json:"total"`
+//	}
+//
+//	func cheap(ctx context.Context, orders repo.Repository[Order]) ([]*Order, error) {
+//		total := repo.F[Order, int64]("Total")
+//		return orders.Find(ctx, total.Lt(1000), total.Asc(), repo.Limit(20))
+//	}
+//
+// # Entities
+//
+// An entity is a struct. Its key is the field that GORM takes as the primary
+// key, else the one with the BSON name _id, else the field ID; a type without
+// one is refused by the constructors. A key may have several fields.
+//
+// Some fields have a duty. They are marked by GORM's own types and tags
+// (gorm.DeletedAt, autoCreateTime, autoUpdateTime, gorm.Model) or by
+//
+//	Version   int64      `holdfast:"version"` // counted up by every save, checked against the store
+//	DeletedAt *time.Time `holdfast:"deleted"` // set by Delete, which then keeps the entity
+//	CreatedAt time.Time  `holdfast:"created"` // set once
+//	UpdatedAt time.Time  `holdfast:"updated"` // set by every save
+//
+// A name alone never gives a field a duty.
+//
+// # Ids
+//
+// Where a method takes an id it may be a value of the key's type; for an
+// integer key any integer that fits; for a text key any text; for an ObjectID
+// its 24 hex digits; and for every key, composite ones above all, an entity
+// with its key fields set. Anything else, a slice given as one id too, is
+// ErrInvalid. An id is always a value and never part of a query's text.
+//
+// # SmartSave
+//
+// SmartSave takes entities as JSON documents in the form of the Spring DTO.
+// Member names match json tags, else Go names, without regard to case. All
+// documents are checked before anything is stored. See Replace, Merge and
+// MergeNonNull for what happens to members that a document does not name.
+//
+// # Errors
+//
+// One sentinel per decision of the caller, matched by errors.Is. Errors that
+// concern elements of a list come in a *BatchError with their indexes.
+//
+// # What it does not promise
+//
+// The interface says nothing of isolation between two calls: FindByID, a
+// change and Save lose what another process saved in between, unless the
+// entity has a version field, or the change runs in Update of a locked
+// repository. Soft-deleted entities stay invisible, and there is no way to
+// query them but the store's own. Times keep the precision of the store:
+// microseconds or milliseconds.
+package repo

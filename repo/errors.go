@@ -1,0 +1,118 @@
+package repo
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/holdfast-go/holdfast/repo/internal/entity"
+)
+
+// The errors a caller decides by. Every error of a repository matches at most
+// one of them with errors.Is; the cause (a driver's error, a context's) stays
+// matchable beside it.
+var (
+	// ErrNotFound is returned when no entity has the id asked for, or when the
+	// stored one is marked as deleted.
+	ErrNotFound = errors.New("repo: not found")
+
+	// ErrEmptySave is returned by SmartSave for a list without documents,
+	// before any lock is taken and before the store is touched.
+	ErrEmptySave = errors.New("repo: nothing to save: the entity list is empty")
+
+	// ErrInvalid is returned for an argument that can never succeed: a nil
+	// entity, an id of a wrong type, a document that does not decode, an
+	// unknown field, an entity type without a key. Nothing was written.
+	ErrInvalid = entity.ErrInvalid
+
+	// ErrDuplicateKey is returned when a write would break a unique index or
+	// insert a key that exists.
+	ErrDuplicateKey = errors.New("repo: duplicate key")
+
+	// ErrStale is returned when the entity has a version field and the stored
+	// version is another one: somebody saved in between. Read again and retry.
+	ErrStale = errors.New("repo: stale version")
+
+	// ErrInTx is returned for a write that would become part of a transaction
+	// which the repository does not control, so that its lock would be given
+	// back before the commit.
+	ErrInTx = errors.New("repo: inside a foreign transaction")
+
+	// ErrTooMany is returned by SmartSave when the list has more documents or
+	// bytes than allowed.
+	ErrTooMany = errors.New("repo: too many documents")
+
+	// ErrUnsupported is returned when the store cannot do what was asked for:
+	// transactions on a store without them, a Native option of another store.
+	ErrUnsupported = errors.New("repo: unsupported by this store")
+)
+
+// ItemError says what is wrong with one element of a list.
+type ItemError struct {
+	// Index is the position in the caller's list.
+	Index int
+	// Pointer is the RFC 6901 JSON pointer to the bad member of a document; it
+	// is empty when the whole element is meant.
+	Pointer string
+	// ID is the key of the element where it is known, else nil.
+	ID any
+	// Err is the reason. It is never nil.
+	Err error
+}
+
+// Error names the element and the reason.
+func (e *ItemError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "element %d", e.Index)
+	if e.ID != nil {
+		fmt.Fprintf(&b, " (id %v)", e.ID)
+	}
+	if e.Pointer != "" {
+		b.WriteString(" " + e.Pointer)
+	}
+	return b.String() + ": " + e.Err.Error()
+}
+
+// Unwrap returns the reason.
+func (e *ItemError) Unwrap() error { return e.Err }
+
+// BatchError reports every failed element of a list at once. On SQL stores
+// nothing of the list was written; on MongoDB the elements that are not named
+// were.
+type BatchError struct {
+	// Items holds one entry per failed element, by ascending index.
+	Items []*ItemError
+}
+
+// shownItems bounds the text, not the list: ten thousand bad documents must
+// not make a megabyte of log.
+const shownItems = 5
+
+// Error lists the first failed elements and counts the rest.
+func (e *BatchError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "repo: %d failed", len(e.Items))
+	for i, it := range e.Items {
+		if i == shownItems {
+			fmt.Fprintf(&b, "; and %d more", len(e.Items)-shownItems)
+			break
+		}
+		if i == 0 {
+			b.WriteString(": ")
+		} else {
+			b.WriteString("; ")
+		}
+		b.WriteString(it.Error())
+	}
+	return b.String()
+}
+
+// Unwrap returns the failed elements, so that errors.Is and errors.As look
+// into each of them.
+func (e *BatchError) Unwrap() []error {
+	errs := make([]error, len(e.Items))
+	for i, it := range e.Items {
+		errs[i] = it
+	}
+	return errs
+}

@@ -1,0 +1,132 @@
+package entity
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// readMarkers finds the fields that have a duty, by `holdfast:"..."` or by
+// GORM's own types and tags. A name alone never marks a field, but for those
+// of gorm.Model, whose documentation gives them their duty.
+func (e *Entity) readMarkers() error {
+	for _, f := range e.Fields {
+		for _, m := range e.markersOf(f) {
+			slot, err := e.slot(m, f)
+			if err != nil {
+				return err
+			}
+			if *slot != nil && *slot != f {
+				return fmt.Errorf("%w: %s marks both %s and %s as %s", ErrInvalid, e.Type, (*slot).Name, f.Name, m)
+			}
+			*slot = f
+		}
+	}
+	return nil
+}
+
+func (e *Entity) markersOf(f *Field) []string {
+	var marks []string
+	if tag := f.Tag.Get("holdfast"); tag != "" {
+		for m := range strings.SplitSeq(tag, ",") {
+			marks = append(marks, strings.TrimSpace(m))
+		}
+	}
+	g := gormTag(f.Tag)
+	switch {
+	case isNamed(f.Type, "gorm.io/gorm", "DeletedAt"):
+		marks = append(marks, "deleted")
+	case tagHas(g, "autocreatetime"), f.Name == "CreatedAt" && e.inGormModel(f):
+		marks = append(marks, "created")
+	case tagHas(g, "autoupdatetime"), f.Name == "UpdatedAt" && e.inGormModel(f):
+		marks = append(marks, "updated")
+	case isNamed(f.Type, "gorm.io/plugin/optimisticlock", "Version"):
+		marks = append(marks, "version")
+	}
+	return marks
+}
+
+func (e *Entity) slot(mark string, f *Field) (**Field, error) {
+	var slot **Field
+	var ok bool
+	switch mark {
+	case "version":
+		slot, ok = &e.Version, isInt(f.Type.Kind())
+	case "deleted":
+		slot, ok = &e.Deleted, isNamed(f.Type, "gorm.io/gorm", "DeletedAt") || f.Type == reflect.TypeFor[*time.Time]()
+	case "created":
+		slot, ok = &e.Created, isTime(f.Type)
+	case "updated":
+		slot, ok = &e.Updated, isTime(f.Type)
+	default:
+		return nil, fmt.Errorf("%w: field %s of %s: unknown marker %q", ErrInvalid, f.Name, e.Type, mark)
+	}
+	if !ok {
+		return nil, fmt.Errorf("%w: field %s of %s cannot be marked %s: its type is %s", ErrInvalid, f.Name, e.Type, mark, f.Type)
+	}
+	return slot, nil
+}
+
+// inGormModel tells whether the field stands in an embedded gorm.Model.
+func (e *Entity) inGormModel(f *Field) bool {
+	t := e.Type
+	for _, i := range f.Index[:len(f.Index)-1] {
+		if t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		t = t.Field(i).Type
+	}
+	return isNamed(t, "gorm.io/gorm", "Model")
+}
+
+func isNamed(t reflect.Type, pkg, name string) bool { return t.Name() == name && t.PkgPath() == pkg }
+
+func isInt(k reflect.Kind) bool {
+	return k >= reflect.Int && k <= reflect.Int64 || k >= reflect.Uint && k <= reflect.Uint64
+}
+
+// isTime tells whether GORM and Holdfast can keep a time in t.
+func isTime(t reflect.Type) bool {
+	return t == reflect.TypeFor[time.Time]() || t == reflect.TypeFor[*time.Time]() || isInt(t.Kind())
+}
+
+// isScalarStruct tells whether a struct is one value, not a group of fields.
+func isScalarStruct(t reflect.Type) bool {
+	return t == reflect.TypeFor[time.Time]() || isNamed(t, "gorm.io/gorm", "DeletedAt")
+}
+
+// IsText tells whether t holds text, behind a pointer or not.
+func IsText(t reflect.Type) bool {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.Kind() == reflect.String
+}
+
+// Compares tells whether a value of type v can be compared with a field of
+// type f. It catches text against number and the like; for structs (sql.Null,
+// times, decimals) it trusts the store.
+func Compares(v, f reflect.Type) bool {
+	for f.Kind() == reflect.Pointer {
+		f = f.Elem()
+	}
+	for v.Kind() == reflect.Pointer {
+		v = v.Elem()
+	}
+	return v == f || basicClass(v) == basicClass(f) || basicClass(v) == 0 || basicClass(f) == 0
+}
+
+// basicClass groups the kinds that compare with each other; 0 is anything.
+func basicClass(t reflect.Type) int {
+	switch k := t.Kind(); {
+	case k == reflect.String:
+		return 1
+	case k == reflect.Bool:
+		return 2
+	case isInt(k), k == reflect.Float32, k == reflect.Float64:
+		return 3
+	default:
+		return 0
+	}
+}

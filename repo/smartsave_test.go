@@ -1,0 +1,162 @@
+package repo_test
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+type part struct {
+	K string `json:"k"`
+	N int    `json:"n"`
+}
+
+type doc struct {
+	ID       string
+	Name     string            `json:"name"`
+	Note     *string           `json:"note"`
+	Parts    []part            `json:"parts"`
+	Addr     part              `json:"addr"`
+	Labels   map[string]string `json:"labels"`
+	Extra    any               `json:"extra"`
+	Internal string            `json:"-"`
+}
+
+func list(docs ...string) repo.SmartSaveDTO { return repo.SmartSaveDTO{EntityList: docs} }
+
+func TestSmartSaveDTO(t *testing.T) {
+	t.Parallel()
+	t.Run("TextAndObjects", func(t *testing.T) {
+		var dto repo.SmartSaveDTO
+		if err := json.Unmarshal([]byte(`{"entityList":["{\"id\":\"1\"}", {"id":"2"}]}`), &dto); err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{`{"id":"1"}`, `{"id":"2"}`}; !reflect.DeepEqual(dto.EntityList, want) {
+			t.Fatalf("got %q, want %q", dto.EntityList, want)
+		}
+	})
+	t.Run("OtherKindsAreReportedTogether", func(t *testing.T) {
+		var dto repo.SmartSaveDTO
+		err := json.Unmarshal([]byte(`{"entityList":[1, {}, null, []]}`), &dto)
+		batch, ok := errors.AsType[*repo.BatchError](err)
+		if !ok || len(batch.Items) != 3 || batch.Items[2].Index != 3 || !errors.Is(err, repo.ErrInvalid) {
+			t.Fatalf("got %v", err)
+		}
+	})
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		dto  repo.SmartSaveDTO
+		opts []repo.SmartSaveOption
+		want error
+	}{
+		"EmptyList":         {list(), nil, repo.ErrEmptySave},
+		"TooManyDocuments":  {list(`{}`, `{}`), []repo.SmartSaveOption{repo.MaxDocuments(1)}, repo.ErrTooMany},
+		"TooManyBytes":      {list(`{"name":"abc"}`), []repo.SmartSaveOption{repo.MaxBytes(5)}, repo.ErrTooMany},
+		"BadCap":            {list(`{}`), []repo.SmartSaveOption{repo.MaxBytes(-1)}, repo.ErrInvalid},
+		"DecoderOfAnother":  {list(`{}`), []repo.SmartSaveOption{repo.WithDecoder(func([]byte, *part) error { return nil })}, repo.ErrInvalid},
+		"NullDocument":      {list(`null`), nil, repo.ErrInvalid},
+		"ListDocument":      {list(`[]`), nil, repo.ErrInvalid},
+		"EmptyDocument":     {list(``), nil, repo.ErrInvalid},
+		"TrailingData":      {list(`{} {}`), nil, repo.ErrInvalid},
+		"TrailingDataMerge": {list(`{} x`), []repo.SmartSaveOption{repo.MergeNonNull()}, repo.ErrInvalid},
+		"DuplicateMember":   {list(`{"name":"a","name":"b"}`), nil, repo.ErrInvalid},
+		"UnknownInMerge":    {list(`{"nmae":"a"}`), []repo.SmartSaveOption{repo.Merge()}, repo.ErrInvalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := repo.Decode[doc](c.dto, c.opts...); !errors.Is(err, c.want) {
+				t.Fatalf("got %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+func TestDecodeNamesEveryBadDocument(t *testing.T) {
+	t.Parallel()
+	_, err := repo.Decode[doc](list(
+		`{"name":1}`, `{"name":"fine"}`, `{"parts":[{"k":"a"},{"n":"x"}]}`, `{"addr":{"k":[]}}`, `nope`,
+	))
+	batch, ok := errors.AsType[*repo.BatchError](err)
+	if !ok {
+		t.Fatalf("got %v", err)
+	}
+	var got []string
+	for _, it := range batch.Items {
+		got = append(got, string(rune('0'+it.Index))+it.Pointer)
+	}
+	if want := []string{"0/name", "2/parts/1/n", "3/addr/k", "4"}; !reflect.DeepEqual(got, want) {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+}
+
+func TestDecodeMatchesNamesWithoutCase(t *testing.T) {
+	t.Parallel()
+	docs, err := repo.Decode[doc](list(`{"id":"7","NAME":"x","unheardOf":1}`))
+	if err != nil || docs.Entities[0].ID != "7" || docs.Entities[0].Name != "x" {
+		t.Fatalf("got %+v, %v", docs, err)
+	}
+}
+
+func stored() *doc {
+	note := "n"
+	return &doc{
+		ID: "1", Name: "old", Note: &note, Internal: "kept", Addr: part{K: "k", N: 1},
+		Parts:  []part{{K: "a", N: 1}, {K: "b", N: 2}},
+		Labels: map[string]string{"a": "1", "b": "2"},
+		Extra:  map[string]any{"x": map[string]any{"y": 1.0, "z": 2.0}, "w": "w"},
+	}
+}
+
+func TestMergeInto(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		mode   repo.SmartSaveOption
+		doc    string
+		change func(*doc)
+	}{
+		"AbsentIsKept":         {repo.Merge(), `{"id":"1"}`, func(*doc) {}},
+		"NullClears":           {repo.Merge(), `{"name":null,"note":null}`, func(d *doc) { d.Name, d.Note = "", nil }},
+		"NestedIsMerged":       {repo.Merge(), `{"addr":{"n":5}}`, func(d *doc) { d.Addr.N = 5 }},
+		"ListsAreReplaced":     {repo.Merge(), `{"parts":[{"k":"only"}]}`, func(d *doc) { d.Parts = []part{{K: "only"}} }},
+		"NullRemovesMapEntry":  {repo.Merge(), `{"labels":{"a":null,"c":"3"}}`, func(d *doc) { d.Labels = map[string]string{"b": "2", "c": "3"} }},
+		"ObjectsInAnyAreMaps":  {repo.Merge(), `{"extra":{"x":{"y":null},"w":null}}`, func(d *doc) { d.Extra = map[string]any{"x": map[string]any{"z": 2.0}} }},
+		"NonNullKeepsOnNull":   {repo.MergeNonNull(), `{"name":null,"addr":{"k":null,"n":9}}`, func(d *doc) { d.Addr.N = 9 }},
+		"NonNullKeepsListNull": {repo.MergeNonNull(), `{"extra":[null]}`, func(d *doc) { d.Extra = []any{nil} }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			docs, err := repo.Decode[doc](list(c.doc), c.mode)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, want := stored(), stored()
+			c.change(want)
+			if err := docs.MergeInto(0, got); err != nil || !reflect.DeepEqual(got, want) {
+				t.Fatalf("%v\n got %+v\nwant %+v", err, got, want)
+			}
+		})
+	}
+}
+
+func TestMergePointsIntoMaps(t *testing.T) {
+	t.Parallel()
+	_, err := repo.Decode[doc](list(`{"labels":{"a":{"deep":1}}}`), repo.Merge())
+	it, ok := errors.AsType[*repo.ItemError](err)
+	if !ok || it.Pointer != "/labels/a" {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestBatchErrorTextIsBounded(t *testing.T) {
+	t.Parallel()
+	docs := make([]string, 1000)
+	_, err := repo.Decode[doc](list(docs...))
+	if len(err.Error()) > 1000 || !strings.Contains(err.Error(), "and 995 more") {
+		t.Fatalf("got %s", err)
+	}
+}
