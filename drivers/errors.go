@@ -1,0 +1,88 @@
+package drivers
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrInvalid is matched by every error that says that the configuration is
+// wrong: correct it, a retry does not help.
+var ErrInvalid = errors.New("invalid configuration")
+
+// ErrUnavailable is matched by every error that says that a server could not be
+// reached, refused the connection or did not answer in time. Its cause can be
+// matched too.
+var ErrUnavailable = errors.New("server unavailable")
+
+// FieldError is one mistake in a configuration. It never holds a value of the
+// configuration, only names, so it can be printed anywhere.
+type FieldError struct {
+	// Field is the name in the native format ("etcd.endpoints[1]"), the
+	// property in a Spring file or the environment variable. It is empty when
+	// the mistake is in no known field.
+	Field string
+	// Line is the line of the file, counted from 1, or 0 when it is unknown.
+	Line int
+	// Problem says what is wrong and what is expected.
+	Problem string
+}
+
+// Error implements error.
+func (e *FieldError) Error() string {
+	var b strings.Builder
+	if e.Line > 0 {
+		fmt.Fprintf(&b, "line %d: ", e.Line)
+	}
+	if e.Field != "" {
+		b.WriteString(e.Field + ": ")
+	}
+	return b.String() + e.Problem
+}
+
+// ConfigError is all that is wrong with a configuration. It matches
+// [ErrInvalid], and each mistake is a [FieldError].
+type ConfigError struct {
+	// Problems holds at least one mistake, in the order of the file.
+	Problems []*FieldError
+}
+
+// Error implements error.
+func (e *ConfigError) Error() string {
+	if len(e.Problems) == 1 {
+		return e.Problems[0].Error()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d mistakes: ", len(e.Problems))
+	for i, p := range e.Problems {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(p.Error())
+	}
+	return b.String()
+}
+
+// Unwrap implements the multiple form of errors.Unwrap.
+func (e *ConfigError) Unwrap() []error {
+	errs := make([]error, 0, len(e.Problems)+1)
+	errs = append(errs, ErrInvalid)
+	for _, p := range e.Problems {
+		errs = append(errs, p)
+	}
+	return errs
+}
+
+// problems collects mistakes; the zero value is ready for use.
+type problems struct{ list []*FieldError }
+
+func (p *problems) add(field string, line int, format string, args ...any) {
+	p.list = append(p.list, &FieldError{Field: field, Line: line, Problem: fmt.Sprintf(format, args...)})
+}
+
+func (p *problems) err() error {
+	if len(p.list) == 0 {
+		return nil
+	}
+	return &ConfigError{Problems: p.list}
+}

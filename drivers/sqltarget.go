@@ -1,0 +1,220 @@
+package drivers
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5"
+)
+
+// sqlTarget is an SQLConfig understood: the settings of the one driver that it
+// is for.
+type sqlTarget struct {
+	dialect string
+	pg      *pgx.ConnConfig
+	my      *mysql.Config
+	lite    string // DSN for modernc.org/sqlite
+	memory  bool   // the SQLite database lives in its connection
+	where   string // for errors and logs: no password and no parameter
+	secrets []string
+}
+
+// The parsers of the drivers quote what they were given, password included.
+// Their texts are therefore replaced, never wrapped.
+const (
+	badPostgres = "not a PostgreSQL URL or keyword string (in a URL, percent-encode a password's special characters, or give it apart)"
+	badMySQL    = "not a MySQL URL or driver string (in a URL, percent-encode a password's special characters, or give it apart)"
+)
+
+func (c SQLConfig) resolve() (sqlTarget, *FieldError) {
+	bad := func(field, problem string) (sqlTarget, *FieldError) {
+		return sqlTarget{}, &FieldError{Field: field, Problem: problem}
+	}
+	if strings.TrimSpace(c.DSN) == "" {
+		return bad("sql.dsn", "is not set")
+	}
+	dsn := strings.TrimSpace(c.DSN)
+	dialect, ok := dialectName(c.Dialect)
+	if !ok {
+		return bad("sql.dialect", "is not one of postgres, mysql, mariadb and sqlite")
+	}
+	if isJDBC(dsn) {
+		native, err := fromJDBC(dsn)
+		if err != nil {
+			return bad("sql.dsn", err.Error())
+		}
+		dsn = native
+	}
+	told := dialectOf(dsn)
+	switch {
+	case dialect == "" && told == "":
+		return bad("sql.dialect", "is not set, and the dsn does not tell: say postgres, mysql or sqlite")
+	case dialect == "":
+		dialect = told
+	case told != "" && told != dialect:
+		return bad("sql.dialect", "says "+dialect+", but the dsn is one for "+told)
+	}
+	var (
+		t   sqlTarget
+		err error
+	)
+	switch dialect {
+	case Postgres:
+		t, err = c.resolvePostgres(dsn)
+	case MySQL:
+		t, err = c.resolveMySQL(dsn)
+	default:
+		t, err = resolveSQLite(dsn)
+	}
+	if err != nil {
+		return bad("sql.dsn", err.Error())
+	}
+	t.dialect = dialect
+	t.secrets = append(t.secrets, c.Password)
+	return t, nil
+}
+
+func dialectName(s string) (string, bool) {
+	switch strings.ToLower(strings.TrimSpace(s)) {
+	case "":
+		return "", true
+	case Postgres, "postgresql":
+		return Postgres, true
+	case MySQL, "mariadb":
+		return MySQL, true
+	case SQLite, "sqlite3":
+		return SQLite, true
+	}
+	return "", false
+}
+
+var (
+	mysqlDSN    = regexp.MustCompile(`^([^@]*.*@)?(tcp|tcp6|unix)(\([^)]*\))?/`)
+	postgresDSN = regexp.MustCompile(`^(host|hostaddr|port|user|password|dbname|sslmode|service)\s*=`)
+)
+
+// dialectOf guesses the dialect from the form of a DSN; "" when it cannot tell.
+func dialectOf(dsn string) string {
+	scheme, _, _ := strings.Cut(dsn, ":")
+	switch strings.ToLower(scheme) {
+	case "postgres", "postgresql":
+		return Postgres
+	case "mysql", "mariadb":
+		if strings.Contains(dsn, "://") {
+			return MySQL
+		}
+	case "sqlite", "sqlite3", "file":
+		return SQLite
+	}
+	switch {
+	case dsn == ":memory:":
+		return SQLite
+	case mysqlDSN.MatchString(dsn):
+		return MySQL
+	case postgresDSN.MatchString(dsn):
+		return Postgres
+	}
+	return ""
+}
+
+func (c SQLConfig) resolvePostgres(dsn string) (sqlTarget, error) {
+	cfg, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return sqlTarget{}, fmt.Errorf("%s", badPostgres)
+	}
+	if c.Username != "" {
+		cfg.User = c.Username
+	}
+	if c.Password != "" {
+		cfg.Password = c.Password
+	}
+	// A standby must never serve the read of a read-modify-write, but whether
+	// one is listed at all is the user's choice; so target_session_attrs stays
+	// as it is.
+	cfg.ConnectTimeout = orDefault(cfg.ConnectTimeout, orDefault(c.DialTimeout, DefaultDialTimeout))
+	host := net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port)))
+	return sqlTarget{
+		pg:      cfg,
+		where:   fmt.Sprintf("postgres://%s/%s", host, plainName(cfg.Database)),
+		secrets: []string{cfg.Password},
+	}, nil
+}
+
+func (c SQLConfig) resolveMySQL(dsn string) (sqlTarget, error) {
+	if strings.Contains(dsn, "://") && !mysqlDSN.MatchString(dsn) {
+		native, err := fromMySQLURL(dsn)
+		if err != nil {
+			return sqlTarget{}, err
+		}
+		dsn = native
+	}
+	cfg, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		return sqlTarget{}, fmt.Errorf("%s", badMySQL)
+	}
+	if c.Username != "" {
+		cfg.User = c.Username
+	}
+	if c.Password != "" {
+		cfg.Passwd = c.Password
+	}
+	// The repositories compare the number of matched rows with the number of
+	// rows that they meant to write; without clientFoundRows MySQL counts only
+	// those whose values changed. Entities have time.Time fields.
+	cfg.ClientFoundRows = true
+	cfg.ParseTime = true
+	cfg.Logger = &mysql.NopLogger{}
+	cfg.Timeout = orDefault(cfg.Timeout, orDefault(c.DialTimeout, DefaultDialTimeout))
+	return sqlTarget{
+		my:      cfg,
+		where:   fmt.Sprintf("mysql://%s/%s", cfg.Addr, plainName(cfg.DBName)),
+		secrets: []string{cfg.Passwd},
+	}, nil
+}
+
+// fromMySQLURL turns mysql://user:password@host:port/db?params into the
+// driver's own form. The parameters are the driver's.
+func fromMySQLURL(dsn string) (string, error) {
+	u, err := url.Parse(dsn)
+	if err != nil || u.Host == "" {
+		return "", fmt.Errorf("%s", badMySQL)
+	}
+	cfg := mysql.NewConfig()
+	cfg.Net = "tcp"
+	cfg.Addr = withPort(u.Host, "3306")
+	cfg.DBName = strings.TrimPrefix(u.Path, "/")
+	if u.User != nil {
+		cfg.User = u.User.Username()
+		cfg.Passwd, _ = u.User.Password()
+	}
+	native := cfg.FormatDSN()
+	if u.RawQuery != "" {
+		sep := "?"
+		if strings.Contains(native, "?") {
+			sep = "&"
+		}
+		native += sep + u.RawQuery
+	}
+	return native, nil
+}
+
+func withPort(host, port string) string {
+	if _, _, err := net.SplitHostPort(host); err == nil {
+		return host
+	}
+	return net.JoinHostPort(strings.Trim(host, "[]"), port)
+}
+
+// plainName hides a database name that holds an @: it is then the end of a
+// password with an unencoded slash in it.
+func plainName(db string) string {
+	if strings.ContainsAny(db, "@:") {
+		return mask
+	}
+	return db
+}
