@@ -8,13 +8,14 @@ import "context"
 //
 // An entity is new when, in this order: its method IsNew() bool says so; its
 // version field is zero; its key is one that the store generates and is zero.
+// The first of the three that the type has decides.
 type Repository[T any] interface {
 	// Save inserts e when it is new and otherwise inserts or overwrites the
 	// entity with its key, every column of it except the creation time. A
 	// generated key, the times and the version are written back to e. It
 	// returns ErrInvalid for nil, ErrDuplicateKey for a broken unique index,
-	// ErrStale when another version is stored, and ErrNotFound when the stored
-	// entity is marked as deleted. After an error nothing was written, and e is
+	// ErrStale when another version is stored or the entity with a version is
+	// gone, and ErrNotFound when the stored entity is marked as deleted. After an error nothing was written, and e is
 	// as it was but for its times.
 	Save(ctx context.Context, e *T) error
 
@@ -38,7 +39,8 @@ type Repository[T any] interface {
 	FindByID(ctx context.Context, id any) (*T, error)
 
 	// FindAllByID returns the entities with the ids in the order of ids,
-	// absent ones left out. No ids find nothing.
+	// absent ones left out. An id given twice is answered once, at its first
+	// place. No ids find nothing.
 	FindAllByID(ctx context.Context, ids []any) ([]*T, error)
 
 	// ExistsByID tells whether an entity with the id is stored and not deleted.

@@ -87,7 +87,8 @@ func Replace() SmartSaveOption { return func(s *smartSave) { s.mode = ModeReplac
 // Merge applies each document to the stored entity as RFC 7396 says: members
 // not named are kept, null clears. An entity that is not stored is inserted
 // with what is given. Only columns that changed are written. The key, the
-// times, the version and the deletion mark cannot be changed by a document.
+// times, the version and the deletion mark cannot be changed by a document; a
+// version that it names must be the stored one, else ErrStale.
 func Merge() SmartSaveOption { return func(s *smartSave) { s.mode = ModeMerge } }
 
 // MergeNonNull is Merge where null members are taken as not named.

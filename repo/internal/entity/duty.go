@@ -1,0 +1,141 @@
+package entity
+
+import (
+	"reflect"
+	"time"
+)
+
+// Reach returns the field in e, an addressable struct value, and makes the
+// embedded structs on the way to it. It is the zero Value when one of them
+// cannot be set.
+func (f *Field) Reach(e reflect.Value) reflect.Value {
+	for i, x := range f.Index {
+		if i > 0 && e.Kind() == reflect.Pointer {
+			if e.IsNil() {
+				if !e.CanSet() {
+					return reflect.Value{}
+				}
+				e.Set(reflect.New(e.Type().Elem()))
+			}
+			e = e.Elem()
+		}
+		e = e.Field(x)
+	}
+	return e
+}
+
+// IsZero tells whether the field has its zero value in e.
+func (f *Field) IsZero(e reflect.Value) bool {
+	v := f.Value(e)
+	return !v.IsValid() || v.IsZero()
+}
+
+// IsNew applies the rule of repo.Repository to p, a *T: the first of IsNew()
+// bool, the version field and the generated key that the type has decides.
+// generated says whether the store makes the keys of this type.
+func (e *Entity) IsNew(p reflect.Value, generated bool) bool {
+	if n, ok := p.Interface().(interface{ IsNew() bool }); ok {
+		return n.IsNew()
+	}
+	if e.Version != nil {
+		return e.VersionOf(p.Elem()) == 0
+	}
+	return generated && len(e.Key) == 1 && e.Key[0].IsZero(p.Elem())
+}
+
+// VersionOf returns the version in v, a struct value; 0 without a version
+// field.
+func (e *Entity) VersionOf(v reflect.Value) int64 {
+	if e.Version == nil {
+		return 0
+	}
+	switch f := e.Version.Value(v); {
+	case !f.IsValid():
+		return 0
+	case f.CanInt():
+		return f.Int()
+	default:
+		return int64(f.Uint())
+	}
+}
+
+// SetVersion writes the version into v, an addressable struct value, where the
+// type has a version field.
+func (e *Entity) SetVersion(v reflect.Value, n int64) {
+	if e.Version == nil {
+		return
+	}
+	if f := e.Version.Reach(v); f.CanInt() {
+		f.SetInt(n)
+	} else if f.CanUint() {
+		f.SetUint(uint64(n))
+	}
+}
+
+// IsDeleted tells whether v, a struct value, carries the deletion mark.
+func (e *Entity) IsDeleted(v reflect.Value) bool {
+	if e.Deleted == nil {
+		return false
+	}
+	f := e.Deleted.Value(v)
+	if !f.IsValid() {
+		return false
+	}
+	if f.Kind() == reflect.Pointer {
+		return !f.IsNil()
+	}
+	return f.FieldByName("Valid").Bool() // gorm.DeletedAt
+}
+
+// SetDeleted sets the deletion mark in v, an addressable struct value, or
+// clears it when at is nil. Without such a field it does nothing.
+func (e *Entity) SetDeleted(v reflect.Value, at *time.Time) {
+	if e.Deleted == nil {
+		return
+	}
+	f := e.Deleted.Reach(v)
+	switch {
+	case !f.IsValid():
+	case at == nil:
+		f.SetZero()
+	case f.Kind() == reflect.Pointer:
+		t := *at
+		f.Set(reflect.ValueOf(&t))
+	default:
+		f.FieldByName("Time").Set(reflect.ValueOf(*at))
+		f.FieldByName("Valid").SetBool(true)
+	}
+}
+
+// SetTime writes at into a created or updated field of v, an addressable
+// struct value. A number gets Unix seconds, or what GORM's tag asks for.
+func (f *Field) SetTime(v reflect.Value, at time.Time) {
+	fv := f.Reach(v)
+	switch {
+	case !fv.IsValid():
+	case f.Type == reflect.TypeFor[time.Time]():
+		fv.Set(reflect.ValueOf(at))
+	case f.Type == reflect.TypeFor[*time.Time]():
+		fv.Set(reflect.ValueOf(&at))
+	case fv.CanInt():
+		fv.SetInt(f.unix(at))
+	default:
+		fv.SetUint(uint64(f.unix(at)))
+	}
+}
+
+func (f *Field) unix(at time.Time) int64 {
+	g := gormTag(f.Tag)
+	unit := g["autocreatetime"]
+	if unit == "" {
+		unit = g["autoupdatetime"]
+	}
+	switch unit {
+	case "nano":
+		return at.UnixNano()
+	case "milli":
+		return at.UnixMilli()
+	default:
+		return at.Unix()
+	}
+}
