@@ -1,0 +1,50 @@
+# Every target is a line or two that you could type yourself.
+
+# Where docker-compose.yml publishes its servers.
+COMPOSE_ENV = \
+	ETCD_ENDPOINTS=127.0.0.1:23791,127.0.0.1:23792,127.0.0.1:23793 \
+	POSTGRES_DSN='postgres://postgres@127.0.0.1:54321/postgres?sslmode=disable' \
+	MYSQL_DSN='root@tcp(127.0.0.1:33061)/test' \
+	MONGODB_URI='mongodb://127.0.0.1:27117/?replicaSet=rs0' \
+	REQUIRE_BACKENDS=1
+
+TOOL = go tool -modfile=tools/go.mod
+
+.PHONY: help test race lint fuzz bench soak up integration down demo
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+test: ## run every test; needs nothing but Go
+	go test ./...
+
+race: ## the same under the race detector, in random order
+	go test -race -shuffle=on ./...
+
+lint: ## vet, format check, linters, tidiness of go.mod (the first run compiles the linters)
+	go vet ./...
+	test -z "$$($(TOOL) gofumpt -l .)"
+	$(TOOL) golangci-lint run
+	go mod tidy -diff
+
+fuzz: ## fuzz every target for 30 seconds each
+	.ci/fuzz 30s
+
+bench: ## run every benchmark
+	go test -run '^$$' -bench . -benchmem ./...
+
+soak: ## the tests at their full sizes; takes long
+	HOLDFAST_SOAK=1 go test -count=1 -timeout=2h ./...
+
+up: ## start etcd, PostgreSQL, MySQL and MongoDB with docker compose
+	docker compose up --detach --wait
+
+integration: ## run the integration tests against the servers of `make up`
+	$(COMPOSE_ENV) go test -count=1 ./integration_test/...
+
+down: ## stop the servers of `make up` and drop their data
+	docker compose down --volumes
+
+demo: ## see updates lost without the lock, and none with it
+	go run ./examples/quickstart
