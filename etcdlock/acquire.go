@@ -1,0 +1,206 @@
+package etcdlock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// request is one call of Lock, TryLock or LockFor.
+type request struct {
+	doing string
+	names []string
+	wait  bool
+	term  time.Duration // of a fixed term, else 0
+}
+
+func (r *request) String() string {
+	return fmt.Sprintf("%s %q", r.doing, strings.Join(r.names, `", "`))
+}
+
+// lock checks everything that can be known without asking etcd, then takes
+// the names.
+func (l *Locker) lock(ctx context.Context, r request) (*Lock, error) {
+	if ctx == nil {
+		return nil, invalid(r.doing, "nil context")
+	}
+	sorted, err := l.checkNames(r.doing, r.names)
+	if err != nil {
+		return nil, err
+	}
+	r.names = sorted
+	held := heldIn(ctx, l)
+	for _, name := range r.names {
+		h, known := held.find(name)
+		if known && h == nil {
+			return nil, fmt.Errorf("etcdlock: %s: %w: the hold that the context carries has ended", &r, ErrLost)
+		}
+		if known && r.term > 0 {
+			return nil, invalid(r.String(), "a fixed term cannot be nested in a hold of the same name")
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, l.explain(ctx, &r, ctx.Err())
+	}
+	if !l.enter() {
+		return nil, fmt.Errorf("etcdlock: %s: %w", &r, ErrClosed)
+	}
+	wctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(l.closing, func() { cancel(ErrClosed) })()
+	if !r.wait {
+		var stop context.CancelFunc
+		wctx, stop = context.WithTimeout(wctx, l.requestTimeout)
+		defer stop()
+	}
+	var parts []part
+	var fixed *lease
+	if r.term > 0 {
+		parts, fixed, err = l.takeFixed(wctx, &r, held)
+	} else {
+		parts, err = l.takeAll(wctx, &r, held, nil)
+	}
+	if err != nil {
+		l.settle(nil)
+		return nil, l.explain(ctx, &r, err)
+	}
+	k := l.newLock(ctx, held, parts, fixed)
+	if l.closing.Err() != nil { // Close may have looked for holds already
+		k.shut()
+		return nil, fmt.Errorf("etcdlock: %s: %w", &r, ErrClosed)
+	}
+	return k, nil
+}
+
+// explain turns the error of a wait into one that callers can match.
+func (l *Locker) explain(ctx context.Context, r *request, err error) error {
+	for _, ours := range []error{ErrLost, ErrHeld, ErrOrder, ErrInvalid} {
+		if errors.Is(err, ours) {
+			return fmt.Errorf("etcdlock: %s: %w", r, err)
+		}
+	}
+	silent := l.health.cause()
+	switch {
+	case ctx.Err() == nil && l.closing.Err() != nil:
+		return fmt.Errorf("etcdlock: %s: %w", r, ErrClosed)
+	case ctx.Err() == nil:
+		return fmt.Errorf("etcdlock: %s: %w: %w", r, ErrUnavailable, err)
+	case !errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("etcdlock: %s: %w", r, contextError(ctx))
+	case silent != nil:
+		return fmt.Errorf("etcdlock: %s: %w: %w: %w", r, ErrUnavailable, contextError(ctx), silent)
+	default:
+		return fmt.Errorf("etcdlock: %s: %w: %w", r, ErrTimeout, contextError(ctx))
+	}
+}
+
+// takeAll takes the sorted names one after the other, each on the lease given
+// or, without one, on the session's. On an error it gives back what it took.
+func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *lease) (_ []part, err error) {
+	parts := make([]part, 0, len(r.names))
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer func() {
+		if err == nil {
+			return
+		}
+		for _, p := range parts {
+			if !p.nested {
+				l.spawn(func() { _ = p.hold.remove(p.hold.end()) })
+			}
+		}
+	}()
+	for _, name := range r.names {
+		if h, _ := held.find(name); h != nil {
+			parts = append(parts, part{hold: h, nested: true})
+			continue
+		}
+		// Waiting for a name that sorts before a held one could deadlock.
+		wait := r.wait && !held.sortsAfter(name)
+		h, err := l.take(ctx, name, wait, fixed)
+		switch cause := context.Cause(ctx); {
+		case err == nil:
+		case errors.Is(err, ErrHeld) && r.wait:
+			return parts, fmt.Errorf("%w: %q is busy and sorts before a name already held: %w", ErrOrder, name, err)
+		case errors.Is(cause, ErrLost):
+			return parts, cause // of a name taken before this one
+		default:
+			return parts, err
+		}
+		parts = append(parts, part{hold: h})
+		defer context.AfterFunc(h.e.ctx, func() { cancel(context.Cause(h.e.ctx)) })()
+	}
+	return parts, nil
+}
+
+// take takes one name.
+func (l *Locker) take(ctx context.Context, name string, wait bool, fixed *lease) (*hold, error) {
+	leave := func() {}
+	if fixed == nil {
+		if !wait && !l.gate.tryEnter(name) {
+			return nil, fmt.Errorf("%w by another goroutine of this process", ErrHeld)
+		}
+		if wait && !l.gate.enter(ctx, name) {
+			return nil, ctx.Err()
+		}
+		leave = func() { l.gate.leave(name) }
+	}
+	if !wait {
+		if err := l.look(ctx, name); err != nil {
+			leave()
+			return nil, err
+		}
+	}
+	for {
+		e, err := l.contend(ctx, name, wait, fixed)
+		if err == nil {
+			return newHold(e, leave), nil
+		}
+		if !errors.Is(err, errRequeue) || fixed != nil {
+			leave()
+			return nil, err
+		}
+	}
+}
+
+// contend goes once through the queue.
+func (l *Locker) contend(ctx context.Context, name string, wait bool, s *lease) (*entry, error) {
+	if s == nil {
+		var err error
+		if s, err = l.sessionLease(ctx, !wait); err != nil {
+			return nil, err
+		}
+	}
+	e := l.newEntry(name, s)
+	if err := e.enqueue(ctx, !wait); err != nil {
+		return nil, err
+	}
+	if !wait && e.pred != "" {
+		e.spawnRelease()
+		return nil, fmt.Errorf("%w by key %s", ErrHeld, e.pred)
+	}
+	if err := e.await(ctx); err != nil {
+		return nil, err
+	}
+	if !s.alive() {
+		return nil, errRequeue
+	}
+	return e, nil
+}
+
+// look fails with ErrHeld if anybody is in the queue, without a write.
+func (l *Locker) look(ctx context.Context, name string) error {
+	var resp *clientv3.GetResponse
+	err := l.call(ctx, func(ctx context.Context) (err error) {
+		resp, err = l.cli.Get(ctx, l.prefix(name), clientv3.WithFirstCreate()...)
+		return err
+	})
+	if err == nil && len(resp.Kvs) > 0 {
+		return &heldError{l.holder(name, resp.Kvs[0])}
+	}
+	return err
+}

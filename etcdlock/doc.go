@@ -1,0 +1,76 @@
+// Package etcdlock is a distributed lock on etcd, first come first served.
+//
+// Two processes that update the same thing must take turns, also when one of
+// them dies, or is cut off from etcd, or takes the same lock twice from two
+// goroutines. A [Locker] gives each of them its turn and tells a holder at
+// once when its turn is over before its time:
+//
+//	locker, err := etcdlock.New(client, nil)
+//	if err != nil {
+//		return err
+//	}
+//	defer locker.Close(context.Background())
+//
+//	return locker.Do(ctx, "order", func(ctx context.Context) error {
+//		return save(ctx, order) // ctx ends when the lock is lost
+//	})
+//
+// # Taking and giving back
+//
+// [Locker.Lock] waits, [Locker.TryLock] does not, [Locker.LockFor] takes a
+// lock that ends by itself after a term, and [Locker.Do] wraps a function. The
+// [Lock] they return has a context: do the work with it. [Lock.Unlock] gives
+// the lock back even when the caller's context is over.
+//
+// Goroutines of one process exclude one another like processes do. A call
+// under the context of a hold may take the same name again and gets a nested
+// Lock; goroutines that share such a context share the hold.
+//
+// Several names given to one call are taken in sorted order, so that callers
+// with overlapping sets do not deadlock. A name that sorts before one that is
+// held already is only tried, and ErrOrder says that it is busy.
+//
+// # What is in etcd
+//
+// Every contender puts a key of its own, on the lease of its process, under
+// the directory of the name; the key with the lowest create revision holds the
+// lock, and each of the others watches the one before it. The key's value
+// tells host, process, service and time, which [Locker.Holders] and
+// [Locker.List] read. With Options.Namespace set to NoNamespace the keys are
+// where concurrency.Mutex, etcdctl lock and the v3lock service (jetcd) put
+// theirs, and all of them exclude one another.
+//
+// A Locker keeps one lease for all its locks. It counts the lease as valid
+// from before the moment it asked for it, less a margin, on a clock that goes
+// on while the machine sleeps, and it watches a key on the lease to notice a
+// revoked lease at once. When the lease is lost, the contexts of all holds end
+// with ErrLost, and a new lease is made as soon as etcd answers.
+//
+// # What is promised
+//
+//   - No two holders of a name at the same time, while leases are honoured:
+//     while no holder works on after its context has ended.
+//   - First come, first served, across processes; the goroutines of one
+//     process queue among themselves and stand in etcd one at a time.
+//   - A hold's context ends when the lease is revoked, the key is deleted, or
+//     the lease could not be renewed in time.
+//   - Nothing is left in the queue after a cancelled wait, a lost answer or a
+//     Close; what a process that died leaves behind goes with its lease.
+//   - A number that grows from holder to holder: [Lock.Token].
+//
+// # What is not promised
+//
+// Exclusion against a paused holder. A process that is stopped, or a write
+// that is still under way, does not notice that the lease ran out; when it
+// goes on, another may hold the lock already. Nothing in this package prevents
+// that, and nothing above it checks a token yet. Until then, a short pause of
+// the garbage collector or the network costs nothing, and one longer than the
+// TTL can cost an update.
+//
+// A lock whose holder died is free after the TTL at the earliest. etcd starts
+// the TTL anew when its leader changes, so it can take longer.
+//
+// Fairness within one process is by the order in which goroutines call, across
+// processes by the order in which etcd sees them. TryLock and LockFor stand in
+// no line of the process; TryLock never overtakes anybody who waits.
+package etcdlock

@@ -1,0 +1,89 @@
+package etcdlock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// The errors that a caller decides by. Every error of this package wraps
+// exactly those that apply, together with their cause, so match them with
+// [errors.Is].
+var (
+	// ErrHeld says that the name is held or waited for by another, and that
+	// the call was not meant to wait.
+	ErrHeld = errors.New("lock is held")
+	// ErrLost says that a hold, or a place in the queue, ended before it was
+	// given back: another may hold the lock by now.
+	ErrLost = errors.New("lock is lost")
+	// ErrTimeout says that the deadline of the caller passed while another
+	// held the lock. The error matches [context.DeadlineExceeded] too.
+	ErrTimeout = errors.New("timed out waiting for the lock")
+	// ErrClosed says that the Locker is closed or is being closed.
+	ErrClosed = errors.New("locker is closed")
+	// ErrInvalid says that an argument or an option is not usable. Nothing
+	// was sent to etcd.
+	ErrInvalid = errors.New("invalid argument")
+	// ErrOrder says that the name is busy and sorts before a name that the
+	// context already holds: waiting for it could deadlock. Name all keys in
+	// one call to Lock instead.
+	ErrOrder = errors.New("lock order violated")
+	// ErrUnavailable says that etcd could not be reached, or refused to serve
+	// the request. The cause stays matchable.
+	ErrUnavailable = errors.New("etcd is unavailable")
+	// ErrUnsupported says that the Locker's configuration rules the call out.
+	ErrUnsupported = errors.New("not supported")
+)
+
+// errRequeue is internal: the lease of a contender went away before it owned
+// anything, through no decision of anybody, so the contender queues again.
+var errRequeue = errors.New("lease ended before the lock was reached")
+
+// invalid builds an error that matches ErrInvalid.
+func invalid(doing, format string, args ...any) error {
+	return fmt.Errorf("etcdlock: %s: %w: %s", doing, ErrInvalid, fmt.Sprintf(format, args...))
+}
+
+// contextError describes a context that has ended: it matches ctx.Err() and
+// the cause, which differ when the context was cancelled with a cause.
+func contextError(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause == nil || errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// leaseGone reports whether etcd said that a lease does not exist.
+func leaseGone(err error) bool {
+	return errors.Is(err, rpctypes.ErrLeaseNotFound) || code(err) == codes.NotFound
+}
+
+// permanent reports whether err is an answer that asking again will not
+// change: missing rights, a request that etcd finds malformed, a client that
+// its owner has closed.
+func permanent(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	switch code(err) {
+	case codes.PermissionDenied, codes.Unauthenticated, codes.InvalidArgument, codes.Unimplemented, codes.Canceled:
+		return true
+	default:
+		return false
+	}
+}
+
+// code returns the gRPC code that err carries, whichever way etcd's client
+// has wrapped it.
+func code(err error) codes.Code {
+	var ee rpctypes.EtcdError
+	if errors.As(err, &ee) {
+		return ee.Code()
+	}
+	return status.Code(err)
+}

@@ -1,0 +1,52 @@
+package etcdlock
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+)
+
+// slowAnswer is how long a request may stay unanswered before a caller who
+// gives up on it is told that etcd is unavailable.
+const slowAnswer = 500 * time.Millisecond
+
+// health remembers whether etcd answered the last request of this Locker, so
+// that a wait can tell "somebody holds the lock" from "nobody answers".
+type health struct{ failure atomic.Pointer[error] }
+
+func (h *health) up()            { h.failure.Store(nil) }
+func (h *health) down(err error) { h.failure.Store(&err) }
+
+// cause returns why the last request was not answered, nil if it was.
+func (h *health) cause() error {
+	if p := h.failure.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// call makes one bounded request to etcd and notes whether it was answered.
+func (l *Locker) call(ctx context.Context, request func(ctx context.Context) error) error {
+	rctx, cancel := context.WithTimeout(ctx, l.requestTimeout)
+	defer cancel()
+	begun := time.Now()
+	err := request(rctx)
+	switch {
+	case err == nil, leaseGone(err):
+		l.health.up()
+	case ctx.Err() == nil, time.Since(begun) >= slowAnswer:
+		l.health.down(err)
+	}
+	return err
+}
+
+// backoff paces retries: from 20 ms, doubling, up to a second, with jitter so
+// that the processes of a fleet do not come back in step.
+type backoff struct{ next time.Duration }
+
+// wait pauses and reports whether ctx is still going on.
+func (b *backoff) wait(ctx context.Context) bool {
+	b.next = min(max(2*b.next, 20*time.Millisecond), time.Second)
+	return pause(ctx, b.next/2+rand.N(b.next/2+1))
+}

@@ -1,0 +1,162 @@
+package etcdlock
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// Holder is one place in the queue of a name: the one who holds the lock, or
+// one who waits for it.
+type Holder struct {
+	Name     string // the lock's name, as given to Lock
+	Key      string // the key in etcd that stands for the place
+	Revision int64  // the key's create revision; the token of the lock once it is held
+	Lease    int64  // id of the lease that the key lives on
+	Waiting  bool   // false for the one who holds
+	Host     string // owner data; all empty when another library wrote the key
+	PID      int
+	Service  string
+	Since    time.Time // when the place was taken, by the owner's clock
+}
+
+// String names the owner: service, host and process, as far as known.
+func (h Holder) String() string {
+	if h.Host == "" && h.PID == 0 {
+		return "key " + h.Key
+	}
+	who := fmt.Sprintf("%s pid %d", h.Host, h.PID)
+	if h.Service != "" {
+		who = h.Service + " on " + who
+	}
+	return who
+}
+
+// owner is what the value of a key says.
+type owner struct {
+	Host    string    `json:"host"`
+	PID     int       `json:"pid"`
+	Service string    `json:"service,omitempty"`
+	Since   time.Time `json:"since"`
+}
+
+func (l *Locker) ownerData() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	data, err := json.Marshal(owner{Host: host, PID: os.Getpid(), Service: l.service, Since: time.Now().UTC()})
+	if err != nil {
+		return ""
+	}
+	return string(data)
+}
+
+func (l *Locker) holder(name string, kv *mvccpb.KeyValue) Holder {
+	var o owner
+	if err := json.Unmarshal(kv.Value, &o); err != nil {
+		o = owner{} // another library's key
+	}
+	return Holder{
+		Name: name, Key: string(kv.Key), Revision: kv.CreateRevision, Lease: kv.Lease,
+		Host: o.Host, PID: o.PID, Service: o.Service, Since: o.Since,
+	}
+}
+
+// heldError says who holds a name.
+type heldError struct{ by Holder }
+
+func (e *heldError) Error() string { return ErrHeld.Error() + " by " + e.by.String() }
+func (e *heldError) Unwrap() error { return ErrHeld }
+
+// Holders returns the queue of a name: the first holds the lock, the rest wait
+// in this order. It is empty when the lock is free. It reads etcd once; by the
+// time it returns, the queue may have moved on.
+//
+// Errors: ErrInvalid, ErrClosed, ErrUnavailable, or those of ctx.
+func (l *Locker) Holders(ctx context.Context, name string) ([]Holder, error) {
+	doing := fmt.Sprintf("reading the holders of %q", name)
+	if ctx == nil {
+		return nil, invalid(doing, "nil context")
+	}
+	if _, err := l.checkNames(doing, []string{name}); err != nil {
+		return nil, err
+	}
+	kvs, err := l.read(ctx, doing, l.prefix(name))
+	if err != nil {
+		return nil, err
+	}
+	holders := make([]Holder, 0, len(kvs))
+	for i, kv := range kvs {
+		h := l.holder(name, kv)
+		h.Waiting = i > 0
+		holders = append(holders, h)
+	}
+	return holders, nil
+}
+
+// List returns the queues of all names of the namespace, sorted by name, each
+// as Holders returns it. Keys that are no locks are left out.
+//
+// Errors: ErrUnsupported with NoNamespace, ErrInvalid, ErrClosed,
+// ErrUnavailable, or those of ctx.
+func (l *Locker) List(ctx context.Context) ([]Holder, error) {
+	const doing = "listing locks"
+	if ctx == nil {
+		return nil, invalid(doing, "nil context")
+	}
+	if l.namespace == "" {
+		return nil, fmt.Errorf("etcdlock: %s: %w: without a namespace, locks cannot be told from other keys", doing, ErrUnsupported)
+	}
+	kvs, err := l.read(ctx, doing, l.namespace)
+	if err != nil {
+		return nil, err
+	}
+	var holders []Holder
+	seen := make(map[string]bool)
+	for _, kv := range kvs {
+		segment, rest, ok := strings.Cut(strings.TrimPrefix(string(kv.Key), l.namespace), "/")
+		name, known := unescape(segment)
+		if !ok || !known || rest == "" {
+			continue
+		}
+		h := l.holder(name, kv)
+		h.Waiting = seen[name]
+		seen[name] = true
+		holders = append(holders, h)
+	}
+	slices.SortStableFunc(holders, func(a, b Holder) int { return cmp.Compare(a.Name, b.Name) })
+	return holders, nil
+}
+
+// read returns all keys under prefix, oldest first.
+func (l *Locker) read(ctx context.Context, doing, prefix string) ([]*mvccpb.KeyValue, error) {
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx))
+	}
+	if l.closing.Err() != nil {
+		return nil, fmt.Errorf("etcdlock: %s: %w", doing, ErrClosed)
+	}
+	var resp *clientv3.GetResponse
+	err := l.call(ctx, func(ctx context.Context) (err error) {
+		resp, err = l.cli.Get(ctx, prefix, clientv3.WithPrefix(),
+			clientv3.WithSort(clientv3.SortByCreateRevision, clientv3.SortAscend))
+		return err
+	})
+	switch {
+	case err == nil:
+		return resp.Kvs, nil
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx))
+	default:
+		return nil, fmt.Errorf("etcdlock: %s: %w: %w", doing, ErrUnavailable, err)
+	}
+}

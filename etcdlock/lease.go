@@ -1,0 +1,204 @@
+package etcdlock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// clock tells the time since some fixed moment.
+type clock func() time.Duration
+
+// expiryTick is how often the validity of a lease is compared with the clock.
+// A timer alone would not do: it stands still while the machine is suspended.
+const expiryTick = 250 * time.Millisecond
+
+// lease is what every key of this process lives on. It is valid until a
+// moment on our own clock that lies before the moment at which the server can
+// let it expire: the time is counted from before the request that granted or
+// renewed it, and a margin is taken off.
+type lease struct {
+	l      *Locker
+	id     clientv3.LeaseID
+	ttl    time.Duration
+	margin time.Duration
+	born   time.Duration
+	until  atomic.Int64  // validity on l.now, in nanoseconds
+	term   atomic.Bool   // ends by itself, as its owner wants it to
+	keys   atomic.Uint64 // number of the last key drawn
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+}
+
+// grant makes a lease of that many whole seconds.
+func (l *Locker) grant(ctx context.Context, ttl time.Duration) (*lease, error) {
+	var resp *clientv3.LeaseGrantResponse
+	sent := l.now()
+	err := l.call(ctx, func(ctx context.Context) (err error) {
+		resp, err = l.cli.Grant(ctx, int64(ttl/time.Second))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &lease{l: l, id: resp.ID, born: sent, ttl: time.Duration(resp.TTL) * time.Second}
+	s.margin = min(s.ttl/10, time.Second)
+	s.ctx, s.cancel = context.WithCancelCause(l.base)
+	s.extend(sent)
+	return s, nil
+}
+
+// extend counts the validity anew from the moment sent.
+func (s *lease) extend(sent time.Duration) {
+	s.until.Store(int64(sent + s.ttl - s.margin))
+}
+
+// left returns how long the lease is valid still.
+func (s *lease) left() time.Duration {
+	return time.Duration(s.until.Load()) - s.l.now()
+}
+
+// alive reports whether the lease is valid right now, and ends it if its time
+// is over.
+func (s *lease) alive() bool {
+	if s.ctx.Err() != nil {
+		return false
+	}
+	if s.left() > 0 {
+		return true
+	}
+	s.expired()
+	return false
+}
+
+// lose ends the lease and everything on it with ErrLost.
+func (s *lease) lose(cause error) {
+	s.cancel(fmt.Errorf("%w: %w", ErrLost, cause))
+}
+
+func (s *lease) expired() {
+	if s.term.Load() {
+		s.lose(fmt.Errorf("the term of %v is over", s.ttl))
+		return
+	}
+	cause := s.l.health.cause()
+	if cause == nil {
+		cause = context.DeadlineExceeded
+	}
+	s.lose(fmt.Errorf("lease %x was not renewed in time: %w: %w", int64(s.id), ErrUnavailable, cause))
+}
+
+// faded reports whether the lease ended because etcd was out of reach, rather
+// than by somebody's decision.
+func (s *lease) faded() bool {
+	return errors.Is(context.Cause(s.ctx), ErrUnavailable)
+}
+
+// key draws a key that no other acquisition ever uses.
+func (s *lease) key(prefix string) string {
+	n := s.keys.Add(1)
+	return prefix + strconv.FormatInt(int64(s.id), 16) + "-" + strconv.FormatUint(n, 10)
+}
+
+// expire ends the lease when its validity is over.
+func (s *lease) expire() {
+	for s.alive() {
+		pause(s.ctx, min(s.left(), expiryTick))
+	}
+}
+
+// keepAlive renews the lease until stop or the lease ends.
+func (s *lease) keepAlive(stop context.Context) {
+	wait, probe := s.ttl/3, false
+	for pause(stop, wait) {
+		err := s.renew(stop, probe)
+		switch {
+		case stop.Err() != nil:
+			return
+		case err == nil:
+			wait, probe = s.ttl/3, false
+		case leaseGone(err):
+			s.lose(fmt.Errorf("lease %x: %w", int64(s.id), err))
+			return
+		default:
+			wait, probe = min(s.ttl/20, 500*time.Millisecond), true
+		}
+	}
+}
+
+// renew sends one keepalive. With probe it reads something first: after a
+// failure etcd's KeepAliveOnce would otherwise ask again in a busy loop for as
+// long as nobody answers, while a read backs off.
+func (s *lease) renew(ctx context.Context, probe bool) error {
+	ctx, cancel := context.WithTimeout(ctx, min(max(s.ttl/4, 500*time.Millisecond), 2*time.Second))
+	defer cancel()
+	if probe {
+		err := s.l.call(ctx, func(ctx context.Context) error {
+			_, err := s.l.cli.Get(ctx, sessionPrefix, clientv3.WithCountOnly())
+			return err
+		})
+		if err != nil && !permanent(err) {
+			return err
+		}
+	}
+	sent := s.l.now()
+	err := s.l.call(ctx, func(ctx context.Context) error {
+		_, err := s.l.cli.KeepAliveOnce(ctx, s.id)
+		return err
+	})
+	if err == nil {
+		s.extend(sent)
+	}
+	return err
+}
+
+// revoke gives the lease back, which deletes every key on it and refuses every
+// late write to it. It asks again until etcd has answered, the server must
+// have let the lease expire, or the Locker is closed; then it asks once more.
+func (s *lease) revoke() error {
+	l := s.l
+	giveUp := l.now() + 2*s.ttl
+	var pace backoff
+	for {
+		last := l.base.Err() != nil || l.now() > giveUp
+		err := l.call(context.WithoutCancel(l.base), func(ctx context.Context) error {
+			_, err := l.cli.Revoke(ctx, s.id)
+			return err
+		})
+		if err == nil || leaseGone(err) {
+			return nil
+		}
+		if last || permanent(err) {
+			return fmt.Errorf("revoking lease %x: %w: %w", int64(s.id), ErrUnavailable, err)
+		}
+		pace.wait(l.base)
+	}
+}
+
+// pause waits for d and reports whether ctx is still going on.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// startTerm turns a lease that was just renewed into one that ends by itself.
+// It is wanted for its length, so only as much margin stays as clocks that run
+// at different speeds can ask for.
+func (s *lease) startTerm() {
+	s.term.Store(true)
+	s.until.Add(int64(s.margin - s.ttl/100))
+}

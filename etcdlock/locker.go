@@ -1,0 +1,244 @@
+package etcdlock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// Locker takes locks for one process. Make one per process and share it: it
+// is safe for concurrent use, and all its locks live on one lease. Close it
+// before the client.
+type Locker struct {
+	settings
+	cli     *clientv3.Client
+	now     clock
+	gate    gate
+	session session
+	health  health
+
+	// closing ends, with ErrClosed, when Close begins; base ends when Close
+	// has let everybody out, and with it all work in the background.
+	closing context.Context
+	refuse  context.CancelCauseFunc
+	base    context.Context
+	stop    context.CancelCauseFunc
+
+	mu      sync.Mutex
+	inside  int                // calls that acquire, and handles that hold
+	open    map[*Lock]struct{} // handles that hold
+	drained chan struct{}      // closed when closing and nobody is inside
+	stopped bool               // no background work may start any more
+	bg      sync.WaitGroup
+
+	closed   chan struct{} // closed when the first Close is through
+	closeErr error
+}
+
+// New makes a Locker on a client that stays the caller's. It does no I/O: the
+// session starts with the first lock. nil Options mean the defaults.
+//
+// Errors: ErrInvalid.
+func New(cli *clientv3.Client, opts *Options) (*Locker, error) {
+	s, err := opts.settings()
+	if err != nil {
+		return nil, err
+	}
+	if cli == nil || cli.KV == nil || cli.Lease == nil || cli.Watcher == nil {
+		return nil, invalid("new locker", "nil client")
+	}
+	l := &Locker{
+		settings: s,
+		cli:      cli,
+		now:      newClock(),
+		open:     make(map[*Lock]struct{}),
+		drained:  make(chan struct{}),
+		closed:   make(chan struct{}),
+	}
+	l.session.changed = make(chan struct{})
+	l.closing, l.refuse = context.WithCancelCause(context.Background())
+	l.base, l.stop = context.WithCancelCause(context.Background())
+	return l, nil
+}
+
+// Lock takes all the names, in sorted order, and waits for each as long as
+// ctx allows; ctx bounds nothing but the wait. On an error nothing is held.
+//
+// A name that ctx holds already (see [Lock.Context]) is not taken again: the
+// Lock returned is nested in that hold. A name that sorts before one that ctx
+// holds is tried without waiting.
+//
+// Errors: ErrTimeout (with [context.DeadlineExceeded]) when the deadline
+// passed while others held a name, ErrUnavailable (likewise) when it passed
+// while etcd did not answer; [context.Canceled] and the cause when ctx was
+// cancelled; ErrOrder; ErrLost when the own place in the queue was removed, or
+// when a hold that ctx carries has ended; ErrClosed; ErrInvalid.
+func (l *Locker) Lock(ctx context.Context, names ...string) (*Lock, error) {
+	return l.lock(ctx, request{doing: "locking", names: names, wait: true})
+}
+
+// TryLock takes all the names if all are free, and fails at once with ErrHeld
+// if one is not, a waiter included. Names that are busy cost one read and no
+// write. It is bounded by Options.RequestTimeout as well as by ctx.
+//
+// Errors: ErrHeld, and those of Lock except ErrOrder.
+func (l *Locker) TryLock(ctx context.Context, names ...string) (*Lock, error) {
+	return l.lock(ctx, request{doing: "trying to lock", names: names})
+}
+
+// Do calls fn while holding name. The context of fn is that of the hold, and
+// ends with ctx too, so that fn stops when the lock is lost as well as when
+// the caller gives up. The lock is given back when fn has returned or
+// panicked, and only then.
+//
+// Errors: those of Lock, or fn's error joined with that of Unlock.
+func (l *Locker) Do(ctx context.Context, name string, fn func(ctx context.Context) error) (err error) {
+	if fn == nil {
+		return invalid("locking", "nil function")
+	}
+	k, err := l.Lock(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		// ctx may be over, but the lock must be given back all the same.
+		uctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.requestTimeout)
+		defer cancel()
+		err = errors.Join(err, k.Unlock(uctx))
+	}()
+	work, cancel := context.WithCancelCause(k.Context())
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })()
+	if deadline, ok := ctx.Deadline(); ok {
+		var stop context.CancelFunc
+		work, stop = context.WithDeadline(work, deadline)
+		defer stop()
+	}
+	return fn(work)
+}
+
+// Close refuses new locks and ends those that wait, both with ErrClosed. It
+// waits until every hold is given back or ctx ends, cancels the contexts of
+// the remaining holds with ErrClosed and gives them back, and revokes the
+// lease, so that nothing of this Locker stays in etcd. Further calls wait for
+// the first one and return its result.
+//
+// Errors: the context's, if holds were cut short; ErrUnavailable if etcd did
+// not confirm, in which case the lease runs out after TTL. The Locker is
+// closed in any case.
+func (l *Locker) Close(ctx context.Context) error {
+	if ctx == nil {
+		return invalid("closing", "nil context")
+	}
+	l.mu.Lock()
+	first := l.closing.Err() == nil
+	l.refuse(ErrClosed)
+	if first && l.inside == 0 {
+		close(l.drained)
+	}
+	l.mu.Unlock()
+	if !first {
+		select {
+		case <-l.closed:
+			return l.closeErr
+		case <-ctx.Done():
+			return fmt.Errorf("etcdlock: closing: %w", contextError(ctx))
+		}
+	}
+
+	var cut error
+	select {
+	case <-l.drained:
+	case <-ctx.Done():
+		if n := l.evict(); n > 0 {
+			cut = fmt.Errorf("etcdlock: closing: %d locks were still held: %w", n, contextError(ctx))
+		}
+	}
+	l.mu.Lock()
+	l.stopped = true
+	l.mu.Unlock()
+	l.stop(ErrClosed)
+	l.bg.Wait()
+	l.closeErr = cut
+	if err := l.session.closing; err != nil {
+		l.closeErr = errors.Join(cut, fmt.Errorf("etcdlock: closing: %w", err))
+	}
+	close(l.closed)
+	return l.closeErr
+}
+
+// evict ends all holds and waits, not for ever, until they are given back. It
+// returns how many there were.
+func (l *Locker) evict() int {
+	l.mu.Lock()
+	locks := make([]*Lock, 0, len(l.open))
+	for k := range l.open {
+		locks = append(locks, k)
+	}
+	l.mu.Unlock()
+	for _, k := range locks {
+		k.shut()
+	}
+	t := time.NewTimer(l.requestTimeout)
+	defer t.Stop()
+	select {
+	case <-l.drained:
+	case <-t.C:
+	}
+	return len(locks)
+}
+
+// enter counts a call in, unless the Locker is closing.
+func (l *Locker) enter() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closing.Err() != nil {
+		return false
+	}
+	l.inside++
+	return true
+}
+
+// settle turns the count of a call into that of the handle it has made; with
+// nil it counts the call out.
+func (l *Locker) settle(k *Lock) {
+	if k == nil {
+		l.leave(nil)
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open[k] = struct{}{}
+}
+
+// leave counts a call or a handle out.
+func (l *Locker) leave(k *Lock) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if k != nil {
+		if _, ok := l.open[k]; !ok {
+			return
+		}
+		delete(l.open, k)
+	}
+	l.inside--
+	if l.inside == 0 && l.closing.Err() != nil {
+		close(l.drained)
+	}
+}
+
+// spawn runs f in the background, where Close waits for it. After Close it
+// does nothing and reports false.
+func (l *Locker) spawn(f func()) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopped {
+		return false
+	}
+	l.bg.Go(f)
+	return true
+}

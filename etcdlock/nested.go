@@ -1,0 +1,48 @@
+package etcdlock
+
+import "context"
+
+// heldKey is the context key of what a Locker holds. It contains the Locker:
+// a hold of one Locker means nothing to another.
+type heldKey struct{ l *Locker }
+
+// held is what a context holds: the parts of the innermost Lock, and what the
+// context that this Lock was taken under holds.
+type held struct {
+	outer *held
+	parts []part
+}
+
+func heldIn(ctx context.Context, l *Locker) *held {
+	h, _ := ctx.Value(heldKey{l}).(*held)
+	return h
+}
+
+// find returns the live hold of a name. It reports true with a nil hold if the
+// context once held the name and does not any more.
+func (h *held) find(name string) (_ *hold, known bool) {
+	for ; h != nil; h = h.outer {
+		for _, p := range h.parts {
+			if p.hold.e.name != name {
+				continue
+			}
+			known = true
+			if p.hold.live() {
+				return p.hold, true
+			}
+		}
+	}
+	return nil, known
+}
+
+// sortsAfter reports whether a live hold has a name that sorts after name.
+func (h *held) sortsAfter(name string) bool {
+	for ; h != nil; h = h.outer {
+		for _, p := range h.parts {
+			if p.hold.e.name > name && p.hold.live() {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,97 @@
+package etcdlock
+
+import (
+	"math"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// NoNamespace as Options.Namespace makes names stand in etcd verbatim, as
+// concurrency.Mutex, etcdctl lock and the v3lock service (jetcd) use them, so
+// that all of these exclude one another.
+const NoNamespace = "-"
+
+const (
+	defaultNamespace      = "holdfast/"
+	sessionPrefix         = "holdfast/.session/"
+	defaultTTL            = 10 * time.Second
+	defaultRequestTimeout = 3 * time.Second
+	// minTTL is what an etcd server grants at least with its default election
+	// timeout; asking for less would only hide the real figure.
+	minTTL = 2 * time.Second
+	maxTTL = time.Duration(math.MaxInt32) * time.Second
+)
+
+// Options configure a Locker. The zero value, like a nil pointer, means the
+// defaults. A Locker copies what it needs and never writes to its Options.
+type Options struct {
+	// Namespace is the prefix of all keys of this Locker; a missing slash at
+	// its end is added. Default: "holdfast/". Lockers exclude one another only
+	// within one namespace, and no namespace may continue another ("a/" and
+	// "a/b/"). NoNamespace uses names verbatim.
+	Namespace string
+	// TTL is how long the locks of a process that has died stay taken, and how
+	// long one that lost etcd may go on working. Whole seconds, at least 2 s.
+	// The server may raise it to its own minimum. Default: 10 s.
+	TTL time.Duration
+	// Service is written into the owner data of every lock, beside host and
+	// process id, so that Holders and List tell who it is. Default: empty.
+	Service string
+	// RequestTimeout bounds a single request to etcd. It bounds TryLock,
+	// Holders and List as a whole; Lock and Unlock send their requests again
+	// until their context ends. Default: 3 s.
+	RequestTimeout time.Duration
+}
+
+// settings are checked Options with the defaults filled in.
+type settings struct {
+	namespace      string // "" means verbatim names
+	ttl            time.Duration
+	service        string
+	requestTimeout time.Duration
+}
+
+func (o *Options) settings() (settings, error) {
+	const doing = "new locker"
+	if o == nil {
+		o = &Options{}
+	}
+	s := settings{
+		namespace:      o.Namespace,
+		ttl:            o.TTL,
+		service:        o.Service,
+		requestTimeout: o.RequestTimeout,
+	}
+	switch {
+	case s.namespace == "":
+		s.namespace = defaultNamespace
+	case s.namespace == NoNamespace:
+		s.namespace = ""
+	case !utf8.ValidString(s.namespace):
+		return s, invalid(doing, "Options.Namespace is not valid UTF-8")
+	case strings.Trim(s.namespace, "/") == "":
+		return s, invalid(doing, "Options.Namespace %q names nothing", o.Namespace)
+	default:
+		s.namespace = strings.TrimSuffix(s.namespace, "/") + "/"
+	}
+	if strings.HasPrefix(s.namespace, sessionPrefix) {
+		return s, invalid(doing, "Options.Namespace %q is where sessions live", o.Namespace)
+	}
+	if s.ttl == 0 {
+		s.ttl = defaultTTL
+	}
+	if s.ttl < minTTL || s.ttl > maxTTL || s.ttl%time.Second != 0 {
+		return s, invalid(doing, "Options.TTL is %v, want whole seconds from %v on", s.ttl, minTTL)
+	}
+	if !utf8.ValidString(s.service) {
+		return s, invalid(doing, "Options.Service is not valid UTF-8")
+	}
+	if s.requestTimeout == 0 {
+		s.requestTimeout = defaultRequestTimeout
+	}
+	if s.requestTimeout < 0 {
+		return s, invalid(doing, "Options.RequestTimeout is %v, want a positive duration", s.requestTimeout)
+	}
+	return s, nil
+}

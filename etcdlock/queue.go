@@ -1,0 +1,272 @@
+package etcdlock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+const (
+	// guardDelay is how old an entry grows before its own key is watched, so
+	// that a lock held for a moment costs no watch.
+	guardDelay = 100 * time.Millisecond
+	// sweepDelay is longer than an etcd server takes to answer or drop a
+	// request (5 s and two elections): what has not landed by then never will.
+	sweepDelay = 10 * time.Second
+)
+
+var errKeyDeleted = errors.New("its key was deleted")
+
+// entry is one key in the queue of one name. The entry with the lowest create
+// revision owns the name:
+//
+//  1. enqueue puts the key and learns the predecessor in one transaction.
+//     Nobody before: owned.
+//  2. await watches the predecessor from now on, and after every sign of life
+//  3. check asks, in one transaction, whether the own key is still there and
+//     who is before it now. A predecessor that left the middle of the queue
+//     changes only whom to watch.
+//  4. release deletes the key if it is still the one that was put.
+//  5. abandon removes a key of which it is not known whether it exists.
+type entry struct {
+	l      *Locker
+	name   string
+	prefix string
+	key    string
+	lease  *lease
+	rev    int64  // create revision, 0 while unknown
+	pred   string // key of the predecessor, "" if there is none
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	guard  *time.Timer
+}
+
+func (l *Locker) newEntry(name string, s *lease) *entry {
+	e := &entry{l: l, name: name, prefix: l.prefix(name), lease: s}
+	e.key = s.key(e.prefix)
+	e.ctx, e.cancel = context.WithCancelCause(s.ctx)
+	return e
+}
+
+// enqueue puts the entry's key. Sending the transaction again is harmless: the
+// key is unique, and it is put only if it is not there. With onlyIfFree the
+// key is put only into an empty queue; otherwise the error is a heldError.
+//
+// After an error the entry does not count any more; its key, if it got into
+// etcd or gets there late, is being removed.
+func (e *entry) enqueue(ctx context.Context, onlyIfFree bool) error {
+	var pace backoff
+	for {
+		err := e.send(ctx, onlyIfFree)
+		var held *heldError
+		switch {
+		case err == nil:
+			e.watchOwnKey()
+			return nil
+		case errors.As(err, &held):
+			e.cancel(nil)
+			return err
+		case leaseGone(err):
+			e.lease.lose(fmt.Errorf("lease %x: %w", int64(e.lease.id), err))
+			return errRequeue
+		case !e.lease.alive():
+			// A lease that has ended is revoked: the key goes with it, and a
+			// late transaction is refused.
+			return errRequeue
+		case permanent(err) || !pace.wait(ctx):
+			e.abandon()
+			return err
+		}
+	}
+}
+
+func (e *entry) send(ctx context.Context, onlyIfFree bool) error {
+	absent := clientv3.Compare(clientv3.CreateRevision(e.key), "=", 0)
+	put := clientv3.OpPut(e.key, e.l.ownerData(), clientv3.WithLease(e.lease.id))
+	mine := clientv3.OpGet(e.key, clientv3.WithKeysOnly())
+	txn := e.l.cli.Txn
+	var resp *clientv3.TxnResponse
+	err := e.l.call(ctx, func(ctx context.Context) (err error) {
+		if onlyIfFree {
+			empty := clientv3.Compare(clientv3.CreateRevision(e.prefix).WithPrefix(), "=", 0)
+			first := clientv3.OpGet(e.prefix, clientv3.WithFirstCreate()...)
+			resp, err = txn(ctx).If(empty).Then(put).Else(mine, first).Commit()
+			return err
+		}
+		last := clientv3.OpGet(e.prefix, append(clientv3.WithLastCreate(), clientv3.WithKeysOnly())...)
+		resp, err = txn(ctx).If(absent).Then(last, put).Else(mine).Commit()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if resp.Succeeded {
+		e.rev = resp.Header.Revision
+		if !onlyIfFree {
+			e.pred = firstKey(resp.Responses[0].GetResponseRange().Kvs)
+		}
+		return nil
+	}
+	// Either an earlier sending of the same transaction got through, or the
+	// queue is not empty.
+	if own := resp.Responses[0].GetResponseRange().Kvs; len(own) > 0 {
+		e.rev = own[0].CreateRevision
+		return e.check(ctx)
+	}
+	if onlyIfFree {
+		return &heldError{e.l.holder(e.name, resp.Responses[1].GetResponseRange().Kvs[0])}
+	}
+	return errKeyDeleted
+}
+
+func firstKey(kvs []*mvccpb.KeyValue) string {
+	if len(kvs) == 0 {
+		return ""
+	}
+	return string(kvs[0].Key)
+}
+
+// check finds out who is before the entry now.
+func (e *entry) check(ctx context.Context) error {
+	queue := append(clientv3.WithLastCreate(), clientv3.WithMaxCreateRev(e.rev-1), clientv3.WithKeysOnly())
+	var resp *clientv3.TxnResponse
+	err := e.l.call(ctx, func(ctx context.Context) (err error) {
+		resp, err = e.l.cli.Txn(ctx).
+			If(clientv3.Compare(clientv3.CreateRevision(e.key), "=", e.rev)).
+			Then(clientv3.OpGet(e.prefix, queue...)).
+			Commit()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if !resp.Succeeded {
+		e.deleted()
+		return context.Cause(e.ctx)
+	}
+	e.pred = firstKey(resp.Responses[0].GetResponseRange().Kvs)
+	return nil
+}
+
+// await waits until the entry owns its name.
+func (e *entry) await(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(e.ctx, func() { cancel(context.Cause(e.ctx)) })()
+	for e.pred != "" {
+		watched := e.pred
+		err := e.l.follow(ctx, watched, func(ctx context.Context) (bool, error) {
+			err := e.check(ctx)
+			return e.ctx.Err() != nil || err == nil && e.pred != watched, err
+		})
+		if err == nil {
+			continue
+		}
+		if e.ctx.Err() == nil {
+			e.spawnRelease()
+			return err
+		}
+		if e.lease.ctx.Err() != nil && e.lease.faded() {
+			return errRequeue
+		}
+		return context.Cause(e.ctx)
+	}
+	return nil
+}
+
+// deleted ends the entry: its key is gone and we did not delete it. When that
+// is because the lease was revoked, the lease says so too, a moment later.
+func (e *entry) deleted() {
+	e.cancel(fmt.Errorf("%w: %s: %w", ErrLost, e.key, errKeyDeleted))
+}
+
+// watchOwnKey notices, from a moment of age on, that somebody deletes the key.
+func (e *entry) watchOwnKey() {
+	e.guard = time.AfterFunc(guardDelay, func() {
+		e.l.spawn(func() {
+			if err := e.l.awaitGone(e.ctx, e.key, e.rev); err == nil {
+				e.deleted()
+			}
+		})
+	})
+}
+
+// end ends the entry's context with cause, unless it has ended already, and
+// everything that looks after the entry.
+func (e *entry) end(cause error) {
+	if e.guard != nil {
+		e.guard.Stop()
+	}
+	e.cancel(cause)
+}
+
+// abandon removes the key of an entry whose enqueueing has no known outcome:
+// now, and once more when a transaction that is still under way somewhere must
+// have landed. It stops when the lease ends, which removes the key for good.
+func (e *entry) abandon() {
+	e.l.spawn(func() {
+		defer e.end(nil)
+		for range 2 {
+			var pace backoff
+			for {
+				err := e.l.call(e.ctx, func(ctx context.Context) error {
+					_, err := e.l.cli.Delete(ctx, e.key)
+					return err
+				})
+				if err == nil {
+					break
+				}
+				if permanent(err) || !pace.wait(e.ctx) {
+					return
+				}
+			}
+			if !pause(e.ctx, sweepDelay) {
+				return
+			}
+		}
+	})
+}
+
+// spawnRelease gives the place in the queue back without waiting for it.
+func (e *entry) spawnRelease() {
+	e.end(nil)
+	e.l.spawn(func() { _ = e.release(nil) })
+}
+
+// release deletes the key, guarded by its create revision so that a late
+// repetition can never hit anything else. It repeats until the outcome is
+// certain: the key is deleted, or it was gone before (ErrLost), or the lease
+// has ended and takes the key along (ErrUnavailable). answered, if not nil,
+// is called after the first attempt, whatever came of it.
+func (e *entry) release(answered func()) error {
+	var pace backoff
+	for attempt := 1; ; attempt++ {
+		var resp *clientv3.TxnResponse
+		err := e.l.call(e.lease.ctx, func(ctx context.Context) (err error) {
+			resp, err = e.l.cli.Txn(ctx).
+				If(clientv3.Compare(clientv3.CreateRevision(e.key), "=", e.rev)).
+				Then(clientv3.OpDelete(e.key)).
+				Commit()
+			return err
+		})
+		if attempt == 1 && answered != nil {
+			answered()
+		}
+		switch {
+		case err == nil && (resp.Succeeded || attempt > 1):
+			// A repetition that finds no key finds the work of an attempt
+			// whose answer was lost.
+			return nil
+		case err == nil:
+			return fmt.Errorf("%w: %s: %w", ErrLost, e.key, errKeyDeleted)
+		case permanent(err):
+			return fmt.Errorf("deleting %s: %w: %w", e.key, ErrUnavailable, err)
+		case !pace.wait(e.lease.ctx):
+			return fmt.Errorf("deleting %s: %w, it goes with its lease: %w", e.key, ErrUnavailable, err)
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package etcdlock
+
+import (
+	"context"
+	"errors"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+var errWatchEnded = errors.New("watch ended")
+
+// follow calls look whenever something may have happened to key, until look
+// reports that it has seen enough, fails for good, or ctx ends.
+//
+// The watch starts from now, not at a revision: the server serves a watch
+// that starts in the past only from its 100 ms catch-up loop. What happened
+// before it stood is found by the look that follows its creation.
+func (l *Locker) follow(ctx context.Context, key string, look func(context.Context) (bool, error)) error {
+	var pace backoff
+	for {
+		done, err := l.followOnce(ctx, key, look)
+		if done || permanent(err) {
+			return err
+		}
+		// Compacted, cancelled, without a leader, or cut: look without the
+		// watch, then watch again.
+		if !pace.wait(ctx) {
+			return ctx.Err()
+		}
+		if done, err = look(ctx); done || permanent(err) {
+			return err
+		}
+	}
+}
+
+func (l *Locker) followOnce(ctx context.Context, key string, look func(context.Context) (bool, error)) (bool, error) {
+	// The watch gets the values of the Locker's context, not the caller's:
+	// etcd's client opens a stream for each set of gRPC metadata it meets.
+	wctx, cancel := context.WithCancel(clientv3.WithRequireLeader(l.base))
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+
+	events := l.cli.Watch(wctx, key, clientv3.WithCreatedNotify(), clientv3.WithFilterPut())
+	for {
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case resp, open := <-events:
+			if !open {
+				return false, errWatchEnded
+			}
+			if err := resp.Err(); err != nil {
+				return false, err
+			}
+			if !resp.Created && len(resp.Events) == 0 {
+				continue
+			}
+			if done, err := look(ctx); done || err != nil {
+				return done, err
+			}
+		}
+	}
+}
+
+// awaitGone returns nil once the key does not exist any more, or exists with
+// another create revision than rev (0 means any). An error means that it is
+// not known: ctx ended, or etcd refuses to tell.
+func (l *Locker) awaitGone(ctx context.Context, key string, rev int64) error {
+	return l.follow(ctx, key, func(ctx context.Context) (bool, error) {
+		var resp *clientv3.GetResponse
+		err := l.call(ctx, func(ctx context.Context) (err error) {
+			resp, err = l.cli.Get(ctx, key, clientv3.WithKeysOnly())
+			return err
+		})
+		if err != nil {
+			return false, err
+		}
+		return len(resp.Kvs) == 0 || rev != 0 && resp.Kvs[0].CreateRevision != rev, nil
+	})
+}
