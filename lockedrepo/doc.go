@@ -1,0 +1,84 @@
+// Package lockedrepo keeps the writes of several processes to one kind of
+// entity apart. A service that runs as several pods reads, changes and saves;
+// two pods that do so at the same time lose one of the changes, and a mutex
+// inside each of them does not help. A locked repository holds an etcd lock
+// named after the entity type around every write.
+//
+//	orders, err := gormrepo.New[Order](db, nil)       // what a service has
+//	if err != nil {
+//		return err
+//	}
+//	locker, err := etcdlock.New(client, nil)          // one per process
+//	if err != nil {
+//		return err
+//	}
+//	locked, err := lockedrepo.New(orders, locker, nil) // the same interface
+//	if err != nil {
+//		return err
+//	}
+//	_, err = locked.Update(ctx, id, func(o *Order) error {
+//		o.Total += 5
+//		return nil
+//	})
+//
+// # What is locked
+//
+// Every write: Save, SaveAll, SmartSave, SaveDocuments, Update, Delete,
+// DeleteByID, DeleteAllByID and InTx. Reads pass through without the lock. A
+// write checks its input first, takes the lock, works, and gives the lock back
+// when the work is done or has failed, also when it panics. A list without
+// elements takes no lock.
+//
+// A lock inside Save cannot protect a read that was made before it: FindByID,
+// a change and Save through a locked repository still lose what another
+// process saved in between. Use Update, or hold the lock around all three:
+//
+//	err = locker.Do(ctx, locked.Key(), func(ctx context.Context) error {
+//		o, err := locked.FindByID(ctx, id)
+//		if err != nil {
+//			return err
+//		}
+//		o.Total += 5
+//		return locked.Save(ctx, o)
+//	})
+//
+// A context that holds the key already, as inside Do, is not locked again.
+//
+// # The key
+//
+// It is the full name of the entity type unless Options.Key says otherwise.
+// Its first limit: renaming or moving the type, or a new major version of its
+// module, changes the key, and during a rollout old and new pods then hold
+// different locks. Set Options.Key in production. In a Java fleet it is the
+// name of the Java class, and the Locker uses no namespace.
+//
+// # Waiting
+//
+// A write waits for its lock no longer than Options.LockTimeout and its
+// context. An error that matches etcdlock.ErrTimeout names the holder; one that
+// matches etcdlock.ErrUnavailable says that etcd could not be reached. In both
+// cases nothing was written: a write never goes on without the lock.
+//
+// # Losing the lock
+//
+// The work runs with a context that ends when the lock is lost, and its error
+// then matches etcdlock.ErrLost. When the loss is noticed only on giving the
+// lock back, the error matches etcdlock.ErrLost although the write was done.
+//
+// # Transactions
+//
+// InTx joins every locked repository on the same database and keeps all their
+// locks until the commit. A write inside a transaction that no locked
+// repository opened is refused with repo.ErrInTx, because its lock would be
+// given back before that transaction commits: when the *gorm.DB of the
+// repository is a transaction, when the context carries a MongoDB session, or
+// a transaction of another database. A transaction that cannot be seen from the
+// context is not noticed.
+//
+// # What it does not promise
+//
+// A lock on a lease cannot stop a process that was paused for longer than the
+// lease lives and then goes on writing. The database has to refuse such a
+// write, and this version has no such check yet. Writers that do not go
+// through a locked repository with the same key are not kept out.
+package lockedrepo

@@ -1,0 +1,126 @@
+package lockedrepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// How long a call waits for its lock to be given back, and for the name of a
+// holder to put into an error. The lock is released in any case.
+const (
+	releaseTimeout = 5 * time.Second
+	holderTimeout  = 500 * time.Millisecond
+)
+
+// errRelease marks the error of a release after work that succeeded.
+var errRelease = errors.New("lockedrepo: the work was done, giving back its lock failed")
+
+// locked runs work while the lock is held:
+//
+//  1. A call under a transaction joins the transaction's locks, which are kept
+//     until its end, or is refused.
+//  2. Take the lock, waiting no longer than the timeout.
+//  3. Work with the hold's context, which ends when the lock is lost and when
+//     the caller's context does.
+//  4. Give the lock back, whatever happened, on a context of its own.
+func (r *Repository[T]) locked(ctx context.Context, work func(context.Context) error) (err error) {
+	switch r.TxState(ctx) {
+	case repo.TxForeign:
+		return fmt.Errorf("%w: the lock on %q would be given back before the commit", repo.ErrInTx, r.key)
+	case repo.TxJoined:
+		scope, err := scopeFrom(ctx)
+		if err != nil {
+			return fmt.Errorf("%w: the transaction was not opened by a locked repository", err)
+		}
+		hold, err := scope.lock(ctx, r.locker, r.key, r.timeout)
+		if err != nil {
+			return err
+		}
+		return underHold(ctx, ctx, hold, work)
+	case repo.TxNone:
+	}
+	hold, err := acquire(ctx, r.locker, r.key, r.timeout)
+	if err != nil {
+		return err
+	}
+	defer func() { err = join(err, release(ctx, hold)) }()
+	return underHold(hold.Context(), ctx, hold, work)
+}
+
+// acquire takes the lock within timeout. The error of a wait that took too
+// long names the holder.
+func acquire(ctx context.Context, locker *etcdlock.Locker, key string, timeout time.Duration) (*etcdlock.Lock, error) {
+	wait, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	hold, err := locker.Lock(wait, key)
+	if err == nil {
+		return hold, nil
+	}
+	if errors.Is(err, etcdlock.ErrTimeout) {
+		return nil, fmt.Errorf("lockedrepo: locking %q: %s: %w", key, holder(ctx, locker, key), err)
+	}
+	return nil, fmt.Errorf("lockedrepo: locking %q: %w", key, err)
+}
+
+// holder describes who has the lock, for an error text.
+func holder(ctx context.Context, locker *etcdlock.Locker, key string) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), holderTimeout)
+	defer cancel()
+	holders, err := locker.Holders(ctx, key)
+	if err != nil || len(holders) == 0 {
+		return "holder unknown"
+	}
+	text := "held by " + holders[0].String()
+	if since := holders[0].Since; !since.IsZero() {
+		text += " since " + since.Format(time.RFC3339)
+	}
+	return text
+}
+
+// underHold runs work with a context that has base's values and ends when the
+// hold does, or the caller's context, with the cause of whichever was first.
+func underHold(base, caller context.Context, hold *etcdlock.Lock, work func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(base)
+	defer cancel(nil)
+	defer context.AfterFunc(hold.Context(), func() { cancel(context.Cause(hold.Context())) })()
+	defer context.AfterFunc(caller, func() { cancel(context.Cause(caller)) })()
+	if deadline, ok := caller.Deadline(); ok {
+		// So that the work fails with the error that a deadline has.
+		var stop context.CancelFunc
+		ctx, stop = context.WithDeadline(ctx, deadline)
+		defer stop()
+	}
+	err := work(ctx)
+	if err != nil && ctx.Err() != nil {
+		// Drivers report a bare "context canceled"; the cause says why.
+		if cause := context.Cause(ctx); !errors.Is(err, cause) {
+			err = fmt.Errorf("%w: %w", cause, err)
+		}
+	}
+	return err
+}
+
+// release gives the lock back on a context of its own: the caller's may be
+// done, which is no reason to keep others waiting for a lease to expire.
+func release(ctx context.Context, hold *etcdlock.Lock) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	return hold.Unlock(ctx)
+}
+
+// join puts the error of a release beside the one of the work.
+func join(err, unlock error) error {
+	switch {
+	case unlock == nil:
+		return err
+	case err == nil:
+		return fmt.Errorf("%w: %w", errRelease, unlock)
+	default:
+		return errors.Join(err, unlock)
+	}
+}

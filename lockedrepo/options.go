@@ -1,0 +1,66 @@
+package lockedrepo
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// DefaultLockTimeout bounds the wait for the lock when Options do not.
+const DefaultLockTimeout = 30 * time.Second
+
+// Options change how a repository is locked. The zero value is the default.
+type Options struct {
+	// Key is the name of the lock. The default is the full name of the entity
+	// type, such as "github.com/acme/shop/order.Order". Everyone who saves
+	// entities of one kind must use one key, so set it in production: a type
+	// that is renamed or moved, or a module's new major version, would
+	// otherwise hold another lock than the pods still running; and set it to
+	// the Java class name where Java services lock the same entities.
+	Key string
+	// LockTimeout bounds the wait for the lock of one write, beside the
+	// context of the call. Zero means DefaultLockTimeout.
+	LockTimeout time.Duration
+}
+
+func (o *Options) withDefaults() (Options, error) {
+	var opts Options
+	if o != nil {
+		opts = *o
+	}
+	if opts.LockTimeout < 0 {
+		return opts, fmt.Errorf("%w: lock timeout %s is negative", repo.ErrInvalid, opts.LockTimeout)
+	}
+	if opts.LockTimeout == 0 {
+		opts.LockTimeout = DefaultLockTimeout
+	}
+	return opts, nil
+}
+
+// KeyOf returns the default lock key of the entity type T: its package path, a
+// dot and its name. A pointer type, a type without a name and a type declared
+// inside a function are ErrInvalid: their names say nothing that all processes
+// of a fleet would agree on.
+func KeyOf[T any]() (string, error) {
+	t := reflect.TypeFor[T]()
+	switch {
+	case t.Kind() == reflect.Pointer:
+		return "", fmt.Errorf("%w: entity type %s is a pointer; name the type it points to", repo.ErrInvalid, t)
+	case t.Name() == "" || t.PkgPath() == "":
+		return "", fmt.Errorf("%w: entity type %s has no name to lock; set Options.Key", repo.ErrInvalid, t)
+	case isLocal[T]():
+		return "", fmt.Errorf("%w: entity type %s is declared in a function; set Options.Key", repo.ErrInvalid, t)
+	}
+	return t.PkgPath() + "." + t.Name(), nil
+}
+
+type probe[T any] struct{}
+
+// isLocal tells whether T is declared inside a function. Its own name does not
+// show that, but as a type argument it is numbered: probe[pkg.T·1].
+func isLocal[T any]() bool {
+	return strings.Contains(reflect.TypeFor[probe[T]]().Name(), "·")
+}
