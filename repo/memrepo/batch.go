@@ -1,0 +1,150 @@
+package memrepo
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// batch writes under the lock and can take everything back.
+type batch[T any] struct {
+	r    *Repository[T]
+	now  time.Time
+	undo []undo[T]
+}
+
+type undo[T any] struct {
+	key any
+	old *row[T] // nil: there was none
+}
+
+func (r *Repository[T]) begin() *batch[T] {
+	// A monotonic reading would not survive a database.
+	return &batch[T]{r: r, now: r.now().Round(0)}
+}
+
+func (b *batch[T]) rollback() {
+	for i := len(b.undo) - 1; i >= 0; i-- {
+		b.set(b.undo[i].key, b.undo[i].old)
+	}
+}
+
+// set replaces the row of key and keeps the constraints' books.
+func (b *batch[T]) set(key any, w *row[T]) {
+	for _, x := range b.r.unique {
+		if old, ok := b.r.rows[key]; ok {
+			if vals := x.values(valueOf(old.val)); vals != nil {
+				delete(x.owner, vals)
+			}
+		}
+		if w != nil {
+			if vals := x.values(valueOf(w.val)); vals != nil {
+				x.owner[vals] = key
+			}
+		}
+	}
+	if w == nil {
+		delete(b.r.rows, key)
+		return
+	}
+	b.r.rows[key] = w
+}
+
+// put stores e under key. The batch owns e from now on.
+func (b *batch[T]) put(key any, e *T) error {
+	for _, x := range b.r.unique {
+		if vals := x.values(valueOf(e)); vals != nil {
+			if owner, taken := x.owner[vals]; taken && owner != key {
+				return fmt.Errorf("%w: %s", repo.ErrDuplicateKey, x)
+			}
+		}
+	}
+	old := b.r.rows[key]
+	w := &row[T]{val: e}
+	if old != nil {
+		w.seq = old.seq
+	} else {
+		b.r.seq++
+		w.seq = b.r.seq
+	}
+	b.undo = append(b.undo, undo[T]{key, old})
+	b.set(key, w)
+	return nil
+}
+
+// save does what Save promises with e, which the batch owns from now on, and
+// sets its key, version and times.
+func (b *batch[T]) save(e *T) error {
+	r, v := b.r, valueOf(e)
+	isNew := r.ent.IsNew(v.Addr(), r.generated())
+	if err := b.assignKey(e); err != nil {
+		return err
+	}
+	key := r.keyOf(e)
+	old := r.rows[key]
+	if old == nil {
+		if !isNew && r.ent.VersionOf(v) != 0 {
+			return fmt.Errorf("%w: the entity is gone", repo.ErrStale)
+		}
+		return b.insert(key, e)
+	}
+	switch deleted := r.ent.IsDeleted(valueOf(old.val)); {
+	case deleted && r.revive && isNew:
+		return b.overwrite(key, old, e)
+	case isNew:
+		return fmt.Errorf("%w: the entity exists", repo.ErrDuplicateKey)
+	case deleted && !r.revive:
+		return fmt.Errorf("%w: the entity is marked as deleted", repo.ErrNotFound)
+	}
+	if have, want := r.ent.VersionOf(valueOf(old.val)), r.ent.VersionOf(v); have != want {
+		return fmt.Errorf("%w: version %d is stored, not %d", repo.ErrStale, have, want)
+	}
+	return b.overwrite(key, old, e)
+}
+
+func (b *batch[T]) insert(key any, e *T) error {
+	ent, v := b.r.ent, valueOf(e)
+	ent.SetVersion(v, 1)
+	ent.SetDeleted(v, nil)
+	if ent.Created != nil && ent.Created.IsZero(v) {
+		ent.Created.SetTime(v, b.now)
+	}
+	if ent.Updated != nil {
+		ent.Updated.SetTime(v, b.now)
+	}
+	return b.put(key, e)
+}
+
+func (b *batch[T]) overwrite(key any, old *row[T], e *T) error {
+	ent, v, was := b.r.ent, valueOf(e), valueOf(copyOf(old.val))
+	ent.SetVersion(v, ent.VersionOf(was)+1)
+	ent.SetDeleted(v, nil)
+	if ent.Created != nil {
+		if created := ent.Created.Value(was); created.IsValid() {
+			ent.Created.Reach(v).Set(created)
+		}
+	}
+	if ent.Updated != nil {
+		ent.Updated.SetTime(v, b.now)
+	}
+	return b.put(key, e)
+}
+
+// remove deletes or marks the row of key and tells whether there was one to
+// delete.
+func (b *batch[T]) remove(key any) bool {
+	w, ok := b.r.live(key)
+	if !ok {
+		return false
+	}
+	b.undo = append(b.undo, undo[T]{key, w})
+	if b.r.ent.Deleted == nil {
+		b.set(key, nil)
+		return true
+	}
+	marked := copyOf(w.val)
+	b.r.ent.SetDeleted(valueOf(marked), &b.now)
+	b.set(key, &row[T]{val: marked, seq: w.seq})
+	return true
+}

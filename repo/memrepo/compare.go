@@ -1,0 +1,181 @@
+package memrepo
+
+import (
+	"cmp"
+	"database/sql/driver"
+	"fmt"
+	"math/big"
+	"reflect"
+	"slices"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/internal/entity"
+)
+
+// plain returns the value behind pointers and the null wrappers of
+// database/sql; ok is false when there is none.
+func plain(v reflect.Value) (reflect.Value, bool) {
+	for v.IsValid() && (v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface) {
+		if v.IsNil() {
+			return reflect.Value{}, false
+		}
+		v = v.Elem()
+	}
+	if !v.IsValid() {
+		return v, false
+	}
+	switch v.Kind() {
+	case reflect.Map, reflect.Slice:
+		return v, !v.IsNil()
+	case reflect.Struct:
+		if comparer(v.Type()) != "" {
+			return v, true
+		}
+		if valuer, ok := v.Interface().(driver.Valuer); ok {
+			x, err := valuer.Value()
+			if err != nil || x == nil {
+				return reflect.Value{}, false
+			}
+			return reflect.ValueOf(x), true
+		}
+	}
+	return v, true
+}
+
+func equal(a, b reflect.Value) bool {
+	if n, ok := compare(a, b); ok {
+		return n == 0
+	}
+	return a.Type() == b.Type() && reflect.DeepEqual(a.Interface(), b.Interface())
+}
+
+// ordered tells whether compare knows an order for t.
+func ordered(t reflect.Type) bool {
+	v := reflect.Zero(t)
+	return isNumber(v) || v.Kind() == reflect.String || v.Kind() == reflect.Bool || isBytes(t) || comparer(t) != ""
+}
+
+// compare orders two values that plain returned; ok is false where there is no
+// order between them.
+func compare(a, b reflect.Value) (n int, ok bool) {
+	switch {
+	case a.Kind() == reflect.String && b.Kind() == reflect.String:
+		return cmp.Compare(a.String(), b.String()), true
+	case a.Kind() == reflect.Bool && b.Kind() == reflect.Bool:
+		return cmp.Compare(truth(a), truth(b)), true
+	case isNumber(a) && isNumber(b):
+		return compareNumbers(a, b)
+	case isBytes(a.Type()) && isBytes(b.Type()):
+		return slices.Compare(bytesOf(a), bytesOf(b)), true
+	case a.Type() == b.Type() && comparer(a.Type()) != "":
+		out := a.MethodByName(comparer(a.Type())).Call([]reflect.Value{b})
+		return int(out[0].Int()), true
+	}
+	return 0, false
+}
+
+// comparer names the method of t that orders it, as those of time.Time and of
+// most decimal types do.
+func comparer(t reflect.Type) string {
+	for _, name := range []string{"Compare", "Cmp"} {
+		m, ok := t.MethodByName(name)
+		if ok && m.Type.NumIn() == 2 && m.Type.In(1) == t && m.Type.NumOut() == 1 && m.Type.Out(0).Kind() == reflect.Int {
+			return name
+		}
+	}
+	return ""
+}
+
+func isNumber(v reflect.Value) bool { return v.CanInt() || v.CanUint() || v.CanFloat() }
+
+// compareNumbers is exact between kinds: an int64 that a float64 cannot hold
+// must not equal its neighbour.
+func compareNumbers(a, b reflect.Value) (int, bool) {
+	if a.CanInt() && b.CanInt() {
+		return cmp.Compare(a.Int(), b.Int()), true
+	}
+	x, xok := exact(a)
+	y, yok := exact(b)
+	if !xok || !yok {
+		return 0, false // NaN
+	}
+	return x.Cmp(y), true
+}
+
+func exact(v reflect.Value) (*big.Float, bool) {
+	switch {
+	case v.CanInt():
+		return new(big.Float).SetInt64(v.Int()), true
+	case v.CanUint():
+		return new(big.Float).SetUint64(v.Uint()), true
+	}
+	f := v.Float()
+	if f != f {
+		return nil, false
+	}
+	return big.NewFloat(f), true
+}
+
+func truth(v reflect.Value) int {
+	if v.Bool() {
+		return 1
+	}
+	return 0
+}
+
+func isBytes(t reflect.Type) bool {
+	return (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) && t.Elem().Kind() == reflect.Uint8
+}
+
+func bytesOf(v reflect.Value) []byte {
+	b := make([]byte, v.Len())
+	reflect.Copy(reflect.ValueOf(b), v)
+	return b
+}
+
+// sort orders rows by the sort keys; equal ones stay as they are.
+func (r *Repository[T]) sort(rows []*row[T], orders []repo.Order) error {
+	fields := make([]*entity.Field, len(orders))
+	for i, o := range orders {
+		f, _ := entity.FieldByName(r.ent.Type, o.Field)
+		t := f.Type
+		for t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		if !ordered(t) && !t.Implements(reflect.TypeFor[driver.Valuer]()) {
+			return fmt.Errorf("%w: order by %s, a %s has no order", repo.ErrUnsupported, o.Field, t)
+		}
+		fields[i] = f
+	}
+	slices.SortStableFunc(rows, func(a, b *row[T]) int {
+		for i, o := range orders {
+			n := compareNullable(fieldOf(fields[i], valueOf(a.val)), fieldOf(fields[i], valueOf(b.val)))
+			if o.Desc {
+				n = -n
+			}
+			if n != 0 {
+				return n
+			}
+		}
+		return 0
+	})
+	return nil
+}
+
+// compareNullable puts what has no value first.
+func compareNullable(a, b reflect.Value) int {
+	x, xok := plain(a)
+	y, yok := plain(b)
+	if !xok || !yok {
+		return cmp.Compare(rank(xok), rank(yok))
+	}
+	n, _ := compare(x, y)
+	return n
+}
+
+func rank(ok bool) int {
+	if ok {
+		return 1
+	}
+	return 0
+}

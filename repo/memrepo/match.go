@@ -1,0 +1,149 @@
+package memrepo
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/internal/entity"
+)
+
+// matcher compiles the conditions of q. What cannot be compared is reported
+// here, not per row, so that an empty repository answers as a full one does.
+func (r *Repository[T]) matcher(q repo.Query) (func(*T) bool, error) {
+	conds, err := r.conjunction(q.Where)
+	if err != nil {
+		return nil, err
+	}
+	natives := make([]func(*T) bool, len(q.Native))
+	for i, n := range q.Native {
+		fn, ok := n.(func(*T) bool)
+		if !ok || fn == nil {
+			return nil, fmt.Errorf("%w: native option %T, want a func(*%s) bool", repo.ErrUnsupported, n, r.ent.Type)
+		}
+		natives[i] = fn
+	}
+	return func(e *T) bool {
+		if !conds(valueOf(e)) {
+			return false
+		}
+		return !slices.ContainsFunc(natives, func(fn func(*T) bool) bool { return !fn(copyOf(e)) })
+	}, nil
+}
+
+type condition func(e reflect.Value) bool
+
+func (r *Repository[T]) conjunction(conds []repo.Cond) (condition, error) {
+	list := make([]condition, len(conds))
+	for i, c := range conds {
+		var err error
+		if list[i], err = r.condition(c); err != nil {
+			return nil, err
+		}
+	}
+	return func(e reflect.Value) bool {
+		return !slices.ContainsFunc(list, func(c condition) bool { return !c(e) })
+	}, nil
+}
+
+func (r *Repository[T]) condition(c repo.Cond) (condition, error) {
+	if c.Op == repo.OpAny {
+		return r.alternatives(c.Any)
+	}
+	f, ok := entity.FieldByName(r.ent.Type, c.Field)
+	if !ok {
+		return nil, fmt.Errorf("%w: %s has no field %q", repo.ErrInvalid, r.ent.Type, c.Field)
+	}
+	test, err := fieldTest(c)
+	if err != nil {
+		return nil, err
+	}
+	return func(e reflect.Value) bool {
+		v, ok := plain(fieldOf(f, e))
+		switch c.Op {
+		case repo.OpNull:
+			return !ok
+		case repo.OpNotNull:
+			return ok
+		default:
+			return ok && test(v)
+		}
+	}, nil
+}
+
+func (r *Repository[T]) alternatives(any [][]repo.Cond) (condition, error) {
+	list := make([]condition, len(any))
+	for i, conds := range any {
+		var err error
+		if list[i], err = r.conjunction(conds); err != nil {
+			return nil, err
+		}
+	}
+	return func(e reflect.Value) bool {
+		return slices.ContainsFunc(list, func(c condition) bool { return c(e) })
+	}, nil
+}
+
+// fieldTest says what the value of a field, which is never null, must satisfy.
+func fieldTest(c repo.Cond) (func(v reflect.Value) bool, error) {
+	switch c.Op {
+	case repo.OpNull, repo.OpNotNull:
+		return nil, nil
+	case repo.OpIn:
+		list, ok := c.Value.([]any)
+		if !ok {
+			return nil, fmt.Errorf("%w: in of %T", repo.ErrInvalid, c.Value)
+		}
+		return func(v reflect.Value) bool {
+			return slices.ContainsFunc(list, func(x any) bool {
+				want, ok := plain(reflect.ValueOf(x))
+				return ok && equal(v, want)
+			})
+		}, nil
+	case repo.OpPrefix:
+		prefix, ok := c.Value.(string)
+		return func(v reflect.Value) bool { return ok && strings.HasPrefix(v.String(), prefix) }, nil
+	}
+	want, ok := plain(reflect.ValueOf(c.Value))
+	if !ok { // nothing compares with null
+		return func(reflect.Value) bool { return false }, nil
+	}
+	switch c.Op {
+	case repo.OpEq:
+		return func(v reflect.Value) bool { return equal(v, want) }, nil
+	case repo.OpNe:
+		return func(v reflect.Value) bool { return !equal(v, want) }, nil
+	}
+	if !ordered(want.Type()) {
+		return nil, fmt.Errorf("%w: %s of field %s, a %s has no order", repo.ErrUnsupported, c.Op, c.Field, want.Type())
+	}
+	holds, ok := map[repo.Op]func(int) bool{
+		repo.OpLt: func(n int) bool { return n < 0 },
+		repo.OpLe: func(n int) bool { return n <= 0 },
+		repo.OpGt: func(n int) bool { return n > 0 },
+		repo.OpGe: func(n int) bool { return n >= 0 },
+	}[c.Op]
+	if !ok {
+		return nil, fmt.Errorf("%w: comparison %q", repo.ErrUnsupported, c.Op)
+	}
+	return func(v reflect.Value) bool {
+		n, ok := compare(v, want)
+		return ok && holds(n)
+	}, nil
+}
+
+// fieldOf follows a path that may cross pointers, nil ones included.
+func fieldOf(f *entity.Field, e reflect.Value) reflect.Value {
+	for _, x := range f.Index {
+		for e.Kind() == reflect.Pointer {
+			if e.IsNil() {
+				return reflect.Value{}
+			}
+			e = e.Elem()
+		}
+		e = e.Field(x)
+	}
+	return e
+}

@@ -1,0 +1,138 @@
+package memrepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/huandu/go-clone"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/internal/entity"
+)
+
+type checked struct{ ID int }
+
+var (
+	_ repo.Repository[checked]    = (*Repository[checked])(nil)
+	_ repo.Updater[checked]       = (*Repository[checked])(nil)
+	_ repo.DocumentSaver[checked] = (*Repository[checked])(nil)
+)
+
+// Repository keeps entities of type T in memory. All methods may be called
+// concurrently.
+type Repository[T any] struct {
+	ent    *entity.Entity
+	newID  func() any
+	now    func() time.Time
+	revive bool
+
+	mu     sync.RWMutex
+	rows   map[any]*row[T]
+	unique []*index
+	lastID uint64 // the largest integer key so far
+	seq    uint64
+}
+
+// row is a stored entity. It is never changed, only replaced: whoever got hold
+// of it may read it without the lock.
+type row[T any] struct {
+	val *T
+	seq uint64 // order of first saving
+}
+
+// New makes an empty repository. It returns repo.ErrInvalid when T is no
+// struct, has no key or is marked wrongly, and when Options.Unique names a
+// field that T does not have.
+func New[T any](opts *Options) (*Repository[T], error) {
+	ent, err := entity.Parse(reflect.TypeFor[T]())
+	if err != nil {
+		return nil, fmt.Errorf("memrepo: %w", err)
+	}
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	r := &Repository[T]{ent: ent, newID: o.NewID, now: o.Now, revive: o.Revive, rows: map[any]*row[T]{}}
+	if r.unique, err = indexesOf(ent, o.Unique); err != nil {
+		return nil, fmt.Errorf("memrepo: %w", err)
+	}
+	return r, nil
+}
+
+// copyOf makes a deep copy. Entities with associations can point back to
+// themselves, so the copier is the one that remembers where it has been.
+func copyOf[T any](e *T) *T { return clone.Slowly(e).(*T) }
+
+func valueOf[T any](e *T) reflect.Value { return reflect.ValueOf(e).Elem() }
+
+// generated tells whether a zero key asks for a new one.
+func (r *Repository[T]) generated() bool {
+	if r.newID == nil || len(r.ent.Key) > 1 {
+		return r.ent.AutoIncrement()
+	}
+	return r.ent.AutoIncrement() || !isInt(r.ent.Key[0].Type)
+}
+
+func isInt(t reflect.Type) bool {
+	v := reflect.Zero(t)
+	return v.CanInt() || v.CanUint()
+}
+
+// key turns an id into the map key.
+func (r *Repository[T]) key(id any) (any, error) {
+	k, err := r.ent.KeyFromID(id)
+	if err != nil {
+		return nil, err
+	}
+	return entity.Comparable(k), nil
+}
+
+// keyOf is the map key of e.
+func (r *Repository[T]) keyOf(e *T) any { return entity.Comparable(r.ent.KeyOf(valueOf(e))) }
+
+// live returns the row with the key unless it is absent or marked as deleted.
+func (r *Repository[T]) live(key any) (*row[T], bool) {
+	w, ok := r.rows[key]
+	if !ok || r.ent.IsDeleted(valueOf(w.val)) {
+		return nil, false
+	}
+	return w, true
+}
+
+// shownID is what an ItemError calls e by.
+func (r *Repository[T]) shownID(e *T) any {
+	k := r.ent.KeyOf(valueOf(e))
+	if len(k) > 1 {
+		return k
+	}
+	if r.generated() && r.ent.Key[0].IsZero(valueOf(e)) {
+		return nil
+	}
+	return k[0]
+}
+
+// done is the context's error with its cause, nil while it goes on.
+func done(ctx context.Context) error {
+	err := ctx.Err()
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); !errors.Is(err, cause) {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
+}
+
+func wrap(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("memrepo: %s: %w", doing, err)
+}

@@ -1,0 +1,26 @@
+package memrepo
+
+import "time"
+
+// Options changes how a repository works. The zero value and nil mean the
+// defaults.
+type Options struct {
+	// NewID makes the key of an entity that is saved without one, for types
+	// with a single key that is not an assigned integer. Its result must be
+	// what an id of the type may be, else saving is repo.ErrInvalid. It is
+	// called while the repository is locked and must not use it. By default
+	// integer keys are counted up and other keys must be set.
+	NewID func() any
+
+	// Now gives the time for created, updated and deleted fields. It is called
+	// while the repository is locked. By default it is time.Now.
+	Now func() time.Time
+
+	// Unique lists constraints beside those of the tags: each is a list of Go
+	// field names that no two entities may have equal values in.
+	Unique [][]string
+
+	// Revive makes saving an entity that is marked as deleted bring it back,
+	// as if the mark were not there. By default it is repo.ErrNotFound.
+	Revive bool
+}

@@ -1,0 +1,153 @@
+package memrepo
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/internal/entity"
+)
+
+// Save inserts or overwrites e; see repo.Repository.
+func (r *Repository[T]) Save(ctx context.Context, e *T) error {
+	err := r.saveAll(ctx, []*T{e})
+	if batch, ok := errors.AsType[*repo.BatchError](err); ok {
+		err = batch.Items[0].Err
+	}
+	return wrap("save", err)
+}
+
+// SaveAll inserts or overwrites every element, all or none; see
+// repo.Repository.
+func (r *Repository[T]) SaveAll(ctx context.Context, es []*T) error {
+	return wrap("save all", r.saveAll(ctx, es))
+}
+
+func (r *Repository[T]) saveAll(ctx context.Context, es []*T) error {
+	if err := done(ctx); err != nil {
+		return err
+	}
+	if err := checkNil(es); err != nil {
+		return err
+	}
+	saved := make([]*T, len(es))
+	err := r.write(ctx, func(b *batch[T]) []*repo.ItemError {
+		var bad []*repo.ItemError
+		for _, i := range r.lastOfEach(es) {
+			saved[i] = copyOf(es[i])
+			if err := b.save(saved[i]); err != nil {
+				bad = append(bad, &repo.ItemError{Index: i, ID: r.shownID(es[i]), Err: err})
+			}
+		}
+		return bad
+	})
+	if err != nil {
+		return err
+	}
+	for i, e := range saved {
+		if e != nil {
+			r.writeBack(es[i], e)
+		}
+	}
+	return nil
+}
+
+// write runs fn under the lock and takes everything back when it reports a bad
+// element or when the context is done by then.
+func (r *Repository[T]) write(ctx context.Context, fn func(*batch[T]) []*repo.ItemError) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := r.begin()
+	finished := false
+	defer func() {
+		if !finished { // fn called code of the user, which may panic
+			b.rollback()
+		}
+	}()
+	if bad := fn(b); len(bad) > 0 {
+		slices.SortStableFunc(bad, func(x, y *repo.ItemError) int { return cmp.Compare(x.Index, y.Index) })
+		return &repo.BatchError{Items: bad}
+	}
+	if err := done(ctx); err != nil {
+		return err
+	}
+	finished = true
+	return nil
+}
+
+func checkNil[T any](es []*T) error {
+	var bad []*repo.ItemError
+	for i, e := range es {
+		if e == nil {
+			bad = append(bad, &repo.ItemError{Index: i, Err: fmt.Errorf("%w: nil entity", repo.ErrInvalid)})
+		}
+	}
+	if len(bad) > 0 {
+		return &repo.BatchError{Items: bad}
+	}
+	return nil
+}
+
+// lastOfEach lists the indexes of the elements to write: of those with the
+// same key only the last.
+func (r *Repository[T]) lastOfEach(es []*T) []int {
+	last := make(map[any]int, len(es))
+	for i, e := range es {
+		last[r.identity(e)] = i
+	}
+	list := make([]int, 0, len(last))
+	for i, e := range es {
+		if last[r.identity(e)] == i {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// identity is the key of e or, while it has none, e itself.
+func (r *Repository[T]) identity(e *T) any {
+	if r.generated() && r.ent.Key[0].IsZero(valueOf(e)) {
+		return e
+	}
+	return r.keyOf(e)
+}
+
+// writeBack tells the caller's entity what the store decided.
+func (r *Repository[T]) writeBack(e, saved *T) {
+	from, to := valueOf(copyOf(saved)), valueOf(e)
+	for _, f := range r.ent.Key {
+		set(f, to, from)
+	}
+	for _, f := range r.duties() {
+		set(f, to, from)
+	}
+}
+
+// duties are the fields that only the repository writes.
+func (r *Repository[T]) duties() []*entity.Field {
+	var fields []*entity.Field
+	for _, f := range []*entity.Field{r.ent.Version, r.ent.Deleted, r.ent.Created, r.ent.Updated} {
+		if f != nil {
+			fields = append(fields, f)
+		}
+	}
+	return fields
+}
+
+func set(f *entity.Field, to, from reflect.Value) {
+	v := f.Value(from)
+	if !v.IsValid() {
+		return
+	}
+	if t := f.Reach(to); t.IsValid() {
+		t.Set(v)
+	}
+}
+
+func (r *Repository[T]) setKey(e *T, id any) {
+	r.ent.Key[0].Reach(valueOf(e)).Set(reflect.ValueOf(id))
+}

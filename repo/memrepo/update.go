@@ -1,0 +1,57 @@
+package memrepo
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// Update reads the entity with the id, calls fn with a copy and saves it; see
+// repo.Updater. When somebody else wrote the entity meanwhile it starts over
+// with what is stored then: no update is lost. fn runs without a lock and may
+// use the repository. What fn does to the version and the times is ignored; a
+// changed key is repo.ErrInvalid.
+func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (*T, error) {
+	if fn == nil {
+		return nil, wrap("update", fmt.Errorf("%w: nil function", repo.ErrInvalid))
+	}
+	for {
+		seen, err := r.find(ctx, id)
+		if err != nil {
+			return nil, wrap("update", err)
+		}
+		e := copyOf(seen.val)
+		if err := fn(e); err != nil {
+			return nil, err
+		}
+		if r.keyOf(e) != r.keyOf(seen.val) {
+			return nil, wrap("update", fmt.Errorf("%w: the key was changed", repo.ErrInvalid))
+		}
+		written, err := r.replace(ctx, seen, copyOf(e))
+		if err != nil {
+			return nil, wrap("update", err)
+		}
+		if written != nil {
+			return copyOf(written), nil
+		}
+	}
+}
+
+// replace writes e over seen, or returns nil when seen is not the stored row
+// any more.
+func (r *Repository[T]) replace(ctx context.Context, seen *row[T], e *T) (*T, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := done(ctx); err != nil {
+		return nil, err
+	}
+	key := r.keyOf(e)
+	if r.rows[key] != seen {
+		return nil, nil
+	}
+	if err := r.begin().overwrite(key, seen, e); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
