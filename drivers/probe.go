@@ -1,0 +1,254 @@
+package drivers
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// EndpointError says why one endpoint of etcd cannot be used.
+type EndpointError struct {
+	// Endpoint is the URL of the endpoint.
+	Endpoint string
+	// Reason says in words what is wrong, and what to do where that is known.
+	Reason string
+	// Err is the cause as the network or TLS reported it.
+	Err error
+}
+
+// Error implements error.
+func (e *EndpointError) Error() string {
+	return e.Endpoint + ": " + e.Reason + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *EndpointError) Unwrap() error { return e.Err }
+
+// endpointErrors are those of several endpoints, in their order.
+type endpointErrors []*EndpointError
+
+func (e endpointErrors) Error() string {
+	parts := make([]string, len(e))
+	for i, one := range e {
+		parts[i] = one.Error()
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (e endpointErrors) Unwrap() []error {
+	errs := make([]error, len(e))
+	for i, one := range e {
+		errs[i] = one
+	}
+	return errs
+}
+
+// grace is how long the other endpoints may still take once one has answered. A
+// member whose host is gone would otherwise delay every start by the whole
+// limit and leave nothing of it for listing the members.
+const grace = time.Second
+
+// probeAll tries all endpoints at the same time.
+func probeAll(ctx context.Context, eps []endpoint, try func(context.Context, endpoint) error) (failed endpointErrors, answered int) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	type result struct {
+		i   int
+		err error
+	}
+	results := make(chan result, len(eps))
+	for i, ep := range eps {
+		go func() { results <- result{i, try(ctx, ep)} }()
+	}
+	errs := make([]error, len(eps))
+	for range eps {
+		r := <-results
+		errs[r.i] = r.err
+		if r.err == nil {
+			if answered++; answered == 1 {
+				timer := time.AfterFunc(grace, func() {
+					cancel(fmt.Errorf("no answer within %v after another endpoint's: %w", grace, context.DeadlineExceeded))
+				})
+				defer timer.Stop()
+			}
+		}
+	}
+	for _, err := range errs {
+		var e *EndpointError
+		if errors.As(err, &e) {
+			failed = append(failed, e)
+		}
+	}
+	return failed, answered
+}
+
+// The first bytes of an HTTP/2 client: the fixed preface and an empty SETTINGS
+// frame. A server answers with a SETTINGS frame, whose type is 4.
+const (
+	http2Preface  = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+	http2Settings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+)
+
+var (
+	errSpeaksTLS = errors.New("the answer to plain HTTP/2 is a TLS record")
+	errNotHTTP2  = errors.New("the answer is not HTTP/2")
+	errHandshake = errors.New("TLS handshake")
+)
+
+// probe finds out whether a gRPC connection to ep can work. gRPC itself keeps
+// connecting in the background and reports failures as text; this gives the
+// typed cause. The handshake alone would not do: in TLS 1.3 a client learns that
+// its certificate is refused only when it reads.
+func probe(ctx context.Context, ep endpoint, d dialer, conf *tls.Config) (err error) {
+	conn, err := d.dial(ctx, ep.addr)
+	if err != nil {
+		return withCause(ctx, err)
+	}
+	defer func() { _ = conn.Close() }()
+	defer interruptible(ctx, conn)()
+	if conf != nil {
+		conf = conf.Clone()
+		conf.ServerName = orDefault(conf.ServerName, ep.host)
+		conf.NextProtos = []string{"h2"}
+		secure := tls.Client(conn, conf)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return fmt.Errorf("%w: %w", errHandshake, withCause(ctx, err))
+		}
+		conn = secure
+	}
+	// A failed write is no news: the reason can still be read.
+	_, writeErr := io.WriteString(conn, http2Preface+http2Settings)
+	head := make([]byte, len(http2Settings))
+	if _, err := io.ReadFull(conn, head); err != nil {
+		return withCause(ctx, errors.Join(err, writeErr))
+	}
+	switch {
+	case conf == nil && head[0] == 0x15: // a TLS alert
+		return errSpeaksTLS
+	case head[3] != 4:
+		return errNotHTTP2
+	}
+	return nil
+}
+
+// withCause adds why ctx is over, when that is what broke the connection.
+func withCause(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	switch {
+	case cause == nil || errors.Is(err, cause):
+		return err
+	case errors.Is(err, ctx.Err()):
+		return cause // which says more than ctx.Err() does
+	}
+	return fmt.Errorf("%w: %w", cause, err)
+}
+
+// explain puts a failed probe in words.
+func (c EtcdConfig) explain(ep endpoint, err error) error {
+	if err == nil {
+		return nil
+	}
+	reason := c.reason(ep, err)
+	var proxied *proxyError
+	if name := proxyVariable(); name != "" && c.Proxy == "" && !errors.As(err, &proxied) && isNetwork(err) {
+		reason += fmt.Sprintf(" (%s is set and not used for etcd; etcd.proxy: %s would use it)", name, ProxyFromEnvironment)
+	}
+	return &EndpointError{Endpoint: ep.url, Reason: reason, Err: err}
+}
+
+func isNetwork(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+func (c EtcdConfig) reason(ep endpoint, err error) string {
+	var (
+		proxied   *proxyError
+		authority x509.UnknownAuthorityError
+		invalid   x509.CertificateInvalidError
+		hostname  x509.HostnameError
+		record    tls.RecordHeaderError
+		dns       *net.DNSError
+	)
+	switch {
+	case errors.As(err, &proxied):
+		if c.Proxy == ProxyFromEnvironment {
+			return "the proxy that the environment (" + orDefault(proxyVariable(), "HTTPS_PROXY") + ") names is in the way"
+		}
+		return "the proxy of etcd.proxy is in the way"
+	case errors.As(err, &dns):
+		return "the host name is unknown"
+	case errors.Is(err, syscall.ECONNREFUSED) || isWindowsRefused(err):
+		return "nothing listens there"
+	case errors.As(err, &authority):
+		if c.CA == "" {
+			return "its certificate is signed by an authority that the system does not trust; set etcd.ca"
+		}
+		return "its certificate is signed by an authority that is not in etcd.ca"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "its certificate has expired or is not valid yet"
+	case errors.As(err, &hostname):
+		return "its certificate is for other names than " + orDefault(c.ServerName, ep.host)
+	case errors.As(err, &record):
+		return "it does not speak TLS; is it an http endpoint?"
+	case errors.Is(err, errSpeaksTLS):
+		return "it speaks TLS; is it an https endpoint?"
+	case errors.Is(err, errNotHTTP2):
+		return "it is not an etcd endpoint"
+	}
+	if alert := remoteAlert(err); alert != "" {
+		return c.refused(alert)
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded):
+		return "it does not answer"
+	case errors.Is(err, context.Canceled):
+		return "cancelled"
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET):
+		switch {
+		case errors.Is(err, errHandshake):
+			return "it closed the connection; is it an http endpoint?"
+		case !ep.tls:
+			return "it closed the connection; is it an https endpoint?"
+		case c.Cert == "":
+			return "it closed the connection, perhaps for want of a client certificate (etcd.cert, etcd.key)"
+		}
+		return "it closed the connection"
+	}
+	return "no connection"
+}
+
+// refused says what the server's TLS alert means.
+func (c EtcdConfig) refused(alert string) string {
+	switch {
+	case c.Cert == "" && (strings.Contains(alert, "certificate") || strings.Contains(alert, "handshake failure")):
+		return "it demands a client certificate, and none is configured (etcd.cert, etcd.key)"
+	case strings.Contains(alert, "certificate"):
+		return "it refuses the client certificate of etcd.cert"
+	}
+	return "it refuses the TLS connection"
+}
+
+// remoteAlert gives the text of the TLS alert that the server sent. crypto/tls
+// does not export its type.
+func remoteAlert(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "remote error" && op.Err != nil {
+		return op.Err.Error()
+	}
+	return ""
+}
+
+// isWindowsRefused knows WSAECONNREFUSED, which is not syscall.ECONNREFUSED.
+func isWindowsRefused(err error) bool {
+	var no syscall.Errno
+	return errors.As(err, &no) && no == 10061
+}
