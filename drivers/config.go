@@ -40,9 +40,9 @@ const ProxyFromEnvironment = "environment"
 // and opening it is an error. It holds passwords: printing it, logging it with
 // slog and marshalling it to JSON mask them.
 type Config struct {
-	Etcd  EtcdConfig
-	SQL   SQLConfig
-	Mongo MongoConfig
+	Etcd  EtcdConfig  // for [OpenEtcd]
+	SQL   SQLConfig   // for [OpenSQL]
+	Mongo MongoConfig // for [OpenMongo]
 }
 
 // EtcdConfig says how to reach an etcd cluster.

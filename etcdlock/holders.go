@@ -17,14 +17,14 @@ import (
 // Holder is one place in the queue of a name: the one who holds the lock, or
 // one who waits for it.
 type Holder struct {
-	Name     string // the lock's name, as given to Lock
-	Key      string // the key in etcd that stands for the place
-	Revision int64  // the key's create revision; the token of the lock once it is held
-	Lease    int64  // id of the lease that the key lives on
-	Waiting  bool   // false for the one who holds
-	Host     string // owner data; all empty when another library wrote the key
-	PID      int
-	Service  string
+	Name     string    // the lock's name, as given to Lock
+	Key      string    // the key in etcd that stands for the place
+	Revision int64     // the key's create revision; the token of the lock once it is held
+	Lease    int64     // id of the lease that the key lives on
+	Waiting  bool      // false for the one who holds
+	Host     string    // owner data, as is all below; empty when another library wrote the key
+	PID      int       // the owner's process id on Host
+	Service  string    // what the owner calls itself
 	Since    time.Time // when the place was taken, by the owner's clock
 }
 

@@ -33,7 +33,8 @@ const (
 type Cond struct {
 	// Field is the name of the Go field, dotted inside nested structs.
 	Field string
-	Op    Op
+	// Op says how the two are compared.
+	Op Op
 	// Value is what the field is compared with: a []any for OpIn.
 	Value any
 	// Any holds the alternatives of OpAny, each a conjunction.
@@ -47,8 +48,10 @@ func (c Cond) addTo(q *Query) { q.Where = append(q.Where, c) }
 
 // Order is one sort key, as a backend sees it.
 type Order struct {
+	// Field is the Go name of the field.
 	Field string
-	Desc  bool
+	// Desc puts the largest first.
+	Desc bool
 
 	owner reflect.Type
 }
@@ -57,7 +60,9 @@ func (o Order) addTo(q *Query) { q.Orders = append(q.Orders, o) }
 
 // Query is the compiled form of a list of options, for backends.
 type Query struct {
-	Where  []Cond
+	// Where holds the conditions; an entity must meet all of them.
+	Where []Cond
+	// Orders holds the sort keys, the first one first.
 	Orders []Order
 	// Limit is the largest number of entities to return; 0 means no limit.
 	Limit int

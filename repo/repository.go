@@ -93,6 +93,7 @@ type DocumentSaver[T any] interface {
 // it. A wrapper that keeps writes under a rule, a lock for instance, must not
 // implement it: what it does not offer itself would be reached past the rule.
 type Wrapper[T any] interface {
+	// Unwrap returns the repository inside.
 	Unwrap() Repository[T]
 }
 

@@ -13,6 +13,7 @@ import (
 // each element one entity as JSON text. Plain JSON objects in the list are
 // accepted too.
 type SmartSaveDTO struct {
+	// EntityList holds one JSON object as text for each entity.
 	EntityList []string `json:"entityList"`
 }
 

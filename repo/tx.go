@@ -35,6 +35,7 @@ const (
 // run. A locked repository asks it, because a lock that is given back before
 // the surrounding transaction commits protects nothing.
 type TxReporter interface {
+	// TxState looks at ctx only; it asks no server.
 	TxState(ctx context.Context) TxState
 }
 

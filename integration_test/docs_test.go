@@ -1,0 +1,315 @@
+package integration_test
+
+import (
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestEveryPackageSaysWhatItIs(t *testing.T) {
+	t.Parallel()
+	for _, p := range goList(t, "./...") {
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		// The package comment has one place, so that it is found at once.
+		file := "doc.go"
+		switch {
+		case p.Name == "main":
+			file = "main.go"
+		case name == "integration_test":
+			file = "doc_test.go"
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, file), nil, parser.ParseComments|parser.PackageClauseOnly)
+		switch {
+		case err != nil:
+			t.Errorf("package %s: %v", name, err)
+		case f.Doc == nil:
+			t.Errorf("package %s: %s has no package comment", name, file)
+		case p.Name != "main" && !strings.HasPrefix(f.Doc.Text(), "Package "+f.Name.Name+" "):
+			t.Errorf("package %s: the package comment does not begin with %q", name, "Package "+f.Name.Name)
+		case isPublic(name) && !strings.Contains(f.Doc.Text(), "\n\t"):
+			t.Errorf("package %s: the package comment shows no program", name)
+		}
+	}
+}
+
+func TestEveryExportedNameIsDocumented(t *testing.T) {
+	t.Parallel()
+	for _, p := range goList(t, "./...") {
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		if !isPublic(name) {
+			continue
+		}
+		entries, err := os.ReadDir(p.Dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if !strings.HasSuffix(e.Name(), ".go") || strings.HasSuffix(e.Name(), "_test.go") {
+				continue
+			}
+			fset := token.NewFileSet()
+			f, err := parser.ParseFile(fset, filepath.Join(p.Dir, e.Name()), nil, parser.ParseComments|parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range f.Decls {
+				for _, id := range undocumented(d) {
+					t.Errorf("%s/%s:%d: %s has no doc comment", name, e.Name(), fset.Position(id.Pos()).Line, id.Name)
+				}
+			}
+		}
+	}
+}
+
+// isPublic reports whether users import the package themselves.
+func isPublic(name string) bool {
+	return isLibrary(name) && !strings.HasPrefix(name, "internal/") && !strings.Contains(name, "/internal/")
+}
+
+// undocumented returns the exported names of d that no comment explains: types,
+// functions, methods of exported types, constants, variables, methods of
+// interfaces and fields of structs. One comment above a group of constants or
+// variables counts for the group, and one above a field for the fields below it
+// that it names.
+func undocumented(d ast.Decl) []*ast.Ident {
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		if d.Name.IsExported() && d.Doc == nil && exportedReceiver(d) {
+			return []*ast.Ident{d.Name}
+		}
+	case *ast.GenDecl:
+		var missing []*ast.Ident
+		for _, s := range d.Specs {
+			switch s := s.(type) {
+			case *ast.TypeSpec:
+				if !s.Name.IsExported() {
+					continue
+				}
+				if s.Doc == nil && d.Doc == nil {
+					missing = append(missing, s.Name)
+				}
+				missing = append(missing, undocumentedMembers(s.Type)...)
+			case *ast.ValueSpec:
+				for _, n := range s.Names {
+					if n.IsExported() && s.Doc == nil && s.Comment == nil && d.Doc == nil {
+						missing = append(missing, n)
+					}
+				}
+			}
+		}
+		return missing
+	}
+	return nil
+}
+
+func undocumentedMembers(typ ast.Expr) []*ast.Ident {
+	var members *ast.FieldList
+	switch typ := typ.(type) {
+	case *ast.StructType:
+		members = typ.Fields
+	case *ast.InterfaceType:
+		members = typ.Methods
+	default:
+		return nil
+	}
+	var missing []*ast.Ident
+	above := "" // the last comment above a member
+	for _, m := range members.List {
+		if m.Doc != nil {
+			above = m.Doc.Text()
+		}
+		for _, n := range m.Names {
+			if n.IsExported() && m.Doc == nil && m.Comment == nil && !strings.Contains(above, n.Name) {
+				missing = append(missing, n)
+			}
+		}
+	}
+	return missing
+}
+
+// exportedReceiver reports whether d is a function, or a method that users see.
+func exportedReceiver(d *ast.FuncDecl) bool {
+	if d.Recv == nil {
+		return true
+	}
+	typ := d.Recv.List[0].Type
+	for {
+		switch x := typ.(type) {
+		case *ast.StarExpr:
+			typ = x.X
+		case *ast.IndexExpr:
+			typ = x.X
+		case *ast.IndexListExpr:
+			typ = x.X
+		case *ast.Ident:
+			return x.IsExported()
+		default:
+			return false
+		}
+	}
+}
+
+var (
+	goBlock   = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
+	mdLink    = regexp.MustCompile(`\]\(([^)#\s]+)(?:#[^)]*)?\)`)
+	mdCommand = regexp.MustCompile(`(?m)^(?:\$ )?(go (?:run|test) \S+)`)
+)
+
+// A program in README.md must compile; a part of one must stand in a Go file of
+// the repository, where the compiler and the tests see it.
+func TestREADMECode(t *testing.T) {
+	t.Parallel()
+	text := markdown(t, "README.md")
+	blocks := goBlock.FindAllStringSubmatch(text, -1)
+	if len(blocks) == 0 {
+		t.Fatal("README.md shows no Go code")
+	}
+	corpus := map[string]string{}
+	for name, text := range repositoryFiles(t) {
+		if strings.HasSuffix(name, ".go") {
+			corpus[name] = trimLines(text)
+		}
+	}
+	programs := 0
+	for _, b := range blocks {
+		if strings.HasPrefix(b[1], "package ") {
+			programs++
+			compile(t, b[1])
+			continue
+		}
+		part, found := trimLines(b[1]), false
+		for _, text := range corpus {
+			found = found || strings.Contains(text, part)
+		}
+		if !found {
+			t.Errorf("no Go file of the repository contains this part of README.md:\n%s", b[1])
+		}
+	}
+	if programs == 0 {
+		t.Error("README.md shows no complete program")
+	}
+}
+
+func TestREADMENamesTheCommands(t *testing.T) {
+	t.Parallel()
+	var commands []string
+	for _, m := range mdCommand.FindAllStringSubmatch(markdown(t, "README.md"), -1) {
+		commands = append(commands, m[1])
+	}
+	for _, want := range []string{"go run ./examples/quickstart", "go test ./..."} {
+		if !strings.Contains(strings.Join(commands, "\n")+"\n", want+"\n") {
+			t.Errorf("README.md does not show %q on a line of its own; it shows %q", want, commands)
+		}
+	}
+}
+
+func TestLinksBetweenDocumentsWork(t *testing.T) {
+	t.Parallel()
+	for name, text := range repositoryFiles(t) {
+		if !strings.HasSuffix(name, ".md") {
+			continue
+		}
+		for _, m := range mdLink.FindAllStringSubmatch(text, -1) {
+			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
+				continue
+			}
+			target := filepath.Join(moduleRoot, filepath.Dir(filepath.FromSlash(name)), filepath.FromSlash(m[1]))
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s links to %s, which is not there", name, m[1])
+			}
+		}
+	}
+}
+
+// Paths of the machine that something was written on mean nothing to a reader.
+func TestNoMachinePaths(t *testing.T) {
+	t.Parallel()
+	// The brackets keep the pattern from finding itself.
+	paths := regexp.MustCompile(`(^|[^\w.\]-])/(wor[k]|tm[p]|roo[t]|hom[e]|User[s])/\w|\b[A-Z]:\\+User[s]\b`)
+	for name, text := range repositoryFiles(t) {
+		for i, line := range strings.Split(text, "\n") {
+			if paths.MatchString(line) {
+				t.Errorf("%s:%d names a path of some machine: %s", name, i+1, strings.TrimSpace(line))
+			}
+		}
+	}
+}
+
+// compile builds a program as if it stood in a folder of this module.
+func compile(t *testing.T, program string) {
+	t.Helper()
+	root, err := filepath.Abs(moduleRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "main.go")
+	writeFile(t, file, program)
+	overlay, err := json.Marshal(map[string]map[string]string{
+		"Replace": {filepath.Join(root, "examples", "from-readme", "main.go"): file},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "overlay.json"), string(overlay))
+	goCommand(t, moduleRoot, nil, "vet", "-overlay", filepath.Join(dir, "overlay.json"), "./examples/from-readme")
+}
+
+// markdown returns a document, and skips the test while it is not written.
+func markdown(t *testing.T, name string) string {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(moduleRoot, name)); errors.Is(err, fs.ErrNotExist) {
+		t.Skipf("%s is not written yet", name)
+	}
+	return string(readFile(t, name))
+}
+
+// repositoryFiles returns the text files of the repository by their names, seen
+// from its root, without what builds and fuzzing leave behind.
+func repositoryFiles(t *testing.T) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(moduleRoot, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(moduleRoot, path)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			switch filepath.ToSlash(rel) {
+			case ".git", "bin", "dist":
+				return fs.SkipDir
+			}
+			return nil
+		}
+		switch filepath.Ext(path) {
+		case ".go", ".md", ".yml", ".yaml", ".mod", ".json", ".txt", "":
+			if d.Type().IsRegular() && rel != ".git" {
+				files[filepath.ToSlash(rel)] = string(readFile(t, filepath.ToSlash(rel)))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func trimLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, l := range lines {
+		lines[i] = strings.TrimSpace(l)
+	}
+	return strings.Trim(strings.Join(lines, "\n"), "\n")
+}

@@ -1,0 +1,2 @@
+// Package deps keeps modules in go.mod until the packages that need them exist.
+package deps
