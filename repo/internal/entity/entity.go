@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -46,6 +47,26 @@ type Entity struct {
 // Parse reads t, a struct type. A type that is no struct, has no key, or marks
 // two fields alike is ErrInvalid.
 func Parse(t reflect.Type) (*Entity, error) {
+	return parse(t, keyOf)
+}
+
+// ParseKeyed is Parse for a backend that knows better which fields are the key:
+// those with the given paths, in that order.
+func ParseKeyed(t reflect.Type, paths [][]int) (*Entity, error) {
+	return parse(t, func(fields []*Field) []*Field {
+		var key []*Field
+		for _, path := range paths {
+			for _, f := range fields {
+				if slices.Equal(f.Index, path) {
+					key = append(key, f)
+				}
+			}
+		}
+		return key
+	})
+}
+
+func parse(t reflect.Type, keyOf func([]*Field) []*Field) (*Entity, error) {
 	if t.Kind() != reflect.Struct {
 		return nil, fmt.Errorf("%w: entity type %s is not a struct", ErrInvalid, t)
 	}
@@ -111,19 +132,28 @@ func FieldByName(t reflect.Type, name string) (*Field, bool) {
 	if t.Kind() != reflect.Struct {
 		return nil, false
 	}
+	f, ok := fieldByName(t, first)
+	if !ok || !nested {
+		return f, ok
+	}
+	inner, ok := FieldByName(f.Type, rest)
+	if !ok {
+		return nil, false
+	}
+	inner.Index = append(append([]int(nil), f.Index...), inner.Index...)
+	return inner, true
+}
+
+// fieldByName finds what Go calls by the name, so that of two structs that
+// GORM embeds by a tag each can be reached; else what stands in one of these.
+func fieldByName(t reflect.Type, name string) (*Field, bool) {
+	if sf, ok := t.FieldByName(name); ok && sf.IsExported() {
+		return &Field{Name: sf.Name, Index: sf.Index, Type: sf.Type, Tag: sf.Tag}, true
+	}
 	for _, f := range fieldsOf(t, nil) {
-		if f.Name != first {
-			continue
-		}
-		if !nested {
+		if f.Name == name {
 			return f, true
 		}
-		inner, ok := FieldByName(f.Type, rest)
-		if !ok {
-			return nil, false
-		}
-		inner.Index = append(append([]int(nil), f.Index...), inner.Index...)
-		return inner, true
 	}
 	return nil, false
 }

@@ -162,3 +162,37 @@ func TestKeyFromID(t *testing.T) {
 		}
 	}
 }
+
+type place struct{ City string }
+
+func TestFieldByName(t *testing.T) {
+	t.Parallel()
+	typ := reflect.TypeFor[struct {
+		base
+		ID   int
+		Home place `gorm:"embedded;embeddedPrefix:home_"`
+		Work place `gorm:"embedded;embeddedPrefix:work_"`
+		Back *struct{ Place place }
+	}]()
+	for name, want := range map[string][]int{
+		"ID": {1}, "Code": {0, 0}, "Home.City": {2, 0}, "Work.City": {3, 0},
+		"City": {2, 0}, "Back.Place.City": {4, 0, 0}, "Home": {2}, "base.Code": nil, "Work.Town": nil, "": nil,
+	} {
+		f, ok := entity.FieldByName(typ, name)
+		if ok != (want != nil) || ok && !reflect.DeepEqual(f.Index, want) {
+			t.Errorf("%s: got %+v, %v", name, f, ok)
+		}
+	}
+}
+
+func TestParseKeyed(t *testing.T) {
+	t.Parallel()
+	typ := reflect.TypeFor[struct{ A, B, C int }]()
+	e, err := entity.ParseKeyed(typ, [][]int{{2}, {0}})
+	if err != nil || len(e.Key) != 2 || e.Key[0].Name != "C" || e.Key[1].Name != "A" {
+		t.Fatalf("got %+v, %v", e, err)
+	}
+	if _, err := entity.ParseKeyed(typ, nil); !errors.Is(err, entity.ErrInvalid) {
+		t.Fatalf("got %v", err)
+	}
+}
