@@ -114,6 +114,18 @@ func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *lea
 			}
 		}
 	}()
+	if !r.wait && len(r.names) > 1 {
+		// Of several names, the last may be the busy one: look at all of them
+		// before writing anything.
+		for _, name := range r.names {
+			if _, known := held.find(name); known {
+				continue
+			}
+			if err := l.look(ctx, name); err != nil {
+				return parts, err
+			}
+		}
+	}
 	for _, name := range r.names {
 		if h, _ := held.find(name); h != nil {
 			parts = append(parts, part{hold: h, nested: true})

@@ -63,15 +63,18 @@ func leaseGone(err error) bool {
 	return errors.Is(err, rpctypes.ErrLeaseNotFound) || code(err) == codes.NotFound
 }
 
-// permanent reports whether err is an answer that asking again will not
-// change: missing rights, a request that etcd finds malformed, a client that
-// its owner has closed.
-func permanent(err error) bool {
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+// final reports whether err is an answer that asking again will not change:
+// missing rights, a request that etcd finds malformed, a client that its owner
+// has closed.
+func (l *Locker) final(err error) bool {
+	if err == nil {
 		return false
 	}
+	if l.cli.Ctx().Err() != nil {
+		return true
+	}
 	switch code(err) {
-	case codes.PermissionDenied, codes.Unauthenticated, codes.InvalidArgument, codes.Unimplemented, codes.Canceled:
+	case codes.PermissionDenied, codes.InvalidArgument, codes.Unimplemented:
 		return true
 	default:
 		return false

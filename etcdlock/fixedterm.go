@@ -39,7 +39,7 @@ func (l *Locker) takeFixed(ctx context.Context, r *request, held *held) ([]part,
 			s.cancel(err)
 			l.spawn(func() { _ = s.revoke() })
 		}
-		if errors.Is(err, ErrInvalid) || errors.Is(err, ErrLost) || errors.Is(err, ErrOrder) || permanent(err) {
+		if errors.Is(err, ErrInvalid) || errors.Is(err, ErrLost) || errors.Is(err, ErrOrder) || l.final(err) {
 			return nil, nil, err
 		}
 		if !pace.wait(ctx) {

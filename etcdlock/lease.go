@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
@@ -142,13 +143,16 @@ func (s *lease) renew(ctx context.Context, probe bool) error {
 			_, err := s.l.cli.Get(ctx, sessionPrefix, clientv3.WithCountOnly())
 			return err
 		})
-		if err != nil && !permanent(err) {
+		if err != nil && !s.l.final(err) {
 			return err
 		}
 	}
 	sent := s.l.now()
 	err := s.l.call(ctx, func(ctx context.Context) error {
-		_, err := s.l.cli.KeepAliveOnce(ctx, s.id)
+		resp, err := s.l.cli.KeepAliveOnce(ctx, s.id)
+		if err == nil && resp.TTL <= 0 {
+			return rpctypes.ErrLeaseNotFound
+		}
 		return err
 	})
 	if err == nil {
@@ -162,7 +166,7 @@ func (s *lease) renew(ctx context.Context, probe bool) error {
 // have let the lease expire, or the Locker is closed; then it asks once more.
 func (s *lease) revoke() error {
 	l := s.l
-	giveUp := l.now() + 2*s.ttl
+	giveUp := l.now() + max(s.left(), 0) + 10*time.Second
 	var pace backoff
 	for {
 		last := l.base.Err() != nil || l.now() > giveUp
@@ -173,7 +177,7 @@ func (s *lease) revoke() error {
 		if err == nil || leaseGone(err) {
 			return nil
 		}
-		if last || permanent(err) {
+		if last || s.l.final(err) {
 			return fmt.Errorf("revoking lease %x: %w: %w", int64(s.id), ErrUnavailable, err)
 		}
 		pace.wait(l.base)

@@ -10,16 +10,17 @@ import (
 // hold is a name that this process owns in etcd. It is apart from the Lock
 // that a caller sees: several Locks share a hold when they are nested.
 type hold struct {
-	l     *Locker
-	e     *entry
-	leave func() // lets the next goroutine of this process have its turn; idempotent
+	l      *Locker
+	e      *entry
+	leave  func() // lets the next goroutine of this process have its turn; idempotent
+	unhook func() bool
 }
 
 func newHold(e *entry, leave func()) *hold {
 	h := &hold{l: e.l, e: e, leave: sync.OnceFunc(leave)}
 	// A lost hold excludes nobody any more: it must not keep the goroutines
 	// of this process waiting until its owner notices.
-	context.AfterFunc(e.ctx, func() {
+	h.unhook = context.AfterFunc(e.ctx, func() {
 		if errors.Is(context.Cause(e.ctx), ErrLost) {
 			h.leave()
 		}
@@ -44,6 +45,7 @@ func (h *hold) over() error {
 // end ends the hold's context and returns why it was over before, if it was.
 func (h *hold) end() error {
 	over := h.over()
+	h.unhook()
 	h.e.end(nil)
 	return over
 }
@@ -190,6 +192,7 @@ func (k *Lock) giveBack() {
 			asks = asks || !errors.Is(over[i], ErrLost)
 		}
 		k.cancel(nil)
+		asks = asks || k.fixed != nil && k.fixed.ctx.Err() == nil
 		release := func() {
 			if err := k.remove(over); err != nil {
 				k.err = fmt.Errorf("etcdlock: unlocking: %w", err)

@@ -77,7 +77,9 @@ func (e *entry) enqueue(ctx context.Context, onlyIfFree bool) error {
 			// A lease that has ended is revoked: the key goes with it, and a
 			// late transaction is refused.
 			return errRequeue
-		case permanent(err) || !pace.wait(ctx):
+		case errors.Is(err, ErrLost):
+			return err // put, and deleted by hand before we knew
+		case e.l.final(err) || !pace.wait(ctx):
 			e.abandon()
 			return err
 		}
@@ -220,7 +222,7 @@ func (e *entry) abandon() {
 				if err == nil {
 					break
 				}
-				if permanent(err) || !pace.wait(e.ctx) {
+				if e.l.final(err) || !pace.wait(e.ctx) {
 					return
 				}
 			}
@@ -263,7 +265,7 @@ func (e *entry) release(answered func()) error {
 			return nil
 		case err == nil:
 			return fmt.Errorf("%w: %s: %w", ErrLost, e.key, errKeyDeleted)
-		case permanent(err):
+		case e.l.final(err):
 			return fmt.Errorf("deleting %s: %w: %w", e.key, ErrUnavailable, err)
 		case !pace.wait(e.lease.ctx):
 			return fmt.Errorf("deleting %s: %w, it goes with its lease: %w", e.key, ErrUnavailable, err)

@@ -48,7 +48,7 @@ func (l *Locker) sessionLease(ctx context.Context, hurry bool) (*lease, error) {
 		if cur != nil && cur.alive() {
 			return cur, nil
 		}
-		if err != nil && (permanent(err) || hurry && !first) {
+		if err != nil && (l.final(err) || hurry && !first) {
 			return nil, err
 		}
 		select {

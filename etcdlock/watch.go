@@ -19,7 +19,7 @@ func (l *Locker) follow(ctx context.Context, key string, look func(context.Conte
 	var pace backoff
 	for {
 		done, err := l.followOnce(ctx, key, look)
-		if done || permanent(err) {
+		if done || l.final(err) {
 			return err
 		}
 		// Compacted, cancelled, without a leader, or cut: look without the
@@ -27,7 +27,7 @@ func (l *Locker) follow(ctx context.Context, key string, look func(context.Conte
 		if !pace.wait(ctx) {
 			return ctx.Err()
 		}
-		if done, err = look(ctx); done || permanent(err) {
+		if done, err = look(ctx); done || l.final(err) {
 			return err
 		}
 	}
