@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// slowAnswer is how long a request may stay unanswered before a caller who
-// gives up on it is told that etcd is unavailable.
-const slowAnswer = 500 * time.Millisecond
+// slowAnswer is how long etcd may stay silent before a caller who gives up on
+// it is told that etcd is unavailable, rather than that the lock is busy.
+const slowAnswer = 100 * time.Millisecond
 
 // health remembers whether etcd answered the last request of this Locker, so
 // that a wait can tell "somebody holds the lock" from "nobody answers".

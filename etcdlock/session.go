@@ -2,12 +2,16 @@ package etcdlock
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
+
+var errNoSession = errors.New("no answer to the request for a lease")
 
 // session keeps one lease for all renewed locks of a Locker and replaces it
 // when it is lost. No context of a request bounds it.
@@ -38,6 +42,7 @@ func (s *session) publish(cur *lease, err error) {
 // gives up at the first attempt that fails.
 func (l *Locker) sessionLease(ctx context.Context, hurry bool) (*lease, error) {
 	s := &l.session
+	begun := time.Now()
 	for first := true; ; first = false {
 		s.mu.Lock()
 		cur, err, changed := s.cur, s.err, s.changed
@@ -54,6 +59,9 @@ func (l *Locker) sessionLease(ctx context.Context, hurry bool) (*lease, error) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
+			if time.Since(begun) >= slowAnswer && l.health.cause() == nil {
+				l.health.down(errNoSession)
+			}
 			return nil, ctx.Err()
 		}
 	}

@@ -34,6 +34,7 @@ var shared struct {
 }
 
 func TestMain(m *testing.M) {
+	runChild()
 	os.Exit(run(m))
 }
 
@@ -108,6 +109,17 @@ func newEtcdClient(t testing.TB, endpoints []string) *clientv3.Client {
 	}
 	t.Cleanup(func() { cli.Close() })
 	return cli
+}
+
+// ownEtcd starts an etcd for this test alone, which it may stop.
+func ownEtcd(t testing.TB) *devserver.Etcd {
+	t.Helper()
+	srv, err := devserver.StartEtcd(bounded(t, time.Minute), t.TempDir(), &devserver.EtcdOptions{UnsafeNoFsync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { srv.Close() })
+	return srv
 }
 
 // mongoURI returns MONGODB_URI or the address of the shared stand-in.

@@ -1,0 +1,37 @@
+package integration_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"testing"
+
+	"go.etcd.io/etcd/etcdctl/v3/ctlv3"
+)
+
+// childEnv makes the test binary be another program: its value says which.
+const childEnv = "HOLDFAST_TEST_CHILD"
+
+// runChild does not return in a process that was started as a child.
+func runChild() {
+	switch os.Getenv(childEnv) {
+	case "":
+		return
+	case "etcdctl":
+		ctlv3.MustStart()
+	}
+	os.Exit(0)
+}
+
+// childCommand returns a command that runs this binary as the program what.
+// It is killed when ctx ends.
+func childCommand(ctx context.Context, t testing.TB, what string, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(ctx, self, args...)
+	cmd.Env = append(os.Environ(), childEnv+"="+what)
+	return cmd
+}

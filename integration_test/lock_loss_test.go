@@ -1,0 +1,302 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
+)
+
+// wantLost waits until the Lock's context ends, and checks how.
+func wantLost(ctx context.Context, t *testing.T, k *etcdlock.Lock) {
+	t.Helper()
+	await(ctx, t, k.Context().Done(), "the hold's context to end")
+	if cause := context.Cause(k.Context()); !errors.Is(cause, etcdlock.ErrLost) {
+		t.Errorf("the hold's context ended with %v", cause)
+	}
+	for range 2 {
+		if err := k.Unlock(ctx); !errors.Is(err, etcdlock.ErrLost) {
+			t.Errorf("Unlock of a lost lock: %v", err)
+		}
+	}
+}
+
+// A revoked lease ends every hold on it, without waiting for a keepalive, and
+// the Locker goes on with a new one.
+func TestLockLoss_LeaseRevoked(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, 30*time.Second)
+	f := newFleet(t, etcdEndpoints(t))
+	// The next keepalive is 20 minutes away: only the watch can notice.
+	l := f.locker(&etcdlock.Options{TTL: time.Hour})
+	a, b := mustLock(ctx, t, l, "a"), mustLock(ctx, t, l, "b", "c")
+	if _, err := f.cli.Revoke(ctx, leaseOf(ctx, t, l, "a")); err != nil {
+		t.Fatal(err)
+	}
+	wantLost(ctx, t, a)
+	wantLost(ctx, t, b)
+
+	again := mustLock(ctx, t, l, "a")
+	if again.Token() <= a.Token() {
+		t.Errorf("token %d after %d", again.Token(), a.Token())
+	}
+	mustUnlock(ctx, t, again)
+	f.awaitQueue(ctx, "a", 0)
+}
+
+// A lost hold keeps nobody out, in its own process neither, even before its
+// owner has noticed.
+func TestLockLoss_FreesTheGoroutinesOfTheProcess(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, 30*time.Second)
+	f := newFleet(t, etcdEndpoints(t))
+	l := f.locker(nil)
+	k := mustLock(ctx, t, l, "n")
+	next := goLock(func() (*etcdlock.Lock, error) { return l.Lock(ctx, "n") })
+	if _, err := f.cli.Revoke(ctx, leaseOf(ctx, t, l, "n")); err != nil {
+		t.Fatal(err)
+	}
+	other, err := next.wait(ctx, t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantLost(ctx, t, k)
+	if other.Context().Err() != nil {
+		t.Errorf("unlocking the lost lock ended the next one: %v", context.Cause(other.Context()))
+	}
+	mustUnlock(ctx, t, other)
+}
+
+// A key deleted by hand ends its hold and no other.
+func TestLockLoss_KeyDeleted(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, 30*time.Second)
+	f := newFleet(t, etcdEndpoints(t))
+	l := f.locker(&etcdlock.Options{TTL: time.Hour})
+	a, b := mustLock(ctx, t, l, "a"), mustLock(ctx, t, l, "b")
+	if _, err := f.cli.Delete(ctx, f.awaitQueue(ctx, "a", 1)[0]); err != nil {
+		t.Fatal(err)
+	}
+	wantLost(ctx, t, a)
+	if b.Context().Err() != nil {
+		t.Errorf("the other hold ended too: %v", context.Cause(b.Context()))
+	}
+	mustUnlock(ctx, t, b)
+	mustUnlock(ctx, t, mustLock(ctx, t, l, "a"))
+}
+
+// A key deleted at once, before anybody watches it, is found at the latest by
+// Unlock.
+func TestLockLoss_KeyDeletedJustBeforeUnlock(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, 30*time.Second)
+	f := newFleet(t, etcdEndpoints(t))
+	k := mustLock(ctx, t, f.locker(nil), "n")
+	if _, err := f.cli.Delete(ctx, f.awaitQueue(ctx, "n", 1)[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Unlock(ctx); !errors.Is(err, etcdlock.ErrLost) {
+		t.Errorf("Unlock: %v", err)
+	}
+}
+
+// The sentinel key stands for the session: without it, it is over.
+func TestLockLoss_SentinelDeleted(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, 30*time.Second)
+	f := newFleet(t, ownEtcd(t).Endpoints())
+	l := f.locker(&etcdlock.Options{TTL: time.Hour})
+	k := mustLock(ctx, t, l, "n")
+	sentinels := awaitQueue(ctx, t, f.cli, "holdfast/.session/", 1)
+	if _, err := f.cli.Delete(ctx, sentinels[0]); err != nil {
+		t.Fatal(err)
+	}
+	wantLost(ctx, t, k)
+	f.awaitQueue(ctx, "n", 0)
+	mustUnlock(ctx, t, mustLock(ctx, t, l, "n"))
+}
+
+// A waiter whose place was taken away does not wait for ever, and does not get
+// the lock.
+func TestLockLoss_WhileWaiting(t *testing.T) {
+	t.Parallel()
+	for name, remove := range map[string]func(ctx context.Context, f *fleet, waiter *etcdlock.Locker) error{
+		"KeyDeleted": func(ctx context.Context, f *fleet, _ *etcdlock.Locker) error {
+			_, err := f.cli.Delete(ctx, f.awaitQueue(ctx, "n", 2)[1])
+			return err
+		},
+		"LeaseRevoked": func(ctx context.Context, f *fleet, waiter *etcdlock.Locker) error {
+			_, err := f.cli.Revoke(ctx, leaseOf(ctx, f.t, waiter, "own"))
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := bounded(t, 30*time.Second)
+			f := newFleet(t, etcdEndpoints(t))
+			held := mustLock(ctx, t, f.locker(nil), "n")
+			waiter := f.locker(&etcdlock.Options{TTL: time.Hour})
+			own := mustLock(ctx, t, waiter, "own") // to find its lease by
+			a := goLock(func() (*etcdlock.Lock, error) { return waiter.Lock(ctx, "n") })
+			f.awaitQueue(ctx, "n", 2)
+			if err := remove(ctx, f, waiter); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := a.wait(ctx, t); !errors.Is(err, etcdlock.ErrLost) {
+				t.Errorf("the waiter got %v", err)
+			}
+			_ = own.Unlock(ctx) // lost in one of the cases
+			mustUnlock(ctx, t, held)
+			again := mustLock(ctx, t, waiter, "n")
+			mustUnlock(ctx, t, again)
+		})
+	}
+}
+
+// Losing one of several names, or an outer hold, ends the work.
+func TestLockLoss_OneOfSeveral(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, 30*time.Second)
+	f := newFleet(t, etcdEndpoints(t))
+	l := f.locker(nil)
+	outer := mustLock(ctx, t, l, "a", "b")
+	inner := mustLock(outer.Context(), t, l, "c")
+	nested := mustLock(inner.Context(), t, l, "a")
+	if _, err := f.cli.Delete(ctx, f.awaitQueue(ctx, "a", 1)[0]); err != nil {
+		t.Fatal(err)
+	}
+	wantLost(ctx, t, nested)
+	await(ctx, t, inner.Context().Done(), "the context of the inner lock to end")
+	if cause := context.Cause(inner.Context()); !errors.Is(cause, etcdlock.ErrLost) {
+		t.Errorf("the context of the inner lock ended with %v", cause)
+	}
+	mustUnlock(ctx, t, inner) // its own name was not lost
+	wantLost(ctx, t, outer)
+	f.awaitQueue(ctx, "b", 0)
+	f.awaitQueue(ctx, "c", 0)
+	// A context whose hold has ended takes no lock on that name.
+	if _, err := l.Lock(context.WithoutCancel(nested.Context()), "a"); !errors.Is(err, etcdlock.ErrLost) {
+		t.Errorf("locking under a lost hold: %v", err)
+	}
+}
+
+// While etcd is away, calls fail within their time; when it is back, the same
+// Locker goes on.
+func TestLockOutage_NewLocks(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, time.Minute)
+	srv := ownEtcd(t)
+	f := newFleet(t, srv.Endpoints())
+	fresh := f.locker(&etcdlock.Options{RequestTimeout: 500 * time.Millisecond})
+	used := f.locker(&etcdlock.Options{RequestTimeout: 500 * time.Millisecond})
+	mustUnlock(ctx, t, mustLock(ctx, t, used, "n"))
+	if err := srv.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	for name, l := range map[string]*etcdlock.Locker{"without a session": fresh, "with a session": used} {
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		if _, err := l.Lock(short, "n"); !errors.Is(err, etcdlock.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Lock %s: %v", name, err)
+		}
+		cancel()
+		if _, err := l.TryLock(ctx, "n"); !errors.Is(err, etcdlock.ErrUnavailable) {
+			t.Errorf("TryLock %s: %v", name, err)
+		}
+		if _, err := l.Holders(ctx, "n"); !errors.Is(err, etcdlock.ErrUnavailable) {
+			t.Errorf("Holders %s: %v", name, err)
+		}
+		going, cancel := context.WithCancel(ctx)
+		a := goLock(func() (*etcdlock.Lock, error) { return l.Lock(going, "n") })
+		cancel()
+		if _, err := a.wait(ctx, t); !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled Lock %s: %v", name, err)
+		}
+	}
+	waiting := goLock(func() (*etcdlock.Lock, error) { return used.Lock(ctx, "n") })
+	if err := srv.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	k, err := waiting.wait(ctx, t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustUnlock(ctx, t, k)
+	mustUnlock(ctx, t, mustLock(ctx, t, fresh, "n"))
+	f.awaitQueue(ctx, "n", 0)
+}
+
+// A hold outlives an outage that is shorter than its TTL.
+func TestLockOutage_ShortOneIsSurvived(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, time.Minute)
+	srv := ownEtcd(t)
+	f := newFleet(t, srv.Endpoints())
+	k := mustLock(ctx, t, f.locker(&etcdlock.Options{TTL: time.Minute}), "n")
+	other := f.locker(nil)
+	waiter := goLock(func() (*etcdlock.Lock, error) { return other.Lock(ctx, "n") })
+	f.awaitQueue(ctx, "n", 2)
+	if err := srv.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	mustUnlock(ctx, t, k)
+	k, err := waiter.wait(ctx, t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustUnlock(ctx, t, k)
+}
+
+// A hold whose lease cannot be renewed in time ends by itself, while nobody
+// answers. Who waited meanwhile queues again when etcd is back.
+func TestLockOutage_LongOneEndsTheHold(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, time.Minute)
+	srv := ownEtcd(t)
+	f := newFleet(t, srv.Endpoints())
+	k := mustLock(ctx, t, f.locker(&etcdlock.Options{TTL: 2 * time.Second}), "n")
+	other := f.locker(&etcdlock.Options{TTL: 2 * time.Second})
+	waiter := goLock(func() (*etcdlock.Lock, error) { return other.Lock(ctx, "n") })
+	f.awaitQueue(ctx, "n", 2)
+	if err := srv.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	wantLost(ctx, t, k)
+	if cause := context.Cause(k.Context()); !errors.Is(cause, etcdlock.ErrUnavailable) {
+		t.Errorf("the cause does not say that etcd was away: %v", cause)
+	}
+	if err := srv.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	k, err := waiter.wait(ctx, t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustUnlock(ctx, t, k)
+	f.awaitQueue(ctx, "n", 0)
+}
+
+// Compaction of everything that a waiter's watch could have missed does not
+// disturb it.
+func TestLock_CompactionWhileWaiting(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, time.Minute)
+	f := newFleet(t, ownEtcd(t).Endpoints())
+	held := mustLock(ctx, t, f.locker(nil), "n")
+	other := f.locker(nil)
+	waiter := goLock(func() (*etcdlock.Lock, error) { return other.Lock(ctx, "n") })
+	f.awaitQueue(ctx, "n", 2)
+	if _, err := f.cli.Compact(ctx, revision(ctx, t, f.cli)); err != nil {
+		t.Fatal(err)
+	}
+	mustUnlock(ctx, t, held)
+	k, err := waiter.wait(ctx, t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustUnlock(ctx, t, k)
+}
