@@ -260,7 +260,7 @@ func compile(t *testing.T, program string) {
 		t.Fatal(err)
 	}
 	writeFile(t, filepath.Join(dir, "overlay.json"), string(overlay))
-	goCommand(t, moduleRoot, nil, "vet", "-overlay", filepath.Join(dir, "overlay.json"), "./examples/from-readme")
+	goCommand(t, moduleRoot, nil, "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", filepath.Join(dir, "program.exe"), "./examples/from-readme")
 }
 
 // markdown returns a document, and skips the test while it is not written.
