@@ -191,7 +191,7 @@ func (k *Lock) giveBack() {
 			over[i] = p.hold.end()
 			asks = asks || !errors.Is(over[i], ErrLost)
 		}
-		k.cancel(nil)
+		k.cancel(errors.Join(over...)) // nil, unless it was over before
 		asks = asks || k.fixed != nil && k.fixed.ctx.Err() == nil
 		release := func() {
 			if err := k.remove(over); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
@@ -219,3 +220,13 @@ func leaseOf(ctx context.Context, t testing.TB, l *etcdlock.Locker, name string)
 }
 
 func sorted(names []string) []string { return slices.Sorted(slices.Values(names)) }
+
+// toPut repeats the put of an enqueueing.
+func toPut(req any) clientv3.Op {
+	for _, op := range req.(*pb.TxnRequest).GetSuccess() {
+		if p := op.GetRequestPut(); p != nil {
+			return clientv3.OpPut(string(p.Key), string(p.Value), clientv3.WithLease(clientv3.LeaseID(p.Lease)))
+		}
+	}
+	panic("no put in the request")
+}

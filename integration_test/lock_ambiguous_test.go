@@ -1,0 +1,237 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+var errReplyLost = status.Error(codes.Unavailable, "the reply is lost")
+
+// step tells the requests of the lock protocol apart.
+func step(method string, req any) string {
+	if method != "Txn" {
+		return method
+	}
+	for _, op := range req.(*pb.TxnRequest).GetSuccess() {
+		switch {
+		case op.GetRequestPut() != nil:
+			return "Enqueue"
+		case op.GetRequestDeleteRange() != nil:
+			return "Release"
+		}
+	}
+	return "Check"
+}
+
+// dropReplies lets the given step's requests through, n times with the reply
+// lost afterwards, and counts how often it did.
+func (i *interceptor) dropReplies(what string, n int64) (dropped func() int64) {
+	var count, left int64 = 0, n
+	lock := make(chan struct{}, 1)
+	i.set(func(_ context.Context, method string, req any, call func() error) error {
+		err := call()
+		lock <- struct{}{}
+		defer func() { <-lock }()
+		if step(method, req) != what || left == 0 || err != nil {
+			return err
+		}
+		left--
+		count++
+		return errReplyLost
+	})
+	return func() int64 {
+		lock <- struct{}{}
+		defer func() { <-lock }()
+		return count
+	}
+}
+
+// Whatever reply is lost, once or several times in a row: the lock is taken
+// and given back all the same, and nothing stays in the queue.
+func TestLockLostReply(t *testing.T) {
+	t.Parallel()
+	for _, what := range []string{"LeaseGrant", "Put", "Enqueue", "Check", "Release", "LeaseRevoke"} {
+		for _, times := range []int64{1, 3} {
+			if what == "LeaseRevoke" && times > 1 {
+				continue // the second answer is "no such lease", which settles it
+			}
+			t.Run(fmt.Sprintf("%s%dTimes", what, times), func(t *testing.T) {
+				t.Parallel()
+				ctx := bounded(t, time.Minute)
+				f := newFleet(t, etcdEndpoints(t))
+				var net interceptor
+				l := f.lockerOn(net.client(t, f.endpoints), nil)
+				dropped := net.dropReplies(what, times)
+				other := f.locker(nil)
+
+				held := mustLock(ctx, t, other, "n")
+				waiter := goLock(func() (*etcdlock.Lock, error) { return l.Lock(ctx, "n") })
+				f.awaitQueue(ctx, "n", 2)
+				mustUnlock(ctx, t, held)
+				k, err := waiter.wait(ctx, t)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if token := k.Token(); token <= held.Token() {
+					t.Errorf("token %d after %d", token, held.Token())
+				}
+				mustUnlock(ctx, t, k)
+				f.awaitQueue(ctx, "n", 0)
+				mustUnlock(ctx, t, mustLock(ctx, t, other, "n"))
+				if err := l.Close(ctx); err != nil {
+					t.Error(err)
+				}
+				if n := dropped(); n != times {
+					t.Errorf("%d replies were lost, want %d: the test proves nothing", n, times)
+				}
+			})
+		}
+	}
+}
+
+// Who gives up while no reply comes leaves nothing behind.
+func TestLockLostReply_GivenUp(t *testing.T) {
+	t.Parallel()
+	for _, what := range []string{"Enqueue", "Check"} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			ctx := bounded(t, time.Minute)
+			f := newFleet(t, etcdEndpoints(t))
+			var net interceptor
+			l := f.lockerOn(net.client(t, f.endpoints), nil)
+			other := f.locker(nil)
+			mustUnlock(ctx, t, mustLock(ctx, t, l, "warm"))
+			held := mustLock(ctx, t, other, "n")
+			dropped := net.dropReplies(what, -1)
+			short, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			_, err := l.Lock(short, "n")
+			if !errors.Is(err, etcdlock.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Lock: %v", err)
+			}
+			f.awaitQueue(ctx, "n", 1)
+			mustUnlock(ctx, t, held)
+			mustUnlock(ctx, t, mustLock(ctx, t, other, "n"))
+			if dropped() == 0 {
+				t.Error("no reply was lost: the test proves nothing")
+			}
+		})
+	}
+}
+
+// TryLock bounds itself, and leaves nothing behind either.
+func TestLockLostReply_TryLock(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, time.Minute)
+	f := newFleet(t, etcdEndpoints(t))
+	var net interceptor
+	l := f.lockerOn(net.client(t, f.endpoints), &etcdlock.Options{RequestTimeout: time.Second})
+	dropped := net.dropReplies("Enqueue", 1)
+	k, err := l.TryLock(ctx, "n")
+	if err != nil {
+		t.Fatalf("after %d lost replies: %v", dropped(), err)
+	}
+	mustUnlock(ctx, t, k)
+	net.dropReplies("Enqueue", -1)
+	if _, err := l.TryLock(ctx, "n"); !errors.Is(err, etcdlock.ErrUnavailable) {
+		t.Errorf("TryLock without any reply: %v", err)
+	}
+	f.awaitQueue(ctx, "n", 0)
+}
+
+// An enqueueing that lands only after its owner has given up and cleaned up is
+// swept away.
+func TestLockLateEnqueue(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, time.Minute)
+	f := newFleet(t, etcdEndpoints(t))
+	var net interceptor
+	l := f.lockerOn(net.client(t, f.endpoints), nil)
+	mustUnlock(ctx, t, mustLock(ctx, t, l, "warm"))
+
+	sent, land, landed := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	net.set(func(ctx context.Context, method string, req any, call func() error) error {
+		if step(method, req) != "Enqueue" {
+			return call()
+		}
+		go func() { // the network keeps the request for a while
+			<-land
+			_, err := f.cli.Txn(context.WithoutCancel(ctx)).Then(toPut(req)).Commit()
+			landed <- err
+		}()
+		close(sent)
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	short, cancel := context.WithCancel(ctx)
+	a := goLock(func() (*etcdlock.Lock, error) { return l.Lock(short, "n") })
+	await(ctx, t, sent, "the enqueueing")
+	cancel()
+	if _, err := a.wait(ctx, t); !errors.Is(err, context.Canceled) {
+		t.Errorf("Lock: %v", err)
+	}
+	net.set(func(_ context.Context, method string, _ any, call func() error) error {
+		err := call()
+		if method == "DeleteRange" { // the clean-up has been: now the request lands
+			select {
+			case <-land:
+			default:
+				close(land)
+			}
+		}
+		return err
+	})
+	if err := <-landed; err != nil {
+		t.Fatal(err)
+	}
+	f.awaitQueue(ctx, "n", 1)
+	f.awaitQueue(ctx, "n", 0)
+}
+
+// A release whose outcome is not known yet bounds nobody's patience: Unlock
+// returns with its context, and the key goes all the same.
+func TestLockRelease_GoesOnInTheBackground(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, time.Minute)
+	f := newFleet(t, etcdEndpoints(t))
+	var net interceptor
+	l := f.lockerOn(net.client(t, f.endpoints), nil)
+	k := mustLock(ctx, t, l, "n")
+	tried, open := make(chan struct{}, 1), make(chan struct{})
+	net.set(func(_ context.Context, method string, req any, call func() error) error {
+		if step(method, req) == "Release" {
+			select {
+			case <-open:
+			default:
+				select {
+				case tried <- struct{}{}:
+				default:
+				}
+				return errReplyLost // and the request too
+			}
+		}
+		return call()
+	})
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := k.Unlock(over); !errors.Is(err, context.Canceled) {
+		t.Errorf("Unlock with a context that is over: %v", err)
+	}
+	if k.Context().Err() == nil {
+		t.Error("the hold's context goes on after Unlock")
+	}
+	<-tried
+	close(open)
+	if err := k.Unlock(ctx); err != nil {
+		t.Errorf("the release: %v", err)
+	}
+	f.awaitQueue(ctx, "n", 0)
+}

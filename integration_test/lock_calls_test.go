@@ -1,0 +1,209 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
+)
+
+// Calls that cannot succeed say so with their error, before anything is sent.
+func TestLockCalls_RefusedWithoutIO(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, 30*time.Second)
+	f := newFleet(t, etcdEndpoints(t))
+	var net interceptor
+	cli := net.client(t, f.endpoints)
+	l := f.lockerOn(cli, nil)
+	verbatim := f.lockerOn(cli, &etcdlock.Options{Namespace: etcdlock.NoNamespace})
+	over, cancel := context.WithCancelCause(ctx)
+	why := errors.New("shutting down")
+	cancel(why)
+	late, stop := context.WithDeadline(ctx, time.Now().Add(-time.Second))
+	defer stop()
+	sent := net.count.Load() // the client itself may have said hello
+
+	type call = func() (*etcdlock.Lock, error)
+	lock := func(ctx context.Context, names ...string) call {
+		return func() (*etcdlock.Lock, error) { return l.Lock(ctx, names...) }
+	}
+	term := func(d time.Duration) call {
+		return func() (*etcdlock.Lock, error) { return l.LockFor(ctx, d, "n") }
+	}
+	for name, c := range map[string]struct {
+		call call
+		want []error
+	}{
+		"nil context":        {lock(nil, "n"), []error{etcdlock.ErrInvalid}}, //nolint:staticcheck // that is the point
+		"no names":           {lock(ctx), []error{etcdlock.ErrInvalid}},
+		"empty name":         {lock(ctx, "a", ""), []error{etcdlock.ErrInvalid}},
+		"name twice":         {lock(ctx, "a", "b", "a"), []error{etcdlock.ErrInvalid}},
+		"invalid UTF-8":      {lock(ctx, "a\xff"), []error{etcdlock.ErrInvalid}},
+		"huge name":          {lock(ctx, strings.Repeat("n", 1<<20)), []error{etcdlock.ErrInvalid}},
+		"cancelled":          {lock(over, "n"), []error{context.Canceled, why}},
+		"deadline passed":    {lock(late, "n"), []error{etcdlock.ErrTimeout, context.DeadlineExceeded}},
+		"cancelled try":      {func() (*etcdlock.Lock, error) { return l.TryLock(over, "n") }, []error{context.Canceled, why}},
+		"no term":            {term(0), []error{etcdlock.ErrInvalid}},
+		"short term":         {term(time.Second), []error{etcdlock.ErrInvalid}},
+		"fraction of second": {term(2500 * time.Millisecond), []error{etcdlock.ErrInvalid}},
+		"negative term":      {term(-5 * time.Second), []error{etcdlock.ErrInvalid}},
+		"nil function":       {func() (*etcdlock.Lock, error) { return nil, l.Do(ctx, "n", nil) }, []error{etcdlock.ErrInvalid}},
+		"slash, verbatim":    {func() (*etcdlock.Lock, error) { return verbatim.Lock(ctx, "a/b") }, []error{etcdlock.ErrInvalid}},
+		"list, verbatim": {func() (*etcdlock.Lock, error) {
+			_, err := verbatim.List(ctx)
+			return nil, err
+		}, []error{etcdlock.ErrUnsupported}},
+	} {
+		k, err := c.call()
+		if k != nil {
+			t.Errorf("%s: a lock", name)
+		}
+		for _, want := range c.want {
+			if !errors.Is(err, want) {
+				t.Errorf("%s: %v, want %v", name, err, want)
+			}
+		}
+	}
+	if n := net.count.Load() - sent; n != 0 {
+		t.Errorf("%d requests were sent", n)
+	}
+}
+
+// A wait that its deadline ends, with somebody else holding the lock.
+func TestLockCalls_Timeout(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, 30*time.Second)
+	f := newFleet(t, etcdEndpoints(t))
+	l := f.locker(nil)
+	held := mustLock(ctx, t, l, "n")
+	other := f.locker(nil)
+	mustUnlock(ctx, t, mustLock(ctx, t, other, "warm"))
+	for name, l := range map[string]*etcdlock.Locker{"same process": l, "another process": other} {
+		short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+		_, err := l.Lock(short, "n")
+		cancel()
+		if !errors.Is(err, etcdlock.ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, etcdlock.ErrUnavailable) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	f.awaitQueue(ctx, "n", 1)
+	mustUnlock(ctx, t, held)
+}
+
+// The hold's context keeps the caller's values and nothing else of it.
+func TestLockCalls_Context(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, 30*time.Second)
+	l := newFleet(t, etcdEndpoints(t)).locker(nil)
+	type key struct{}
+	caller, cancel := context.WithTimeout(context.WithValue(ctx, key{}, "v"), 20*time.Second)
+	k := mustLock(caller, t, l, "n")
+	cancel()
+	held := k.Context()
+	if held.Value(key{}) != "v" {
+		t.Error("the caller's values are gone")
+	}
+	if _, ok := held.Deadline(); ok || held.Err() != nil {
+		t.Error("the hold's context has the caller's deadline or cancellation")
+	}
+	mustUnlock(ctx, t, k)
+	if !errors.Is(held.Err(), context.Canceled) {
+		t.Error("the hold's context goes on after Unlock")
+	}
+	mustUnlock(ctx, t, k) // the second call returns what the first returned
+}
+
+func TestLockCalls_Do(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, 30*time.Second)
+	f := newFleet(t, etcdEndpoints(t))
+	l := f.locker(nil)
+	why, own := errors.New("the caller went home"), errors.New("the work failed")
+
+	caller, cancel := context.WithCancelCause(ctx)
+	err := l.Do(caller, "n", func(ctx context.Context) error {
+		cancel(why)
+		await(bounded(t, 30*time.Second), t, ctx.Done(), "the work's context to end with the caller's")
+		if context.Cause(ctx) != why {
+			t.Errorf("the work's context ended with %v", context.Cause(ctx))
+		}
+		f.awaitQueue(bounded(t, 30*time.Second), "n", 1) // held until the work has returned
+		return own
+	})
+	if !errors.Is(err, own) {
+		t.Errorf("Do: %v", err)
+	}
+	f.awaitQueue(ctx, "n", 0)
+
+	deadline, stop := context.WithTimeout(ctx, time.Hour)
+	defer stop()
+	err = l.Do(deadline, "n", func(ctx context.Context) error {
+		want, _ := deadline.Deadline()
+		if got, ok := ctx.Deadline(); !ok || !got.Equal(want) {
+			t.Errorf("the work's deadline is %v, want the caller's, %v", got, want)
+		}
+		_, err := f.cli.Delete(ctx, f.awaitQueue(ctx, "n", 1)[0])
+		return err
+	})
+	if !errors.Is(err, etcdlock.ErrLost) {
+		t.Errorf("Do that lost the lock: %v", err)
+	}
+
+	func() {
+		defer func() {
+			if recover() != "broken" {
+				t.Error("the panic is gone")
+			}
+		}()
+		_ = l.Do(ctx, "n", func(context.Context) error { panic("broken") })
+	}()
+	f.awaitQueue(ctx, "n", 0)
+}
+
+// Holders tells the queue in order, with the owners' data.
+func TestLockCalls_Holders(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, 30*time.Second)
+	f := newFleet(t, etcdEndpoints(t))
+	before := time.Now().Add(-time.Second)
+	first, second := f.locker(&etcdlock.Options{Service: "one"}), f.locker(&etcdlock.Options{Service: "two"})
+	if holders, err := first.Holders(ctx, "n/1"); err != nil || len(holders) != 0 {
+		t.Errorf("holders of a free lock: %v, %v", holders, err)
+	}
+	held := mustLock(ctx, t, first, "n/1")
+	waiter := goLock(func() (*etcdlock.Lock, error) { return second.Lock(ctx, "n/1") })
+	f.awaitQueue(ctx, "n%2F1", 2)
+	holders, err := second.Holders(ctx, "n/1")
+	if err != nil || len(holders) != 2 {
+		t.Fatalf("holders: %v, %v", holders, err)
+	}
+	host, _ := os.Hostname()
+	for i, h := range holders {
+		if h.Name != "n/1" || h.Host != host || h.PID != os.Getpid() || h.Waiting != (i == 1) {
+			t.Errorf("holder %d: %+v", i, h)
+		}
+		if h.Since.Before(before) || h.Since.After(time.Now().Add(time.Second)) {
+			t.Errorf("holder %d since %v", i, h.Since)
+		}
+	}
+	if holders[0].Service != "one" || holders[1].Service != "two" {
+		t.Errorf("services: %v", holders)
+	}
+	if holders[0].Revision != held.Token() {
+		t.Errorf("revision %d, token %d", holders[0].Revision, held.Token())
+	}
+	listed, err := first.List(ctx)
+	if err != nil || len(listed) != 2 || listed[0] != holders[0] || listed[1] != holders[1] {
+		t.Errorf("listed %+v, %v, want %+v", listed, err, holders)
+	}
+	mustUnlock(ctx, t, held)
+	k, err := waiter.wait(ctx, t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustUnlock(ctx, t, k)
+}

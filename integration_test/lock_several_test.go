@@ -1,0 +1,186 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
+)
+
+// Overlapping sets of names, each named in an order of its own, all get their
+// turn, and never two that share a name.
+func TestLockSeveral_NoDeadlock(t *testing.T) {
+	t.Parallel()
+	const lockers, goroutines, rounds, names = 3, 4, 15, 6
+	ctx := bounded(t, 2*time.Minute)
+	f := newFleet(t, etcdEndpoints(t))
+	var rooms [names]room
+	var visit func(set []int, stay func())
+	visit = func(set []int, stay func()) {
+		if len(set) == 0 {
+			stay()
+			return
+		}
+		rooms[set[0]].visit(func() { visit(set[1:], stay) })
+	}
+	var wg sync.WaitGroup
+	for range lockers {
+		l := f.locker(nil)
+		for range goroutines {
+			wg.Go(func() {
+				for range rounds {
+					set := rand.Perm(names)[:1+rand.IntN(3)]
+					keys := make([]string, len(set))
+					for i, n := range set {
+						keys[i] = "n" + strconv.Itoa(n)
+					}
+					k, err := l.Lock(ctx, keys...)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					visit(set, func() {})
+					if err := k.Unlock(ctx); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	for i := range rooms {
+		if n := rooms[i].overlaps.Load(); n > 0 {
+			t.Errorf("%d times two held n%d", n, i)
+		}
+	}
+}
+
+func TestLockSeveral_Tokens(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, 30*time.Second)
+	f := newFleet(t, etcdEndpoints(t))
+	l := f.locker(nil)
+	one, two := mustLock(ctx, t, l, "a"), mustLock(ctx, t, l, "c", "b")
+	if a, ok := one.TokenOf("a"); !ok || a == 0 || one.Token() != a {
+		t.Errorf("tokens of one name: %d, %d, %v", one.Token(), a, ok)
+	}
+	b, ok1 := two.TokenOf("b")
+	c, ok2 := two.TokenOf("c")
+	if two.Token() != 0 || !ok1 || !ok2 || b >= c {
+		t.Errorf("tokens of two names: %d, b %d %v, c %d %v", two.Token(), b, ok1, c, ok2)
+	}
+	if n, ok := two.TokenOf("a"); ok || n != 0 {
+		t.Errorf("token of a name not held: %d", n)
+	}
+	mustUnlock(ctx, t, one)
+	mustUnlock(ctx, t, two)
+	for _, name := range []string{"a", "b", "c"} {
+		f.awaitQueue(ctx, name, 0)
+	}
+}
+
+// Failing at the second name gives the first one back.
+func TestLockSeveral_AllOrNothing(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, 30*time.Second)
+	f := newFleet(t, etcdEndpoints(t))
+	held := mustLock(ctx, t, f.locker(nil), "b")
+	l := f.locker(nil)
+	waiting, cancel := context.WithCancel(ctx)
+	a := goLock(func() (*etcdlock.Lock, error) { return l.Lock(waiting, "c", "a", "b") })
+	f.awaitQueue(ctx, "b", 2)
+	f.awaitQueue(ctx, "a", 1)
+	f.awaitQueue(ctx, "c", 0)
+	cancel()
+	if _, err := a.wait(ctx, t); !errors.Is(err, context.Canceled) {
+		t.Errorf("Lock: %v", err)
+	}
+	f.awaitQueue(ctx, "a", 0)
+	f.awaitQueue(ctx, "b", 1)
+	if _, err := l.TryLock(ctx, "a", "b"); !errors.Is(err, etcdlock.ErrHeld) {
+		t.Errorf("TryLock: %v", err)
+	}
+	f.awaitQueue(ctx, "a", 0)
+	mustUnlock(ctx, t, held)
+}
+
+// Under a hold, a name that sorts before it is taken if it is free, and
+// refused at once if it is not.
+func TestLockSeveral_Order(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, 30*time.Second)
+	f := newFleet(t, etcdEndpoints(t))
+	l, other := f.locker(nil), f.locker(nil)
+	b := mustLock(ctx, t, l, "b")
+	a := mustLock(b.Context(), t, l, "a")
+	mustUnlock(ctx, t, a)
+	busy := mustLock(ctx, t, other, "a")
+	if _, err := l.Lock(b.Context(), "a"); !errors.Is(err, etcdlock.ErrOrder) {
+		t.Errorf("a busy name that sorts before a held one: %v", err)
+	}
+	if _, err := l.Lock(b.Context(), "c", "a"); !errors.Is(err, etcdlock.ErrOrder) {
+		t.Errorf("two names, one of them busy and before: %v", err)
+	}
+	f.awaitQueue(ctx, "a", 1)
+	// After the held name, and under another Locker's hold, it waits.
+	c := goLock(func() (*etcdlock.Lock, error) { return other.Lock(b.Context(), "a/2") })
+	if k, err := c.wait(ctx, t); err != nil {
+		t.Error(err)
+	} else {
+		mustUnlock(ctx, t, k)
+	}
+	mustUnlock(ctx, t, busy)
+	mustUnlock(ctx, t, b)
+	// The context's hold has ended, and with it the rule.
+	mustUnlock(ctx, t, mustLock(context.WithoutCancel(b.Context()), t, l, "a"))
+}
+
+// Reentrancy goes by context.
+func TestLockNested(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, 30*time.Second)
+	f := newFleet(t, etcdEndpoints(t))
+	l, other := f.locker(nil), f.locker(nil)
+	outer := mustLock(ctx, t, l, "n")
+	inner := mustLock(outer.Context(), t, l, "n")
+	deeper := mustLock(inner.Context(), t, l, "n", "o")
+	tried, err := l.TryLock(inner.Context(), "n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.awaitQueue(ctx, "n", 1)
+	token, _ := deeper.TokenOf("n")
+	if inner.Token() != outer.Token() || tried.Token() != outer.Token() || token != outer.Token() {
+		t.Error("nested locks have tokens of their own")
+	}
+	// Another Locker, or the same without the context, does not get in.
+	if _, err := other.TryLock(inner.Context(), "n"); !errors.Is(err, etcdlock.ErrHeld) {
+		t.Errorf("another locker: %v", err)
+	}
+	if _, err := l.TryLock(ctx, "n"); !errors.Is(err, etcdlock.ErrHeld) {
+		t.Errorf("without the context: %v", err)
+	}
+	if _, err := l.LockFor(outer.Context(), 5*time.Second, "n"); !errors.Is(err, etcdlock.ErrInvalid) {
+		t.Errorf("a nested fixed term: %v", err)
+	}
+
+	mustUnlock(ctx, t, tried)
+	mustUnlock(ctx, t, deeper)
+	f.awaitQueue(ctx, "o", 0)
+	f.awaitQueue(ctx, "n", 1)
+	if inner.Context().Err() != nil || outer.Context().Err() != nil {
+		t.Error("unlocking a nested lock ended others")
+	}
+	mustUnlock(ctx, t, outer)
+	f.awaitQueue(ctx, "n", 0)
+	await(ctx, t, inner.Context().Done(), "the nested hold to end with the outermost")
+	mustUnlock(ctx, t, inner)
+	if _, err := l.Lock(inner.Context(), "n"); !errors.Is(err, etcdlock.ErrLost) {
+		t.Errorf("locking under a hold that has ended: %v", err)
+	}
+}
