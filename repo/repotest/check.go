@@ -1,0 +1,236 @@
+package repotest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// noon is a time that every store keeps exactly.
+func noon() time.Time { return time.Date(2024, 2, 29, 12, 0, 0, 125_000_000, time.UTC) }
+
+// item makes a full item; its unique column follows from its key.
+func item(id string) *Item {
+	note, due := "note of "+id, noon().Add(time.Hour)
+	return &Item{
+		ID: id, SKU: "sku-" + id, Name: "name of " + id, Note: &note, Active: true, Stock: 7, Grade: 3, Price: 1.25,
+		At: noon(), Due: &due, Box: Box{Width: 2, Colour: "red"},
+		Tags: []string{"b", "a"}, Labels: map[string]string{"k": "v"},
+	}
+}
+
+func itemsOf(ids ...string) []*Item {
+	list := make([]*Item, len(ids))
+	for i, id := range ids {
+		list[i] = item(id)
+	}
+	return list
+}
+
+// numbered makes n items whose keys sort by their number.
+func numbered(n int) []*Item {
+	list := make([]*Item, n)
+	for i := range list {
+		list[i] = item(fmt.Sprintf("i%06d", i))
+		list[i].Stock = int64(i)
+	}
+	return list
+}
+
+func noErr(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("unexpected error: %v", err)
+	}
+}
+
+// wantErr wants an error that matches target and no other sentinel of repo.
+func wantErr(t *testing.T, err, target error) {
+	t.Helper()
+	if !errors.Is(err, target) {
+		t.Fatalf("got error %v, want one that matches %q", err, target)
+	}
+	for _, other := range []error{
+		repo.ErrNotFound, repo.ErrEmptySave, repo.ErrInvalid, repo.ErrDuplicateKey, repo.ErrStale,
+		repo.ErrInTx, repo.ErrTooMany, repo.ErrUnsupported,
+	} {
+		if !errors.Is(target, other) && errors.Is(err, other) {
+			t.Fatalf("error %v matches %q beside %q", err, other, target)
+		}
+	}
+}
+
+// wantBatch wants a *repo.BatchError that names no other elements than
+// indexes, and all of them when it names any.
+func wantBatch(t *testing.T, err, target error, indexes ...int) {
+	t.Helper()
+	wantErr(t, err, target)
+	var batch *repo.BatchError
+	if !errors.As(err, &batch) {
+		t.Fatalf("got %T %v, want a *repo.BatchError", err, err)
+	}
+	var got []int
+	for _, it := range batch.Items {
+		if it.Err == nil {
+			t.Fatalf("element %d is named without a reason", it.Index)
+		}
+		got = append(got, it.Index)
+	}
+	if len(got) > 0 && !slices.Equal(got, indexes) {
+		t.Fatalf("the error names elements %v, want %v: %v", got, indexes, err)
+	}
+}
+
+// wantNamed is wantBatch where the elements are always known.
+func wantNamed(t *testing.T, err, target error, indexes ...int) {
+	t.Helper()
+	wantBatch(t, err, target, indexes...)
+	var batch *repo.BatchError
+	if errors.As(err, &batch); len(batch.Items) != len(indexes) {
+		t.Fatalf("the error names %d elements, want %v: %v", len(batch.Items), indexes, err)
+	}
+}
+
+// same compares two entities as stores keep them: times to the millisecond in
+// any zone, and no difference between an empty list or map and none.
+func same[T any](t *testing.T, got, want *T) {
+	t.Helper()
+	if !alike(got, want) {
+		t.Fatalf("got %s\nwant %s", shown(got), shown(want))
+	}
+}
+
+func alike[T any](a, b *T) bool {
+	return a != nil && b != nil && reflect.DeepEqual(canonical(a), canonical(b))
+}
+
+func canonical[T any](e *T) T {
+	out := *e
+	v := reflect.ValueOf(&out).Elem()
+	for i := range v.NumField() {
+		switch f := v.Field(i); x := f.Interface().(type) {
+		case time.Time:
+			f.Set(reflect.ValueOf(x.UTC().Round(time.Millisecond)))
+		case *time.Time:
+			if x != nil {
+				at := x.UTC().Round(time.Millisecond)
+				f.Set(reflect.ValueOf(&at))
+			}
+		default:
+			if (f.Kind() == reflect.Slice || f.Kind() == reflect.Map) && f.Len() == 0 {
+				f.SetZero()
+			}
+		}
+	}
+	return out
+}
+
+func shown(e any) string {
+	b, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Sprintf("%+v", e)
+	}
+	return string(b)
+}
+
+// stored wants exactly these items in the store and no others.
+func stored(t *testing.T, r repo.Repository[Item], want ...*Item) {
+	t.Helper()
+	all, err := r.Find(t.Context())
+	noErr(t, err)
+	if len(all) != len(want) {
+		t.Fatalf("%d items are stored, want %d: %v", len(all), len(want), idsOf(all))
+	}
+	for _, w := range want {
+		got, err := r.FindByID(t.Context(), w.ID)
+		noErr(t, err)
+		same(t, got, w)
+	}
+}
+
+func idsOf(es []*Item) []string {
+	ids := make([]string, len(es))
+	for i, e := range es {
+		ids[i] = e.ID
+	}
+	return ids
+}
+
+// inOrder wants items with these keys in this order.
+func inOrder(t *testing.T, got []*Item, want ...string) {
+	t.Helper()
+	if !slices.Equal(idsOf(got), want) {
+		t.Fatalf("got %v, want %v", idsOf(got), want)
+	}
+}
+
+// anyOrder wants items with these keys.
+func anyOrder(t *testing.T, got []*Item, want ...string) {
+	t.Helper()
+	ids := idsOf(got)
+	slices.Sort(ids)
+	slices.Sort(want)
+	if !slices.Equal(ids, want) {
+		t.Fatalf("got %v, want %v in any order", ids, want)
+	}
+}
+
+func saveItems(t *testing.T, r repo.Repository[Item], es ...*Item) {
+	t.Helper()
+	noErr(t, r.SaveAll(t.Context(), es))
+}
+
+func get[T any](t *testing.T, r repo.Repository[T], id any) *T {
+	t.Helper()
+	e, err := r.FindByID(t.Context(), id)
+	noErr(t, err)
+	if e == nil {
+		t.Fatalf("FindByID(%v) returned nil without an error", id)
+	}
+	return e
+}
+
+func count[T any](t *testing.T, r repo.Repository[T], want int64) {
+	t.Helper()
+	n, err := r.Count(t.Context())
+	noErr(t, err)
+	if n != want {
+		t.Fatalf("Count is %d, want %d", n, want)
+	}
+}
+
+func docs(texts ...string) repo.SmartSaveDTO { return repo.SmartSaveDTO{EntityList: texts} }
+
+// document is the JSON text of e.
+func document(t *testing.T, e any) string {
+	t.Helper()
+	b, err := json.Marshal(e)
+	noErr(t, err)
+	return string(b)
+}
+
+// anyIDs makes the ids of items an argument.
+func anyIDs(ids ...string) []any {
+	list := make([]any, len(ids))
+	for i, id := range ids {
+		list[i] = id
+	}
+	return list
+}
+
+// nextMilli waits until the clock shows another millisecond, so that a time
+// written from now on can be told from one written before.
+func nextMilli(t *testing.T) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for start := time.Now().UnixMilli(); time.Now().UnixMilli() <= start+1; {
+		<-tick.C
+	}
+}

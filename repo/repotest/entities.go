@@ -1,0 +1,99 @@
+package repotest
+
+import "time"
+
+// Item is an ordinary entity: a text key, a unique column and fields of many
+// kinds.
+type Item struct {
+	ID     string            `gorm:"primaryKey;size:190" bson:"_id" json:"id"`
+	SKU    string            `gorm:"size:190;uniqueIndex" bson:"sku" json:"sku"`
+	Name   string            `gorm:"size:500" bson:"name" json:"name"`
+	Note   *string           `gorm:"size:500" bson:"note" json:"note"`
+	Active bool              `bson:"active" json:"active"`
+	Stock  int64             `bson:"stock" json:"stock"`
+	Grade  int32             `bson:"grade" json:"grade"`
+	Price  float64           `bson:"price" json:"price"`
+	At     time.Time         `bson:"at" json:"at"`
+	Due    *time.Time        `bson:"due" json:"due"`
+	Box    Box               `gorm:"serializer:json" bson:"box" json:"box"`
+	Tags   []string          `gorm:"serializer:json" bson:"tags" json:"tags"`
+	Labels map[string]string `gorm:"serializer:json" bson:"labels" json:"labels"`
+}
+
+// Box is a struct inside an Item.
+type Box struct {
+	Width  int    `bson:"width" json:"width"`
+	Colour string `bson:"colour" json:"colour"`
+}
+
+// Auto has a key that the store generates: an auto-increment column on SQL,
+// NewID elsewhere.
+type Auto struct {
+	ID   int64  `gorm:"primaryKey" bson:"_id" json:"id"`
+	Name string `gorm:"size:190" bson:"name" json:"name"`
+	Slot *int64 `gorm:"uniqueIndex" bson:"slot,omitempty" json:"slot"`
+}
+
+// Pair has a key of two fields, both of which may be zero.
+type Pair struct {
+	Shelf int64  `gorm:"primaryKey;autoIncrement:false" bson:"shelf" json:"shelf"`
+	Place string `gorm:"primaryKey;size:190" bson:"place" json:"place"`
+	Text  string `gorm:"size:190" bson:"text" json:"text"`
+}
+
+// Assigned has an integer key that the caller assigns; zero is a key.
+type Assigned struct {
+	Number int32  `gorm:"primaryKey;autoIncrement:false" bson:"_id" json:"number"`
+	Text   string `gorm:"size:190" bson:"text" json:"text"`
+}
+
+// Plain has no tags at all: the field ID is the key.
+type Plain struct {
+	ID   string
+	Text string
+}
+
+// Coded has its key marked for BSON alone, and no field ID.
+type Coded struct {
+	Code string `gorm:"size:190" bson:"_id" json:"code"`
+	Text string `gorm:"size:190" bson:"text" json:"text"`
+}
+
+// Told says itself whether it is new.
+type Told struct {
+	ID    string `gorm:"primaryKey;size:190" bson:"_id" json:"id"`
+	Text  string `gorm:"size:190" bson:"text" json:"text"`
+	Fresh bool   `gorm:"-" bson:"-" json:"-"`
+}
+
+// IsNew tells the repository to insert only.
+func (t *Told) IsNew() bool { return t.Fresh }
+
+// Marked has every duty, given by holdfast tags to fields whose names say
+// nothing.
+type Marked struct {
+	ID   string     `gorm:"primaryKey;size:190" bson:"_id" json:"id"`
+	Name string     `gorm:"size:190" bson:"name" json:"name"`
+	Rev  int64      `bson:"rev" json:"rev" holdfast:"version"`
+	Made time.Time  `bson:"made" json:"made" holdfast:"created"`
+	Seen time.Time  `bson:"seen" json:"seen" holdfast:"updated"`
+	Gone *time.Time `bson:"gone" json:"gone" holdfast:"deleted"`
+}
+
+// Stamped has times marked by GORM's tags, kept as Unix milliseconds.
+type Stamped struct {
+	ID   string `gorm:"primaryKey;size:190" bson:"_id" json:"id"`
+	Name string `gorm:"size:190" bson:"name" json:"name"`
+	Born int64  `gorm:"autoCreateTime:milli" bson:"born" json:"born"`
+	Last int64  `gorm:"autoUpdateTime:milli" bson:"last" json:"last"`
+}
+
+// Unmarked has fields with the names of duties and no marks: they are the
+// caller's.
+type Unmarked struct {
+	ID        string     `gorm:"primaryKey;size:190" bson:"_id" json:"id"`
+	Version   int64      `bson:"version" json:"version"`
+	CreatedAt *time.Time `bson:"createdAt" json:"createdAt"`
+	UpdatedAt *time.Time `bson:"updatedAt" json:"updatedAt"`
+	DeletedAt *time.Time `bson:"deletedAt" json:"deletedAt"`
+}

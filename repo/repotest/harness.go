@@ -1,0 +1,97 @@
+package repotest
+
+import (
+	"testing"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// Harness makes the repositories under test. Every call makes an empty one,
+// with a table or collection of its own and the unique indexes that the gorm
+// tags of the entity name, and cleans up after t. Repositories that are made
+// for one test share a database where Features.Transactions is set.
+//
+// Items is required. What is nil is skipped, with the reason in the test log.
+type Harness struct {
+	Features Features
+
+	Items    func(t *testing.T) repo.Repository[Item]
+	Autos    func(t *testing.T) repo.Repository[Auto]
+	Pairs    func(t *testing.T) repo.Repository[Pair]
+	Assigned func(t *testing.T) repo.Repository[Assigned]
+	Plain    func(t *testing.T) repo.Repository[Plain]
+	Coded    func(t *testing.T) repo.Repository[Coded]
+	Told     func(t *testing.T) repo.Repository[Told]
+	Marked   func(t *testing.T) repo.Repository[Marked]
+	Stamped  func(t *testing.T) repo.Repository[Stamped]
+	Unmarked func(t *testing.T) repo.Repository[Unmarked]
+
+	// Native returns a Native value of the store that holds for items with
+	// Stock above n.
+	Native func(n int64) any
+
+	// Large is the length of the longest lists, 0 means 2500. It should cross
+	// the store's batch size.
+	Large int
+}
+
+// Features says what the repositories can do beyond what all must. An absent
+// feature skips the tests of it.
+type Features struct {
+	// AtomicSaveAll: a list is written as a whole or not at all. Without it the
+	// elements that the error does not name must be written.
+	AtomicSaveAll bool
+	// Update: repo.As finds a repo.Updater.
+	Update bool
+	// IsolatedUpdate: concurrent Updates of one entity lose nothing.
+	IsolatedUpdate bool
+	// Transactions: repo.As finds a repo.Transactor, and it works.
+	Transactions bool
+	// CaseSensitiveText: text compares by its characters. It is a matter of
+	// the collation on some databases.
+	CaseSensitiveText bool
+}
+
+func (h Harness) large() int {
+	if h.Large > 0 {
+		return h.Large
+	}
+	return 2500
+}
+
+// from makes a repository, or skips when the harness cannot.
+func from[T any](t *testing.T, name string, fresh func(t *testing.T) repo.Repository[T]) repo.Repository[T] {
+	t.Helper()
+	if fresh == nil {
+		t.Skipf("the harness makes no repository of %s", name)
+	}
+	return fresh(t)
+}
+
+func (h Harness) items(t *testing.T) repo.Repository[Item] {
+	t.Helper()
+	return from(t, "Item", h.Items)
+}
+
+func (h Harness) autos(t *testing.T) repo.Repository[Auto] {
+	t.Helper()
+	return from(t, "Auto", h.Autos)
+}
+
+func (h Harness) pairs(t *testing.T) repo.Repository[Pair] {
+	t.Helper()
+	return from(t, "Pair", h.Pairs)
+}
+
+func (h Harness) marked(t *testing.T) repo.Repository[Marked] {
+	t.Helper()
+	return from(t, "Marked", h.Marked)
+}
+
+// need skips unless the feature is there.
+func need(t *testing.T, has bool, feature string) {
+	t.Helper()
+	if !has {
+		t.Skipf("the repository under test has no feature %s", feature)
+	}
+}
