@@ -1,0 +1,138 @@
+package memetcd
+
+import (
+	"maps"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+)
+
+// maxTxnOps is etcd's default limit of operations in a transaction.
+const maxTxnOps = 128
+
+var errStopped = rpctypes.ErrGRPCStopped
+
+func checkRange(r *pb.RangeRequest) error {
+	if len(r.Key) == 0 {
+		return rpctypes.ErrGRPCEmptyKey
+	}
+	_, knownOrder := pb.RangeRequest_SortOrder_name[int32(r.SortOrder)]
+	_, knownTarget := pb.RangeRequest_SortTarget_name[int32(r.SortTarget)]
+	if !knownOrder || !knownTarget {
+		return rpctypes.ErrGRPCInvalidSortOption
+	}
+	return nil
+}
+
+func checkPut(r *pb.PutRequest) error {
+	switch {
+	case len(r.Key) == 0:
+		return rpctypes.ErrGRPCEmptyKey
+	case r.IgnoreValue && len(r.Value) != 0:
+		return rpctypes.ErrGRPCValueProvided
+	case r.IgnoreLease && r.Lease != 0:
+		return rpctypes.ErrGRPCLeaseProvided
+	}
+	return nil
+}
+
+func checkDelete(r *pb.DeleteRangeRequest) error {
+	if len(r.Key) == 0 {
+		return rpctypes.ErrGRPCEmptyKey
+	}
+	return nil
+}
+
+// checkTxn allows limit operations, of which nested transactions may use what
+// the widest list of the outer one leaves.
+func checkTxn(r *pb.TxnRequest, limit int) error {
+	widest := max(len(r.Compare), len(r.Success), len(r.Failure))
+	if widest > limit {
+		return rpctypes.ErrGRPCTooManyOps
+	}
+	for _, c := range r.Compare {
+		if len(c.Key) == 0 {
+			return rpctypes.ErrGRPCEmptyKey
+		}
+	}
+	for _, ops := range [][]*pb.RequestOp{r.Success, r.Failure} {
+		for _, op := range ops {
+			if err := checkOp(op, limit-widest); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func checkOp(op *pb.RequestOp, limit int) error {
+	switch r := op.Request.(type) {
+	case *pb.RequestOp_RequestRange:
+		return checkRange(r.RequestRange)
+	case *pb.RequestOp_RequestPut:
+		return checkPut(r.RequestPut)
+	case *pb.RequestOp_RequestDeleteRange:
+		return checkDelete(r.RequestDeleteRange)
+	case *pb.RequestOp_RequestTxn:
+		return checkTxn(r.RequestTxn, limit)
+	}
+	return rpctypes.ErrGRPCKeyNotFound
+}
+
+// checkOverlap refuses a list of operations that may put one key twice, or both
+// put and delete it. The two branches of a nested transaction exclude each
+// other, so a key that both put counts once.
+func checkOverlap(ops []*pb.RequestOp) (puts map[string]bool, dels []span, err error) {
+	puts = make(map[string]bool)
+	add := func(k string) error {
+		if puts[k] {
+			return rpctypes.ErrGRPCDuplicateKey
+		}
+		for _, d := range dels {
+			// A delete without an upper end is never found to overlap in etcd.
+			if !d.open && d.has(k) {
+				return rpctypes.ErrGRPCDuplicateKey
+			}
+		}
+		return nil
+	}
+	for _, op := range ops {
+		if r := op.GetRequestDeleteRange(); r != nil {
+			dels = append(dels, newSpan(r.Key, r.RangeEnd))
+		}
+	}
+	for _, op := range ops {
+		r := op.GetRequestTxn()
+		if r == nil {
+			continue
+		}
+		thenPuts, thenDels, err := checkOverlap(r.Success)
+		if err != nil {
+			return nil, nil, err
+		}
+		elsePuts, elseDels, err := checkOverlap(r.Failure)
+		if err != nil {
+			return nil, nil, err
+		}
+		maps.Copy(thenPuts, elsePuts)
+		for k := range thenPuts {
+			if err := add(k); err != nil {
+				return nil, nil, err
+			}
+		}
+		maps.Copy(puts, thenPuts)
+		dels = append(append(dels, thenDels...), elseDels...)
+	}
+	for _, op := range ops {
+		r := op.GetRequestPut()
+		if r == nil {
+			continue
+		}
+		k := string(r.Key)
+		if err := add(k); err != nil {
+			return nil, nil, err
+		}
+		puts[k] = true
+	}
+	return puts, dels, nil
+}
