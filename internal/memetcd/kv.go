@@ -119,11 +119,13 @@ func (s *Server) canPut(r *pb.PutRequest) error {
 func (s *Server) putLocked(w *write, r *pb.PutRequest) *pb.PutResponse {
 	value, leaseID := r.Value, r.Lease
 	old := s.store.live[string(r.Key)]
+	// old is absent here only when an earlier operation of the same transaction
+	// deleted it, which etcd does not survive.
 	if r.IgnoreValue {
-		value = old.Value
+		value = old.GetValue()
 	}
 	if r.IgnoreLease {
-		leaseID = old.Lease
+		leaseID = old.GetLease()
 	}
 	w.put(r.Key, value, leaseID)
 	resp := &pb.PutResponse{Header: &pb.ResponseHeader{Revision: w.rev()}}

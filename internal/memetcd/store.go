@@ -104,6 +104,15 @@ func (s *store) unset(k string) {
 	s.order = append(s.order[:i], s.order[i+1:]...)
 }
 
+// committed is what a key was before the write under way, nil when absent.
+func (s *store) committed(k string) *mvccpb.KeyValue {
+	versions := s.past[k]
+	if len(versions) == 0 || versions[len(versions)-1].CreateRevision == 0 {
+		return nil
+	}
+	return versions[len(versions)-1]
+}
+
 // commit makes the changes of one write the next revision.
 func (s *store) commit(changes []change) {
 	s.rev++

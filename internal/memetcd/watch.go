@@ -115,7 +115,7 @@ func (w *watcher) tell(changes []change, h *pb.ResponseHeader) {
 		if deleted {
 			ev.Type = mvccpb.Event_DELETE
 		}
-		if w.prev {
+		if created := c.kv.CreateRevision == c.kv.ModRevision; w.prev && !created {
 			ev.PrevKv = clone(c.prev)
 		}
 		events = append(events, ev)

@@ -38,7 +38,7 @@ func (w *write) put(key, value []byte, leaseID int64) {
 	}
 	w.s.attach(kv)
 	st.set(kv)
-	w.changes = append(w.changes, change{kv: kv, prev: old})
+	w.changes = append(w.changes, change{kv: kv, prev: st.committed(k)})
 }
 
 func (w *write) remove(kv *mvccpb.KeyValue) {
@@ -46,7 +46,7 @@ func (w *write) remove(kv *mvccpb.KeyValue) {
 	w.s.detach(kv)
 	st.unset(string(kv.Key))
 	gone := &mvccpb.KeyValue{Key: kv.Key, ModRevision: st.rev + 1}
-	w.changes = append(w.changes, change{kv: gone, prev: kv})
+	w.changes = append(w.changes, change{kv: gone, prev: st.committed(string(kv.Key))})
 }
 
 // end makes the revision and tells the watchers. Without a change it does
