@@ -16,8 +16,9 @@
 // Ranges (limits, sorting, revision filters, old revisions, counts), puts with
 // leases, deletes, nested transactions with every kind of compare, compaction,
 // leases that expire, and watches with filters, previous values and history.
-// Everything runs on the time package, so it also works inside a
-// testing/synctest bubble.
+// Leases run on the time package, so they expire on the clock of a
+// testing/synctest bubble. A watch stops that clock: clientv3's watcher waits on
+// a channel from outside the bubble.
 //
 // Faults are made by an [Interceptor], which sees every call of one client, and
 // by [Server.BreakStreams].

@@ -38,6 +38,11 @@ func (s *Server) rangeLocked(r *pb.RangeRequest, rev int64) *pb.RangeResponse {
 	if r.CountOnly {
 		return resp
 	}
+	filtered := r.MaxModRevision != 0 || r.MinModRevision != 0 || r.MaxCreateRevision != 0 || r.MinCreateRevision != 0
+	if r.Limit > 0 && r.SortOrder == pb.RangeRequest_NONE && !filtered {
+		// Without an order etcd cuts before it sorts, whatever the target.
+		kvs = kvs[:min(int64(len(kvs)), r.Limit+1)]
+	}
 	kvs = slices.DeleteFunc(kvs, func(kv *mvccpb.KeyValue) bool {
 		return r.MaxModRevision != 0 && kv.ModRevision > r.MaxModRevision ||
 			r.MinModRevision != 0 && kv.ModRevision < r.MinModRevision ||
