@@ -7,13 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/memetcd"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"pgregory.net/rapid"
-
-	"github.com/holdfast-go/holdfast/internal/devserver"
-	"github.com/holdfast-go/holdfast/internal/memetcd"
 )
 
 // TestMemetcdAnswersLikeEtcd runs the same random operations against the etcd in
@@ -22,16 +20,7 @@ import (
 func TestMemetcdAnswersLikeEtcd(t *testing.T) {
 	t.Parallel()
 	// A server of its own: a write of another test would shift the revisions.
-	srv, err := devserver.StartEtcd(t.Context(), t.TempDir(), &devserver.EtcdOptions{UnsafeNoFsync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = srv.Close() })
-	realCli, err := srv.Client()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = realCli.Close() })
+	realCli := newEtcdClient(t, ownEtcd(t).Endpoints())
 
 	rapid.Check(t, func(rt *rapid.T) {
 		mem := memetcd.New(nil)

@@ -8,13 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/memetcd"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/concurrency"
 	"go.uber.org/goleak"
-
-	"github.com/holdfast-go/holdfast/internal/memetcd"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
