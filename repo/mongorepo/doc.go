@@ -1,0 +1,76 @@
+// Package mongorepo keeps entities in a MongoDB collection behind the same
+// interface as the other backends: repo.Repository[T] on the official driver.
+// It closes the traps between a Go struct and its document: keys that nobody
+// makes, fields that a save wipes out, updates that come too late.
+//
+//	coll := client.Database("shop").Collection("orders")
+//	orders, err := mongorepo.New[Order](coll, nil)
+//	if err != nil {
+//		return err
+//	}
+//	err = orders.Save(ctx, &Order{Buyer: "Ada", Total: 1200})
+//
+// # Documents
+//
+// Field names follow the driver's codec: the bson tag, else the Go name in
+// lower case. Spring Data writes customerName where the codec writes
+// customername: set the tags, or turn on UseJSONStructTags for the client and
+// in Options.BSON. An embedded struct without `bson:",inline"` is a document of
+// its own, and so is gorm.Model.
+//
+// The key is _id, whatever the key field is called. A composite key is a
+// document in _id with its fields in the order of the struct; they are nowhere
+// else. An ObjectID or text key that is zero gets a new ObjectID before the
+// write, so that a write that is sent twice cannot insert twice. MongoDB
+// numbers nothing: an integer key must be set, or made by Options.NewID; an
+// integer key tagged `gorm:"autoIncrement:false"` may be zero.
+//
+// # Saving
+//
+// A new entity is inserted. Another one is an upsert by its key that sets every
+// field of T, takes away those that the codec left out (omitempty), and keeps
+// fields that T does not have, such as Spring's _class. The creation time stays
+// as stored. Nested documents and lists are written whole. A type with an
+// inline map or an encoder of its own is replaced whole, creation time
+// included, because its fields cannot be told.
+//
+// Version, soft delete and times work by the markers of package repo, and as
+// conditions of the write itself: a version or a deletion that came in between
+// is seen by the server. Merging writes only the fields that changed.
+//
+// SaveAll is one unordered bulk write; with a version field each entity that is
+// not new is a command of its own, several at a time. It is not one unit:
+// elements that the *repo.BatchError does not name are written. Inside InTx it
+// is, because one failed write aborts the transaction.
+//
+// # Write concern
+//
+// It is the client's or the collection's. A save counts as done when the server
+// says so, and only with majority and journal does that survive the loss of a
+// server; drivers.OpenMongo sets both. In a transaction the one of the client
+// counts. With an unacknowledged write concern nothing can be checked.
+//
+// # Queries
+//
+// Conditions name Go fields. A field without a value, null or absent, compares
+// with nothing, as in SQL. Text is compared by its bytes unless the collection
+// has a collation. Sorted pages end with the key, so that they do not overlap.
+// Native takes a filter as bson.D or bson.M, in the names of the store.
+//
+// # Transactions
+//
+// InTx needs a replica set or a sharded cluster, and is repo.ErrUnsupported
+// elsewhere. Repositories of one client join by the context. fn runs again when
+// the server reports a conflict.
+//
+// # What it does not promise
+//
+// FindByID, a change and Save lose what another writer saved in between unless
+// T has a version field; Update does not. A save whose answer got lost may have
+// been written. Indexes are the user's: tags of GORM make none.
+//
+// The tests ran on a stand-in that speaks MongoDB's protocol (FerretDB with one
+// command at a time) and not on MongoDB, which was not at hand. It has no
+// transactions, so InTx was run only as far as refusing them. With MONGODB_URI
+// set the same tests run on a real server.
+package mongorepo

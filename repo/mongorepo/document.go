@@ -1,0 +1,202 @@
+package mongorepo
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// document is an encoded entity.
+type document struct {
+	id bson.RawValue
+	// fields is everything but the key, in the codec's order.
+	fields bson.D
+}
+
+// encode takes e to its document. The key moves to _id.
+func (r *Repository[T]) encode(e *T) (*document, error) {
+	raw, err := r.codec.marshal(e)
+	if err != nil {
+		return nil, err
+	}
+	d := &document{}
+	if d.id, err = r.idOf(r.ent.KeyOf(valueOf(e))); err != nil {
+		return nil, err
+	}
+	elems, err := elements(raw)
+	if err != nil {
+		return nil, err
+	}
+	for _, el := range elems {
+		if el.Key != "_id" && !slices.Contains(r.layout.keyNames, el.Key) {
+			d.fields = append(d.fields, el)
+		}
+	}
+	return d, nil
+}
+
+func (d *document) whole() bson.D {
+	return append(bson.D{{Key: "_id", Value: d.id}}, d.fields...)
+}
+
+// decode makes an entity of a stored document. The key comes from _id wherever
+// its fields are.
+func (r *Repository[T]) decode(raw bson.Raw) (*T, error) {
+	e := new(T)
+	if err := r.codec.unmarshal(raw, e); err != nil {
+		return nil, err
+	}
+	if len(r.ent.Key) == 1 && r.layout.keyNames[0] == "_id" {
+		return e, nil
+	}
+	id := raw.Lookup("_id")
+	for i, f := range r.ent.Key {
+		part := id
+		if len(r.ent.Key) > 1 {
+			doc, ok := id.DocumentOK()
+			if !ok {
+				return nil, fmt.Errorf("decoding a stored %s: its _id is a %s, want a document", r.ent.Type, id.Type)
+			}
+			part = doc.Lookup(r.layout.keyPart(i))
+		}
+		if part.IsZero() {
+			return nil, fmt.Errorf("decoding a stored %s: its _id has no %s", r.ent.Type, f.Name)
+		}
+		if err := r.codec.unmarshalValue(part, f.Reach(valueOf(e))); err != nil {
+			return nil, fmt.Errorf("decoding the key of a stored %s: %w", r.ent.Type, err)
+		}
+	}
+	return e, nil
+}
+
+// flatten lists what a save writes of a document: its fields, and the fields
+// of those that must be cut, by dotted path.
+func (l *layout) flatten(doc bson.D, prefix string) bson.D {
+	var out bson.D
+	for _, el := range doc {
+		path := prefix + el.Key
+		if l.kept(path) {
+			continue
+		}
+		if inner, ok := el.Value.(bson.RawValue).DocumentOK(); ok && l.cut(path) {
+			if elems, err := elements(inner); err == nil {
+				out = append(out, l.flatten(elems, path+".")...)
+				continue
+			}
+		}
+		out = append(out, bson.E{Key: path, Value: el.Value})
+	}
+	return out
+}
+
+// replacement is the update that writes every field of the Go type and takes
+// away those that the codec left out, and keeps all else.
+func (l *layout) replacement(d *document) (set, unset bson.D) {
+	set = l.flatten(d.fields, "")
+	for _, path := range l.known {
+		if !has(set, path) {
+			unset = append(unset, bson.E{Key: path, Value: ""})
+		}
+	}
+	return set, unset
+}
+
+// difference is the update that makes now out of was.
+func (l *layout) difference(was, now *document) (set, unset bson.D) {
+	old, cur := l.flatten(was.fields, ""), l.flatten(now.fields, "")
+	for _, el := range cur {
+		if before, ok := get(old, el.Key); !ok || !equal(before, el.Value.(bson.RawValue)) {
+			set = append(set, el)
+		}
+	}
+	for _, el := range old {
+		if !has(cur, el.Key) {
+			unset = append(unset, bson.E{Key: el.Key, Value: ""})
+		}
+	}
+	return set, unset
+}
+
+func (l *layout) same(was, now *document) bool {
+	set, unset := l.difference(was, now)
+	return len(set)+len(unset) == 0
+}
+
+// lookup returns what d has at a dotted path.
+func (d *document) lookup(path string) (bson.RawValue, bool) {
+	first, rest, nested := strings.Cut(path, ".")
+	v, ok := get(d.fields, first)
+	if !ok || !nested {
+		return v, ok
+	}
+	doc, ok := v.DocumentOK()
+	if !ok {
+		return bson.RawValue{}, false
+	}
+	v, err := doc.LookupErr(strings.Split(rest, ".")...)
+	return v, err == nil
+}
+
+func elements(raw bson.Raw) (bson.D, error) {
+	list, err := raw.Elements()
+	if err != nil {
+		return nil, fmt.Errorf("%w: reading an encoded entity: %w", repo.ErrInvalid, err)
+	}
+	d := make(bson.D, len(list))
+	for i, el := range list {
+		d[i] = bson.E{Key: el.Key(), Value: el.Value()}
+	}
+	return d, nil
+}
+
+func get(d bson.D, key string) (bson.RawValue, bool) {
+	for _, el := range d {
+		if el.Key == key {
+			return el.Value.(bson.RawValue), true
+		}
+	}
+	return bson.RawValue{}, false
+}
+
+func has(d bson.D, key string) bool {
+	_, ok := get(d, key)
+	return ok
+}
+
+// equal compares two values. The order of fields in a document does not
+// matter: Go maps come out of the codec in a new order every time.
+func equal(a, b bson.RawValue) bool {
+	if a.Type != b.Type {
+		return false
+	}
+	if bytes.Equal(a.Value, b.Value) {
+		return true
+	}
+	switch a.Type {
+	case bson.TypeEmbeddedDocument:
+		x, xerr := elements(a.Document())
+		y, yerr := elements(b.Document())
+		if xerr != nil || yerr != nil || len(x) != len(y) {
+			return false
+		}
+		for _, el := range x {
+			if v, ok := get(y, el.Key); !ok || !equal(el.Value.(bson.RawValue), v) {
+				return false
+			}
+		}
+		return true
+	case bson.TypeArray:
+		x, xerr := a.Array().Values()
+		y, yerr := b.Array().Values()
+		return xerr == nil && yerr == nil && slices.EqualFunc(x, y, equal)
+	}
+	return false
+}
+
+func valueOf[T any](e *T) reflect.Value { return reflect.ValueOf(e).Elem() }

@@ -1,0 +1,142 @@
+package mongorepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// errNotMatched marks a write that found no document to change.
+var errNotMatched = errors.New("no document matched")
+
+// upsertTries bounds how often a save is sent again after it raced with
+// another one that inserted the same key.
+const upsertTries = 3
+
+// explain turns what the server said of failed writes into the errors of the
+// contract. A conditional write that did not find its document tried to insert
+// it, if it may, and broke the index on _id: what is stored now says why.
+func (r *Repository[T]) explain(ctx context.Context, writes []*write[T]) error {
+	var unclear []*write[T]
+	aborted := false
+	for _, w := range writes {
+		aborted = aborted || w.err != nil && !errors.Is(w.err, errNotMatched)
+		switch {
+		case w.err == nil:
+		case w.insert && isDuplicateKey(w.err):
+			w.err = fmt.Errorf("%w: %w", repo.ErrDuplicateKey, w.err)
+		case isDuplicateKey(w.err), errors.Is(w.err, errNotMatched):
+			unclear = append(unclear, w)
+		}
+	}
+	if len(unclear) == 0 {
+		return nil
+	}
+	stored, err := r.storedNow(ctx, unclear, aborted)
+	if err != nil {
+		return fmt.Errorf("finding out why %d writes failed: %w", len(unclear), err)
+	}
+	for _, w := range unclear {
+		if err := r.explainOne(ctx, w, stored[w.key.cmp]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// storedNow reads what is stored under the keys of the writes. In a transaction
+// that a failed write has aborted nothing can be read, so this reads outside.
+func (r *Repository[T]) storedNow(ctx context.Context, writes []*write[T], aborted bool) (map[string]*T, error) {
+	if aborted {
+		ctx = mongo.NewSessionContext(ctx, nil)
+	}
+	keys := make([]keyed, len(writes))
+	for i, w := range writes {
+		keys[i] = w.key
+	}
+	return r.loadAll(ctx, keys, nil)
+}
+
+func (r *Repository[T]) explainOne(ctx context.Context, w *write[T], stored *T) error {
+	cause := w.err
+	if stored != nil && r.ent.IsDeleted(valueOf(stored)) {
+		w.err = fmt.Errorf("%w: the entity is marked as deleted: %w", repo.ErrNotFound, cause)
+		return nil
+	}
+	if stored != nil && r.ent.Version != nil {
+		if have := r.ent.VersionOf(valueOf(stored)); have != w.version {
+			w.err = fmt.Errorf("%w: version %d is stored, not %d: %w", repo.ErrStale, have, w.version, cause)
+			return nil
+		}
+	}
+	switch {
+	case errors.Is(cause, errNotMatched):
+		// Gone, or gone and back in the same version since.
+		w.err = fmt.Errorf("%w: the entity is gone: %w", repo.ErrStale, cause)
+		return nil
+	case stored != nil && onID(cause) && mongo.SessionFromContext(ctx) == nil:
+		return r.again(ctx, w)
+	}
+	w.err = fmt.Errorf("%w: %w", repo.ErrDuplicateKey, cause)
+	return nil
+}
+
+// again sends an upsert that lost a race for the insert: now there is
+// something to update.
+func (r *Repository[T]) again(ctx context.Context, w *write[T]) error {
+	for range upsertTries {
+		err := r.alone(ctx, w)
+		if err == nil {
+			w.err = nil
+			return nil
+		}
+		if !isDuplicateKey(err) {
+			return err
+		}
+		w.err = err
+		if !onID(err) {
+			break
+		}
+	}
+	w.err = fmt.Errorf("%w: %w", repo.ErrDuplicateKey, w.err)
+	return nil
+}
+
+// onID tells whether a duplicate key error speaks of the index on _id.
+func onID(err error) bool { return strings.Contains(err.Error(), " _id_ ") }
+
+// readCreated tells entities that were overwritten when they were created.
+func (r *Repository[T]) readCreated(ctx context.Context, writes []*write[T]) error {
+	if r.ent.Created == nil || r.layout.opaque {
+		return nil
+	}
+	var keys []keyed
+	failed := false
+	for _, w := range writes {
+		if w.err == nil && !w.insert {
+			keys = append(keys, w.key)
+		}
+		failed = failed || w.err != nil
+	}
+	// A failed write has aborted the transaction: nothing can be read in it.
+	if len(keys) == 0 || failed && mongo.SessionFromContext(ctx) != nil {
+		return nil
+	}
+	stored, err := r.loadAll(ctx, keys, nil)
+	if err != nil {
+		return fmt.Errorf("saved, but the creation times cannot be read: %w", err)
+	}
+	for _, w := range writes {
+		if s, ok := stored[w.key.cmp]; ok && !w.insert {
+			if created := r.ent.Created.Value(valueOf(s)); created.IsValid() {
+				r.ent.Created.Reach(valueOf(w.e)).Set(created)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,125 @@
+package mongorepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/internal/entity"
+)
+
+type checked struct{ ID string }
+
+var (
+	_ repo.Repository[checked]    = (*Repository[checked])(nil)
+	_ repo.Updater[checked]       = (*Repository[checked])(nil)
+	_ repo.DocumentSaver[checked] = (*Repository[checked])(nil)
+	_ repo.Transactor             = (*Repository[checked])(nil)
+	_ repo.TxReporter             = (*Repository[checked])(nil)
+)
+
+// Repository keeps entities of type T in one collection. All methods may be
+// called concurrently, but for those with the context of one transaction.
+type Repository[T any] struct {
+	coll   *mongo.Collection
+	opts   Options
+	ent    *entity.Entity
+	layout *layout
+	codec  *codec
+
+	// deletedDoc tells that the deletion mark is stored as a document with a
+	// field "valid", and not as a date or null.
+	deletedDoc bool
+
+	tx *support
+}
+
+// New makes a repository on the collection. It does no I/O. It returns
+// repo.ErrInvalid when coll is nil, when T is no struct, has no key or is
+// marked wrongly, when a field with a duty is not stored, and when
+// Options.BSON does not fit the client.
+func New[T any](coll *mongo.Collection, opts *Options) (*Repository[T], error) {
+	r, err := newRepository[T](coll, opts)
+	if err != nil {
+		return nil, fmt.Errorf("mongorepo: %w", err)
+	}
+	return r, nil
+}
+
+func newRepository[T any](coll *mongo.Collection, opts *Options) (*Repository[T], error) {
+	if coll == nil {
+		return nil, fmt.Errorf("%w: nil collection", repo.ErrInvalid)
+	}
+	ent, err := entity.Parse(reflect.TypeFor[T]())
+	if err != nil {
+		return nil, err
+	}
+	r := &Repository[T]{coll: coll, ent: ent, tx: &support{}}
+	if opts != nil {
+		r.opts = *opts
+	}
+	if r.opts.Now == nil {
+		r.opts.Now = time.Now
+	}
+	r.codec = newCodec(r.opts, ent)
+	if json := usesJSONTags(coll); json != r.codec.opts.UseJSONStructTags {
+		return nil, fmt.Errorf("%w: the client has UseJSONStructTags %t, Options.BSON has %t", repo.ErrInvalid, json, !json)
+	}
+	if r.layout, err = newLayout(ent, r.codec.opts.UseJSONStructTags); err != nil {
+		return nil, err
+	}
+	return r, r.learnDeleted()
+}
+
+// learnDeleted finds out how the deletion mark is stored, which with a registry
+// of the user is not for us to say.
+func (r *Repository[T]) learnDeleted() error {
+	if r.ent.Deleted == nil {
+		return nil
+	}
+	v, err := r.codec.value(reflect.Zero(r.ent.Deleted.Type).Interface())
+	if err != nil {
+		return err
+	}
+	if v.Type == bson.TypeNull {
+		return nil
+	}
+	doc, ok := v.DocumentOK()
+	if _, err := doc.LookupErr("valid"); !ok || err != nil {
+		return fmt.Errorf("%w: the registry stores the deletion mark as a %s, want null or a document with the field valid", repo.ErrInvalid, v.Type)
+	}
+	r.deletedDoc = true
+	return nil
+}
+
+// usesJSONTags finds out how the collection's client names fields. The driver
+// encodes a document before anything else, so an encoder that always fails
+// shows by its error whether it was called, and nothing is ever sent.
+func usesJSONTags(coll *mongo.Collection) bool {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := coll.InsertOne(ctx, struct {
+		Hidden telltale `json:"-"`
+	}{})
+	return !errors.Is(err, errTelltale)
+}
+
+var errTelltale = errors.New("encoded")
+
+type telltale struct{}
+
+// MarshalBSONValue always fails.
+func (telltale) MarshalBSONValue() (typ byte, data []byte, err error) {
+	return 0, nil, errTelltale
+}
+
+// now is the time with the precision that the store keeps.
+func (r *Repository[T]) now() time.Time {
+	return r.opts.Now().UTC().Truncate(time.Millisecond)
+}

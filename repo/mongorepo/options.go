@@ -1,0 +1,44 @@
+package mongorepo
+
+import (
+	"context"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+)
+
+// Options changes how a repository works. The zero value and nil mean the
+// defaults.
+type Options struct {
+	// NewID makes the key of an entity that is saved without one, for types
+	// with a single key that is not an assigned integer
+	// (`gorm:"autoIncrement:false"`). Its result must be what an id of the type
+	// may be. It is called before the write, with the context of the call, and
+	// may be called for an entity whose write then fails. By default ObjectID
+	// and text keys get a new ObjectID (its hex digits for text) and others
+	// must be set: MongoDB numbers nothing.
+	NewID func(ctx context.Context) (any, error)
+
+	// HexIDs stores text keys of 24 hex digits as ObjectIDs, which is what
+	// Spring Data does with String ids, and decodes ObjectIDs into text
+	// fields. By default text is stored as text. A change of this option does
+	// not change what is stored.
+	HexIDs bool
+
+	// BSON says how entities are encoded and decoded; it must be what the
+	// client was made with (options.ClientOptions.BSONOptions). The driver does
+	// not tell, so it has to be said here again. New compares UseJSONStructTags,
+	// on which the field names hang, and returns repo.ErrInvalid when it
+	// differs. By default it is the driver's default.
+	BSON *options.BSONOptions
+
+	// Registry holds the codecs for entities and condition values; it must be
+	// the client's or the collection's. By default it is the driver's default
+	// with one addition: gorm.DeletedAt is stored as a date or null.
+	Registry *bson.Registry
+
+	// Now gives the time for created, updated and deleted fields. By default
+	// it is time.Now. MongoDB keeps milliseconds.
+	Now func() time.Time
+}

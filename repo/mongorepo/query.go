@@ -1,0 +1,233 @@
+package mongorepo
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// nothing is a filter that no document satisfies.
+func nothing() bson.D { return in("_id", bson.A{}) }
+
+func in(path string, list bson.A) bson.D {
+	return bson.D{{Key: path, Value: bson.D{{Key: "$in", Value: list}}}}
+}
+
+// live leaves out documents that are marked as deleted. A document without the
+// field is not marked.
+func (r *Repository[T]) live() bson.D {
+	switch {
+	case r.ent.Deleted == nil:
+		return nil
+	case r.deletedDoc:
+		return bson.D{{Key: r.layout.deleted + ".valid", Value: bson.D{{Key: "$ne", Value: true}}}}
+	default:
+		return bson.D{{Key: r.layout.deleted, Value: nil}}
+	}
+}
+
+// versioned asks for a stored version. A document without one has version 0,
+// as it has when it is decoded.
+func (r *Repository[T]) versioned(version int64) bson.D {
+	switch {
+	case r.ent.Version == nil:
+		return nil
+	case version == 0:
+		return in(r.layout.version, bson.A{0, nil})
+	default:
+		return bson.D{{Key: r.layout.version, Value: version}}
+	}
+}
+
+func byID(id bson.RawValue) bson.D { return bson.D{{Key: "_id", Value: id}} }
+
+func byIDs(keys []keyed) bson.D {
+	list := make(bson.A, len(keys))
+	for i, k := range keys {
+		list[i] = k.id
+	}
+	return in("_id", list)
+}
+
+func and(filters ...bson.D) bson.D {
+	var all bson.D
+	for _, f := range filters {
+		all = append(all, f...)
+	}
+	return all
+}
+
+// filter translates the conditions of q and adds the rule for deleted ones.
+func (r *Repository[T]) filter(q repo.Query) (bson.D, error) {
+	var all bson.A
+	if live := r.live(); live != nil {
+		all = append(all, live)
+	}
+	conds, err := r.conjunction(q.Where)
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, conds...)
+	for _, n := range q.Native {
+		switch n := n.(type) {
+		case bson.D, bson.M:
+			if !reflect.ValueOf(n).IsNil() {
+				all = append(all, n)
+			}
+		default:
+			return nil, fmt.Errorf("%w: native option %T, want a filter as bson.D or bson.M", repo.ErrUnsupported, n)
+		}
+	}
+	// Every condition is a document of its own: two conditions on one field
+	// would be a key given twice, of which only one may count.
+	switch len(all) {
+	case 0:
+		return bson.D{}, nil
+	default:
+		return bson.D{{Key: "$and", Value: all}}, nil
+	}
+}
+
+func (r *Repository[T]) conjunction(conds []repo.Cond) (bson.A, error) {
+	list := make(bson.A, len(conds))
+	for i, c := range conds {
+		f, err := r.condition(c)
+		if err != nil {
+			return nil, err
+		}
+		list[i] = f
+	}
+	return list, nil
+}
+
+func (r *Repository[T]) condition(c repo.Cond) (bson.D, error) {
+	if c.Op == repo.OpAny {
+		return r.alternatives(c.Any)
+	}
+	path, isKey, err := r.layout.field(c.Field)
+	if err != nil {
+		return nil, err
+	}
+	test := func(op string, v any) (bson.D, error) {
+		return bson.D{{Key: path, Value: bson.D{{Key: op, Value: v}}}}, nil
+	}
+	switch c.Op {
+	case repo.OpNull:
+		return test("$eq", nil)
+	case repo.OpNotNull:
+		return test("$ne", nil)
+	case repo.OpPrefix:
+		// No options and no flags in the pattern: ^ is the start of the text,
+		// and every sign of the prefix stands for itself.
+		return test("$regex", bson.Regex{Pattern: "^" + regexp.QuoteMeta(fmt.Sprint(c.Value))})
+	case repo.OpIn:
+		list, err := r.comparands(c, isKey)
+		if err != nil {
+			return nil, err
+		}
+		return in(path, list), nil
+	}
+	v, ok, err := r.comparand(c.Value, isKey)
+	if err != nil {
+		return nil, err
+	}
+	if !ok { // nothing compares with null
+		return nothing(), nil
+	}
+	if c.Op == repo.OpNe {
+		return test("$nin", bson.A{v, nil})
+	}
+	op, ok := map[repo.Op]string{
+		repo.OpEq: "$eq", repo.OpLt: "$lt", repo.OpLe: "$lte", repo.OpGt: "$gt", repo.OpGe: "$gte",
+	}[c.Op]
+	if !ok {
+		return nil, fmt.Errorf("%w: comparison %q", repo.ErrUnsupported, c.Op)
+	}
+	return test(op, v)
+}
+
+func (r *Repository[T]) alternatives(alts [][]repo.Cond) (bson.D, error) {
+	if len(alts) == 0 { // MongoDB refuses an empty $or
+		return nothing(), nil
+	}
+	list := make(bson.A, len(alts))
+	for i, conds := range alts {
+		all, err := r.conjunction(conds)
+		if err != nil {
+			return nil, err
+		}
+		list[i] = bson.D{{Key: "$and", Value: all}}
+	}
+	return bson.D{{Key: "$or", Value: list}}, nil
+}
+
+func (r *Repository[T]) comparands(c repo.Cond, isKey bool) (bson.A, error) {
+	values, ok := c.Value.([]any)
+	if !ok {
+		return nil, fmt.Errorf("%w: in of %T", repo.ErrInvalid, c.Value)
+	}
+	list := bson.A{}
+	for _, v := range values {
+		enc, ok, err := r.comparand(v, isKey)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			list = append(list, enc)
+		}
+	}
+	return list, nil
+}
+
+// comparand encodes what a field is compared with; ok is false for null.
+func (r *Repository[T]) comparand(v any, isKey bool) (enc bson.RawValue, ok bool, err error) {
+	if isKey {
+		v = r.hexID(v)
+	}
+	enc, err = r.codec.value(v)
+	return enc, err == nil && enc.Type != bson.TypeNull, err
+}
+
+// findOptions are the order and the cut of q. The key comes last in the order,
+// so that pages do not overlap.
+func (r *Repository[T]) findOptions(q repo.Query) (*options.FindOptionsBuilder, error) {
+	opts := options.Find()
+	if q.Limit > 0 {
+		opts.SetLimit(int64(q.Limit))
+	}
+	if q.Offset > 0 {
+		opts.SetSkip(int64(q.Offset))
+	}
+	var sort bson.D
+	seen := map[string]bool{}
+	for _, o := range q.Orders {
+		path, _, err := r.layout.field(o.Field)
+		if err != nil {
+			return nil, err
+		}
+		if seen[path] { // a later order of the same field cannot change anything
+			continue
+		}
+		seen[path] = true
+		sort = append(sort, bson.E{Key: path, Value: direction(o.Desc)})
+	}
+	if (len(sort) > 0 || q.Limit > 0 || q.Offset > 0) && !seen["_id"] {
+		sort = append(sort, bson.E{Key: "_id", Value: 1})
+	}
+	if len(sort) > 0 {
+		opts.SetSort(sort)
+	}
+	return opts, nil
+}
+
+func direction(desc bool) int {
+	if desc {
+		return -1
+	}
+	return 1
+}

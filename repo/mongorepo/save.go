@@ -1,0 +1,209 @@
+package mongorepo
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// Save inserts or overwrites e; see repo.Repository. Fields of the stored
+// document that T does not have stay as they are.
+func (r *Repository[T]) Save(ctx context.Context, e *T) error {
+	err := r.saveAll(ctx, []*T{e})
+	if batch, ok := errors.AsType[*repo.BatchError](err); ok {
+		err = batch.Items[0].Err
+	}
+	return wrap(ctx, "save", err)
+}
+
+// SaveAll inserts or overwrites every element; see repo.Repository. Entities
+// without a version go in one unordered bulk write, each of the others in a
+// command of its own, because only that tells of one document whether it was
+// there. Elements that are not named in a *repo.BatchError are written. An
+// error that is no *repo.BatchError says nothing about single elements: any of
+// them may be written.
+func (r *Repository[T]) SaveAll(ctx context.Context, es []*T) error {
+	return wrap(ctx, "save all", r.saveAll(ctx, es))
+}
+
+func (r *Repository[T]) saveAll(ctx context.Context, es []*T) error {
+	if err := done(ctx); err != nil {
+		return err
+	}
+	if err := checkNil(es); err != nil {
+		return err
+	}
+	now := r.now()
+	var writes []*write[T]
+	var bad []*repo.ItemError
+	for _, i := range r.lastOfEach(es) {
+		w, err := r.prepare(ctx, i, es[i], now)
+		if err != nil {
+			bad = append(bad, &repo.ItemError{Index: i, ID: r.shownID(es[i]), Err: err})
+			continue
+		}
+		writes = append(writes, w)
+	}
+	if len(bad) > 0 { // nothing was sent yet: nothing is written
+		undoAll(writes)
+		return &repo.BatchError{Items: bad}
+	}
+	return r.send(ctx, writes)
+}
+
+// send writes all and puts back the entities whose write failed.
+func (r *Repository[T]) send(ctx context.Context, writes []*write[T]) error {
+	var together, single []*write[T]
+	for _, w := range writes {
+		// How many documents matched is known for a whole bulk write only. Which
+		// ones did not can be seen afterwards by their absence, but not by
+		// their version: another writer may have set the same one.
+		if w.keepGone && !w.insert && r.ent.Version != nil {
+			single = append(single, w)
+		} else {
+			together = append(together, w)
+		}
+	}
+	err := r.bulk(ctx, together)
+	if err == nil {
+		err = r.singly(ctx, single)
+	}
+	if err == nil {
+		err = r.explain(ctx, writes)
+	}
+	if err == nil {
+		err = r.readCreated(ctx, writes)
+	}
+	if err != nil {
+		undoAll(writes)
+		return err
+	}
+	var bad []*repo.ItemError
+	for _, w := range writes {
+		if w.err != nil {
+			w.undo()
+			bad = append(bad, &repo.ItemError{Index: w.index, ID: w.shown, Err: w.err})
+		} else if w.undo != nil {
+			onRollback(ctx, w.undo)
+		}
+	}
+	if len(bad) > 0 {
+		slices.SortFunc(bad, func(a, b *repo.ItemError) int { return cmp.Compare(a.Index, b.Index) })
+		return &repo.BatchError{Items: bad}
+	}
+	return nil
+}
+
+// bulk sends the writes in one unordered bulk write and notes the failed ones.
+// An error concerns the whole.
+func (r *Repository[T]) bulk(ctx context.Context, writes []*write[T]) error {
+	if len(writes) == 0 {
+		return nil
+	}
+	models := make([]mongo.WriteModel, len(writes))
+	for i, w := range writes {
+		models[i] = w.model()
+	}
+	res, err := r.coll.BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
+	we, ok := errors.AsType[mongo.BulkWriteException](err)
+	if err != nil && (!ok || we.WriteConcernError != nil || len(we.WriteErrors) == 0) {
+		return err
+	}
+	for _, e := range we.WriteErrors {
+		// Index is the place in models; the one in Raw counts from the start
+		// of the server command that the driver made of a part of them.
+		writes[e.Index].err = mongo.WriteException{WriteErrors: mongo.WriteErrors{e.WriteError}, Labels: we.Labels}
+	}
+	done := int(res.InsertedCount+res.MatchedCount+res.UpsertedCount) + len(we.WriteErrors)
+	if res.Acknowledged && done < len(writes) {
+		return r.noteGone(ctx, writes, len(we.WriteErrors) > 0)
+	}
+	return nil
+}
+
+// noteGone finds the writes whose document went away before them.
+func (r *Repository[T]) noteGone(ctx context.Context, writes []*write[T], aborted bool) error {
+	var asked []*write[T]
+	for _, w := range writes {
+		if w.err == nil && w.keepGone && !w.insert {
+			asked = append(asked, w)
+		}
+	}
+	stored, err := r.storedNow(ctx, asked, aborted)
+	if err != nil {
+		return fmt.Errorf("finding out what was not written: %w", err)
+	}
+	for _, w := range asked {
+		if s := stored[w.key.cmp]; s == nil || r.ent.IsDeleted(valueOf(s)) {
+			w.err = errNotMatched
+		}
+	}
+	return nil
+}
+
+// parallelWrites is how many single writes are under way at once.
+const parallelWrites = 8
+
+// singly sends each write in a command of its own. A session takes one command
+// at a time.
+func (r *Repository[T]) singly(ctx context.Context, writes []*write[T]) error {
+	workers := min(parallelWrites, len(writes))
+	if mongo.SessionFromContext(ctx) != nil {
+		workers = 1
+	}
+	return inParallel(workers, writes, func(w *write[T]) error {
+		err := r.alone(ctx, w)
+		var we mongo.BulkWriteException
+		switch {
+		case errors.Is(err, errNotMatched):
+			w.err = err
+		case errors.As(err, &we) && we.WriteConcernError == nil:
+			w.err = err
+		default:
+			return err
+		}
+		return nil
+	})
+}
+
+func undoAll[T any](writes []*write[T]) {
+	for _, w := range writes {
+		w.undo()
+	}
+}
+
+func checkNil[T any](es []*T) error {
+	var bad []*repo.ItemError
+	for i, e := range es {
+		if e == nil {
+			bad = append(bad, &repo.ItemError{Index: i, Err: fmt.Errorf("%w: nil entity", repo.ErrInvalid)})
+		}
+	}
+	if len(bad) > 0 {
+		return &repo.BatchError{Items: bad}
+	}
+	return nil
+}
+
+// lastOfEach lists the indexes of the elements to write: of those with the
+// same key only the last. An unordered bulk write has no last one.
+func (r *Repository[T]) lastOfEach(es []*T) []int {
+	last := make(map[any]int, len(es))
+	for i, e := range es {
+		last[r.identity(e)] = i
+	}
+	list := make([]int, 0, len(last))
+	for i, e := range es {
+		if last[r.identity(e)] == i {
+			list = append(list, i)
+		}
+	}
+	return list
+}

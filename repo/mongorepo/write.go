@@ -1,0 +1,149 @@
+package mongorepo
+
+import (
+	"context"
+	"reflect"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/holdfast-go/holdfast/repo/internal/entity"
+)
+
+// write is one entity on its way into the collection.
+type write[T any] struct {
+	index int
+	e     *T
+	shown any // the id for errors
+	key   keyed
+	// version is what must be stored; 0 when the type has none.
+	version int64
+	insert  bool
+	// keepGone tells that a missing document stays missing.
+	keepGone bool
+	filter   bson.D
+	update   bson.D // nil: whole is written
+	whole    bson.D
+	undo     func()
+	err      error
+}
+
+// prepare decides how e is saved and puts the key, the version and the times
+// into it. On an error e is as it was.
+func (r *Repository[T]) prepare(ctx context.Context, index int, e *T, now time.Time) (*write[T], error) {
+	v := valueOf(e)
+	w := &write[T]{index: index, e: e, shown: r.shownID(e), version: r.ent.VersionOf(v), undo: r.remember(e)}
+	w.insert = r.ent.IsNew(v.Addr(), r.generates())
+	w.keepGone = w.version != 0
+	err := r.assignKey(ctx, e)
+	if err == nil {
+		r.ent.SetVersion(v, w.version+1)
+		if w.insert {
+			r.ent.SetVersion(v, 1)
+		}
+		r.ent.SetDeleted(v, nil)
+		if r.ent.Created != nil && r.ent.Created.IsZero(v) {
+			r.ent.Created.SetTime(v, now)
+		}
+		if r.ent.Updated != nil {
+			r.ent.Updated.SetTime(v, now)
+		}
+		err = r.compose(w)
+	}
+	if err != nil {
+		w.undo()
+		return nil, err
+	}
+	return w, nil
+}
+
+// compose makes the documents of w from its entity.
+func (r *Repository[T]) compose(w *write[T]) error {
+	doc, err := r.encode(w.e)
+	if err != nil {
+		return err
+	}
+	w.key = keyed{doc.id, keyText(doc.id)}
+	w.whole = doc.whole()
+	if w.insert {
+		return nil
+	}
+	w.filter = and(byID(doc.id), r.live(), r.versioned(w.version))
+	set, unset := r.layout.replacement(doc)
+	if r.layout.opaque || len(set) == 0 {
+		return nil
+	}
+	w.update = updateOf(set, unset)
+	if created, ok := doc.lookup(r.layout.created); ok && !w.keepGone {
+		w.update = append(w.update, bson.E{Key: "$setOnInsert", Value: bson.D{{Key: r.layout.created, Value: created}}})
+	}
+	return nil
+}
+
+// updateOf leaves out empty operators, which older servers refuse.
+func updateOf(set, unset bson.D) bson.D {
+	var u bson.D
+	if len(set) > 0 {
+		u = append(u, bson.E{Key: "$set", Value: set})
+	}
+	if len(unset) > 0 {
+		u = append(u, bson.E{Key: "$unset", Value: unset})
+	}
+	return u
+}
+
+// model is w as a part of a bulk write.
+func (w *write[T]) model() mongo.WriteModel {
+	switch {
+	case w.insert:
+		return mongo.NewInsertOneModel().SetDocument(w.whole)
+	case w.update == nil:
+		return mongo.NewReplaceOneModel().SetFilter(w.filter).SetReplacement(w.whole).SetUpsert(!w.keepGone)
+	default:
+		return mongo.NewUpdateOneModel().SetFilter(w.filter).SetUpdate(w.update).SetUpsert(!w.keepGone)
+	}
+}
+
+// alone writes w as a command of its own, which is the only way to learn of
+// one element whether its document was there.
+func (r *Repository[T]) alone(ctx context.Context, w *write[T]) error {
+	res, err := r.coll.BulkWrite(ctx, []mongo.WriteModel{w.model()}, options.BulkWrite().SetOrdered(false))
+	if err != nil {
+		return err
+	}
+	if !res.Acknowledged {
+		return nil
+	}
+	if res.InsertedCount+res.MatchedCount+res.UpsertedCount == 0 {
+		return errNotMatched
+	}
+	return nil
+}
+
+// remember returns a function that puts the key, the version and the deletion
+// mark of e back to what they are now.
+func (r *Repository[T]) remember(e *T) func() {
+	v := valueOf(e)
+	var undo []func()
+	for _, f := range append([]*entity.Field{r.ent.Version, r.ent.Deleted}, r.ent.Key...) {
+		if f == nil {
+			continue
+		}
+		old := reflect.New(f.Type).Elem()
+		if fv := f.Value(v); fv.IsValid() {
+			old.Set(fv)
+		}
+		undo = append(undo, func() {
+			if f.Value(v).IsValid() {
+				f.Reach(v).Set(old)
+			}
+		})
+	}
+	return func() {
+		for _, fn := range undo {
+			fn()
+		}
+	}
+}
