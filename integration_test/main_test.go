@@ -11,12 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/holdfast/internal/devserver"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
+
+	"github.com/holdfast-go/holdfast/internal/devserver"
 )
 
 // shared are the servers that all tests use together. Each starts with the

@@ -7,12 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/holdfast/internal/devserver"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/holdfast-go/holdfast/internal/devserver"
 )
 
 const (

@@ -8,9 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/holdfast/internal/devserver"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/goleak"
+
+	"github.com/holdfast-go/holdfast/internal/devserver"
 )
 
 func TestEtcd(t *testing.T) {
