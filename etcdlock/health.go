@@ -2,6 +2,7 @@ package etcdlock
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -10,6 +11,8 @@ import (
 // slowAnswer is how long etcd may stay silent before a caller who gives up on
 // it is told that etcd is unavailable, rather than that the lock is busy.
 const slowAnswer = 100 * time.Millisecond
+
+var errClientClosed = errors.New("the etcd client is closed")
 
 // health remembers whether etcd answered the last request of this Locker, so
 // that a wait can tell "somebody holds the lock" from "nobody answers".
@@ -28,6 +31,9 @@ func (h *health) cause() error {
 
 // call makes one bounded request to etcd and notes whether it was answered.
 func (l *Locker) call(ctx context.Context, request func(ctx context.Context) error) error {
+	if l.cli.Ctx().Err() != nil {
+		return errClientClosed // rather than have the client retry it
+	}
 	rctx, cancel := context.WithTimeout(ctx, l.requestTimeout)
 	defer cancel()
 	begun := time.Now()

@@ -1,0 +1,90 @@
+package etcdlock_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+func TestNew_ChecksItsArguments(t *testing.T) {
+	t.Parallel()
+	// New does no I/O, so a client that leads nowhere will do.
+	cli, err := clientv3.New(clientv3.Config{Endpoints: []string{"127.0.0.1:1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cli.Close()
+
+	for name, opts := range map[string]etcdlock.Options{
+		"TTL under the minimum":       {TTL: time.Second},
+		"TTL negative":                {TTL: -10 * time.Second},
+		"TTL with a fraction":         {TTL: 2500 * time.Millisecond},
+		"TTL too long for etcd":       {TTL: 1 << 62},
+		"RequestTimeout negative":     {RequestTimeout: -1},
+		"Namespace of slashes":        {Namespace: "//"},
+		"Namespace not UTF-8":         {Namespace: "a\xff"},
+		"Namespace of the sessions":   {Namespace: "holdfast/.session"},
+		"Namespace below theirs":      {Namespace: "holdfast/.session/x/"},
+		"Service not UTF-8":           {Service: "\xff"},
+		"two mistakes, one at a time": {TTL: 1, Service: "\xff"},
+	} {
+		if l, err := etcdlock.New(cli, &opts); !errors.Is(err, etcdlock.ErrInvalid) || l != nil {
+			t.Errorf("%s: %v, %v", name, l, err)
+		}
+	}
+	for name, opts := range map[string]*etcdlock.Options{
+		"nil":          nil,
+		"zero":         {},
+		"all set":      {Namespace: "shop/locks", TTL: 2 * time.Second, Service: "billing", RequestTimeout: time.Second},
+		"no namespace": {Namespace: etcdlock.NoNamespace},
+	} {
+		var before etcdlock.Options
+		if opts != nil {
+			before = *opts
+		}
+		l, err := etcdlock.New(cli, opts)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if opts != nil && *opts != before {
+			t.Errorf("%s: New wrote to the options: %+v", name, *opts)
+		}
+		if err := l.Close(context.Background()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, cli := range map[string]*clientv3.Client{"nil": nil, "without services": clientv3.NewCtxClient(t.Context())} {
+		if _, err := etcdlock.New(cli, nil); !errors.Is(err, etcdlock.ErrInvalid) {
+			t.Errorf("%s client: %v", name, err)
+		}
+	}
+}
+
+// With a client that is closed or leads nowhere, calls that are bounded by
+// themselves return, and so does Close.
+func TestLocker_ClosedClient(t *testing.T) {
+	t.Parallel()
+	cli, err := clientv3.New(clientv3.Config{Endpoints: []string{"127.0.0.1:1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := etcdlock.New(cli, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cli.Close()
+	if _, err := l.TryLock(t.Context(), "n"); !errors.Is(err, etcdlock.ErrUnavailable) {
+		t.Errorf("TryLock: %v", err)
+	}
+	if _, err := l.Lock(t.Context(), "n"); !errors.Is(err, etcdlock.ErrUnavailable) {
+		t.Errorf("Lock: %v", err)
+	}
+	if err := l.Close(t.Context()); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+}

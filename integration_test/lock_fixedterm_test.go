@@ -1,0 +1,226 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// A fixed term is never renewed: the lock ends by itself, for its holder no
+// later than for the next one.
+func TestLockFor_EndsByItself(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, 30*time.Second)
+	f := newFleet(t, etcdEndpoints(t))
+	l := f.locker(nil)
+	const term = 3 * time.Second
+	start := time.Now()
+	k, err := l.LockFor(ctx, term, "n", "m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := goLock(func() (*etcdlock.Lock, error) {
+		got, err := l.Lock(ctx, "n")
+		if k.Context().Err() == nil {
+			t.Error("the next one has the lock, and the term goes on")
+		}
+		return got, err
+	})
+	f.awaitQueue(ctx, "n", 2)
+	wantLost(ctx, t, k)
+	got, err := next.wait(ctx, t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if waited := time.Since(start); waited < term {
+		t.Errorf("the next one had to wait for %v only", waited)
+	}
+	mustUnlock(ctx, t, got)
+	f.awaitQueue(ctx, "m", 0)
+}
+
+// The term starts when the lock is reached, however long the wait was: until
+// then the lease is renewed, from then on never.
+func TestLockFor_StartsAtOwnership(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, 30*time.Second)
+	f := newFleet(t, ownEtcd(t).Endpoints())
+	var net interceptor
+	l := f.lockerOn(net.client(t, f.endpoints), nil)
+	const term = 2 * time.Second
+	blocker, err := f.locker(nil).LockFor(ctx, 2*term, "n") // longer than the term of the waiter
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := l.LockFor(ctx, term, "n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reached := time.Now()
+	if blocker.Context().Err() == nil {
+		t.Error("reached while the other held it")
+	}
+	streams := net.count.Load() // a keepalive is a stream
+	await(ctx, t, k.Context().Done(), "the term to end")
+	if held := time.Since(reached); held < term/2 {
+		t.Errorf("the term of %v lasted %v only", term, held)
+	}
+	if n := net.count.Load() - streams; n > 2 { // the watch of the own key: a stream and a look
+		t.Errorf("%d requests while the term ran", n)
+	}
+	f.awaitQueue(ctx, "n", 0)
+}
+
+// Unlock ends a term early, and revokes its lease.
+func TestLockFor_Unlock(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, 30*time.Second)
+	f := newFleet(t, ownEtcd(t).Endpoints())
+	l := f.locker(nil)
+	k, err := l.LockFor(ctx, time.Hour, "n", "m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Its own key in etcd also for goroutines of the same process.
+	short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	if _, err := l.LockFor(short, time.Hour, "n"); !errors.Is(err, etcdlock.ErrTimeout) {
+		t.Errorf("a second term at the same time: %v", err)
+	}
+	nested, err := l.Lock(k.Context(), "n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustUnlock(ctx, t, nested)
+	mustUnlock(ctx, t, k)
+	mustUnlock(ctx, t, k)
+	f.awaitQueue(ctx, "n", 0)
+	f.awaitQueue(ctx, "m", 0)
+	if err := l.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if leases, err := f.cli.Leases(ctx); err != nil || len(leases.Leases) != 0 {
+		t.Errorf("leases: %v, %v", leases.Leases, err)
+	}
+}
+
+// A term does not live on the session, and does not end with it.
+func TestLockFor_SurvivesTheSession(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, 30*time.Second)
+	f := newFleet(t, etcdEndpoints(t))
+	l := f.locker(nil)
+	renewed := mustLock(ctx, t, l, "renewed")
+	term, err := l.LockFor(ctx, time.Minute, "term")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.cli.Revoke(ctx, leaseOf(ctx, t, l, "renewed")); err != nil {
+		t.Fatal(err)
+	}
+	wantLost(ctx, t, renewed)
+	if err := term.Context().Err(); err != nil {
+		t.Errorf("the term ended: %v", err)
+	}
+	if _, err := f.cli.Delete(ctx, f.awaitQueue(ctx, "term", 1)[0]); err != nil {
+		t.Fatal(err)
+	}
+	wantLost(ctx, t, term)
+}
+
+// The three scenarios that users of the Java starter know. First: a fixed term
+// that the holder never gives back.
+func TestScenario_FixedTerm(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, time.Minute)
+	f := newFleet(t, etcdEndpoints(t))
+	const term = 4 * time.Second
+	first, second := f.locker(nil), f.locker(nil)
+	start := time.Now()
+	k, err := first.LockFor(ctx, term, "order")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := second.LockFor(ctx, term, "order")
+	if err != nil {
+		t.Fatal(err)
+	}
+	waited := time.Since(start)
+	t.Logf("the second one waited %v for a term of %v", waited, term)
+	if k.Context().Err() == nil || waited < term {
+		t.Errorf("the second one got in after %v", waited)
+	}
+	mustUnlock(ctx, t, got)
+}
+
+// Second: two contenders that give back.
+func TestScenario_TwoContenders(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, time.Minute)
+	f := newFleet(t, etcdEndpoints(t))
+	var r room
+	first, second := f.locker(nil), f.locker(nil)
+	k := mustLock(ctx, t, first, "order")
+	var released atomic.Bool
+	waiter := goLock(func() (*etcdlock.Lock, error) {
+		got, err := second.Lock(ctx, "order")
+		if !released.Load() {
+			t.Error("the second one did not wait for the first")
+		}
+		return got, err
+	})
+	f.awaitQueue(ctx, "order", 2)
+	r.visit(func() {})
+	released.Store(true)
+	mustUnlock(ctx, t, k)
+	got, err := waiter.wait(ctx, t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.visit(func() {})
+	mustUnlock(ctx, t, got)
+	if r.visits.Load() != 2 || r.overlaps.Load() != 0 {
+		t.Errorf("%d visits, %d overlaps", r.visits.Load(), r.overlaps.Load())
+	}
+}
+
+// Third: one client for all locks. One holder keeps its lock for a while, the
+// other enters right after; another name is not concerned.
+func TestScenario_SharedClient(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, time.Minute)
+	f := newFleet(t, etcdEndpoints(t))
+	cli := newEtcdClient(t, f.endpoints)
+	first, second := f.lockerOn(cli, nil), f.lockerOn(cli, nil)
+	k := mustLock(ctx, t, first, "order")
+	waiter := goLock(func() (*etcdlock.Lock, error) { return second.Lock(ctx, "order") })
+	f.awaitQueue(ctx, "order", 2)
+	for range 20 {
+		mustUnlock(ctx, t, mustLock(ctx, t, second, "customer"))
+	}
+	select {
+	case <-waiter.done:
+		t.Fatal("the second one did not wait")
+	default:
+	}
+	mustUnlock(ctx, t, k)
+	got, err := waiter.wait(ctx, t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustUnlock(ctx, t, got)
+	// The client is the caller's: closing the Lockers leaves it open.
+	for _, l := range []*etcdlock.Locker{first, second} {
+		if err := l.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := cli.Get(ctx, "x", clientv3.WithCountOnly()); err != nil {
+		t.Errorf("the client after Close: %v", err)
+	}
+}
