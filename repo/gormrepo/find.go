@@ -1,0 +1,128 @@
+package gormrepo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"gorm.io/gorm"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// FindByID returns the entity with the id; see repo.Repository.
+func (r *Repository[T]) FindByID(ctx context.Context, id any) (*T, error) {
+	found, err := r.findByID(ctx, []any{id}, r.reader(ctx))
+	if err == nil && len(found) == 0 {
+		err = fmt.Errorf("%w: %s", repo.ErrNotFound, r.entity.Type)
+	}
+	if err != nil {
+		return nil, r.failed(ctx, "find by id", single(err))
+	}
+	return found[0], nil
+}
+
+// FindAllByID returns the entities in the order of ids; see repo.Repository. A
+// bad id is reported in a *repo.BatchError.
+func (r *Repository[T]) FindAllByID(ctx context.Context, ids []any) ([]*T, error) {
+	found, err := r.findByID(ctx, ids, r.listReader(ctx))
+	return found, r.failed(ctx, "find all by id", err)
+}
+
+func (r *Repository[T]) findByID(ctx context.Context, ids []any, tx *gorm.DB) ([]*T, error) {
+	if err := done(ctx); err != nil {
+		return nil, err
+	}
+	keys, err := r.keys(ids)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]*T, 0, len(keys))
+	for chunk := range slices.Chunk(keys, idsPerStatement) {
+		var part []*T
+		if err := r.live(tx).Where(r.keyIn(chunk)).Find(&part).Error; err != nil {
+			return nil, err
+		}
+		rows = append(rows, part...)
+	}
+	if len(keys) < 2 {
+		return rows, nil // a key that the database takes for equal need not be the same
+	}
+	byKey := r.byKey(rows)
+	found := make([]*T, 0, len(rows))
+	for _, k := range keys {
+		if row := byKey[identity(k)]; row != nil {
+			found = append(found, row)
+		}
+	}
+	return found, nil
+}
+
+// live leaves out rows with a mark that GORM does not know.
+func (r *Repository[T]) live(tx *gorm.DB) *gorm.DB {
+	if len(r.unknown) == 0 {
+		return tx
+	}
+	return tx.Where(all(slices.Clone(r.unknown)))
+}
+
+// keys converts ids and leaves out repeated ones.
+func (r *Repository[T]) keys(ids []any) ([][]any, error) {
+	var bad failures
+	seen := make(map[any]bool, len(ids))
+	keys := make([][]any, 0, len(ids))
+	for i, id := range ids {
+		key, err := r.entity.KeyFromID(id)
+		if err != nil {
+			bad.add(i, nil, err)
+			continue
+		}
+		if k := identity(key); !seen[k] {
+			seen[k] = true
+			keys = append(keys, key)
+		}
+	}
+	return keys, bad.err()
+}
+
+// ExistsByID tells whether there is an entity with the id; see
+// repo.Repository.
+func (r *Repository[T]) ExistsByID(ctx context.Context, id any) (bool, error) {
+	if err := done(ctx); err != nil {
+		return false, r.failed(ctx, "exists by id", err)
+	}
+	keys, err := r.keys([]any{id})
+	if err != nil {
+		return false, r.failed(ctx, "exists by id", single(err))
+	}
+	var n int64
+	err = r.live(r.reader(ctx)).Model(new(T)).Where(r.keyIn(keys)).Count(&n).Error
+	return n > 0, r.failed(ctx, "exists by id", err)
+}
+
+// Find returns the entities that satisfy the options; see repo.Repository.
+func (r *Repository[T]) Find(ctx context.Context, opts ...repo.Option) ([]*T, error) {
+	tx, q, err := r.compile(ctx, opts)
+	if err != nil {
+		return nil, r.failed(ctx, "find", err)
+	}
+	found := []*T{}
+	err = r.cut(r.ordered(tx, q), q).Find(&found).Error
+	if err != nil {
+		return nil, r.failed(ctx, "find", err)
+	}
+	return found, nil
+}
+
+// Count counts the entities that Find would return; see repo.Repository.
+func (r *Repository[T]) Count(ctx context.Context, opts ...repo.Option) (int64, error) {
+	tx, _, err := r.compile(ctx, opts)
+	if err != nil {
+		return 0, r.failed(ctx, "count", err)
+	}
+	// What a Native option loads beside the entities does not matter here.
+	clear(tx.Statement.Preloads)
+	var n int64
+	err = tx.Model(new(T)).Count(&n).Error
+	return n, r.failed(ctx, "count", err)
+}

@@ -1,0 +1,86 @@
+package gormrepo
+
+import (
+	"reflect"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/callbacks"
+)
+
+// GORM runs other hooks for an upsert than for an update, and not always those
+// that fit what then happens, so the hooks are run here.
+
+func (r *Repository[T]) beforeSave(c *call, items []*item[T]) error {
+	return r.hooks(c, items, func(e any, tx *gorm.DB, isNew bool) error {
+		if h, ok := e.(callbacks.BeforeSaveInterface); ok && r.schema.BeforeSave {
+			if err := h.BeforeSave(tx); err != nil {
+				return err
+			}
+		}
+		if h, ok := e.(callbacks.BeforeCreateInterface); ok && isNew && r.schema.BeforeCreate {
+			return h.BeforeCreate(tx)
+		}
+		return nil
+	})
+}
+
+func (r *Repository[T]) afterSave(c *call, items []*item[T]) error {
+	return r.hooks(c, items, func(e any, tx *gorm.DB, isNew bool) error {
+		if h, ok := e.(callbacks.AfterCreateInterface); ok && isNew && r.schema.AfterCreate {
+			if err := h.AfterCreate(tx); err != nil {
+				return err
+			}
+		}
+		if h, ok := e.(callbacks.AfterSaveInterface); ok && r.schema.AfterSave {
+			return h.AfterSave(tx)
+		}
+		return nil
+	})
+}
+
+// hooks calls run for every item with a handle on the transaction, whose
+// Statement is about that item, as hooks that use SetColumn expect.
+func (r *Repository[T]) hooks(c *call, items []*item[T], run func(e any, tx *gorm.DB, isNew bool) error) error {
+	s := r.schema
+	if c.tx.Statement.SkipHooks || !(s.BeforeSave || s.BeforeCreate || s.AfterSave || s.AfterCreate || s.BeforeDelete || s.AfterDelete) {
+		return nil
+	}
+	for _, it := range items {
+		tx := c.tx.Model(it.e)
+		tx.Statement.Schema, tx.Statement.Table = s, s.Table
+		tx.Statement.Dest, tx.Statement.ReflectValue = it.e, it.val
+		err := run(it.e, tx.Session(&gorm.Session{NewDB: true}), it.isNew)
+		if err == nil {
+			err = tx.Error
+		}
+		if err != nil {
+			return r.itemError(it, err)
+		}
+		// What a hook wrote cannot be seen from here.
+		c.wrote = true
+	}
+	return nil
+}
+
+// withAssociations saves around the rows what belongs before and after them.
+func (r *Repository[T]) withAssociations(c *call, items []*item[T], write func() error) error {
+	if !r.opts.Associations {
+		return write()
+	}
+	list := make([]*T, len(items))
+	for i, it := range items {
+		list[i] = it.e
+	}
+	tx := c.tx.Session(&gorm.Session{FullSaveAssociations: true}).Model(&list)
+	tx.Statement.Schema, tx.Statement.Table = r.schema, r.schema.Table
+	tx.Statement.Dest, tx.Statement.ReflectValue = &list, reflect.ValueOf(&list).Elem()
+	if callbacks.SaveBeforeAssociations(true)(tx); tx.Error != nil {
+		return tx.Error
+	}
+	c.wrote = true
+	if err := write(); err != nil {
+		return err
+	}
+	callbacks.SaveAfterAssociations(true)(tx)
+	return tx.Error
+}

@@ -1,0 +1,122 @@
+package gormrepo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/schema"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// insert writes new entities by plain INSERTs: a key that exists is an error
+// and never an update.
+func (r *Repository[T]) insert(c *call, items []*item[T]) error {
+	for _, g := range r.groups(c, items, true) {
+		for batch := range slices.Chunk(g.items, r.dialect.rows(len(r.columns))) {
+			if err := r.insertBatch(c, batch, g.left); err != nil {
+				if len(batch) == 1 {
+					return r.itemError(batch[0], err)
+				}
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// group are the items that leave the same columns to the database. One
+// statement for different ones would need the keyword DEFAULT, which SQLite
+// does not have.
+type group[T any] struct {
+	left  []*schema.Field
+	items []*item[T]
+}
+
+func (r *Repository[T]) groups(c *call, items []*item[T], inserted bool) []*group[T] {
+	var groups []*group[T]
+	byLeft := map[string]*group[T]{}
+	for _, it := range items {
+		left := r.left(c.tx.Statement.Context, it.val, inserted)
+		name := strings.Join(names(left), "\x00")
+		g := byLeft[name]
+		if g == nil {
+			g = &group[T]{left: left}
+			byLeft[name] = g
+			groups = append(groups, g)
+		}
+		g.items = append(g.items, it)
+	}
+	return groups
+}
+
+func (r *Repository[T]) insertBatch(c *call, items []*item[T], left []*schema.Field) error {
+	list := make([]*T, len(items))
+	for i, it := range items {
+		list[i] = it.e
+	}
+	tx := c.tx.Session(&gorm.Session{SkipHooks: true}).Omit(clause.Associations).Create(&list)
+	if tx.Error != nil {
+		return tx.Error
+	}
+	c.wrote = true
+	if len(left) == 0 || r.insertReturns() {
+		return r.checkGenerated(items)
+	}
+	if err := r.spreadKeys(c, items); err != nil {
+		return err
+	}
+	if err := r.checkGenerated(items); err != nil {
+		return err
+	}
+	left = slices.DeleteFunc(slices.Clone(left), func(f *schema.Field) bool { return f.PrimaryKey })
+	return r.readBack(c, items, left)
+}
+
+// insertReturns tells whether GORM reads from an INSERT what the database
+// decided: MySQL cannot, MariaDB can.
+func (r *Repository[T]) insertReturns() bool {
+	return slices.Contains(r.db.Callback().Create().Clauses, "RETURNING")
+}
+
+// spreadKeys corrects the keys of a batch where the server counts in steps, as
+// the nodes of a cluster do: all that MySQL tells is the first number.
+func (r *Repository[T]) spreadKeys(c *call, items []*item[T]) error {
+	if r.dialect.name != mysql || len(items) < 2 || len(r.key) != 1 || !r.isInt || !r.key[0].AutoIncrement {
+		return nil
+	}
+	var step int64
+	if err := c.tx.Raw("SELECT @@auto_increment_increment").Scan(&step).Error; err != nil {
+		return err
+	}
+	f, ctx := r.entity.Key[0], context.Background()
+	if step == r.key[0].AutoIncrementIncrement {
+		return nil
+	}
+	first := f.Value(items[0].val)
+	for i, it := range items {
+		var err error
+		if first.CanInt() {
+			err = r.key[0].Set(ctx, it.val, first.Int()+int64(i)*step)
+		} else {
+			err = r.key[0].Set(ctx, it.val, first.Uint()+uint64(i)*uint64(step))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Repository[T]) checkGenerated(items []*item[T]) error {
+	for _, it := range items {
+		if r.wantsKey(it.val) {
+			return r.itemError(it, fmt.Errorf("%w: this database does not tell the key that it generated; set NewID", repo.ErrUnsupported))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+package gormrepo
+
+import (
+	"context"
+	"database/sql/driver"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"gorm.io/gorm/schema"
+)
+
+// changes finds the columns that differ from what is stored, and leaves out
+// entities without any.
+func (r *Repository[T]) changes(ctx context.Context, merges []*merge[T]) []*merge[T] {
+	duties := append(slices.Clone(r.updated), r.created...)
+	if r.version != nil {
+		duties = append(duties, r.version)
+	}
+	return slices.DeleteFunc(slices.Clone(merges), func(m *merge[T]) bool {
+		if m.isNew {
+			return false
+		}
+		now := r.snapshot(ctx, m.val)
+		for _, f := range without(r.updatable(r.columns), duties) {
+			if !sameValue(m.old[f], now[f]) {
+				m.changed = append(m.changed, f)
+			}
+		}
+		if len(m.changed) == 0 && !m.revived {
+			return true
+		}
+		m.changed = append(m.changed, r.updated...)
+		if r.version != nil {
+			m.changed = append(m.changed, r.version)
+		}
+		return false
+	})
+}
+
+// writeMerges inserts the new ones and writes the changed columns of the
+// others, those with the same columns together.
+func (r *Repository[T]) writeMerges(c *call, merges []*merge[T]) error {
+	var fresh []*item[T]
+	changed := map[string][]*item[T]{}
+	fields := map[string][]*schema.Field{}
+	var order []string
+	for _, m := range merges {
+		if m.isNew {
+			fresh = append(fresh, m.item)
+			continue
+		}
+		set := strings.Join(names(m.changed), "\x00")
+		if fields[set] == nil {
+			fields[set] = append([]*schema.Field{}, m.changed...)
+			order = append(order, set)
+		}
+		changed[set] = append(changed[set], m.item)
+	}
+	if err := r.insert(c, fresh); err != nil {
+		return err
+	}
+	for _, set := range order {
+		if err := r.writeLocked(c, changed[set], fields[set]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// snapshot is what the database would get for each column. It shares no memory
+// with the entity, which a merge changes in place.
+func (m *model) snapshot(ctx context.Context, e reflect.Value) map[*schema.Field]any {
+	values := make(map[*schema.Field]any, len(m.columns))
+	for _, f := range m.columns {
+		v, _ := f.ValueOf(ctx, e)
+		values[f] = plainValue(v)
+	}
+	return values
+}
+
+func plainValue(v any) any {
+	rv := reflect.ValueOf(v)
+	for rv.IsValid() && rv.Kind() == reflect.Pointer {
+		if rv.IsNil() {
+			return nil
+		}
+		if _, ok := rv.Interface().(driver.Valuer); ok {
+			break
+		}
+		rv = rv.Elem()
+	}
+	if !rv.IsValid() {
+		return nil
+	}
+	if valuer, ok := rv.Interface().(driver.Valuer); ok {
+		x, err := valuer.Value()
+		if err != nil {
+			return unlike()
+		}
+		rv = reflect.ValueOf(x)
+		if !rv.IsValid() {
+			return nil
+		}
+	}
+	switch {
+	case rv.Kind() == reflect.Slice && rv.IsNil():
+		return nil
+	case rv.Kind() == reflect.Slice && rv.Type().Elem().Kind() == reflect.Uint8:
+		return string(rv.Bytes())
+	case rv.Kind() <= reflect.Complex128, rv.Kind() == reflect.String, rv.Type() == reflect.TypeFor[time.Time]():
+		return rv.Interface()
+	default:
+		return unlike() // a type that only GORM can write
+	}
+}
+
+// unlike returns a value that differs from every other: what cannot be compared
+// is written.
+func unlike() any { return new(int) }
+
+func sameValue(a, b any) bool {
+	if x, ok := a.(time.Time); ok {
+		y, ok := b.(time.Time)
+		return ok && x.Equal(y)
+	}
+	return a == b
+}
+
+// keep remembers the fields that only the repository writes and returns a
+// function that puts them back.
+func (m *model) keep(e reflect.Value) (restore func()) {
+	ctx := context.Background()
+	fields := slices.Concat(m.key, m.created, m.updated, m.deleted)
+	if m.version != nil {
+		fields = append(fields, m.version)
+	}
+	values := make([]reflect.Value, len(fields))
+	for i, f := range fields {
+		values[i] = detached(f.ReflectValueOf(ctx, e))
+	}
+	return func() {
+		for i, f := range fields {
+			f.ReflectValueOf(ctx, e).Set(values[i])
+		}
+	}
+}
+
+// detached is a copy that shares no memory with v.
+func detached(v reflect.Value) reflect.Value {
+	c := reflect.New(v.Type()).Elem()
+	switch {
+	case v.Kind() == reflect.Pointer && !v.IsNil():
+		c.Set(reflect.New(v.Type().Elem()))
+		c.Elem().Set(v.Elem())
+	case v.Kind() == reflect.Slice && !v.IsNil():
+		c.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
+		reflect.Copy(c, v)
+	default:
+		c.Set(v)
+	}
+	return c
+}

@@ -1,0 +1,108 @@
+package gormrepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// load reads and locks what is stored and applies the documents to it.
+func (r *Repository[T]) load(c *call, docs *repo.Documents[T], merges []*merge[T], items []*item[T]) error {
+	if err := r.lockDatabase(c); err != nil {
+		return err
+	}
+	var keyed []*item[T]
+	for _, it := range items {
+		if !r.wantsKey(it.val) {
+			keyed = append(keyed, it)
+		}
+	}
+	stored, err := r.lockedRows(c, r.keysOf(keyed))
+	if err != nil {
+		return err
+	}
+	marked, err := r.marked(c, keyed)
+	if err != nil {
+		return err
+	}
+	var bad failures
+	for _, m := range merges {
+		row := stored[r.identity(m.item)]
+		switch {
+		case row == nil || r.wantsKey(m.val):
+			err = m.first(r, docs)
+		case marked[m.item] && !r.opts.Revive:
+			err = errMarked()
+		default:
+			err = m.apply(c.tx.Statement.Context, r, docs, row, marked[m.item])
+		}
+		if it, ok := errors.AsType[*repo.ItemError](err); ok {
+			bad = append(bad, it)
+		} else if err != nil {
+			bad.add(m.index, r.shownID(m.e), err)
+		}
+	}
+	return bad.err()
+}
+
+// lockedRows reads whole rows, marked ones too.
+func (r *Repository[T]) lockedRows(c *call, keys [][]any) (map[any]*T, error) {
+	var rows []*T
+	for chunk := range slices.Chunk(keys, idsPerStatement) {
+		var part []*T
+		if err := r.forUpdate(c.tx.Unscoped()).Where(r.keyIn(chunk)).Find(&part).Error; err != nil {
+			return nil, err
+		}
+		rows = append(rows, part...)
+	}
+	return r.byKey(rows), nil
+}
+
+// first makes a new entity of the documents: what the first one says, with the
+// others merged into it.
+func (m *merge[T]) first(r *Repository[T], docs *repo.Documents[T]) error {
+	m.isNew = true
+	if len(m.docs) == 1 {
+		return nil
+	}
+	if err := docs.MergeInto(m.docs[0], m.replace(new(T))); err != nil {
+		return err
+	}
+	return m.mergeInto(r, docs, m.docs[1:])
+}
+
+// apply merges the documents into the stored entity, and notes how that was
+// before.
+func (m *merge[T]) apply(ctx context.Context, r *Repository[T], docs *repo.Documents[T], row *T, revived bool) error {
+	m.was = r.entity.VersionOf(valueOf(row))
+	for _, i := range m.docs {
+		if named := r.entity.VersionOf(valueOf(docs.Entities[i])); named != 0 && named != m.was {
+			return &repo.ItemError{Index: i, ID: r.shownID(row), Err: fmt.Errorf("%w: version %d is stored, not %d", repo.ErrStale, m.was, named)}
+		}
+	}
+	m.isNew, m.revived = false, revived
+	m.replace(row)
+	m.old = r.snapshot(ctx, m.val)
+	return m.mergeInto(r, docs, m.docs)
+}
+
+// replace makes e the entity of m.
+func (m *merge[T]) replace(e *T) *T {
+	m.e, m.val = e, valueOf(e)
+	return e
+}
+
+// mergeInto applies documents, but for what no document may change.
+func (m *merge[T]) mergeInto(r *Repository[T], docs *repo.Documents[T], list []int) error {
+	restore := r.keep(m.val)
+	for _, i := range list {
+		if err := docs.MergeInto(i, m.e); err != nil {
+			return err
+		}
+	}
+	restore()
+	return nil
+}

@@ -1,0 +1,265 @@
+package gormrepo
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/schema"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/internal/entity"
+)
+
+// compile turns options into a handle with conditions; order, limit and offset
+// are still to be added.
+func (r *Repository[T]) compile(ctx context.Context, opts []repo.Option) (*gorm.DB, repo.Query, error) {
+	q, err := repo.Compile[T](opts...)
+	if err != nil {
+		return nil, q, err
+	}
+	if err := done(ctx); err != nil {
+		return nil, q, err
+	}
+	conds, err := r.conditions(q.Where)
+	if err != nil {
+		return nil, q, err
+	}
+	for _, o := range q.Orders {
+		if _, err := r.column(o.Field); err != nil {
+			return nil, q, err
+		}
+	}
+	tx, err := r.native(r.reader(ctx), q.Native)
+	if err != nil {
+		return nil, q, err
+	}
+	if !tx.Statement.Unscoped {
+		conds = append(conds, r.unknown...)
+	}
+	if len(conds) > 0 {
+		tx = tx.Where(all(conds))
+	}
+	return tx, q, nil
+}
+
+// native lets the user's functions restrict tx and keeps together what they
+// demand: an Or among it must not open up the other conditions.
+func (r *Repository[T]) native(tx *gorm.DB, natives []any) (*gorm.DB, error) {
+	tx = tx.Model(new(T))
+	for _, n := range natives {
+		fn, ok := n.(func(*gorm.DB) *gorm.DB)
+		if !ok || fn == nil {
+			return nil, fmt.Errorf("%w: native option %T, want a func(*gorm.DB) *gorm.DB", repo.ErrUnsupported, n)
+		}
+		next := fn(tx)
+		if next == nil {
+			return nil, fmt.Errorf("%w: a native option returned nil", repo.ErrInvalid)
+		}
+		if next.Error != nil {
+			return nil, next.Error
+		}
+		if c, ok := next.Statement.Clauses["WHERE"]; ok {
+			if w, ok := c.Expression.(clause.Where); ok && len(w.Exprs) > 0 {
+				c.Expression = clause.Where{Exprs: []clause.Expression{nested{w}}}
+				next.Statement.Clauses["WHERE"] = c
+			}
+		}
+		tx = next
+	}
+	return tx, nil
+}
+
+// column finds the column of a field that an option names.
+func (r *Repository[T]) column(name string) (*schema.Field, error) {
+	f, ok := entity.FieldByName(r.entity.Type, name)
+	if !ok {
+		return nil, fmt.Errorf("%w: %s has no field %q", repo.ErrInvalid, r.entity.Type, name)
+	}
+	column, ok := r.byPath[fmt.Sprint(f.Index)]
+	if !ok {
+		return nil, fmt.Errorf("%w: field %s of %s is no column", repo.ErrUnsupported, name, r.entity.Type)
+	}
+	return column, nil
+}
+
+func (r *Repository[T]) conditions(conds []repo.Cond) ([]clause.Expression, error) {
+	list := make([]clause.Expression, len(conds))
+	for i, c := range conds {
+		var err error
+		if list[i], err = r.condition(c); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+func (r *Repository[T]) condition(c repo.Cond) (clause.Expression, error) {
+	if c.Op == repo.OpAny {
+		var alternatives either
+		for _, conds := range c.Any {
+			list, err := r.conditions(conds)
+			if err != nil {
+				return nil, err
+			}
+			alternatives = append(alternatives, all(list))
+		}
+		return alternatives, nil
+	}
+	f, err := r.column(c.Field)
+	if err != nil {
+		return nil, err
+	}
+	column := clause.Column{Table: clause.CurrentTable, Name: f.DBName}
+	switch c.Op {
+	case repo.OpNull:
+		return clause.Eq{Column: column}, nil
+	case repo.OpNotNull:
+		return clause.Neq{Column: column}, nil
+	case repo.OpIn:
+		return r.in(column, f, c)
+	case repo.OpPrefix:
+		text, _ := c.Value.(string)
+		return prefix{column, text, r.dialect.name}, nil
+	}
+	if isNull(c.Value) {
+		return either{}, nil // nothing compares with NULL
+	}
+	op, ok := map[repo.Op]string{
+		repo.OpEq: " = ", repo.OpNe: " <> ", repo.OpLt: " < ", repo.OpLe: " <= ", repo.OpGt: " > ", repo.OpGe: " >= ",
+	}[c.Op]
+	if !ok {
+		return nil, fmt.Errorf("%w: comparison %q", repo.ErrUnsupported, c.Op)
+	}
+	return comparison{column, op, r.param(f, c.Value)}, nil
+}
+
+func (r *Repository[T]) in(column clause.Column, f *schema.Field, c repo.Cond) (clause.Expression, error) {
+	list, ok := c.Value.([]any)
+	if !ok {
+		return nil, fmt.Errorf("%w: in of %T", repo.ErrInvalid, c.Value)
+	}
+	var values []any
+	for _, v := range list {
+		if !isNull(v) {
+			values = append(values, r.param(f, v))
+		}
+	}
+	if len(values) == 0 {
+		return either{}, nil
+	}
+	return clause.IN{Column: column, Values: values}, nil
+}
+
+// isNull tells whether the database would get NULL for v.
+func isNull(v any) bool {
+	rv := reflect.ValueOf(v)
+	if !rv.IsValid() || (rv.Kind() == reflect.Pointer || rv.Kind() == reflect.Slice || rv.Kind() == reflect.Map) && rv.IsNil() {
+		return true
+	}
+	if valuer, ok := v.(driver.Valuer); ok {
+		x, err := valuer.Value()
+		return err == nil && x == nil
+	}
+	return false
+}
+
+// comparison compares a column with one value, which is a parameter whatever
+// its type is.
+type comparison struct {
+	column clause.Column
+	op     string
+	value  any
+}
+
+// Build writes column op ?.
+func (c comparison) Build(b clause.Builder) {
+	b.WriteQuoted(c.column)
+	write(b, c.op)
+	b.AddVar(b, c.value)
+}
+
+// prefix holds for text that begins with another, letters as they are: LIKE
+// alone ignores their case on SQLite and under most collations of MySQL.
+type prefix struct {
+	column clause.Column
+	text   string
+	where  string
+}
+
+// Build writes what the dialect can use an index for, and what is exact.
+func (p prefix) Build(b clause.Builder) {
+	like := strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(p.text) + "%"
+	switch p.where {
+	case sqlite:
+		b.WriteQuoted(p.column)
+		write(b, " GLOB ")
+		b.AddVar(b, strings.NewReplacer("*", "[*]", "?", "[?]", "[", "[[]").Replace(p.text)+"*")
+	case mysql:
+		write(b, "(")
+		b.WriteQuoted(p.column)
+		write(b, " LIKE ")
+		b.AddVar(b, like)
+		write(b, " ESCAPE '!' AND CONVERT(")
+		b.WriteQuoted(p.column)
+		write(b, " USING utf8mb4) COLLATE utf8mb4_bin LIKE ")
+		b.AddVar(b, like)
+		write(b, " ESCAPE '!')")
+	default:
+		b.WriteQuoted(p.column)
+		write(b, " LIKE ")
+		b.AddVar(b, like)
+		write(b, " ESCAPE '!'")
+	}
+}
+
+// ordered adds the sort keys. A field without a value sorts first everywhere;
+// PostgreSQL has to be told.
+func (r *Repository[T]) ordered(tx *gorm.DB, q repo.Query) *gorm.DB {
+	for _, o := range q.Orders {
+		f, err := r.column(o.Field)
+		if err != nil {
+			_ = tx.AddError(err)
+			return tx
+		}
+		column := clause.Column{Table: clause.CurrentTable, Name: f.DBName}
+		if r.dialect.name != postgres || !nullable(f) {
+			tx = tx.Order(clause.OrderByColumn{Column: column, Desc: o.Desc})
+			continue
+		}
+		how := " NULLS FIRST"
+		if o.Desc {
+			how = " DESC NULLS LAST"
+		}
+		column.Table = f.Schema.Table[strings.LastIndex(f.Schema.Table, ".")+1:]
+		tx = tx.Order(clause.OrderByColumn{Column: clause.Column{Name: tx.Statement.Quote(column) + how, Raw: true}})
+	}
+	return tx
+}
+
+func nullable(f *schema.Field) bool {
+	if f.NotNull || f.PrimaryKey {
+		return false
+	}
+	_, valuer := reflect.New(f.FieldType).Interface().(driver.Valuer)
+	return valuer || f.FieldType.Kind() == reflect.Pointer || f.FieldType.Kind() == reflect.Slice
+}
+
+// cut adds limit and offset. MySQL has no offset without a limit.
+func (r *Repository[T]) cut(tx *gorm.DB, q repo.Query) *gorm.DB {
+	switch {
+	case q.Limit > 0:
+		tx = tx.Limit(q.Limit)
+	case q.Offset > 0 && r.dialect.name == mysql:
+		tx = tx.Limit(math.MaxInt64)
+	}
+	if q.Offset > 0 {
+		tx = tx.Offset(q.Offset)
+	}
+	return tx
+}

@@ -1,0 +1,240 @@
+package gormrepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/internal/entity"
+)
+
+// Save inserts or overwrites e; see repo.Repository.
+func (r *Repository[T]) Save(ctx context.Context, e *T) error {
+	return r.failed(ctx, "save", single(r.saveAll(ctx, []*T{e})))
+}
+
+// SaveAll inserts or overwrites every element, all or none; see
+// repo.Repository. The error is a *repo.BatchError but where the database
+// refused a statement with many rows and does not say for which.
+func (r *Repository[T]) SaveAll(ctx context.Context, es []*T) error {
+	return r.failed(ctx, "save all", r.saveAll(ctx, es))
+}
+
+// item is an entity on its way into the database.
+type item[T any] struct {
+	e     *T
+	val   reflect.Value // of *e
+	index int           // in the caller's list
+	isNew bool
+	// was is the stored version that an existing entity was read in.
+	was int64
+	// before is a copy to go back to when the save fails.
+	before T
+}
+
+func (it *item[T]) restore() { *it.e = it.before }
+
+// identity is the key of it as a map key.
+func (r *Repository[T]) identity(it *item[T]) any { return identity(r.entity.KeyOf(it.val)) }
+
+func (r *Repository[T]) saveAll(ctx context.Context, es []*T) error {
+	if err := done(ctx); err != nil {
+		return err
+	}
+	items, err := r.items(es)
+	if err != nil || len(items) == 0 {
+		return err
+	}
+	return r.saveItems(ctx, items)
+}
+
+// saveItems saves in a transaction and takes back what it did to the entities
+// when that fails.
+func (r *Repository[T]) saveItems(ctx context.Context, items []*item[T]) (err error) {
+	saved := false
+	defer func() {
+		if !saved { // or a hook panicked
+			for _, it := range items {
+				it.restore()
+			}
+		}
+	}()
+	if err := r.giveKeys(ctx, items); err != nil {
+		return err
+	}
+	err = r.write(ctx, func(c *call) error { return r.saveIn(c, items) })
+	saved = err == nil
+	return err
+}
+
+// items checks the list and leaves out elements whose key comes again: the
+// database would refuse a statement that touches a row twice.
+func (r *Repository[T]) items(es []*T) ([]*item[T], error) {
+	if err := checkNil(es); err != nil {
+		return nil, err
+	}
+	all := make([]*item[T], len(es))
+	last := make(map[any]int, len(es))
+	for i, e := range es {
+		all[i] = &item[T]{e: e, val: valueOf(e), index: i, before: *e}
+		last[r.foldKey(all[i])] = i
+	}
+	items := make([]*item[T], 0, len(last))
+	for i, it := range all {
+		if last[r.foldKey(it)] == i {
+			items = append(items, it)
+		}
+	}
+	return items, nil
+}
+
+func checkNil[T any](es []*T) error {
+	var bad failures
+	for i, e := range es {
+		if e == nil {
+			bad.add(i, nil, fmt.Errorf("%w: nil entity", repo.ErrInvalid))
+		}
+	}
+	return bad.err()
+}
+
+// foldKey is the key of it or, while it is still to get one, the entity itself.
+func (r *Repository[T]) foldKey(it *item[T]) any {
+	if r.wantsKey(it.val) {
+		return it.e
+	}
+	return r.identity(it)
+}
+
+// wantsKey tells whether the entity has no key yet: it is zero, and zero is not
+// a key that somebody assigned. Integers may be assigned zero, and the parts of
+// a composite key too.
+func (r *Repository[T]) wantsKey(e reflect.Value) bool {
+	return len(r.key) == 1 && (r.generated || !r.isInt) && r.entity.Key[0].IsZero(e)
+}
+
+// giveKeys decides which items are new, and makes the keys that NewID makes.
+func (r *Repository[T]) giveKeys(ctx context.Context, items []*item[T]) error {
+	var bad failures
+	for _, it := range items {
+		wants := r.wantsKey(it.val)
+		it.isNew = r.entity.IsNew(it.val.Addr(), r.generated || wants)
+		it.was = r.entity.VersionOf(it.val)
+		if !wants || r.opts.NewID == nil {
+			continue
+		}
+		if err := r.giveKey(ctx, it); err != nil {
+			bad.add(it.index, nil, err)
+		}
+	}
+	return bad.err()
+}
+
+func (r *Repository[T]) giveKey(ctx context.Context, it *item[T]) error {
+	id, err := r.opts.NewID(ctx)
+	if err != nil {
+		return fmt.Errorf("making a key: %w", err)
+	}
+	f := r.entity.Key[0]
+	if id, err = entity.ConvertID(id, f.Type); err != nil {
+		return fmt.Errorf("making a key: %w", err)
+	}
+	f.Reach(it.val).Set(reflect.ValueOf(id))
+	if f.IsZero(it.val) {
+		return fmt.Errorf("%w: the key made by NewID is zero", repo.ErrInvalid)
+	}
+	return nil
+}
+
+// saveIn does the work inside the transaction.
+func (r *Repository[T]) saveIn(c *call, items []*item[T]) error {
+	if err := r.beforeSave(c, items); err != nil {
+		return err
+	}
+	if err := r.checkKeys(items); err != nil {
+		return err
+	}
+	if r.opts.Revive {
+		if err := r.findDead(c, items); err != nil {
+			return err
+		}
+	}
+	r.stamp(items, r.now())
+	err := r.withAssociations(c, items, func() error { return r.writeRows(c, items) })
+	if err != nil {
+		return err
+	}
+	return r.afterSave(c, items)
+}
+
+// writeRows keeps apart what is new and what may exist: one statement for both
+// could overwrite a row that happens to have the number which the database
+// gives next.
+func (r *Repository[T]) writeRows(c *call, items []*item[T]) error {
+	var fresh, known []*item[T]
+	for _, it := range items {
+		if it.isNew {
+			fresh = append(fresh, it)
+		} else {
+			known = append(known, it)
+		}
+	}
+	if err := r.insert(c, fresh); err != nil {
+		return err
+	}
+	if r.version != nil {
+		return r.overwriteVersions(c, known)
+	}
+	return r.upsert(c, known)
+}
+
+// checkKeys finds the entities that nobody gave a key.
+func (r *Repository[T]) checkKeys(items []*item[T]) error {
+	if r.generated {
+		return nil
+	}
+	var bad failures
+	for _, it := range items {
+		if r.wantsKey(it.val) {
+			bad.add(it.index, nil, fmt.Errorf("%w: the key %s is not set", repo.ErrInvalid, r.entity.Key[0].Name))
+		}
+	}
+	return bad.err()
+}
+
+// stamp sets the times, the version and the deletion mark as they will be
+// stored.
+func (r *Repository[T]) stamp(items []*item[T], now time.Time) {
+	ctx := context.Background()
+	for _, it := range items {
+		for _, f := range r.created {
+			if _, zero := f.ValueOf(ctx, it.val); zero {
+				_ = f.Set(ctx, it.val, now) // GORM's setters know every type it takes as a time
+			}
+		}
+		for _, f := range r.updated {
+			_ = f.Set(ctx, it.val, now)
+		}
+		for _, f := range r.deleted {
+			f.ReflectValueOf(ctx, it.val).SetZero()
+		}
+		if it.isNew {
+			r.entity.SetVersion(it.val, 1)
+		} else {
+			r.entity.SetVersion(it.val, it.was+1)
+		}
+	}
+}
+
+// item names the element of the caller's list in an error about it alone.
+func (r *Repository[T]) itemError(it *item[T], err error) error {
+	if errors.As(err, new(*repo.BatchError)) {
+		return err
+	}
+	var one failures
+	one.add(it.index, r.shownID(it.e), r.classify(err))
+	return one.err()
+}

@@ -1,0 +1,113 @@
+package gormrepo
+
+import (
+	"fmt"
+	"slices"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/schema"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+func errMarked() error { return fmt.Errorf("%w: the entity is marked as deleted", repo.ErrNotFound) }
+
+// marked tells which of the items have a row that is marked as deleted.
+func (r *Repository[T]) marked(c *call, items []*item[T]) (map[*item[T]]bool, error) {
+	marked := map[*item[T]]bool{}
+	if len(r.alive) == 0 || len(items) == 0 {
+		return marked, nil
+	}
+	rows, err := r.dead(c.tx, r.keysOf(items), r.key)
+	if err != nil {
+		return nil, err
+	}
+	dead, _ := r.split(items, rows)
+	for _, it := range dead {
+		marked[it] = true
+	}
+	return marked, nil
+}
+
+// checkAlive refuses items whose row is marked as deleted.
+func (r *Repository[T]) checkAlive(c *call, items []*item[T]) error {
+	if r.opts.Revive {
+		return nil
+	}
+	marked, err := r.marked(c, items)
+	if err != nil {
+		return err
+	}
+	var bad failures
+	for _, it := range items {
+		if marked[it] {
+			bad.add(it.index, r.shownID(it.e), errMarked())
+		}
+	}
+	return bad.err()
+}
+
+// findDead makes of new items whose key belongs to a row that is marked as
+// deleted items that overwrite this row, whatever its version is.
+func (r *Repository[T]) findDead(c *call, items []*item[T]) error {
+	if len(r.alive) == 0 {
+		return nil
+	}
+	fresh := slices.DeleteFunc(slices.Clone(items), func(it *item[T]) bool { return !it.isNew || r.wantsKey(it.val) })
+	if len(fresh) == 0 {
+		return nil
+	}
+	fields := r.key
+	if r.version != nil {
+		fields = append(slices.Clone(r.key), r.version)
+	}
+	rows, err := r.dead(c.tx, r.keysOf(fresh), fields)
+	if err != nil {
+		return err
+	}
+	byKey := r.byKey(rows)
+	for _, it := range fresh {
+		if row := byKey[r.identity(it)]; row != nil {
+			it.isNew, it.was = false, r.entity.VersionOf(valueOf(row))
+		}
+	}
+	return nil
+}
+
+// dead reads some columns of those rows with the keys that are marked as
+// deleted.
+func (r *Repository[T]) dead(tx *gorm.DB, keys [][]any, fields []*schema.Field) ([]*T, error) {
+	var rows []*T
+	for chunk := range slices.Chunk(keys, idsPerStatement) {
+		var part []*T
+		err := tx.Session(&gorm.Session{SkipHooks: true}).Unscoped().Select(names(fields)).
+			Where(r.keyIn(chunk)).Where(not{slices.Clone(r.alive)}).Find(&part).Error
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, part...)
+	}
+	return rows, nil
+}
+
+// byKey makes rows findable.
+func (r *Repository[T]) byKey(rows []*T) map[any]*T {
+	m := make(map[any]*T, len(rows))
+	for _, row := range rows {
+		m[identity(r.entity.KeyOf(valueOf(row)))] = row
+	}
+	return m
+}
+
+// split tells apart items that have a row and those that have none.
+func (r *Repository[T]) split(items []*item[T], rows []*T) (with, without []*item[T]) {
+	byKey := r.byKey(rows)
+	for _, it := range items {
+		if byKey[r.identity(it)] != nil {
+			with = append(with, it)
+		} else {
+			without = append(without, it)
+		}
+	}
+	return with, without
+}

@@ -1,0 +1,106 @@
+package gormrepo
+
+import (
+	"context"
+	"fmt"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// Update reads the entity with the id, calls fn with it and saves it, in one
+// transaction; see repo.Updater. The row is locked from the read on, so that no
+// other writer of the database comes in between: by SELECT ... FOR UPDATE on
+// PostgreSQL and MySQL, by the write lock on SQLite. fn runs inside the
+// transaction, once, and must not use the repository with another context. What
+// fn does to the version and the times is ignored; a changed key is
+// repo.ErrInvalid.
+func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (*T, error) {
+	if fn == nil {
+		return nil, r.failed(ctx, "update", fmt.Errorf("%w: nil function", repo.ErrInvalid))
+	}
+	if err := done(ctx); err != nil {
+		return nil, r.failed(ctx, "update", err)
+	}
+	keys, err := r.keys([]any{id})
+	if err != nil {
+		return nil, r.failed(ctx, "update", single(err))
+	}
+	var e *T
+	var failure error
+	err = r.write(ctx, func(c *call) error {
+		found, err := r.locked(c, keys)
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return fmt.Errorf("%w: %s", repo.ErrNotFound, r.entity.Type)
+		}
+		e = found[0]
+		it := &item[T]{e: e, val: valueOf(e), was: r.entity.VersionOf(valueOf(e))}
+		before, restore := r.identity(it), r.keep(it.val)
+		if failure = fn(e); failure != nil {
+			return failure
+		}
+		if r.identity(it) != before {
+			return fmt.Errorf("%w: the key was changed", repo.ErrInvalid)
+		}
+		restore()
+		return r.saveLocked(c, it)
+	})
+	if failure != nil {
+		return nil, failure // the caller's own, untouched
+	}
+	if err != nil {
+		return nil, r.failed(ctx, "update", single(err))
+	}
+	return e, nil
+}
+
+// saveLocked overwrites an entity whose row is locked.
+func (r *Repository[T]) saveLocked(c *call, it *item[T]) error {
+	one := []*item[T]{it}
+	if err := r.beforeSave(c, one); err != nil {
+		return err
+	}
+	r.stamp(one, r.now())
+	err := r.withAssociations(c, one, func() error {
+		return r.writeLocked(c, one, r.updatable(r.columns))
+	})
+	if err != nil {
+		return err
+	}
+	return r.afterSave(c, one)
+}
+
+// locked reads entities that are not marked as deleted and keeps other writers
+// away from their rows until the transaction ends.
+func (r *Repository[T]) locked(c *call, keys [][]any) ([]*T, error) {
+	if err := r.lockDatabase(c); err != nil {
+		return nil, err
+	}
+	var found []*T
+	err := r.forUpdate(r.live(c.tx)).Where(r.keyIn(keys)).Find(&found).Error
+	return found, err
+}
+
+// lockDatabase takes the write lock of SQLite before the first read: a
+// transaction that reads first and writes later fails when another one wrote in
+// between.
+func (r *Repository[T]) lockDatabase(c *call) error {
+	if r.dialect.name != sqlite {
+		return nil
+	}
+	key := clause.Column{Name: r.key[0].DBName}
+	return c.tx.Exec("UPDATE ? SET ? = ? WHERE 1 = 0", clause.Table{Name: r.schema.Table}, key, key).Error
+}
+
+// forUpdate locks the rows that are read, where the database can.
+func (r *Repository[T]) forUpdate(tx *gorm.DB) *gorm.DB {
+	if !r.dialect.rowLocks {
+		return tx
+	}
+	return tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate})
+}

@@ -1,0 +1,163 @@
+package gormrepo
+
+import (
+	"fmt"
+	"slices"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/schema"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// upsert inserts or overwrites entities by their keys.
+func (r *Repository[T]) upsert(c *call, items []*item[T]) error {
+	for _, g := range r.groups(c, items, false) {
+		columns := without(r.columns, g.left)
+		for batch := range slices.Chunk(g.items, r.dialect.rows(len(columns))) {
+			if err := r.upsertBatch(c, batch, columns, g.left); err != nil {
+				if len(batch) == 1 {
+					return r.itemError(batch[0], err)
+				}
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *Repository[T]) upsertBatch(c *call, items []*item[T], columns, left []*schema.Field) error {
+	back := append(slices.Clone(r.created), left...)
+	if !r.dialect.returning {
+		return r.upsertLocked(c, items, columns, back)
+	}
+	st := r.statement(c, items, columns)
+	st.conflict.DoUpdates = r.assignments(r.updatable(columns), false)
+	st.conflict.Columns = bare(r.keyColumns())
+	guarded := len(r.alive) > 0 && !r.opts.Revive
+	if guarded {
+		st.conflict.Where = clause.Where{Exprs: slices.Clone(r.alive)}
+	}
+	if !guarded && len(back) == 0 {
+		return r.exec(c, st)
+	}
+	st.returning = append(slices.Clone(r.key), back...)
+	rows, err := r.query(c, st)
+	if err != nil {
+		return err
+	}
+	return r.takeBack(items, rows, back, repo.ErrNotFound, "the entity is marked as deleted")
+}
+
+// assignments are what overwriting sets: the changed columns and with Revive the
+// deletion mark. There is always one, so that the database reports the row. With the key among them a row that
+// was hit through another unique index cannot be overwritten: it would get a
+// key that exists.
+func (r *Repository[T]) assignments(changed []*schema.Field, withKey bool) clause.Set {
+	if withKey || len(changed) == 0 {
+		changed = append(slices.Clone(r.key), changed...)
+	}
+	set := clause.AssignmentColumns(names(changed))
+	if r.opts.Revive {
+		for _, f := range r.deleted {
+			value, _ := r.aliveValue()
+			set = append(set, clause.Assignment{Column: clause.Column{Name: f.DBName}, Value: value})
+		}
+	}
+	return set
+}
+
+// writeLocked writes some columns of entities whose rows are locked, so that
+// they exist and stay as they are until then.
+func (r *Repository[T]) writeLocked(c *call, items []*item[T], changed []*schema.Field) error {
+	for _, g := range r.groups(c, items, false) {
+		columns := without(r.columns, g.left)
+		for batch := range slices.Chunk(g.items, r.dialect.rows(len(columns))) {
+			// All columns are given, because the database checks the row as if
+			// it were to be inserted.
+			st := r.statement(c, batch, columns)
+			st.conflict.Columns = bare(r.keyColumns())
+			st.conflict.DoUpdates = r.assignments(without(changed, g.left), !r.dialect.returning)
+			err := r.exec(c, st)
+			if err == nil {
+				err = r.readBack(c, batch, g.left)
+			}
+			if err != nil && len(batch) == 1 {
+				return r.itemError(batch[0], err)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// takeBack copies fields from the rows that the database reported into the
+// items, matched by key: the order of the rows says nothing. Items without a
+// row failed for the reason given.
+func (r *Repository[T]) takeBack(items []*item[T], rows []*T, fields []*schema.Field, kind error, why string) error {
+	byKey := r.byKey(rows)
+	var bad failures
+	for _, it := range items {
+		row := byKey[r.identity(it)]
+		if row == nil {
+			bad.add(it.index, r.shownID(it.e), fmt.Errorf("%w: %s", kind, why))
+			continue
+		}
+		copyFields(fields, valueOf(row), it.val)
+	}
+	return bad.err()
+}
+
+// readBack reads fields that the database decided.
+func (r *Repository[T]) readBack(c *call, items []*item[T], fields []*schema.Field) error {
+	if len(fields) == 0 || len(items) == 0 {
+		return nil
+	}
+	rows, err := r.stored(c.tx, r.keysOf(items), append(slices.Clone(r.key), fields...), false)
+	if err != nil {
+		return err
+	}
+	return r.takeBack(items, rows, fields, repo.ErrNotFound, "the row is gone")
+}
+
+func (r *Repository[T]) keysOf(items []*item[T]) [][]any {
+	keys := make([][]any, len(items))
+	for i, it := range items {
+		keys[i] = r.entity.KeyOf(it.val)
+	}
+	return keys
+}
+
+// stored reads some columns of the rows with the keys, those with a deletion
+// mark too, and locks the rows when asked to and the database can.
+func (r *Repository[T]) stored(tx *gorm.DB, keys [][]any, fields []*schema.Field, lock bool) ([]*T, error) {
+	var rows []*T
+	for chunk := range slices.Chunk(keys, idsPerStatement) {
+		var part []*T
+		q := tx.Session(&gorm.Session{SkipHooks: true}).Unscoped().Select(names(fields)).Where(r.keyIn(chunk))
+		if lock {
+			q = r.forUpdate(q)
+		}
+		if err := q.Find(&part).Error; err != nil {
+			return nil, err
+		}
+		rows = append(rows, part...)
+	}
+	return rows, nil
+}
+
+// without are the fields that are not in the other list.
+func without(fields, other []*schema.Field) []*schema.Field {
+	return slices.DeleteFunc(slices.Clone(fields), func(f *schema.Field) bool { return slices.Contains(other, f) })
+}
+
+// bare takes the table's name off columns.
+func bare(columns []clause.Column) []clause.Column {
+	for i := range columns {
+		columns[i].Table = ""
+	}
+	return columns
+}

@@ -1,0 +1,49 @@
+package gormrepo
+
+import (
+	"slices"
+
+	"gorm.io/gorm/schema"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// upsertLocked is the upsert of MySQL and MariaDB. There ON DUPLICATE KEY
+// UPDATE fires on any unique index and would rewrite the row of another key.
+// So the rows that exist are locked first and overwritten by a statement that
+// sets the key too: had it hit another row, the key would be there twice, which
+// the database refuses. Of the rows that do not exist each must be there
+// afterwards, else the statement hit another one in its place.
+func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns, back []*schema.Field) error {
+	rows, err := r.stored(c.tx, r.keysOf(items), append(slices.Clone(r.key), back...), true)
+	if err != nil {
+		return err
+	}
+	known, absent := r.split(items, rows)
+	if err := r.checkAlive(c, known); err != nil {
+		return err
+	}
+	if len(known) > 0 {
+		st := r.statement(c, known, columns)
+		st.conflict.DoUpdates = r.assignments(r.updatable(columns), true)
+		if err := r.exec(c, st); err != nil {
+			return err
+		}
+		if err := r.takeBack(known, rows, back, repo.ErrNotFound, "the row is gone"); err != nil {
+			return err
+		}
+	}
+	if len(absent) == 0 {
+		return nil
+	}
+	st := r.statement(c, absent, columns)
+	st.conflict.DoUpdates = r.assignments(r.updatable(columns), false)
+	if err := r.exec(c, st); err != nil {
+		return err
+	}
+	rows, err = r.stored(c.tx, r.keysOf(absent), append(slices.Clone(r.key), back...), false)
+	if err != nil {
+		return err
+	}
+	return r.takeBack(absent, rows, back, repo.ErrDuplicateKey, "another row has a value that must be unique")
+}
