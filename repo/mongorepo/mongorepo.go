@@ -1,14 +1,13 @@
 package mongorepo
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
@@ -68,7 +67,7 @@ func newRepository[T any](coll *mongo.Collection, opts *Options) (*Repository[T]
 		r.opts.Now = time.Now
 	}
 	r.codec = newCodec(r.opts, ent)
-	if json := usesJSONTags(coll); json != r.codec.opts.UseJSONStructTags {
+	if json, known := usesJSONTags(coll); known && json != r.codec.opts.UseJSONStructTags {
 		return nil, fmt.Errorf("%w: the client has UseJSONStructTags %t, Options.BSON has %t", repo.ErrInvalid, json, !json)
 	}
 	if r.layout, err = newLayout(ent, r.codec.opts.UseJSONStructTags); err != nil {
@@ -98,25 +97,16 @@ func (r *Repository[T]) learnDeleted() error {
 	return nil
 }
 
-// usesJSONTags finds out how the collection's client names fields. The driver
-// encodes a document before anything else, so an encoder that always fails
-// shows by its error whether it was called, and nothing is ever sent.
-func usesJSONTags(coll *mongo.Collection) bool {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	_, err := coll.InsertOne(ctx, struct {
-		Hidden telltale `json:"-"`
-	}{})
-	return !errors.Is(err, errTelltale)
-}
-
-var errTelltale = errors.New("encoded")
-
-type telltale struct{}
-
-// MarshalBSONValue always fails.
-func (telltale) MarshalBSONValue() (typ byte, data []byte, err error) {
-	return 0, nil, errTelltale
+// usesJSONTags looks at how the collection's client names fields. The driver
+// does not tell, so this reads a private field; known is false when a driver
+// has it no more. It only guards against options that were forgotten: nothing
+// else hangs on it.
+func usesJSONTags(coll *mongo.Collection) (on, known bool) {
+	opts := reflect.ValueOf(coll).Elem().FieldByName("bsonOpts")
+	if !opts.IsValid() || opts.Type() != reflect.TypeFor[*options.BSONOptions]() {
+		return false, false
+	}
+	return !opts.IsNil() && opts.Elem().FieldByName("UseJSONStructTags").Bool(), true
 }
 
 // now is the time with the precision that the store keeps.
