@@ -1,0 +1,126 @@
+package drivers
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"regexp"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// mostNodes bounds how much of a document is looked at, aliases included: a
+// short file can name itself millions of times.
+const mostNodes = 20_000
+
+// windowsPath finds a line whose value is a Windows path in double quotes with
+// single backslashes. YAML takes these for escapes: some are errors, others
+// silently become control characters. No other meaning makes sense after a
+// drive letter, so such a path is read as it stands.
+var windowsPath = regexp.MustCompile(`(?m)^([ \t]*(?:-[ \t]+)?(?:[^\s"'#:][^"'#:\n]*:[ \t]+)?")([A-Za-z]:\\[^\\"\n][^"\n]*)("[ \t]*(?:[ \t]#.*)?\r?)$`)
+
+func keepBackslashes(data []byte) []byte {
+	return windowsPath.ReplaceAllFunc(data, func(line []byte) []byte {
+		parts := windowsPath.FindSubmatch(line)
+		path := parts[2]
+		if bytes.Contains(path, []byte(`\\`)) {
+			return line // mixed: nobody can tell what is meant
+		}
+		path = bytes.ReplaceAll(path, []byte(`\`), []byte(`\\`))
+		return bytes.Join([][]byte{parts[1], path, parts[3]}, nil)
+	})
+}
+
+// parseYAML gives the root mapping of each document that is not empty.
+func parseYAML(data []byte, bad *problems) []*yaml.Node {
+	loader, err := yaml.NewLoader(bytes.NewReader(keepBackslashes(data)))
+	if err != nil {
+		bad.add("", 0, "is not valid YAML")
+		return nil
+	}
+	var docs []*yaml.Node
+	for {
+		var doc yaml.Node
+		err := loader.Load(&doc)
+		if errors.Is(err, io.EOF) {
+			return docs
+		}
+		if err != nil {
+			syntaxError(err, bad)
+			return nil
+		}
+		if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
+			continue
+		}
+		root := doc.Content[0]
+		switch {
+		case root.Kind == yaml.MappingNode:
+			docs = append(docs, root)
+		case isNull(root):
+		default:
+			bad.add("", root.Line, "is not a mapping of names to values")
+			return nil
+		}
+	}
+}
+
+const badEscape = "a backslash in double quotes begins an escape; put a Windows path in single quotes, or double each backslash"
+
+// syntaxError says what is wrong without the text of the parser, which quotes
+// the file.
+func syntaxError(err error, bad *problems) {
+	line, text := 0, err.Error()
+	var at *yaml.LoadError
+	if errors.As(err, &at) {
+		line = at.Mark.Line
+	}
+	problem := "is not valid YAML"
+	for _, known := range []struct{ sign, problem string }{
+		{"unknown escape", badEscape},
+		{"hexadecimal number", badEscape},
+		{"character escape code", badEscape},
+		{"unknown anchor", "an alias names an anchor that does not exist"},
+		{"mapping values are not allowed", "a colon where none is allowed: is the line indented wrongly, or does a value need quotes?"},
+		{"cannot start any token", "a value begins with a character that needs quotes around the value, or a line is indented by a tab"},
+		{"unexpected end of stream", "a quote or bracket is not closed"},
+		{"did not find expected", "a quote or bracket is not closed, or a line is indented wrongly"},
+		{"could not find expected", "a colon is missing, or a line is indented wrongly"},
+	} {
+		if strings.Contains(text, known.sign) {
+			problem = known.problem
+			break
+		}
+	}
+	bad.add("", line, "%s", problem)
+}
+
+func isNull(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && n.Tag == "!!null"
+}
+
+// deref follows aliases.
+func deref(n *yaml.Node) *yaml.Node {
+	for n != nil && n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	return n
+}
+
+// scalarText gives the text of a scalar as it stands in the file, so that a
+// password of digits with a leading zero stays what it is.
+func scalarText(n *yaml.Node) string {
+	if isNull(n) {
+		return ""
+	}
+	return n.Value
+}
+
+// shown gives a name from the file for an error, but only if it looks like a
+// name: with a blank forgotten, password:secret is a name to YAML.
+func shown(name string) string {
+	if looksLikeName(name) {
+		return name
+	}
+	return ""
+}
