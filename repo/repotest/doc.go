@@ -22,6 +22,12 @@
 // Item.SKU and Auto.Slot. A missing Slot is not unique: on a store that counts
 // null as a value the index must leave it out.
 //
+// # The model
+//
+// RunModel runs random operations on the repository under test and on another
+// one that is known to be right, memrepo for instance, and compares what they
+// say. It prints its seed; set REPOTEST_SEED to it to run the same again.
+//
 // # What it does not promise
 //
 // It does not look at isolation between processes, at speed, or at what a store

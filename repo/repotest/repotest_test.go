@@ -35,3 +35,5 @@ func harness() repotest.Harness {
 }
 
 func TestMemory(t *testing.T) { repotest.Run(t, harness()) }
+
+func TestModelAgreesWithItself(t *testing.T) { repotest.RunModel(t, harness(), harness(), 2000) }

@@ -1,0 +1,123 @@
+package repotest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// RunModel runs steps random operations on the repositories of h and on those
+// of model, one after the other, and wants the same answers, the same kinds of
+// errors and in the end the same entities. It prints its seed; the environment
+// variable REPOTEST_SEED repeats a run. Both harnesses must make Items; where
+// both make Marked, versions and soft deletion are compared too.
+func RunModel(t *testing.T, h, model Harness, steps int) {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv("REPOTEST_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatalf("REPOTEST_SEED: %v", err)
+		}
+	}
+	t.Logf("REPOTEST_SEED=%d", seed)
+	features := h.Features
+	features.Update = h.Features.Update && model.Features.Update
+	t.Run("Items", func(t *testing.T) {
+		g := generator{rand.New(rand.NewPCG(seed, 1)), features}
+		compareRuns(t, h.items(t), model.items(t), steps, g.itemStep)
+	})
+	t.Run("Marked", func(t *testing.T) {
+		g := generator{rand.New(rand.NewPCG(seed, 2)), features}
+		compareRuns(t, h.marked(t), model.marked(t), steps, g.markedStep)
+	})
+}
+
+// step is one operation with its arguments fixed.
+type step[T any] struct {
+	text string
+	do   func(ctx context.Context, r repo.Repository[T]) (any, error)
+}
+
+func compareRuns[T any](t *testing.T, subject, model repo.Repository[T], steps int, next func() step[T]) {
+	t.Helper()
+	var history []string
+	check := func(s step[T]) {
+		got, want := answer(t.Context(), subject, s), answer(t.Context(), model, s)
+		history = append(history, s.text+" -> "+want)
+		if got != want {
+			t.Fatalf("step %d: %s\n  got  %s\n  want %s\nbefore it:\n  %s", len(history), s.text, got, want,
+				strings.Join(history[max(0, len(history)-30):len(history)-1], "\n  "))
+		}
+	}
+	all := step[T]{"Find()", func(ctx context.Context, r repo.Repository[T]) (any, error) {
+		return r.Find(ctx, repo.F[T, string]("ID").Asc())
+	}}
+	for i := range steps {
+		check(next())
+		if i%20 == 0 {
+			check(all)
+		}
+	}
+	check(all)
+}
+
+// answer is the result as text, without what two stores may do differently.
+func answer[T any](ctx context.Context, r repo.Repository[T], s step[T]) string {
+	out, err := s.do(ctx, r)
+	if err != nil {
+		return kindOf(err)
+	}
+	switch list := out.(type) {
+	case []*T:
+		texts := make([]string, len(list))
+		for i, e := range list {
+			texts[i] = plainText(e)
+		}
+		return strings.Join(texts, " ")
+	case *T:
+		return plainText(list)
+	default:
+		return fmt.Sprint(out)
+	}
+}
+
+func plainText[T any](e *T) string {
+	if e == nil {
+		return "nil"
+	}
+	c := canonical(e)
+	if m, ok := any(&c).(*Marked); ok {
+		m.Made, m.Seen = time.Time{}, time.Time{} // each store has its own clock
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+// kindOf names the sentinel that err matches.
+func kindOf(err error) string {
+	for name, sentinel := range map[string]error{
+		"not found": repo.ErrNotFound, "empty save": repo.ErrEmptySave, "invalid": repo.ErrInvalid,
+		"duplicate key": repo.ErrDuplicateKey, "stale": repo.ErrStale, "too many": repo.ErrTooMany,
+		"unsupported": repo.ErrUnsupported, "refused": errRefused,
+	} {
+		if errors.Is(err, sentinel) {
+			return "error: " + name
+		}
+	}
+	return "error: " + err.Error()
+}
+
+var errRefused = errors.New("repotest: the function refuses")

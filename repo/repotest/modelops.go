@@ -1,0 +1,248 @@
+package repotest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// generator makes random operations on a small set of keys, so that they meet.
+type generator struct {
+	rnd      *rand.Rand
+	features Features
+}
+
+func (g generator) pick(list ...string) string { return list[g.rnd.IntN(len(list))] }
+
+func (g generator) id() string { return fmt.Sprintf("k%02d", g.rnd.IntN(12)) }
+
+func (g generator) ids() []any {
+	list := make([]any, g.rnd.IntN(5))
+	for i := range list {
+		if list[i] = g.id(); g.rnd.IntN(4) == 0 {
+			list[i] = &Item{ID: g.id()}
+		}
+	}
+	if g.rnd.IntN(25) == 0 {
+		list = append(list, 7)
+	}
+	return list
+}
+
+func (g generator) item() Item {
+	id := g.id()
+	e := Item{
+		ID: id, SKU: "sku-" + id, Name: g.pick("", "ant", "ape", "a%", "bee", "日本"), Active: g.rnd.IntN(2) == 0,
+		Stock: g.rnd.Int64N(5) - 2, Price: float64(g.rnd.IntN(4)) / 4, At: noon(), Box: Box{Width: g.rnd.IntN(2)},
+	}
+	if g.rnd.IntN(2) == 0 {
+		note := g.pick("", "n1", "n2")
+		e.Note = &note
+	}
+	if g.rnd.IntN(2) == 0 {
+		e.Tags, e.Labels = []string{g.pick("x", "y")}, map[string]string{g.pick("p", "q"): g.pick("1", "2")}
+	}
+	return e
+}
+
+func (g generator) items() []Item {
+	list := make([]Item, g.rnd.IntN(6))
+	for i := range list {
+		list[i] = g.item()
+	}
+	return list
+}
+
+func pointers(list []Item) []*Item {
+	ps := make([]*Item, len(list))
+	for i := range list {
+		e := list[i] // the two repositories must not share what they write to
+		ps[i] = &e
+	}
+	return ps
+}
+
+// document is a partial one, as a client that merges sends it.
+func (g generator) document() string {
+	members := []string{
+		fmt.Sprintf(`"name":%q`, g.pick("", "ant", "cat")), fmt.Sprintf(`"stock":%d`, g.rnd.IntN(4)), `"note":null`, `"note":"n3"`,
+		`"tags":null`, `"tags":["z"]`, `"labels":{"p":null,"r":"3"}`, `"box":{"width":4}`, `"active":false`, `"price":0`,
+	}
+	id := g.id()
+	text := []string{fmt.Sprintf(`"id":%q,"sku":"sku-%s","at":"2024-02-29T12:00:00.125Z"`, id, id)}
+	used := map[string]bool{}
+	for range g.rnd.IntN(4) {
+		m := members[g.rnd.IntN(len(members))]
+		if name, _, _ := strings.Cut(m, ":"); !used[name] {
+			used[name] = true
+			text = append(text, m)
+		}
+	}
+	if g.rnd.IntN(40) == 0 {
+		text = append(text, `"stock":"many"`)
+	}
+	return "{" + strings.Join(text, ",") + "}"
+}
+
+func (g generator) query() (string, []repo.Option) {
+	name, stock, note := repo.F[Item, string]("Name"), repo.F[Item, int64]("Stock"), repo.F[Item, string]("Note")
+	n, s := g.rnd.Int64N(5)-2, g.pick("", "a", "ant", "a%", "bee", "日")
+	conds := []repo.Option{
+		name.Eq(s), name.Ne(s), name.Prefix(s), name.In(s, "ape"), name.In(), stock.Lt(n), stock.Ge(n), stock.Eq(n),
+		note.Null(), note.NotNull(), note.Ne("n1"), repo.F[Item, bool]("Active").Eq(n > 0), repo.F[Item, float64]("Price").Gt(0.25),
+	}
+	text := fmt.Sprintf("n=%d s=%q", n, s)
+	var q []repo.Option
+	for range g.rnd.IntN(3) {
+		i, j := g.rnd.IntN(len(conds)), g.rnd.IntN(len(conds))
+		if c := conds[i]; g.rnd.IntN(3) == 0 {
+			q, text = append(q, repo.AnyOf(c, conds[j])), fmt.Sprintf("%s any(%d,%d)", text, i, j)
+		} else {
+			q, text = append(q, c), fmt.Sprintf("%s cond(%d)", text, i)
+		}
+	}
+	return text, q
+}
+
+func (g generator) itemStep() step[Item] {
+	id, ids, e, list := g.id(), g.ids(), g.item(), g.items()
+	switch g.rnd.IntN(12) {
+	case 0:
+		return step[Item]{"FindByID " + id, func(ctx context.Context, r repo.Repository[Item]) (any, error) { return r.FindByID(ctx, id) }}
+	case 1:
+		return step[Item]{fmt.Sprint("FindAllByID ", shown(ids)), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
+			return r.FindAllByID(ctx, ids)
+		}}
+	case 2:
+		return step[Item]{"ExistsByID " + id, func(ctx context.Context, r repo.Repository[Item]) (any, error) { return r.ExistsByID(ctx, id) }}
+	case 3, 4:
+		return g.findStep()
+	case 5:
+		return step[Item]{"Delete " + shown(list), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
+			return nil, r.Delete(ctx, pointers(list)...)
+		}}
+	case 6:
+		return step[Item]{fmt.Sprint("DeleteAllByID ", shown(ids)), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
+			return r.DeleteAllByID(ctx, ids)
+		}}
+	case 7:
+		return g.smartSaveStep()
+	case 8:
+		return step[Item]{"SaveAll " + shown(list), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
+			return nil, r.SaveAll(ctx, pointers(list))
+		}}
+	case 9:
+		if g.features.Update {
+			return g.updateStep()
+		}
+	}
+	if g.rnd.IntN(3) == 0 {
+		e.SKU = "shared"
+	}
+	return step[Item]{"Save " + shown(e), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
+		mine := e
+		return nil, r.Save(ctx, &mine)
+	}}
+}
+
+func (g generator) findStep() step[Item] {
+	text, q := g.query()
+	if g.rnd.IntN(3) == 0 {
+		return step[Item]{"Count " + text, func(ctx context.Context, r repo.Repository[Item]) (any, error) { return r.Count(ctx, q...) }}
+	}
+	q = append(q, repo.F[Item, int64]("Stock").Desc(), repo.F[Item, string]("ID").Asc())
+	if n := g.rnd.IntN(6); n > 0 {
+		off := g.rnd.IntN(3)
+		q, text = append(q, repo.Limit(n), repo.Offset(off)), fmt.Sprintf("%s limit %d offset %d", text, n, off)
+	}
+	return step[Item]{"Find " + text, func(ctx context.Context, r repo.Repository[Item]) (any, error) { return r.Find(ctx, q...) }}
+}
+
+func (g generator) smartSaveStep() step[Item] {
+	var dto repo.SmartSaveDTO
+	for range g.rnd.IntN(5) {
+		dto.EntityList = append(dto.EntityList, g.document())
+	}
+	// What the earlier of two documents of one entity returns is left open.
+	dto.EntityList = firstOfEach(dto.EntityList)
+	if g.rnd.IntN(3) == 0 {
+		return step[Item]{"SmartSave " + shown(dto), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
+			return r.SmartSave(ctx, dto)
+		}}
+	}
+	name, opt := "Merge", repo.Merge()
+	if g.rnd.IntN(2) == 0 {
+		name, opt = "MergeNonNull", repo.MergeNonNull()
+	}
+	return step[Item]{name + " " + shown(dto), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
+		return r.SmartSave(ctx, dto, opt)
+	}}
+}
+
+// firstOfEach leaves out further documents of an entity.
+func firstOfEach(texts []string) []string {
+	seen := map[string]bool{}
+	var list []string
+	for _, text := range texts {
+		if key, _, _ := strings.Cut(text, ","); !seen[key] {
+			seen[key] = true
+			list = append(list, text)
+		}
+	}
+	return list
+}
+
+func (g generator) updateStep() step[Item] {
+	id, name, refuse := g.id(), g.pick("", "ant", "dog"), g.rnd.IntN(5) == 0
+	return step[Item]{fmt.Sprintf("Update %s name=%q refuse=%v", id, name, refuse), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
+		u, ok := repo.As[repo.Updater[Item]](r)
+		if !ok {
+			return nil, errors.New("no Updater")
+		}
+		return u.Update(ctx, id, func(e *Item) error {
+			e.Name, e.Note = name, nil
+			e.Stock++
+			if refuse {
+				return errRefused
+			}
+			return nil
+		})
+	}}
+}
+
+func (g generator) markedStep() step[Marked] {
+	id, name, rev := g.id(), g.pick("", "ant", "bee"), g.rnd.Int64N(4)
+	switch g.rnd.IntN(8) {
+	case 0:
+		return step[Marked]{"FindByID " + id, func(ctx context.Context, r repo.Repository[Marked]) (any, error) { return r.FindByID(ctx, id) }}
+	case 1:
+		return step[Marked]{"Count", func(ctx context.Context, r repo.Repository[Marked]) (any, error) { return r.Count(ctx) }}
+	case 2:
+		return step[Marked]{fmt.Sprint("Delete ", id, " rev ", rev), func(ctx context.Context, r repo.Repository[Marked]) (any, error) {
+			return nil, r.Delete(ctx, &Marked{ID: id, Rev: rev})
+		}}
+	case 3:
+		other := g.id()
+		return step[Marked]{fmt.Sprint("DeleteAllByID ", id, " ", other), func(ctx context.Context, r repo.Repository[Marked]) (any, error) {
+			return r.DeleteAllByID(ctx, []any{id, other})
+		}}
+	case 4:
+		doc := fmt.Sprintf(`{"id":%q,"name":%q}`, id, name)
+		return step[Marked]{"Merge " + doc, func(ctx context.Context, r repo.Repository[Marked]) (any, error) {
+			return r.SmartSave(ctx, docs(doc), repo.Merge())
+		}}
+	}
+	return step[Marked]{fmt.Sprintf("Save %s %q rev %d", id, name, rev), func(ctx context.Context, r repo.Repository[Marked]) (any, error) {
+		e := &Marked{ID: id, Name: name, Rev: rev}
+		err := r.Save(ctx, e)
+		if rev == 0 && (errors.Is(err, repo.ErrDuplicateKey) || errors.Is(err, repo.ErrNotFound)) {
+			// A store may say either of a key that a deleted entity holds.
+			return "the key is taken", nil
+		}
+		return e.Rev, err
+	}}
+}
