@@ -1,0 +1,396 @@
+package repotest_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/repotest"
+)
+
+// The types below embed the repository that works and get one thing wrong.
+
+type dropsLast struct{ items }
+
+func (r dropsLast) SaveAll(ctx context.Context, es []*repotest.Item) error {
+	if len(es) > 1 {
+		es = es[:len(es)-1]
+	}
+	return r.items.SaveAll(ctx, es)
+}
+
+type firstWins struct{ items }
+
+func (r firstWins) SaveAll(ctx context.Context, es []*repotest.Item) error {
+	es = slices.Clone(es)
+	slices.Reverse(es)
+	return r.items.SaveAll(ctx, es)
+}
+
+type halfBatch struct{ items }
+
+func (r halfBatch) SaveAll(ctx context.Context, es []*repotest.Item) error {
+	if n := len(es) / 2; n > 0 {
+		if err := r.items.SaveAll(ctx, es[:n]); err != nil {
+			return err
+		}
+	}
+	return r.items.SaveAll(ctx, es)
+}
+
+type losesZeros struct{ items }
+
+func (r losesZeros) Save(ctx context.Context, e *repotest.Item) error {
+	if e == nil {
+		return r.items.Save(ctx, e)
+	}
+	merged := *e
+	if old, err := r.FindByID(ctx, e.ID); err == nil {
+		from, to := reflect.ValueOf(old).Elem(), reflect.ValueOf(&merged).Elem()
+		for i := range to.NumField() {
+			if to.Field(i).IsZero() {
+				to.Field(i).Set(from.Field(i))
+			}
+		}
+	}
+	return r.items.Save(ctx, &merged)
+}
+
+// anyIndex is what ON DUPLICATE KEY UPDATE does by itself.
+type anyIndex struct{ items }
+
+func (r anyIndex) Save(ctx context.Context, e *repotest.Item) error {
+	err := r.items.Save(ctx, e)
+	if errors.Is(err, repo.ErrDuplicateKey) {
+		owners, ferr := r.Find(ctx, repo.F[repotest.Item, string]("SKU").Eq(e.SKU))
+		if ferr != nil {
+			return ferr
+		}
+		other := *e
+		other.ID = owners[0].ID
+		return r.items.Save(ctx, &other)
+	}
+	return err
+}
+
+// aliases keeps the pointers that it was given and gives them out.
+type aliases struct {
+	items
+	mu    sync.Mutex
+	cache map[any]*repotest.Item
+}
+
+func (r *aliases) Save(ctx context.Context, e *repotest.Item) error {
+	err := r.items.Save(ctx, e)
+	if err == nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.cache[e.ID] = e
+	}
+	return err
+}
+
+func (r *aliases) FindByID(ctx context.Context, id any) (*repotest.Item, error) {
+	found, err := r.items.FindByID(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := r.cache[found.ID]; e != nil {
+		return e, nil
+	}
+	return found, nil
+}
+
+type ignoresDeletes struct{ items }
+
+func (r ignoresDeletes) Delete(ctx context.Context, es ...*repotest.Item) error {
+	if slices.Contains(es, nil) {
+		return r.items.Delete(ctx, es...)
+	}
+	return ctx.Err()
+}
+
+// allForNone is what a query without a condition does.
+type allForNone struct{ items }
+
+func (r allForNone) FindAllByID(ctx context.Context, ids []any) ([]*repotest.Item, error) {
+	if len(ids) == 0 {
+		return r.Find(ctx)
+	}
+	return r.items.FindAllByID(ctx, ids)
+}
+
+func (r allForNone) DeleteAllByID(ctx context.Context, ids []any) (int64, error) {
+	if len(ids) == 0 {
+		all, err := r.Find(ctx)
+		if err != nil {
+			return 0, err
+		}
+		return int64(len(all)), r.Delete(ctx, all...)
+	}
+	return r.items.DeleteAllByID(ctx, ids)
+}
+
+type ownOrder struct{ items }
+
+func (r ownOrder) FindAllByID(ctx context.Context, ids []any) ([]*repotest.Item, error) {
+	found, err := r.items.FindAllByID(ctx, ids)
+	slices.SortFunc(found, func(a, b *repotest.Item) int { return strings.Compare(a.ID, b.ID) })
+	return found, err
+}
+
+// idsAsCode is what First(&x, "1=1") does.
+type idsAsCode struct{ items }
+
+func (r idsAsCode) FindByID(ctx context.Context, id any) (*repotest.Item, error) {
+	if text, ok := id.(string); ok && strings.Contains(text, "1=1") {
+		all, err := r.Find(ctx)
+		if err != nil || len(all) == 0 {
+			return nil, repo.ErrNotFound
+		}
+		return all[0], nil
+	}
+	return r.items.FindByID(ctx, id)
+}
+
+type deaf struct{ items }
+
+func (r deaf) Save(ctx context.Context, e *repotest.Item) error {
+	return r.items.Save(context.WithoutCancel(ctx), e)
+}
+
+// deafLater looks at the context once, at the start.
+type deafLater struct{ items }
+
+func (r deafLater) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, opts ...repo.SmartSaveOption) ([]*repotest.Item, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return r.items.SmartSave(context.WithoutCancel(ctx), dto, opts...)
+}
+
+type countsFound struct{ items }
+
+func (r countsFound) Count(ctx context.Context, q ...repo.Option) (int64, error) {
+	found, err := r.Find(ctx, q...)
+	return int64(len(found)), err
+}
+
+// rewrite passes the conditions through fn and keeps the rest of the query.
+func rewrite(opts []repo.Option, fn func(repo.Cond) (repo.Cond, bool)) []repo.Option {
+	q, err := repo.Compile[repotest.Item](opts...)
+	if err != nil {
+		return opts
+	}
+	var out []repo.Option
+	for _, c := range q.Where {
+		if c, keep := fn(c); keep {
+			out = append(out, c)
+		}
+	}
+	for _, o := range q.Orders {
+		out = append(out, o)
+	}
+	for _, n := range q.Native {
+		out = append(out, repo.Native(n))
+	}
+	if q.Limit > 0 {
+		out = append(out, repo.Limit(q.Limit))
+	}
+	return append(out, repo.Offset(q.Offset))
+}
+
+// patterns is what LIKE does with an unescaped prefix.
+type patterns struct{ items }
+
+func (r patterns) Find(ctx context.Context, opts ...repo.Option) ([]*repotest.Item, error) {
+	return r.items.Find(ctx, rewrite(opts, func(c repo.Cond) (repo.Cond, bool) {
+		if text, ok := c.Value.(string); ok && c.Op == repo.OpPrefix {
+			c.Value, _, _ = strings.Cut(text, "%")
+		}
+		return c, true
+	})...)
+}
+
+type inOfNone struct{ items }
+
+func (r inOfNone) Find(ctx context.Context, opts ...repo.Option) ([]*repotest.Item, error) {
+	return r.items.Find(ctx, rewrite(opts, func(c repo.Cond) (repo.Cond, bool) {
+		list, _ := c.Value.([]any)
+		return c, c.Op != repo.OpIn || len(list) > 0
+	})...)
+}
+
+type noNative struct{ items }
+
+func (r noNative) Find(ctx context.Context, opts ...repo.Option) ([]*repotest.Item, error) {
+	found, err := r.items.Find(ctx, opts...)
+	if errors.Is(err, repo.ErrUnsupported) {
+		return r.items.Find(ctx)
+	}
+	return found, err
+}
+
+type mergeReplaces struct{ items }
+
+func (r mergeReplaces) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, opts ...repo.SmartSaveOption) ([]*repotest.Item, error) {
+	return r.items.SmartSave(ctx, dto, append(opts, repo.Replace())...)
+}
+
+type savesGood struct{ items }
+
+func (r savesGood) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, opts ...repo.SmartSaveOption) ([]*repotest.Item, error) {
+	out, err := r.items.SmartSave(ctx, dto, opts...)
+	var batch *repo.BatchError
+	if errors.As(err, &batch) && errors.Is(err, repo.ErrInvalid) {
+		for _, text := range dto.EntityList {
+			var e repotest.Item
+			if json.Unmarshal([]byte(text), &e) == nil && e.ID != "" {
+				if serr := r.items.Save(ctx, &e); serr != nil {
+					return nil, serr
+				}
+			}
+		}
+	}
+	return out, err
+}
+
+type sortsSaved struct{ items }
+
+func (r sortsSaved) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, opts ...repo.SmartSaveOption) ([]*repotest.Item, error) {
+	out, err := r.items.SmartSave(ctx, dto, opts...)
+	slices.SortFunc(out, func(a, b *repotest.Item) int { return strings.Compare(a.ID, b.ID) })
+	return out, err
+}
+
+type updatesAnyway struct{ items }
+
+func (r updatesAnyway) Update(ctx context.Context, id any, fn func(*repotest.Item) error) (*repotest.Item, error) {
+	if fn == nil {
+		return r.items.Update(ctx, id, fn)
+	}
+	var failed error
+	e, err := r.items.Update(ctx, id, func(e *repotest.Item) error {
+		failed = fn(e)
+		return nil
+	})
+	if failed != nil {
+		return nil, failed
+	}
+	return e, err
+}
+
+// updatesBlindly reads, changes and saves with nothing around it.
+type updatesBlindly struct{ items }
+
+func (r updatesBlindly) Update(ctx context.Context, id any, fn func(*repotest.Item) error) (*repotest.Item, error) {
+	e, err := r.FindByID(ctx, id)
+	if err != nil || fn == nil {
+		return r.items.Update(ctx, id, fn)
+	}
+	key := e.ID
+	if err := fn(e); err != nil {
+		return nil, err
+	}
+	if e.ID != key {
+		return nil, repo.ErrInvalid
+	}
+	for range 50 {
+		runtime.Gosched()
+	}
+	return e, r.Save(ctx, e)
+}
+
+type insertOverwrites struct{ marks }
+
+func (r insertOverwrites) Save(ctx context.Context, e *repotest.Marked) error {
+	err := r.marks.Save(ctx, e)
+	if errors.Is(err, repo.ErrDuplicateKey) {
+		if old, ferr := r.FindByID(ctx, e.ID); ferr == nil {
+			e.Rev = old.Rev
+			return r.marks.Save(ctx, e)
+		}
+	}
+	return err
+}
+
+type swallowsStale struct{ marks }
+
+func (r swallowsStale) Save(ctx context.Context, e *repotest.Marked) error {
+	return withoutStale(r.marks.Save(ctx, e))
+}
+
+func (r swallowsStale) SaveAll(ctx context.Context, es []*repotest.Marked) error {
+	return withoutStale(r.marks.SaveAll(ctx, es))
+}
+
+func withoutStale(err error) error {
+	if errors.Is(err, repo.ErrStale) {
+		return nil
+	}
+	return err
+}
+
+// recreates lets every save set the creation time.
+type recreates struct {
+	marks
+	mu   sync.Mutex
+	made map[string]repotest.Marked
+}
+
+func (r *recreates) Save(ctx context.Context, e *repotest.Marked) error {
+	given := *e
+	err := r.marks.Save(ctx, e)
+	if err == nil && given.Rev > 0 {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.made[e.ID] = given
+	}
+	return err
+}
+
+func (r *recreates) FindByID(ctx context.Context, id any) (*repotest.Marked, error) {
+	e, err := r.marks.FindByID(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if given, ok := r.made[e.ID]; ok {
+		e.Made = given.Made
+	}
+	return e, nil
+}
+
+type countsDeleted struct {
+	marks
+	deleted int64
+}
+
+func (r *countsDeleted) Delete(ctx context.Context, es ...*repotest.Marked) error {
+	r.deleted += int64(len(es))
+	return r.marks.Delete(ctx, es...)
+}
+
+func (r *countsDeleted) Count(ctx context.Context, q ...repo.Option) (int64, error) {
+	n, err := r.marks.Count(ctx, q...)
+	return n + r.deleted, err
+}
+
+type keepsKeys struct{ autos }
+
+func (r keepsKeys) Save(ctx context.Context, e *repotest.Auto) error {
+	if e == nil {
+		return r.autos.Save(ctx, e)
+	}
+	mine := *e
+	return r.autos.Save(ctx, &mine)
+}
