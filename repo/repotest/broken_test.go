@@ -75,7 +75,7 @@ func variants() []variant {
 		{"UpdateLosesUpdates", "Update/LosesNothing", onItems(func(r items) repo.Repository[repotest.Item] { return updatesBlindly{r} })},
 		{"OverwritesOnInsert", "Markers/VersionZeroInsertsOnly", onMarked(func(r marks) repo.Repository[repotest.Marked] { return insertOverwrites{r} })},
 		{"SwallowsErrStale", "Markers/VersionStaleIsRefused", onMarked(func(r marks) repo.Repository[repotest.Marked] { return swallowsStale{r} })},
-		{"SwallowsErrStaleInLists", "Markers/VersionStaleInAList", onMarked(func(r marks) repo.Repository[repotest.Marked] { return swallowsStale{r} })},
+		{"SwallowsErrStaleInLists", "Markers/VersionStaleInAList", onMarked(func(r marks) repo.Repository[repotest.Marked] { return swallowsStaleInLists{r} })},
 		{"OverwritesTheCreationTime", "Markers/CreatedIsSetOnce", onMarked(func(r marks) repo.Repository[repotest.Marked] {
 			return &recreates{marks: r, made: map[string]repotest.Marked{}}
 		})},
