@@ -17,13 +17,9 @@ import (
 // and never an update.
 func (r *Repository[T]) insert(c *call, items []*item[T]) error {
 	for _, g := range r.groups(c, items, true) {
-		for batch := range slices.Chunk(g.items, r.dialect.rows(len(r.columns))) {
-			if err := r.insertBatch(c, batch, g.left); err != nil {
-				if len(batch) == 1 {
-					return r.itemError(batch[0], err)
-				}
-				return err
-			}
+		err := r.inBatches(c, g.items, r.columns, func(batch []*item[T]) error { return r.insertBatch(c, batch, g.left) })
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -73,7 +69,7 @@ func (r *Repository[T]) insertBatch(c *call, items []*item[T], left []*schema.Fi
 	if err := r.checkGenerated(items); err != nil {
 		return err
 	}
-	left = slices.DeleteFunc(slices.Clone(left), func(f *schema.Field) bool { return f.PrimaryKey })
+	left = without(left, r.key)
 	return r.readBack(c, items, left)
 }
 

@@ -47,24 +47,18 @@ func newModel(db *gorm.DB, t reflect.Type) (*model, error) {
 	if err := stmt.Parse(reflect.New(t).Interface()); err != nil {
 		return nil, fmt.Errorf("%w: entity type %s: %w", repo.ErrInvalid, t, err)
 	}
-	m := &model{schema: stmt.Schema, key: stmt.Schema.PrimaryFields, byPath: map[string]*schema.Field{}}
-	paths := make([][]int, len(m.key))
-	for i, f := range m.key {
-		paths[i] = pathOf(f)
-	}
-	var err error
-	if m.entity, err = entity.ParseKeyed(t, paths); err != nil {
-		return nil, err
-	}
+	m := &model{schema: stmt.Schema, byPath: map[string]*schema.Field{}}
 	for _, f := range m.schema.Fields {
 		if f.DBName != "" && m.schema.FieldsByDBName[f.DBName] == f {
 			m.byPath[fmt.Sprint(pathOf(f))] = f
 		}
 	}
+	if err := m.readKey(t); err != nil {
+		return nil, err
+	}
 	if err := m.readDuties(); err != nil {
 		return nil, err
 	}
-	m.readKey()
 	m.readColumns()
 	return m, m.readSoftDelete(db)
 }
@@ -82,15 +76,35 @@ func pathOf(f *schema.Field) []int {
 	return path
 }
 
-func (m *model) readKey() {
-	if len(m.key) > 1 {
-		return
+// readKey takes GORM's primary key, else the field that is the key by the
+// contract's other rules.
+func (m *model) readKey(t reflect.Type) (err error) {
+	if m.key = m.schema.PrimaryFields; len(m.key) > 0 {
+		paths := make([][]int, len(m.key))
+		for i, f := range m.key {
+			paths[i] = pathOf(f)
+		}
+		m.entity, err = entity.ParseKeyed(t, paths)
+	} else if m.entity, err = entity.Parse(t); err == nil {
+		for _, k := range m.entity.Key {
+			f, ok := m.byPath[fmt.Sprint(k.Index)]
+			if !ok {
+				return fmt.Errorf("%w: the key field %s of %s is no column", repo.ErrInvalid, k.Name, t)
+			}
+			m.key = append(m.key, f)
+		}
+	}
+	if err != nil || len(m.key) > 1 {
+		return err
 	}
 	f := m.key[0]
 	k := f.IndirectFieldType.Kind()
 	m.isInt = k >= reflect.Int && k <= reflect.Uint64
 	m.generated = f.AutoIncrement || f.HasDefaultValue && f.DefaultValueInterface == nil
+	return nil
 }
+
+func (m *model) isKey(f *schema.Field) bool { return slices.Contains(m.key, f) }
 
 // readDuties finds the columns of the fields that have a duty.
 func (m *model) readDuties() error {
@@ -130,7 +144,7 @@ func (m *model) readColumns() {
 	for _, name := range m.schema.DBNames {
 		// A column that may be updated but not created is written by an upsert
 		// all the same: the statement has no other place for its value.
-		if f := m.schema.FieldsByDBName[name]; f.PrimaryKey || f.Creatable || f.Updatable {
+		if f := m.schema.FieldsByDBName[name]; m.isKey(f) || f.Creatable || f.Updatable {
 			m.columns = append(m.columns, f)
 		}
 	}
@@ -175,7 +189,7 @@ func (m *model) aliveValue() (any, bool) {
 // updatable are the columns that overwriting a row changes.
 func (m *model) updatable(columns []*schema.Field) []*schema.Field {
 	return slices.DeleteFunc(slices.Clone(columns), func(f *schema.Field) bool {
-		return f.PrimaryKey || !f.Updatable || slices.Contains(m.created, f) || slices.Contains(m.deleted, f)
+		return m.isKey(f) || !f.Updatable || slices.Contains(m.created, f) || slices.Contains(m.deleted, f)
 	})
 }
 
@@ -185,7 +199,7 @@ func (m *model) updatable(columns []*schema.Field) []*schema.Field {
 func (m *model) left(ctx context.Context, e reflect.Value, inserted bool) []*schema.Field {
 	var fields []*schema.Field
 	for _, f := range m.schema.FieldsWithDefaultDBValue {
-		if f.PrimaryKey && !inserted || slices.Contains(m.deleted, f) {
+		if m.isKey(f) && !inserted || slices.Contains(m.deleted, f) {
 			continue
 		}
 		if _, zero := f.ValueOf(ctx, e); zero {

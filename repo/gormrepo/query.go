@@ -243,7 +243,7 @@ func (r *Repository[T]) ordered(tx *gorm.DB, q repo.Query) *gorm.DB {
 }
 
 func nullable(f *schema.Field) bool {
-	if f.NotNull || f.PrimaryKey {
+	if f.NotNull {
 		return false
 	}
 	_, valuer := reflect.New(f.FieldType).Interface().(driver.Valuer)

@@ -174,6 +174,8 @@ func (r *Repository[T]) listReader(ctx context.Context) *gorm.DB {
 // call is one call that writes.
 type call struct {
 	tx *gorm.DB
+	// joined tells that tx goes on after the call.
+	joined bool
 	// wrote is set after each statement that changed something.
 	wrote bool
 }
@@ -190,7 +192,7 @@ func (r *Repository[T]) write(ctx context.Context, fn func(*call) error) error {
 			return fn(&call{tx: r.session(ctx, unprepared(tx.Statement.ConnPool))})
 		})
 	}
-	c := &call{tx: r.session(ctx, unprepared(r.pool(ctx)))}
+	c := &call{tx: r.session(ctx, unprepared(r.pool(ctx))), joined: true}
 	err := fn(c)
 	if err != nil && c.wrote {
 		r.spoil(ctx, err)

@@ -15,13 +15,9 @@ import (
 func (r *Repository[T]) upsert(c *call, items []*item[T]) error {
 	for _, g := range r.groups(c, items, false) {
 		columns := without(r.columns, g.left)
-		for batch := range slices.Chunk(g.items, r.dialect.rows(len(columns))) {
-			if err := r.upsertBatch(c, batch, columns, g.left); err != nil {
-				if len(batch) == 1 {
-					return r.itemError(batch[0], err)
-				}
-				return err
-			}
+		err := r.inBatches(c, g.items, columns, func(batch []*item[T]) error { return r.upsertBatch(c, batch, columns, g.left) })
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -73,22 +69,19 @@ func (r *Repository[T]) assignments(changed []*schema.Field, withKey bool) claus
 func (r *Repository[T]) writeLocked(c *call, items []*item[T], changed []*schema.Field) error {
 	for _, g := range r.groups(c, items, false) {
 		columns := without(r.columns, g.left)
-		for batch := range slices.Chunk(g.items, r.dialect.rows(len(columns))) {
+		err := r.inBatches(c, g.items, columns, func(batch []*item[T]) error {
 			// All columns are given, because the database checks the row as if
 			// it were to be inserted.
 			st := r.statement(c, batch, columns)
 			st.conflict.Columns = bare(r.keyColumns())
 			st.conflict.DoUpdates = r.assignments(without(changed, g.left), !r.dialect.returning)
-			err := r.exec(c, st)
-			if err == nil {
-				err = r.readBack(c, batch, g.left)
-			}
-			if err != nil && len(batch) == 1 {
-				return r.itemError(batch[0], err)
-			}
-			if err != nil {
+			if err := r.exec(c, st); err != nil {
 				return err
 			}
+			return r.readBack(c, batch, g.left)
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -89,11 +89,11 @@ type Stamped struct {
 }
 
 // Unmarked has fields with the names of duties and no marks: they are the
-// caller's.
+// caller's. GORM goes by two of the names unless it is told not to.
 type Unmarked struct {
 	ID        string     `gorm:"primaryKey;size:190" bson:"_id" json:"id"`
 	Version   int64      `bson:"version" json:"version"`
-	CreatedAt *time.Time `bson:"createdAt" json:"createdAt"`
-	UpdatedAt *time.Time `bson:"updatedAt" json:"updatedAt"`
+	CreatedAt *time.Time `gorm:"autoCreateTime:false" bson:"createdAt" json:"createdAt"`
+	UpdatedAt *time.Time `gorm:"autoUpdateTime:false" bson:"updatedAt" json:"updatedAt"`
 	DeletedAt *time.Time `bson:"deletedAt" json:"deletedAt"`
 }

@@ -1,0 +1,79 @@
+package integration_test
+
+import (
+	"testing"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/logger"
+	"gorm.io/gorm/schema"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo"
+	"github.com/holdfast-go/holdfast/repo/repotest"
+)
+
+func TestGormConformance(t *testing.T) {
+	t.Parallel()
+	for _, b := range sqlBackends() {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			repotest.Run(t, gormHarness(b.open(t)))
+		})
+	}
+}
+
+// gormHarness makes all repositories in one database, each with a table of its
+// own.
+func gormHarness(db *gorm.DB) repotest.Harness {
+	return repotest.Harness{
+		Features: repotest.Features{
+			AtomicSaveAll: true, Update: true, IsolatedUpdate: true, Transactions: true, CaseSensitiveText: true,
+		},
+		Items:    inOwnTable[repotest.Item](db),
+		Autos:    inOwnTable[repotest.Auto](db),
+		Pairs:    inOwnTable[repotest.Pair](db),
+		Assigned: inOwnTable[repotest.Assigned](db),
+		Plain:    inOwnTable[repotest.Plain](db),
+		Coded:    inOwnTable[repotest.Coded](db),
+		Told:     inOwnTable[repotest.Told](db),
+		Marked:   inOwnTable[repotest.Marked](db),
+		Stamped:  inOwnTable[repotest.Stamped](db),
+		Unmarked: inOwnTable[repotest.Unmarked](db),
+		Native: func(n int64) any {
+			return func(db *gorm.DB) *gorm.DB { return db.Where("stock > ?", n) }
+		},
+	}
+}
+
+func inOwnTable[T any](db *gorm.DB) func(t *testing.T) repo.Repository[T] {
+	return func(t *testing.T) repo.Repository[T] {
+		t.Helper()
+		db := renamed(t, db)
+		migrateKeyed[T](t, db)
+		r, err := gormrepo.New[T](db, nil)
+		must(t, err)
+		return r
+	}
+}
+
+// renamed is the same database with other table names.
+func renamed(t testing.TB, db *gorm.DB) *gorm.DB {
+	t.Helper()
+	other, err := gorm.Open(db.Dialector, &gorm.Config{
+		ConnPool: db.ConnPool, Logger: logger.Discard,
+		NamingStrategy: schema.NamingStrategy{TablePrefix: uniqueName("t") + "_", IdentifierMaxLength: 63},
+	})
+	must(t, err)
+	return other
+}
+
+// migrateKeyed makes the table, and the key's index where GORM finds no key.
+func migrateKeyed[T any](t testing.TB, db *gorm.DB) {
+	t.Helper()
+	must(t, db.AutoMigrate(new(T)))
+	if _, ok := any(new(T)).(*repotest.Coded); ok {
+		must(t, db.Exec("CREATE UNIQUE INDEX ? ON ? (?)", clause.Column{Name: uniqueName("u")},
+			clause.Table{Name: db.NamingStrategy.TableName("Coded")}, clause.Column{Name: "code"}).Error)
+	}
+}

@@ -1,0 +1,77 @@
+package gormrepo
+
+import (
+	"errors"
+	"slices"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/schema"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// inBatches writes items by statements of as many rows as the dialect likes.
+func (r *Repository[T]) inBatches(c *call, items []*item[T], columns []*schema.Field, write func([]*item[T]) error) error {
+	for batch := range slices.Chunk(items, r.dialect.rows(len(columns))) {
+		if err := r.batch(c, batch, write); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// batch writes items by one statement. A database that refuses it for one row
+// does not say for which, so then the statement is cut in half until it is
+// known. The savepoint is what lets PostgreSQL go on after the error.
+func (r *Repository[T]) batch(c *call, items []*item[T], write func([]*item[T]) error) error {
+	if len(items) == 1 {
+		if err := write(items); err != nil {
+			return r.itemError(items[0], err)
+		}
+		return nil
+	}
+	const savepoint = "holdfast"
+	if err := c.tx.SavePoint(savepoint).Error; err != nil {
+		return err
+	}
+	err := write(items)
+	if err == nil {
+		if c.joined { // else the commit is near, which releases it too
+			err = c.tx.Exec("RELEASE SAVEPOINT " + savepoint).Error
+		}
+		return err
+	}
+	if errors.As(err, new(*repo.BatchError)) || !r.blamesRow(err) || c.tx.RollbackTo(savepoint).Error != nil {
+		return err
+	}
+	for half := range slices.Chunk(items, (len(items)+1)/2) {
+		if err := r.batch(c, half, write); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// blamesRow tells whether err is about what a row holds.
+func (r *Repository[T]) blamesRow(err error) bool {
+	if isDuplicate(err, r.db.Dialector) {
+		return true
+	}
+	var state interface{ SQLState() string }
+	if errors.As(err, &state) {
+		return len(state.SQLState()) == 5 && (state.SQLState()[:2] == "22" || state.SQLState()[:2] == "23")
+	}
+	var code interface{ Code() int }
+	if errors.As(err, &code) {
+		return code.Code()&0xff == 19 // SQLITE_CONSTRAINT
+	}
+	translated := r.translated(err)
+	return errors.Is(translated, gorm.ErrForeignKeyViolated) || errors.Is(translated, gorm.ErrCheckConstraintViolated)
+}
+
+func (r *Repository[T]) translated(err error) error {
+	if translator, ok := r.db.Dialector.(gorm.ErrorTranslator); ok {
+		return translator.Translate(err)
+	}
+	return err
+}
