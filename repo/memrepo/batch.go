@@ -1,6 +1,7 @@
 package memrepo
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 // batch writes under the lock and can take everything back.
 type batch[T any] struct {
+	ctx  context.Context // of the one call that the batch lives for
 	r    *Repository[T]
 	now  time.Time
 	undo []undo[T]
@@ -19,9 +21,9 @@ type undo[T any] struct {
 	old *row[T] // nil: there was none
 }
 
-func (r *Repository[T]) begin() *batch[T] {
+func (r *Repository[T]) begin(ctx context.Context) *batch[T] {
 	// A monotonic reading would not survive a database.
-	return &batch[T]{r: r, now: r.now().Round(0)}
+	return &batch[T]{ctx: ctx, r: r, now: r.now().Round(0)}
 }
 
 func (b *batch[T]) rollback() {

@@ -26,7 +26,11 @@ func (b *batch[T]) assignKey(e *T) error {
 		}
 		return fmt.Errorf("%w: the key %s is not set", repo.ErrInvalid, f.Name)
 	case r.newID != nil:
-		id, err := entity.ConvertID(r.newID(), f.Type)
+		made, err := r.newID(b.ctx)
+		if err != nil {
+			return fmt.Errorf("new id: %w", err)
+		}
+		id, err := entity.ConvertID(made, f.Type)
 		if err != nil {
 			return fmt.Errorf("generated %w", err)
 		}

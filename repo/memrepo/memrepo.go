@@ -26,7 +26,7 @@ var (
 // concurrently.
 type Repository[T any] struct {
 	ent    *entity.Entity
-	newID  func() any
+	newID  func(ctx context.Context) (any, error)
 	now    func() time.Time
 	revive bool
 

@@ -1,16 +1,20 @@
 package memrepo
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Options changes how a repository works. The zero value and nil mean the
 // defaults.
 type Options struct {
 	// NewID makes the key of an entity that is saved without one, for types
-	// with a single key that is not an assigned integer. Its result must be
-	// what an id of the type may be, else saving is repo.ErrInvalid. It is
+	// with a single key that is not an assigned integer
+	// (`gorm:"autoIncrement:false"`). Its result must be what an id of the type
+	// may be, else saving is repo.ErrInvalid; its error is returned. It is
 	// called while the repository is locked and must not use it. By default
 	// integer keys are counted up and other keys must be set.
-	NewID func() any
+	NewID func(ctx context.Context) (any, error)
 
 	// Now gives the time for created, updated and deleted fields. It is called
 	// while the repository is locked. By default it is time.Now.

@@ -61,7 +61,7 @@ func (r *Repository[T]) saveAll(ctx context.Context, es []*T) error {
 func (r *Repository[T]) write(ctx context.Context, fn func(*batch[T]) []*repo.ItemError) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	b := r.begin()
+	b := r.begin(ctx)
 	finished := false
 	defer func() {
 		if !finished { // fn called code of the user, which may panic

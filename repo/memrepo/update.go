@@ -50,7 +50,7 @@ func (r *Repository[T]) replace(ctx context.Context, seen *row[T], e *T) (*T, er
 	if r.rows[key] != seen {
 		return nil, nil
 	}
-	if err := r.begin().overwrite(key, seen, e); err != nil {
+	if err := r.begin(ctx).overwrite(key, seen, e); err != nil {
 		return nil, err
 	}
 	return e, nil

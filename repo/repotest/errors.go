@@ -16,6 +16,7 @@ func nilEntityIsInvalid(t *testing.T, h Harness) {
 }
 
 func missingKeyIsInvalid(t *testing.T, h Harness) {
+	without(t, h.Features.TextKeys, "TextKeys")
 	r := h.items(t)
 	e := item("")
 	wantErr(t, r.Save(t.Context(), e), repo.ErrInvalid)

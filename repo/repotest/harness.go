@@ -47,6 +47,9 @@ type Features struct {
 	IsolatedUpdate bool
 	// Transactions: repo.As finds a repo.Transactor, and it works.
 	Transactions bool
+	// TextKeys: a text key that is not set gets one from the store. Without it
+	// such an entity must be refused.
+	TextKeys bool
 	// CaseSensitiveText: text compares by its characters. It is a matter of
 	// the collation on some databases.
 	CaseSensitiveText bool
@@ -93,5 +96,13 @@ func need(t *testing.T, has bool, feature string) {
 	t.Helper()
 	if !has {
 		t.Skipf("the repository under test has no feature %s", feature)
+	}
+}
+
+// without skips when the feature is there, for tests of what happens else.
+func without(t *testing.T, has bool, feature string) {
+	t.Helper()
+	if has {
+		t.Skipf("the repository under test has the feature %s", feature)
 	}
 }

@@ -56,6 +56,21 @@ func keyIsGeneratedForDocuments(t *testing.T, h Harness) {
 	}
 }
 
+func keyOfTextIsGenerated(t *testing.T, h Harness) {
+	need(t, h.Features.TextKeys, "TextKeys")
+	r := h.items(t)
+	a, b := item(""), item("")
+	a.SKU, b.SKU = "a", "b"
+	noErr(t, r.Save(t.Context(), a))
+	noErr(t, r.SaveAll(t.Context(), []*Item{b}))
+	out, err := r.SmartSave(t.Context(), docs(`{"sku":"c","at":"2024-02-29T12:00:00Z"}`))
+	noErr(t, err)
+	if len(out) != 1 || a.ID == "" || b.ID == "" || out[0].ID == "" || a.ID == b.ID || out[0].ID == b.ID {
+		t.Fatalf("got keys %q, %q and %s", a.ID, b.ID, shown(out))
+	}
+	stored(t, r, a, b, out[0])
+}
+
 func keyOfTwoFields(t *testing.T, h Harness) {
 	r := h.pairs(t)
 	list := []*Pair{{1, "a", "1a"}, {1, "b", "1b"}, {2, "a", "2a"}, {12, "", "12"}, {1, "2", "1-2"}}

@@ -75,6 +75,7 @@ func saveAllNamesNilElements(t *testing.T, h Harness) {
 }
 
 func saveAllNamesElementsWithoutKey(t *testing.T, h Harness) {
+	without(t, h.Features.TextKeys, "TextKeys")
 	r := h.items(t)
 	wantBatch(t, r.SaveAll(t.Context(), []*Item{item("a"), {SKU: "x", At: noon()}}), repo.ErrInvalid, 1)
 	stored(t, r)
@@ -94,9 +95,7 @@ func saveAllIsAllOrNothing(t *testing.T, h Harness) {
 }
 
 func saveAllWritesWhatItDoesNotName(t *testing.T, h Harness) {
-	if h.Features.AtomicSaveAll {
-		t.Skip("the repository under test writes all or nothing")
-	}
+	without(t, h.Features.AtomicSaveAll, "AtomicSaveAll")
 	r := h.items(t)
 	taken := item("taken")
 	saveItems(t, r, taken)

@@ -155,6 +155,7 @@ func smartSaveDecoder(t *testing.T, h Harness) {
 }
 
 func smartSaveWithoutKey(t *testing.T, h Harness) {
+	without(t, h.Features.TextKeys, "TextKeys")
 	for _, opt := range []repo.SmartSaveOption{repo.Replace(), repo.Merge()} {
 		r := h.items(t)
 		_, err := r.SmartSave(t.Context(), docs(document(t, item("a")), `{"name":"x","at":"2024-02-29T12:00:00Z"}`), opt)

@@ -148,6 +148,7 @@ func contents() []topic {
 			{"Generated", keyIsGenerated},
 			{"GivenIsKept", keyGivenIsKept},
 			{"GeneratedForDocuments", keyIsGeneratedForDocuments},
+			{"TextGenerated", keyOfTextIsGenerated},
 			{"TwoFields", keyOfTwoFields},
 			{"TwoFieldsWithZeros", keyOfTwoFieldsWithZeros},
 			{"TwoFieldsFoldDuplicates", keyOfTwoFieldsFoldsDuplicates},

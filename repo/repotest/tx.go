@@ -170,9 +170,7 @@ func txUpdateInside(t *testing.T, h Harness) {
 }
 
 func txUnsupportedIsSaid(t *testing.T, h Harness) {
-	if h.Features.Transactions {
-		t.Skip("the repository under test has transactions")
-	}
+	without(t, h.Features.Transactions, "Transactions")
 	r := h.items(t)
 	tx, ok := repo.As[repo.Transactor](r)
 	if !ok {
