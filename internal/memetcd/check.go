@@ -5,12 +5,17 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // maxTxnOps is etcd's default limit of operations in a transaction.
 const maxTxnOps = 128
 
-var errStopped = rpctypes.ErrGRPCStopped
+var (
+	errStopped     = rpctypes.ErrGRPCStopped
+	errUnreachable = status.Error(codes.Unavailable, "memetcd: the server is unreachable")
+)
 
 func checkRange(r *pb.RangeRequest) error {
 	if len(r.Key) == 0 {

@@ -30,10 +30,16 @@ func (c *conn) do(ctx context.Context, req any, next func() error) error {
 	if c.ctx.Err() != nil {
 		return status.Error(codes.Canceled, "grpc: the client connection is closing")
 	}
-	if c.intercept == nil {
+	serve := func() error {
+		if err := c.srv.refuse(); err != nil {
+			return err
+		}
 		return next()
 	}
-	return c.intercept(ctx, req, next)
+	if c.intercept == nil {
+		return serve()
+	}
+	return c.intercept(ctx, req, serve)
 }
 
 func call[Req, Resp any](ctx context.Context, c *conn, req *Req, serve func(*Req) (*Resp, error)) (*Resp, error) {

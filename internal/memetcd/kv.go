@@ -15,9 +15,6 @@ func (s *Server) rangeCall(r *pb.RangeRequest) (*pb.RangeResponse, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return nil, errStopped
-	}
 	if r.Revision > s.store.rev {
 		return nil, rpctypes.ErrGRPCFutureRev
 	}
@@ -96,9 +93,6 @@ func (s *Server) putCall(r *pb.PutRequest) (*pb.PutResponse, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return nil, errStopped
-	}
 	if err := s.canPut(r); err != nil {
 		return nil, err
 	}
@@ -146,9 +140,6 @@ func (s *Server) deleteCall(r *pb.DeleteRangeRequest) (*pb.DeleteRangeResponse, 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return nil, errStopped
-	}
 	w := &write{s: s}
 	resp := s.deleteLocked(w, r)
 	w.end()
@@ -171,9 +162,6 @@ func (s *Server) deleteLocked(w *write, r *pb.DeleteRangeRequest) *pb.DeleteRang
 func (s *Server) compactCall(r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return nil, errStopped
-	}
 	if r.Revision <= s.store.compacted {
 		return nil, rpctypes.ErrGRPCCompacted
 	}

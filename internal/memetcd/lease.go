@@ -34,9 +34,6 @@ func (l *lease) refresh() {
 func (s *Server) grantCall(r *pb.LeaseGrantRequest) (*pb.LeaseGrantResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return nil, errStopped
-	}
 	if r.TTL > maxTTL {
 		return nil, rpctypes.ErrGRPCLeaseTTLTooLarge
 	}
@@ -102,9 +99,6 @@ func (s *Server) detach(kv *mvccpb.KeyValue) {
 func (s *Server) revokeCall(r *pb.LeaseRevokeRequest) (*pb.LeaseRevokeResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return nil, errStopped
-	}
 	l := s.leases[r.ID]
 	if l == nil {
 		return nil, rpctypes.ErrGRPCLeaseNotFound
@@ -116,9 +110,6 @@ func (s *Server) revokeCall(r *pb.LeaseRevokeRequest) (*pb.LeaseRevokeResponse, 
 func (s *Server) timeToLiveCall(r *pb.LeaseTimeToLiveRequest) (*pb.LeaseTimeToLiveResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return nil, errStopped
-	}
 	resp := &pb.LeaseTimeToLiveResponse{Header: s.header(s.store.rev), ID: r.ID, TTL: -1}
 	l := s.leases[r.ID]
 	if l == nil {
@@ -137,9 +128,6 @@ func (s *Server) timeToLiveCall(r *pb.LeaseTimeToLiveRequest) (*pb.LeaseTimeToLi
 func (s *Server) leasesCall() (*pb.LeaseLeasesResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return nil, errStopped
-	}
 	all := make([]*lease, 0, len(s.leases))
 	for _, l := range s.leases {
 		all = append(all, l)
@@ -156,9 +144,6 @@ func (s *Server) leasesCall() (*pb.LeaseLeasesResponse, error) {
 func (s *Server) keepAlive(id int64) (*pb.LeaseKeepAliveResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return nil, errStopped
-	}
 	resp := &pb.LeaseKeepAliveResponse{Header: s.header(s.store.rev), ID: id}
 	l := s.leases[id]
 	if l == nil {

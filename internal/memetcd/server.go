@@ -33,6 +33,7 @@ type Server struct {
 
 	mu       sync.Mutex // guards everything below, and every watcher
 	closed   bool
+	cut      bool // no client reaches the server
 	store    store
 	leases   map[int64]*lease
 	lastID   int64
@@ -134,6 +135,35 @@ func (s *Server) BreakStreams(err error) {
 	for _, b := range open {
 		b.end(err)
 	}
+}
+
+// Cut makes the server unreachable for all clients, until Mend: calls fail with
+// the code Unavailable and streams break. Leases go on running out.
+func (s *Server) Cut() {
+	s.setCut(true)
+	s.BreakStreams(errUnreachable)
+}
+
+// Mend ends what Cut began.
+func (s *Server) Mend() { s.setCut(false) }
+
+func (s *Server) setCut(cut bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cut = cut
+}
+
+// refuse says why a client gets no answer at all.
+func (s *Server) refuse() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return errStopped
+	case s.cut:
+		return errUnreachable
+	}
+	return nil
 }
 
 func (s *Server) header(rev int64) *pb.ResponseHeader {

@@ -47,15 +47,13 @@ func newStream[Req, Resp any](ctx context.Context, c *conn) *stream[Req, Resp] {
 }
 
 func (st *stream[Req, Resp]) start() error {
+	// Registered first: what breaks the streams from now on breaks this one.
 	st.srv.mu.Lock()
-	closed := st.srv.closed
-	if !closed {
-		st.srv.streams[st] = struct{}{}
-	}
+	st.srv.streams[st] = struct{}{}
 	st.srv.mu.Unlock()
-	if closed {
-		st.cancel()
-		return errStopped
+	if err := st.srv.refuse(); err != nil {
+		st.end(err)
+		return err
 	}
 	context.AfterFunc(st.ctx, func() { st.end(status.FromContextError(st.ctx.Err()).Err()) })
 	return nil

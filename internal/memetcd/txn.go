@@ -20,9 +20,6 @@ func (s *Server) txnCall(r *pb.TxnRequest) (*pb.TxnResponse, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return nil, errStopped
-	}
 	// All compares, nested ones too, look at the state before the first write,
 	// and so do the checks: a transaction fails whole or not at all.
 	plan := s.planTxn(r)

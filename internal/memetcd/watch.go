@@ -26,9 +26,6 @@ type watcher struct {
 func (s *Server) watchRequest(st *watchStream, r *pb.WatchRequest) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return errStopped
-	}
 	switch u := r.RequestUnion.(type) {
 	case *pb.WatchRequest_CreateRequest:
 		s.createWatch(st, u.CreateRequest)
