@@ -1,0 +1,64 @@
+package integration_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/internal/devserver"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// Ensure that logging in works, that a refused login says so without the
+// password, and that the permissions that the documentation names are enough to
+// connect and to be healthy.
+func TestDriversAuthentication(t *testing.T) {
+	t.Parallel()
+	const secret = "s3cr!t~canary"
+	server, err := devserver.StartEtcd(bounded(t, time.Minute), t.TempDir(), &devserver.EtcdOptions{UnsafeNoFsync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	admin, err := server.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { admin.Close() })
+	ctx := bounded(t, time.Minute)
+	must := func(_ any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(admin.UserAdd(ctx, "root", secret+"root"))
+	must(admin.UserGrantRole(ctx, "root", "root"))
+	must(admin.RoleAdd(ctx, "locks"))
+	must(admin.RoleGrantPermission(ctx, "locks", "holdfast/", clientv3.GetPrefixRangeEnd("holdfast/"), clientv3.PermissionType(clientv3.PermReadWrite)))
+	must(admin.UserAdd(ctx, "orders", secret))
+	must(admin.UserGrantRole(ctx, "orders", "locks"))
+	must(admin.AuthEnable(ctx))
+
+	c := drivers.EtcdConfig{Endpoints: server.Endpoints(), Username: "orders", Password: secret}
+	cli := openEtcd(t, c)
+	if _, err := cli.Put(ctx, "holdfast/x", "v"); err != nil {
+		t.Error(err)
+	}
+	if _, err := cli.Put(ctx, "elsewhere", "v"); !errors.Is(err, rpctypes.ErrPermissionDenied) {
+		t.Errorf("a key outside the namespace: %v", err)
+	}
+	if health, err := drivers.Check(ctx, cli); err != nil || len(health) != 1 || !health[0].Healthy() {
+		t.Errorf("%v %v", health, err)
+	}
+
+	c.Password = secret + "wrong"
+	_, err = drivers.OpenEtcd(ctx, c)
+	if !errors.Is(err, drivers.ErrUnavailable) || !errors.Is(err, rpctypes.ErrAuthFailed) ||
+		!strings.Contains(err.Error(), `log in as "orders"`) || strings.Contains(err.Error(), secret) {
+		t.Error(err)
+	}
+}

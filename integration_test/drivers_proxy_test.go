@@ -1,0 +1,150 @@
+package integration_test
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast/drivers"
+)
+
+// connectProxy is an HTTP proxy that sends every CONNECT to one address,
+// whatever the request names.
+type connectProxy struct {
+	addr  string
+	to    string
+	auth  string // the Proxy-Authorization that it demands
+	asked atomic.Int64
+}
+
+func startProxy(t *testing.T, to string) *connectProxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &connectProxy{addr: l.Addr().String(), to: to}
+	var wg sync.WaitGroup
+	t.Cleanup(func() { l.Close(); wg.Wait() })
+	wg.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			p.asked.Add(1)
+			wg.Go(func() { p.serve(conn) })
+		}
+	})
+	return p
+}
+
+func (p *connectProxy) serve(conn net.Conn) {
+	defer conn.Close()
+	r := bufio.NewReader(conn)
+	req, err := http.ReadRequest(r)
+	switch {
+	case err != nil || req.Method != http.MethodConnect:
+		io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\n\r\n")
+		return
+	case req.Header.Get("Proxy-Authorization") != p.auth:
+		io.WriteString(conn, "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+		return
+	}
+	target, err := net.Dial("tcp", p.to)
+	if err != nil {
+		io.WriteString(conn, "HTTP/1.1 502 Bad Gateway\r\n\r\n")
+		return
+	}
+	defer target.Close()
+	io.WriteString(conn, "HTTP/1.1 200 Connection established\r\n\r\n")
+	done := make(chan struct{}, 2)
+	go func() { io.Copy(target, r); done <- struct{}{} }()
+	go func() { io.Copy(conn, target); done <- struct{}{} }()
+	<-done
+	conn.Close()
+	target.Close()
+	<-done
+}
+
+// The endpoint's name does not resolve, so that only the proxy leads there. An
+// address on loopback would not do: no proxy variable applies to it.
+const throughProxy = "https://etcd.invalid:2379"
+
+func TestDriversProxy(t *testing.T) {
+	etcd := startTLSEtcd(t, goodLeaf, 1)
+	addr := strings.TrimPrefix(etcd.server.Endpoints()[0], "https://")
+	proxy := startProxy(t, addr)
+	named := etcd.config
+	named.Endpoints = []string{throughProxy}
+
+	t.Run("InheritedVariableIsNotUsed", func(t *testing.T) {
+		t.Setenv("HTTPS_PROXY", "http://"+proxy.addr)
+		t.Setenv("HTTP_PROXY", "http://"+proxy.addr)
+		openEtcd(t, etcd.config)
+		wantOpenEtcdError(t, named, new(*net.DNSError), "HTTPS_PROXY is set and not used for etcd")
+		if n := proxy.asked.Load(); n != 0 {
+			t.Errorf("the proxy was asked %d times", n)
+		}
+	})
+	t.Run("UsedWhenAsked", func(t *testing.T) {
+		t.Setenv("HTTPS_PROXY", "http://"+proxy.addr)
+		for _, setting := range []string{drivers.ProxyFromEnvironment, "http://" + proxy.addr} {
+			before := proxy.asked.Load()
+			c := named
+			c.Proxy = setting
+			cli := openEtcd(t, c)
+			if _, err := cli.Get(bounded(t, 10*time.Second), "x"); err != nil {
+				t.Error(err)
+			}
+			if health, err := drivers.Check(t.Context(), cli); err != nil {
+				t.Error(health, err)
+			}
+			if n := proxy.asked.Load() - before; n < 3 { // the probe, the client, the check
+				t.Errorf("the proxy was asked %d times", n)
+			}
+			cli.Close()
+		}
+	})
+	t.Run("InTheWay", func(t *testing.T) {
+		const secret = "s3cr!t~canary"
+		dead := deadAddr(t)
+		refusing := startProxy(t, dead)
+		for setting, words := range map[string]string{
+			"http://u:" + secret + "@" + dead:          "http://" + dead + ": dial tcp",
+			"http://u:" + secret + "@" + refusing.addr: "http://" + refusing.addr + ": it refuses the connection with status 407",
+			"http://" + refusing.addr:                  "http://" + refusing.addr + ": it refuses the connection with status 502",
+			"http://" + silentAddr(t):                  "no answer within 2s",
+			"http://" + addr:                           "http://" + addr, // no proxy at all, but TLS
+		} {
+			t.Setenv("HTTPS_PROXY", setting)
+			for _, c := range []string{drivers.ProxyFromEnvironment, setting} {
+				named := named
+				named.Proxy = c
+				in := "the proxy of etcd.proxy is in the way"
+				if c == drivers.ProxyFromEnvironment {
+					in = "the proxy that the environment (HTTPS_PROXY) names is in the way"
+				}
+				err := wantOpenEtcdError(t, named, nil, in)
+				if !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), secret) {
+					t.Error(err)
+				}
+			}
+		}
+		t.Setenv("HTTPS_PROXY", "socks5://"+dead)
+		named := named
+		named.Proxy = drivers.ProxyFromEnvironment
+		wantOpenEtcdError(t, named, nil, "SOCKS")
+		named.Proxy = "socks5://" + dead
+		if _, err := drivers.OpenEtcd(t.Context(), named); !errors.Is(err, drivers.ErrInvalid) {
+			t.Error(err)
+		}
+	})
+}
