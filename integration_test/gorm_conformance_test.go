@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
+	"github.com/holdfast-go/holdfast/repo/memrepo"
 	"github.com/holdfast-go/holdfast/repo/repotest"
 )
 
@@ -21,6 +22,26 @@ func TestGormConformance(t *testing.T) {
 			repotest.Run(t, gormHarness(b.open(t)))
 		})
 	}
+}
+
+func TestGormModel(t *testing.T) {
+	t.Parallel()
+	for _, b := range sqlBackends() {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			repotest.RunModel(t, gormHarness(b.open(t)), repotest.Harness{
+				Items:  inMemory[repotest.Item],
+				Marked: inMemory[repotest.Marked],
+			}, 400)
+		})
+	}
+}
+
+func inMemory[T any](t *testing.T) repo.Repository[T] {
+	t.Helper()
+	r, err := memrepo.New[T](nil)
+	must(t, err)
+	return r
 }
 
 // gormHarness makes all repositories in one database, each with a table of its

@@ -117,7 +117,11 @@ func (r *Repository[T]) deleteByID(ctx context.Context, ids []any) (n int64, err
 	if err != nil || len(keys) == 0 {
 		return 0, err
 	}
-	err = r.write(ctx, func(c *call) error {
+	write := r.write
+	if len(keys) <= idsPerStatement {
+		write = r.writeOnce
+	}
+	err = write(ctx, func(c *call) error {
 		n, err = r.deleteKeys(c, keys)
 		return err
 	})

@@ -38,13 +38,19 @@ func (r *Repository[T]) afterSave(c *call, items []*item[T]) error {
 	})
 }
 
+func (r *Repository[T]) hasHooks() bool {
+	s := r.schema
+	return !r.db.Statement.SkipHooks &&
+		(s.BeforeSave || s.BeforeCreate || s.AfterSave || s.AfterCreate || s.BeforeDelete || s.AfterDelete)
+}
+
 // hooks calls run for every item with a handle on the transaction, whose
 // Statement is about that item, as hooks that use SetColumn expect.
 func (r *Repository[T]) hooks(c *call, items []*item[T], run func(e any, tx *gorm.DB, isNew bool) error) error {
-	s := r.schema
-	if c.tx.Statement.SkipHooks || !(s.BeforeSave || s.BeforeCreate || s.AfterSave || s.AfterCreate || s.BeforeDelete || s.AfterDelete) {
+	if !r.hasHooks() {
 		return nil
 	}
+	s := r.schema
 	for _, it := range items {
 		tx := c.tx.Model(it.e)
 		tx.Statement.Schema, tx.Statement.Table = s, s.Table

@@ -65,9 +65,32 @@ func (r *Repository[T]) saveItems(ctx context.Context, items []*item[T]) (err er
 	if err := r.giveKeys(ctx, items); err != nil {
 		return err
 	}
-	err = r.write(ctx, func(c *call) error { return r.saveIn(c, items) })
+	write := r.write
+	if r.oneStatement(items) {
+		write = r.writeOnce
+	}
+	err = write(ctx, func(c *call) error { return r.saveIn(c, items) })
 	saved = err == nil
 	return err
+}
+
+// oneStatement tells whether saving takes one statement that writes, and none
+// after it.
+func (r *Repository[T]) oneStatement(items []*item[T]) bool {
+	if len(items) != 1 || r.hasHooks() || r.opts.Associations || r.opts.Revive {
+		return false
+	}
+	switch it := items[0]; {
+	case it.isNew && r.insertReturns():
+		return true
+	case it.isNew:
+		left := r.left(context.Background(), it.val, true)
+		return len(without(left, r.key)) == 0 && (len(left) == 0 || r.isInt)
+	case r.version != nil:
+		return len(r.created) == 0
+	default:
+		return r.dialect.returning
+	}
 }
 
 // items checks the list and leaves out elements whose key comes again: the

@@ -180,12 +180,29 @@ type call struct {
 	wrote bool
 }
 
+// checkTx refuses to write where the write would silently stay outside of the
+// transaction that ctx carries.
+func (r *Repository[T]) checkTx(ctx context.Context) error {
+	if _, ok := repo.TxFrom(ctx); ok && r.TxState(ctx) == repo.TxForeign {
+		return fmt.Errorf("%w: the context carries the transaction of another database", repo.ErrInTx)
+	}
+	return nil
+}
+
+// writeOnce runs fn, which writes by one statement and does nothing after it
+// that could fail. A transaction around it would only cost round trips.
+func (r *Repository[T]) writeOnce(ctx context.Context, fn func(*call) error) error {
+	if r.TxState(ctx) != repo.TxNone {
+		return r.write(ctx, fn)
+	}
+	return fn(&call{tx: r.session(ctx, unprepared(r.db.Statement.ConnPool))})
+}
+
 // write runs fn in the transaction of ctx, in the one that the repository was
 // made on, or in one of its own.
 func (r *Repository[T]) write(ctx context.Context, fn func(*call) error) error {
-	if _, ok := repo.TxFrom(ctx); ok && !r.foreign && r.TxState(ctx) == repo.TxForeign {
-		// It would silently stay outside of the transaction.
-		return fmt.Errorf("%w: the context carries a transaction of another database", repo.ErrInTx)
+	if err := r.checkTx(ctx); err != nil {
+		return err
 	}
 	if r.TxState(ctx) == repo.TxNone {
 		return r.begin(ctx, func(tx *gorm.DB) error {
