@@ -73,7 +73,7 @@ var house = []floor{
 		pkg: "drivers",
 		modules: []string{
 			"github.com/go-sql-driver/mysql", "github.com/jackc/pgx/v5", "go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3",
-			"go.mongodb.org/mongo-driver/v2", "go.uber.org/zap", "go.yaml.in/yaml/v4", "google.golang.org/grpc",
+			"go.mongodb.org/mongo-driver/v2", "go.uber.org/zap", "go.yaml.in/yaml/v4", "golang.org/x/net", "google.golang.org/grpc",
 			"gorm.io/driver/...", "gorm.io/gorm", "modernc.org/sqlite",
 		},
 	},
