@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -158,18 +159,22 @@ func TestLockLateEnqueue(t *testing.T) {
 	mustUnlock(ctx, t, mustLock(ctx, t, l, "warm"))
 
 	sent, land, landed := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	var cleaned sync.Once
 	net.set(func(ctx context.Context, method string, req any, call func() error) error {
-		if step(method, req) != "Enqueue" {
-			return call()
+		switch {
+		case step(method, req) == "Enqueue":
+			go func() { // the network keeps the request for a while
+				<-land
+				_, err := f.cli.Txn(context.WithoutCancel(ctx)).Then(toPut(req)).Commit()
+				landed <- err
+			}()
+			close(sent)
+			<-ctx.Done()
+			return ctx.Err()
+		case method == "DeleteRange": // the clean-up has been: now the request lands
+			defer cleaned.Do(func() { close(land) })
 		}
-		go func() { // the network keeps the request for a while
-			<-land
-			_, err := f.cli.Txn(context.WithoutCancel(ctx)).Then(toPut(req)).Commit()
-			landed <- err
-		}()
-		close(sent)
-		<-ctx.Done()
-		return ctx.Err()
+		return call()
 	})
 	short, cancel := context.WithCancel(ctx)
 	a := goLock(func() (*etcdlock.Lock, error) { return l.Lock(short, "n") })
@@ -178,17 +183,6 @@ func TestLockLateEnqueue(t *testing.T) {
 	if _, err := a.wait(ctx, t); !errors.Is(err, context.Canceled) {
 		t.Errorf("Lock: %v", err)
 	}
-	net.set(func(_ context.Context, method string, _ any, call func() error) error {
-		err := call()
-		if method == "DeleteRange" { // the clean-up has been: now the request lands
-			select {
-			case <-land:
-			default:
-				close(land)
-			}
-		}
-		return err
-	})
 	if err := <-landed; err != nil {
 		t.Fatal(err)
 	}
