@@ -1,0 +1,194 @@
+package etcdlock_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/etcdlock/locktest"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// One Locker for the process, on a client that is closed after it.
+func ExampleNew() {
+	client, err := clientv3.New(clientv3.Config{Endpoints: []string{"127.0.0.1:2379"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	locker, err := etcdlock.New(client, &etcdlock.Options{
+		TTL:     10 * time.Second,
+		Service: "billing",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := locker.Close(ctx); err != nil {
+			log.Print(err)
+		}
+	}()
+}
+
+// twoProcesses returns Lockers on an etcd in memory.
+func twoProcesses() (first, second *etcdlock.Locker, closeAll func()) {
+	cluster := locktest.NewCluster()
+	first, err := cluster.NewLocker(&etcdlock.Options{Service: "first"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	second, err = cluster.NewLocker(&etcdlock.Options{Service: "second"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return first, second, func() {
+		if err := cluster.Close(); err != nil {
+			log.Fatal(err)
+		}
+	}
+}
+
+func ExampleLocker_Do() {
+	locker, _, closeAll := twoProcesses()
+	defer closeAll()
+	ctx := context.Background()
+
+	stock := 3
+	err := locker.Do(ctx, "stock", func(ctx context.Context) error {
+		// ctx ends when the lock is lost: hand it to everything done here.
+		stock--
+		return ctx.Err()
+	})
+	fmt.Println(stock, err)
+	// Output: 2 <nil>
+}
+
+// The deadline of ctx bounds the wait, not the hold.
+func ExampleLocker_Lock() {
+	first, second, closeAll := twoProcesses()
+	defer closeAll()
+	ctx := context.Background()
+
+	held, err := first.Lock(ctx, "order")
+	if err != nil {
+		log.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+	defer cancel()
+	_, err = second.Lock(short, "order")
+	fmt.Println("busy:", errors.Is(err, etcdlock.ErrTimeout))
+
+	if err := held.Unlock(ctx); err != nil {
+		log.Fatal(err)
+	}
+	next, err := second.Lock(ctx, "order")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("a greater token:", next.Token() > held.Token())
+	if err := next.Unlock(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// busy: true
+	// a greater token: true
+}
+
+func ExampleLocker_TryLock() {
+	first, second, closeAll := twoProcesses()
+	defer closeAll()
+	ctx := context.Background()
+
+	held, err := first.TryLock(ctx, "nightly-report")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := second.TryLock(ctx, "nightly-report"); errors.Is(err, etcdlock.ErrHeld) {
+		fmt.Println("another process writes the report")
+	}
+	if err := held.Unlock(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output: another process writes the report
+}
+
+// All names in one call: callers whose sets overlap do not deadlock.
+func ExampleLocker_Lock_several() {
+	locker, _, closeAll := twoProcesses()
+	defer closeAll()
+	ctx := context.Background()
+
+	transfer, err := locker.Lock(ctx, "account/7", "account/3")
+	if err != nil {
+		log.Fatal(err)
+	}
+	three, _ := transfer.TokenOf("account/3")
+	seven, _ := transfer.TokenOf("account/7")
+	fmt.Println("taken in sorted order:", three < seven)
+	if err := transfer.Unlock(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output: taken in sorted order: true
+}
+
+// A function that takes the lock may be called by one that holds it, if it is
+// given the context of the hold.
+func ExampleLock_Context() {
+	locker, _, closeAll := twoProcesses()
+	defer closeAll()
+
+	save := func(ctx context.Context) error {
+		return locker.Do(ctx, "order", func(context.Context) error {
+			fmt.Println("saved")
+			return nil
+		})
+	}
+	err := locker.Do(context.Background(), "order", func(ctx context.Context) error {
+		return save(ctx)
+	})
+	fmt.Println(err)
+	// Output:
+	// saved
+	// <nil>
+}
+
+func ExampleLocker_Holders() {
+	first, second, closeAll := twoProcesses()
+	defer closeAll()
+	ctx := context.Background()
+
+	held, err := first.Lock(ctx, "order")
+	if err != nil {
+		log.Fatal(err)
+	}
+	holders, err := second.Holders(ctx, "order")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, h := range holders {
+		fmt.Println(h.Name, h.Service, h.Waiting)
+	}
+	if err := held.Unlock(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output: order first false
+}
+
+// A lock that ends by itself, whatever becomes of its holder.
+func ExampleLocker_LockFor() {
+	locker, _, closeAll := twoProcesses()
+	defer closeAll()
+
+	lock, err := locker.LockFor(context.Background(), 2*time.Second, "maintenance")
+	if err != nil {
+		log.Fatal(err)
+	}
+	<-lock.Context().Done()
+	fmt.Println("over:", errors.Is(context.Cause(lock.Context()), etcdlock.ErrLost))
+	// Output: over: true
+}
