@@ -96,7 +96,7 @@ func (b *bench) patient() context.Context {
 // locker makes a Locker that is closed with the case.
 func (b *bench) locker() Locker {
 	b.Helper()
-	l := b.h.New(b.T)
+	l := b.h.New()
 	b.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), b.h.Patience)
 		defer cancel()
@@ -146,6 +146,20 @@ func (b *bench) held(l Locker, name string) {
 	case !errors.Is(err, etcdlock.ErrHeld):
 		b.Fatalf("TryLock(%q) while another holds it: %v, want ErrHeld", name, err)
 	}
+}
+
+// timesOut checks that name cannot be had within a while. What a broken lock does
+// wrong meanwhile has then been done.
+func (b *bench) timesOut(l Locker, name string) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.Context(), aWhile)
+	defer cancel()
+	k, err := l.Lock(ctx, name)
+	if err == nil {
+		_ = k.Unlock(b.patient())
+		b.Fatalf("Lock(%q) succeeded while another holds it", name)
+	}
+	b.is("a wait with a deadline", err, etcdlock.ErrTimeout, context.DeadlineExceeded)
 }
 
 // free checks that name can be taken.

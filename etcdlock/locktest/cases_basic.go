@@ -106,13 +106,7 @@ func secondWaits(t T, h Harness) {
 	b.warm(one, two)
 	k := b.lock(one, "second")
 	for _, l := range []Locker{one, two} {
-		short, cancel := context.WithTimeout(b.Context(), aWhile)
-		second, err := l.Lock(short, "second")
-		cancel()
-		if err == nil {
-			_ = second.Unlock(b.patient())
-			b.Fatalf("two hold the lock at the same time")
-		}
+		b.timesOut(l, "second")
 	}
 	a := b.start(two, "second")
 	b.awaitQueue("second", 2)

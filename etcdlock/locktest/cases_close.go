@@ -82,7 +82,7 @@ func closeWaitsForHolds(t T, h Harness) {
 
 func closeTakesHoldsAway(t T, h Harness) {
 	b := newBench(t, h)
-	one, two := h.New(t), b.locker() // what the first Close returns, every further one does
+	one, two := h.New(), b.locker() // what the first Close returns, every further one does
 	k := b.lock(one, "closing")
 	dead, cancel := context.WithCancel(b.Context())
 	cancel()

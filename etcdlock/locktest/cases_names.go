@@ -53,6 +53,42 @@ func severalAllOrNone(t T, h Harness) {
 
 func severalNeverDeadlock(t T, h Harness) {
 	b := newBench(t, h, "Several")
+	// With names taken in the order given, the first would hold a and wait for
+	// b, the second would hold b and wait for m, which the first has.
+	one, two, three := b.locker(), b.locker(), b.locker()
+	k := b.lock(three, "m")
+	first := b.start(one, "a", "m", "b")
+	b.awaitQueue("m", 2)
+	second := b.start(two, "b", "m", "a")
+	b.awaitEither("a", 2, "m", 3)
+	b.unlock(k)
+	b.unlock(first.granted())
+	b.unlock(second.granted())
+	b.overlappingSets()
+}
+
+// awaitEither waits until one of two queues is that long.
+func (b *bench) awaitEither(name string, n int, other string, m int) {
+	b.Helper()
+	if b.h.Queue == nil {
+		return
+	}
+	err := b.poll(b.patient(), func() (bool, error) {
+		have, err := b.h.Queue(b.Context(), name)
+		if err != nil || have == n {
+			return true, err
+		}
+		have, err = b.h.Queue(b.Context(), other)
+		return have == m, err
+	})
+	if err != nil {
+		b.Fatalf("waiting for %d in the queue of %q or %d in that of %q: %v", n, name, m, other, err)
+	}
+}
+
+// overlappingSets has Lockers take sets of names that meet, all at once.
+func (b *bench) overlappingSets() {
+	b.Helper()
 	sets := [][]string{{"a", "b"}, {"b", "a"}, {"b", "c", "a"}, {"c", "b"}, {"c", "a"}}
 	ctx := b.patient()
 	errs := make([]error, len(sets))

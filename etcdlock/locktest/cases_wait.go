@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-
-	"github.com/holdfast-go/holdfast/etcdlock"
 )
 
 func waitInOrder(t T, h Harness) {
@@ -51,10 +49,7 @@ func waitTimesOut(t T, h Harness) {
 	one, two := b.locker(), b.locker()
 	b.warm(one, two)
 	k := b.lock(one, "late")
-	short, cancel := context.WithTimeout(b.Context(), aWhile)
-	defer cancel()
-	_, err := two.Lock(short, "late")
-	b.is("a wait with a deadline", err, etcdlock.ErrTimeout, context.DeadlineExceeded)
+	b.timesOut(two, "late")
 	b.awaitQueue("late", 1)
 	b.unlock(k)
 	b.free(two, "late")
@@ -109,7 +104,7 @@ func waitCancelledInTheMiddle(t T, h Harness) {
 	a.cancel(errChangedMind)
 	b.is("a wait that was cancelled", a.returned(), context.Canceled)
 	b.awaitQueue("middle", 2)
-	b.held(four, "middle") // and by now the third would be in, were it fooled
+	b.timesOut(four, "middle") // and by then the third would be in, were it fooled
 	c.waits()
 	b.unlock(k)
 	b.unlock(c.granted())
@@ -117,30 +112,45 @@ func waitCancelledInTheMiddle(t T, h Harness) {
 }
 
 // waitCancelledInOneProcess is the same for goroutines of one Locker, which may
-// queue on a way of their own.
+// queue on a way of their own. In what order they come is not known.
 func waitCancelledInOneProcess(t T, h Harness) {
 	b := newBench(t, h)
 	l, other := b.locker(), b.locker()
+	b.warm(other)
 	k := b.lock(l, "own")
-	first, second, third := b.start(l, "own"), b.start(l, "own"), b.start(l, "own")
-	second.cancel(errChangedMind)
-	b.is("a wait that was cancelled", second.returned(), context.Canceled)
-	b.held(other, "own")
-	first.waits()
-	third.waits()
+	var leave, stay []*attempt
+	for range 4 {
+		leave, stay = append(leave, b.start(l, "own")), append(stay, b.start(l, "own"))
+	}
+	for _, a := range leave {
+		a.cancel(errChangedMind)
+		b.is("a wait that was cancelled", a.returned(), context.Canceled)
+	}
+	b.timesOut(other, "own")
+	for _, a := range stay {
+		a.waits()
+	}
 	b.unlock(k)
-	// Which of the two is first is not said: they came at the same time.
+	turns := make(chan error, len(stay))
+	for _, a := range stay {
+		go func() {
+			<-a.done
+			err := a.err
+			if err == nil {
+				err = a.lock.Unlock(b.Context())
+			}
+			turns <- err
+		}()
+	}
 	ctx := b.patient()
-	for _, done := range []int{1, 2} {
+	for i := range stay {
 		select {
-		case <-first.done:
-			b.unlock(first.granted())
-			first.done = nil
-		case <-third.done:
-			b.unlock(third.granted())
-			third.done = nil
+		case err := <-turns:
+			if err != nil {
+				b.Fatalf("a wait among others that were cancelled: %v", err)
+			}
 		case <-ctx.Done():
-			b.Fatalf("waiter %d of 2 never had its turn", done)
+			b.Fatalf("%d of %d who waited never had their turn", len(stay)-i, len(stay))
 		}
 	}
 	b.free(other, "own")

@@ -30,10 +30,10 @@
 // sentinels of package etcdlock.
 //
 //	func TestMyLock(t *testing.T) {
-//		locktest.Run(t, func(t locktest.T) locktest.Harness {
+//		locktest.Run(t, func(t *testing.T) locktest.Harness {
 //			store := newStore(t)
 //			return locktest.Harness{
-//				New:      func(locktest.T) locktest.Locker { return store.locker() },
+//				New:      func() locktest.Locker { return store.locker() },
 //				Features: locktest.Features{Several: true},
 //			}
 //		})

@@ -45,7 +45,7 @@ type Lock interface {
 type Harness struct {
 	// New returns a Locker as another process of the fleet would have it: all
 	// Lockers of one Harness exclude one another. The suite closes it. Required.
-	New func(t T) Locker
+	New func() Locker
 	// Break ends the hold of name behind the holder's back, as the end of its
 	// lease does. Required with Features.LossNotice.
 	Break func(ctx context.Context, name string) error

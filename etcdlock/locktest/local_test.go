@@ -41,7 +41,7 @@ func TestRun_LocalLockers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			locktest.Run(t, func(t locktest.T) locktest.Harness { return localHarness(t, opts) })
+			locktest.Run(t, func(t *testing.T) locktest.Harness { return localHarness(t, opts) })
 		})
 	}
 }
@@ -64,7 +64,7 @@ func localHarness(t locktest.T, opts *etcdlock.Options) locktest.Harness {
 	features := locktest.AllFeatures()
 	features.AnyName = opts == nil
 	return locktest.Harness{
-		New:   func(locktest.T) locktest.Locker { return locktest.Adapt(open()) },
+		New:   func() locktest.Locker { return locktest.Adapt(open()) },
 		Break: func(ctx context.Context, name string) error { return c.Expire(ctx, outside, name) },
 		Queue: func(ctx context.Context, name string) (int, error) {
 			holders, err := outside.Holders(ctx, name)

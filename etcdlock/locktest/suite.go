@@ -12,7 +12,7 @@ type Case struct {
 
 // Run tests an implementation, one subtest for each of [Cases], one after the
 // other. start makes the Harness of a case; it may return the same one each time.
-func Run(t *testing.T, start func(t T) Harness) {
+func Run(t *testing.T, start func(t *testing.T) Harness) {
 	t.Helper()
 	for _, c := range Cases() {
 		t.Run(c.Name, func(t *testing.T) { c.Run(t, start(t)) })
