@@ -69,6 +69,7 @@ type part struct {
 // Lock is one or more names held. Its methods are safe for concurrent use.
 type Lock struct {
 	l        *Locker
+	held     *held // what contexts of this Lock carry
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 	parts    []part
@@ -80,9 +81,8 @@ type Lock struct {
 }
 
 func (l *Locker) newLock(ctx context.Context, outer *held, parts []part, fixed *lease) *Lock {
-	k := &Lock{l: l, parts: parts, fixed: fixed, released: make(chan struct{})}
-	k.ctx, k.cancel = context.WithCancelCause(
-		context.WithValue(context.WithoutCancel(ctx), heldKey{l}, &held{outer: outer, parts: parts}))
+	k := &Lock{l: l, held: &held{outer: outer, parts: parts}, parts: parts, fixed: fixed, released: make(chan struct{})}
+	k.ctx, k.cancel = context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), heldKey{l}, k.held))
 	own := false
 	for _, p := range parts {
 		own = own || !p.nested
@@ -125,6 +125,28 @@ func (k *Lock) hook(h *hold, mine bool) {
 // ends when the lock is given back, when it is lost ([context.Cause] then
 // matches ErrLost), and when the Locker is closed (ErrClosed).
 func (k *Lock) Context() context.Context { return k.ctx }
+
+// Bind returns a context for work that the lock protects and that ctx asked
+// for: it carries the hold as Context does, has the values, the deadline and
+// the cancellation of ctx, and ends with the hold's cause when the hold ends.
+// The function returned ends it and frees what it keeps; call it when the work
+// is done.
+func (k *Lock) Bind(ctx context.Context) (context.Context, context.CancelFunc) {
+	carried := heldIn(ctx, k.l)
+	switch {
+	case carried == nil:
+		ctx = context.WithValue(ctx, heldKey{k.l}, k.held)
+	case !carried.includes(k.parts):
+		// Under ctx more may be held than when this Lock was taken.
+		ctx = context.WithValue(ctx, heldKey{k.l}, &held{outer: carried, parts: k.parts})
+	}
+	bound, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(k.ctx, func() { cancel(context.Cause(k.ctx)) })
+	return bound, func() {
+		stop()
+		cancel(nil)
+	}
+}
 
 // Token returns a number that grows from each hold of the name to the next:
 // the create revision of its key in etcd. It is 0 for a Lock of several names.

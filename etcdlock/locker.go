@@ -110,14 +110,8 @@ func (l *Locker) Do(ctx context.Context, name string, fn func(ctx context.Contex
 		defer cancel()
 		err = errors.Join(err, k.Unlock(uctx))
 	}()
-	work, cancel := context.WithCancelCause(k.Context())
-	defer cancel(nil)
-	defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })()
-	if deadline, ok := ctx.Deadline(); ok {
-		var stop context.CancelFunc
-		work, stop = context.WithDeadline(work, deadline)
-		defer stop()
-	}
+	work, cancel := k.Bind(ctx)
+	defer cancel()
 	return fn(work)
 }
 

@@ -46,3 +46,13 @@ func (h *held) sortsAfter(name string) bool {
 	}
 	return false
 }
+
+// includes reports whether all the parts are among what h holds.
+func (h *held) includes(parts []part) bool {
+	for _, p := range parts {
+		if got, _ := h.find(p.hold.e.name); got != p.hold {
+			return false
+		}
+	}
+	return true
+}

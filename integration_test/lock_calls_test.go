@@ -207,3 +207,49 @@ func TestLockCalls_Holders(t *testing.T) {
 	}
 	mustUnlock(ctx, t, k)
 }
+
+func TestLock_Bind(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, time.Minute)
+	f := newFleet(t, etcdEndpoints(t))
+	l := f.locker(nil)
+	k, err := l.Lock(ctx, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type key struct{}
+	cause := errors.New("enough")
+	caller, cancel := context.WithCancelCause(context.WithValue(ctx, key{}, "value"))
+	work, done := k.Bind(caller)
+	defer done()
+	if work.Value(key{}) != "value" {
+		t.Error("the values of the context are gone")
+	}
+	nested, err := l.TryLock(work, "a")
+	if err != nil {
+		t.Fatalf("the bound context does not carry the hold: %v", err)
+	}
+	if err := nested.Unlock(ctx); err != nil {
+		t.Fatal(err)
+	}
+	cancel(cause)
+	if work.Err() == nil || !errors.Is(context.Cause(work), cause) {
+		t.Errorf("the caller's cancellation did not come at once: %v", context.Cause(work))
+	}
+
+	// What is held under the context in addition stays held.
+	b, err := l.Lock(k.Context(), "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, done := k.Bind(b.Context())
+	defer done()
+	again, err := l.TryLock(both, "a", "b")
+	if err != nil {
+		t.Fatalf("binding hid a hold: %v", err)
+	}
+	if err := errors.Join(again.Unlock(ctx), b.Unlock(ctx), k.Unlock(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	<-both.Done()
+}

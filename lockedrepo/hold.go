@@ -41,7 +41,7 @@ func (r *Repository[T]) locked(ctx context.Context, work func(context.Context) e
 		if err != nil {
 			return err
 		}
-		return underHold(ctx, ctx, hold, work)
+		return underHold(ctx, hold, work)
 	case repo.TxNone:
 	}
 	hold, err := acquire(ctx, r.locker, r.key, r.timeout)
@@ -49,7 +49,7 @@ func (r *Repository[T]) locked(ctx context.Context, work func(context.Context) e
 		return err
 	}
 	defer func() { err = join(err, release(ctx, hold)) }()
-	return underHold(hold.Context(), ctx, hold, work)
+	return underHold(ctx, hold, work)
 }
 
 // acquire takes the lock within timeout. The error of a wait that took too
@@ -62,9 +62,9 @@ func acquire(ctx context.Context, locker *etcdlock.Locker, key string, timeout t
 		return hold, nil
 	}
 	if errors.Is(err, etcdlock.ErrTimeout) {
-		return nil, fmt.Errorf("lockedrepo: locking %q: %s: %w", key, holder(ctx, locker, key), err)
+		return nil, fmt.Errorf("lockedrepo: %w: %s", err, holder(ctx, locker, key))
 	}
-	return nil, fmt.Errorf("lockedrepo: locking %q: %w", key, err)
+	return nil, fmt.Errorf("lockedrepo: %w", err)
 }
 
 // holder describes who has the lock, for an error text.
@@ -82,19 +82,11 @@ func holder(ctx context.Context, locker *etcdlock.Locker, key string) string {
 	return text
 }
 
-// underHold runs work with a context that has base's values and ends when the
-// hold does, or the caller's context, with the cause of whichever was first.
-func underHold(base, caller context.Context, hold *etcdlock.Lock, work func(context.Context) error) error {
-	ctx, cancel := context.WithCancelCause(base)
-	defer cancel(nil)
-	defer context.AfterFunc(hold.Context(), func() { cancel(context.Cause(hold.Context())) })()
-	defer context.AfterFunc(caller, func() { cancel(context.Cause(caller)) })()
-	if deadline, ok := caller.Deadline(); ok {
-		// So that the work fails with the error that a deadline has.
-		var stop context.CancelFunc
-		ctx, stop = context.WithDeadline(ctx, deadline)
-		defer stop()
-	}
+// underHold runs work for the caller's context and the hold, and says in its
+// error which of them ended when one did.
+func underHold(caller context.Context, hold *etcdlock.Lock, work func(context.Context) error) error {
+	ctx, cancel := hold.Bind(caller)
+	defer cancel()
 	err := work(ctx)
 	if err != nil && ctx.Err() != nil {
 		// Drivers report a bare "context canceled"; the cause says why.

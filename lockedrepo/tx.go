@@ -43,7 +43,7 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 	scope := newScope(r.locker, r.key, hold)
 	// The scope gives back all locks, this one included, after the transaction.
 	return scope.close(ctx, func() error {
-		return underHold(hold.Context(), ctx, hold, func(ctx context.Context) error {
+		return underHold(ctx, hold, func(ctx context.Context) error {
 			return transactor.InTx(context.WithValue(ctx, scopeKey{}, scope), func(ctx context.Context) error {
 				if err := fn(ctx); err != nil {
 					return err
@@ -103,7 +103,7 @@ func (s *scope) lock(ctx context.Context, locker *etcdlock.Locker, key string, t
 	// transaction holds, and so refuse an order that could deadlock.
 	newest := s.order[len(s.order)-1]
 	var hold *etcdlock.Lock
-	err := underHold(newest.Context(), ctx, newest, func(ctx context.Context) error {
+	err := underHold(ctx, newest, func(ctx context.Context) error {
 		var err error
 		hold, err = acquire(ctx, locker, key, timeout)
 		return err

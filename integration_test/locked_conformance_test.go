@@ -1,0 +1,65 @@
+package integration_test
+
+import (
+	"testing"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/lockedrepo"
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/repotest"
+)
+
+// A locked repository keeps the same contract as the one it wraps, and adds
+// isolation to Update on every store.
+func TestLockedConformance(t *testing.T) {
+	t.Parallel()
+	harnesses := map[string]func(t *testing.T) repotest.Harness{
+		"Memory": func(*testing.T) repotest.Harness {
+			return repotest.Harness{
+				Features: repotest.Features{AtomicSaveAll: true, CaseSensitiveText: true, Update: true},
+				Items:    inMemory[repotest.Item],
+				Autos:    inMemory[repotest.Auto],
+				Pairs:    inMemory[repotest.Pair],
+				Marked:   inMemory[repotest.Marked],
+				Told:     inMemory[repotest.Told],
+				Native:   func(n int64) any { return func(i *repotest.Item) bool { return i.Stock > n } },
+			}
+		},
+	}
+	for _, b := range sqlBackends() {
+		harnesses[b.name] = func(t *testing.T) repotest.Harness { return gormHarness(b.open(t)) }
+	}
+	for name, harness := range harnesses {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := harness(t)
+			locker := newFleet(t, etcdEndpoints(t)).locker(nil)
+			h.Features.IsolatedUpdate = true
+			h.Items = locked(locker, h.Items)
+			h.Autos = locked(locker, h.Autos)
+			h.Pairs = locked(locker, h.Pairs)
+			h.Assigned = locked(locker, h.Assigned)
+			h.Plain = locked(locker, h.Plain)
+			h.Coded = locked(locker, h.Coded)
+			h.Told = locked(locker, h.Told)
+			h.Marked = locked(locker, h.Marked)
+			h.Stamped = locked(locker, h.Stamped)
+			h.Unmarked = locked(locker, h.Unmarked)
+			repotest.Run(t, h)
+		})
+	}
+}
+
+// locked wraps what fresh makes. Every repository has a key of its own, so that
+// the tests do not wait for each other.
+func locked[T any](locker *etcdlock.Locker, fresh func(t *testing.T) repo.Repository[T]) func(t *testing.T) repo.Repository[T] {
+	if fresh == nil {
+		return nil
+	}
+	return func(t *testing.T) repo.Repository[T] {
+		t.Helper()
+		r, err := lockedrepo.New(fresh(t), locker, &lockedrepo.Options{Key: uniqueName("key-")})
+		must(t, err)
+		return r
+	}
+}

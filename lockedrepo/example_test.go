@@ -1,0 +1,130 @@
+package lockedrepo_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/etcdlock/locktest"
+	"github.com/holdfast-go/holdfast/lockedrepo"
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/memrepo"
+)
+
+type Order struct {
+	ID    string `json:"id"`
+	Buyer string `json:"buyer"`
+	Total int64  `json:"total"`
+}
+
+// Unit tests of code that uses locked repositories need no server.
+func TestWithoutServers(t *testing.T) {
+	t.Parallel()
+	locker := locktest.NewLocal(t, nil) // a real Locker on an etcd in memory
+	inner, err := memrepo.New[Order](nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	orders, err := lockedrepo.New(inner, locker, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := orders.Save(t.Context(), &Order{ID: "1", Buyer: "Ann", Total: 20}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// shop returns what the examples need: orders in memory, locked by an etcd in
+// memory.
+func shop() (*etcdlock.Locker, *lockedrepo.Repository[Order], func()) {
+	cluster := locktest.NewCluster()
+	locker, err := cluster.NewLocker(nil)
+	if err != nil {
+		panic(err)
+	}
+	inner, err := memrepo.New[Order](nil)
+	if err != nil {
+		panic(err)
+	}
+	orders, err := lockedrepo.New(inner, locker, &lockedrepo.Options{Key: "shop.Order", LockTimeout: time.Second})
+	if err != nil {
+		panic(err)
+	}
+	return locker, orders, func() {
+		_ = locker.Close(context.Background())
+		_ = cluster.Close()
+	}
+}
+
+func ExampleRepository_SmartSave() {
+	_, orders, done := shop()
+	defer done()
+	saved, err := orders.SmartSave(context.Background(), repo.SmartSaveDTO{EntityList: []string{
+		`{"id": "1", "buyer": "Ann", "total": 20}`,
+		`{"id": "2", "buyer": "Bob", "total": 7}`,
+	}})
+	fmt.Println(len(saved), saved[1].Buyer, err)
+
+	_, err = orders.SmartSave(context.Background(), repo.SmartSaveDTO{})
+	fmt.Println(errors.Is(err, repo.ErrEmptySave))
+	// Output:
+	// 2 Bob <nil>
+	// true
+}
+
+func ExampleRepository_Update() {
+	_, orders, done := shop()
+	defer done()
+	ctx := context.Background()
+	if err := orders.Save(ctx, &Order{ID: "1", Buyer: "Ann", Total: 20}); err != nil {
+		fmt.Println(err)
+	}
+	// Reading, changing and saving happen inside the lock.
+	o, err := orders.Update(ctx, "1", func(o *Order) error {
+		o.Total += 5
+		return nil
+	})
+	fmt.Println(o.Total, err)
+	// Output: 25 <nil>
+}
+
+func ExampleRepository_Key() {
+	locker, orders, done := shop()
+	defer done()
+	ctx := context.Background()
+	// One hold around several calls: what is read stays true until the save.
+	err := locker.Do(ctx, orders.Key(), func(ctx context.Context) error {
+		there, err := orders.ExistsByID(ctx, "1")
+		if err != nil || there {
+			return err
+		}
+		return orders.Save(ctx, &Order{ID: "1", Buyer: "Ann"})
+	})
+	n, _ := orders.Count(ctx)
+	fmt.Println(n, err)
+	// Output: 1 <nil>
+}
+
+func ExampleNew_busy() {
+	locker, orders, done := shop()
+	defer done()
+	ctx := context.Background()
+	hold, err := locker.Lock(ctx, orders.Key())
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Somebody holds the lock for longer than a save is willing to wait.
+	err = orders.Save(ctx, &Order{ID: "1"})
+	fmt.Println(errors.Is(err, etcdlock.ErrTimeout))
+
+	if err := hold.Unlock(ctx); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(orders.Save(ctx, &Order{ID: "1"}))
+	// Output:
+	// true
+	// <nil>
+}
