@@ -1,3 +1,116 @@
-// Package drivers opens the connections that a service with locked
-// repositories needs: to etcd, to a SQL database and to MongoDB.
+// Package drivers opens the connections that a service with locked repositories
+// needs: to etcd, to a SQL database and to MongoDB. Each of the three has
+// defaults under which locks fail in ways that are hard to find: a certificate
+// problem that shows as a timeout, a proxy that nobody asked for, writes that
+// are lost after they were acknowledged. The package sets what the locks need,
+// and says at the start what is wrong, and where.
+//
+//	func open(ctx context.Context) error {
+//		conf, err := drivers.Load("config.yaml") // or the application.yaml of a Spring service
+//		if err != nil {
+//			return err
+//		}
+//		db, err := drivers.OpenSQL(ctx, conf.SQL)
+//		if err != nil {
+//			return err
+//		}
+//		cli, err := drivers.OpenEtcd(ctx, conf.Etcd)
+//		if err != nil {
+//			return err
+//		}
+//		locker, err := etcdlock.New(cli, nil)
+//		...
+//	}
+//
+// # Configuration
+//
+// [Load] reads YAML in two formats and tells them apart by the content. The
+// native format has the sections etcd, sql and mongo, with the fields of
+// [EtcdConfig], [SQLConfig] and [MongoConfig] in lower camel case; an unknown
+// field is a mistake. A Spring application.yaml gives the properties of the Java
+// starter (endpoint, cert, keyCert and keyFile below any prefix that ends in
+// etcd, where cert is the authority and keyCert the client's certificate),
+// spring.datasource with a JDBC URL, and spring.data.mongodb; placeholders,
+// profiles and Spring's environment variables work. docs/configuration.md is the
+// reference of both.
+//
+// # Environment
+//
+// These variables override the file, whichever format it has. An empty one
+// counts as not set.
+//
+//	HOLDFAST_ETCD_ENDPOINTS             with commas between them
+//	HOLDFAST_ETCD_CA                    path
+//	HOLDFAST_ETCD_CERT                  path
+//	HOLDFAST_ETCD_KEY                   path
+//	HOLDFAST_ETCD_SERVER_NAME
+//	HOLDFAST_ETCD_USERNAME
+//	HOLDFAST_ETCD_PASSWORD
+//	HOLDFAST_ETCD_DIAL_TIMEOUT          duration with a unit, such as 5s
+//	HOLDFAST_ETCD_KEEP_ALIVE_TIME       duration
+//	HOLDFAST_ETCD_KEEP_ALIVE_TIMEOUT    duration
+//	HOLDFAST_ETCD_PROXY                 "environment" or a URL
+//	HOLDFAST_SQL_DIALECT                postgres, mysql or sqlite
+//	HOLDFAST_SQL_DSN
+//	HOLDFAST_SQL_USERNAME
+//	HOLDFAST_SQL_PASSWORD
+//	HOLDFAST_SQL_MAX_OPEN_CONNS         number
+//	HOLDFAST_SQL_MAX_IDLE_CONNS         number
+//	HOLDFAST_SQL_CONN_MAX_LIFETIME      duration
+//	HOLDFAST_SQL_CONN_MAX_IDLE_TIME     duration
+//	HOLDFAST_SQL_DIAL_TIMEOUT           duration
+//	HOLDFAST_MONGO_URI
+//	HOLDFAST_MONGO_DATABASE
+//	HOLDFAST_MONGO_USERNAME
+//	HOLDFAST_MONGO_PASSWORD
+//	HOLDFAST_MONGO_DIAL_TIMEOUT         duration
+//
+// # Starting and stopping
+//
+// Start in this order: the pools of the databases, the etcd client, the Locker
+// on the client, the repositories on both. Stop in this one: first whatever
+// takes in work, then the Locker (Close waits for the locks that are held and
+// gives them back), then the etcd client, and the pools last. A pool closed
+// before the Locker makes the last writes fail under a lock that they hold; a
+// client closed before the Locker leaves its locks to run out by themselves,
+// which blocks the other processes for that long.
+//
+// # Permissions in etcd
+//
+// With authentication switched on, the user of [EtcdConfig] needs a role that
+// reads and writes the prefix holdfast/ (the default namespace of etcdlock):
+//
+//	etcdctl role add locks
+//	etcdctl role grant-permission locks --prefix=true readwrite holdfast/
+//	etcdctl user add orders
+//	etcdctl user grant-role orders locks
+//
+// Another namespace needs its own prefix and holdfast/.session/ beside it, where
+// the session keeps its key. With NoNamespace the role needs that and the prefix
+// of every lock name, such as com.acme.Order/; a name is its own prefix there.
+// Leases need no permission. Listing the members and [Check] need none either.
+//
+// # Connections to etcd
+//
+// [OpenEtcd] tries every endpoint, up to the first answer of its HTTP/2 server,
+// so that a failure has its true cause: an [EndpointError] with, for instance, an
+// x509.UnknownAuthorityError in it. It uses no HTTP proxy unless told to. A
+// connection that is dead but not closed is noticed after KeepAliveTime plus
+// KeepAliveTimeout, six seconds by default, which is less than the ten seconds
+// that a lock lives without being renewed.
+//
+// # Secrets
+//
+// No error and no log of this package holds a password or the content of a key.
+// Errors of [Load] hold no values of the file at all, only names and lines. The
+// configurations mask their passwords in every way of printing them.
+//
+// # What it does not promise
+//
+// Certificates are read once, when the connection is opened: a renewed one needs
+// a new client. An endpoint that answers now may be gone the next moment. The
+// unacknowledged data of a dead connection is noticed in time only on Linux;
+// elsewhere the operating system decides. Of Spring's configuration only the
+// parts above are read: no other files (application-prod.yaml, imports, config
+// servers), no SpEL, no encrypted values.
 package drivers

@@ -1,6 +1,7 @@
 package drivers
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -98,7 +99,7 @@ func (c EtcdConfig) validateEndpoints(p *problems) []endpoint {
 func parseEndpoint(s string, secure bool) (endpoint, error) {
 	s = strings.TrimSpace(s)
 	if s == "" {
-		return endpoint{}, fmt.Errorf("is empty")
+		return endpoint{}, errors.New("is empty")
 	}
 	if !strings.Contains(s, "://") {
 		s = map[bool]string{true: "https://", false: "http://"}[secure] + s
@@ -106,17 +107,17 @@ func parseEndpoint(s string, secure bool) (endpoint, error) {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil:
-		return endpoint{}, fmt.Errorf("is not a URL such as https://m1:2379")
+		return endpoint{}, errors.New("is not a URL such as https://m1:2379")
 	case u.Scheme != "http" && u.Scheme != "https":
-		return endpoint{}, fmt.Errorf("is neither http nor https")
+		return endpoint{}, errors.New("is neither http nor https")
 	case u.User != nil:
-		return endpoint{}, fmt.Errorf("holds a user name: use etcd.username and etcd.password")
+		return endpoint{}, errors.New("holds a user name: use etcd.username and etcd.password")
 	case u.Hostname() == "":
-		return endpoint{}, fmt.Errorf("has no host")
+		return endpoint{}, errors.New("has no host")
 	case u.Port() == "":
-		return endpoint{}, fmt.Errorf("has no port; etcd's is 2379")
+		return endpoint{}, errors.New("has no port; etcd's is 2379")
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
-		return endpoint{}, fmt.Errorf("has more than scheme, host and port")
+		return endpoint{}, errors.New("has more than scheme, host and port")
 	}
 	addr := net.JoinHostPort(u.Hostname(), u.Port())
 	return endpoint{url: u.Scheme + "://" + addr, addr: addr, host: u.Hostname(), tls: u.Scheme == "https"}, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -81,13 +82,13 @@ var namePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,63}$`)
 func looksLikeName(s string) bool { return namePattern.MatchString(s) }
 
 // Parameters that only tune the Java drivers.
-var (
-	postgresJDBCOnly = names(`assumeMinServerVersion autosave binaryTransfer cleanupSavepoints databaseMetadataCacheFields
+const (
+	postgresJDBCOnly = `assumeMinServerVersion autosave binaryTransfer cleanupSavepoints databaseMetadataCacheFields
 		databaseMetadataCacheFieldsMiB defaultRowFetchSize escapeSyntaxCallMode gssEncMode hostRecheckSeconds jaasLogin
 		loadBalanceHosts logUnclosedConnections loggerFile loggerLevel preferQueryMode prepareThreshold
 		preparedStatementCacheQueries preparedStatementCacheSizeMiB receiveBufferSize reWriteBatchedInserts
-		sendBufferSize socketTimeout ssl stringtype tcpKeepAlive tcpNoDelay unknownLength useSpnego`)
-	mysqlJDBCOnly = names(`allowLoadLocalInfile allowMultiQueries allowPublicKeyRetrieval autoReconnect autoReconnectForPools
+		sendBufferSize socketTimeout ssl stringtype tcpKeepAlive tcpNoDelay unknownLength useSpnego`
+	mysqlJDBCOnly = `allowLoadLocalInfile allowMultiQueries allowPublicKeyRetrieval autoReconnect autoReconnectForPools
 		cachePrepStmts cacheResultSetMetadata cacheServerConfiguration defaultFetchSize elideSetAutoCommits
 		failOverReadOnly jdbcCompliantTruncation maintainTimeStats maxReconnects maxRows noAccessToProcedureBodies
 		nullCatalogMeansCurrent nullDatabaseMeansCurrent pinGlobalTxToPhysicalConnection prepStmtCacheSize
@@ -95,16 +96,13 @@ var (
 		tinyInt1isBit transformedBitIsBoolean useAffectedRows useBulkStmts useConfigs useCursorFetch useFractionalSeconds
 		useInformationSchema useJDBCCompliantTimezoneShift useLegacyDatetimeCode useLocalSessionState
 		useLocalTransactionState useOldAliasMetadataBehavior useServerPrepStmts useUnicode verifyServerCertificate
-		yearIsDateType zeroDateTimeBehavior`)
-	sqliteJDBCOnly = names(`cache date_class date_precision date_string_format jdbc.explicit_readonly transaction_mode`)
+		yearIsDateType zeroDateTimeBehavior`
+	sqliteJDBCOnly = `cache date_class date_precision date_string_format jdbc.explicit_readonly transaction_mode`
 )
 
-func names(list string) map[string]bool {
-	m := map[string]bool{}
-	for _, n := range strings.Fields(list) {
-		m[n] = true
-	}
-	return m
+// onlyJava says whether a parameter only tunes the Java driver.
+func onlyJava(known, name string) bool {
+	return slices.Contains(strings.Fields(known), name)
 }
 
 func postgresFromJDBC(rest string) (string, error) {
@@ -144,7 +142,7 @@ func postgresFromJDBC(rest string) (string, error) {
 				q.Set("default_transaction_read_only", "on")
 			}
 		default:
-			if !postgresJDBCOnly[name] {
+			if !onlyJava(postgresJDBCOnly, name) {
 				return "", unknownParam(name)
 			}
 		}
@@ -200,7 +198,7 @@ func mysqlFromJDBC(rest string) (string, error) {
 		case "useSSL", "sslMode", "sslmode":
 			// below, because they depend on each other
 		default:
-			if !mysqlJDBCOnly[name] {
+			if !onlyJava(mysqlJDBCOnly, name) {
 				return "", unknownParam(name)
 			}
 		}
@@ -293,7 +291,7 @@ func sqliteFromJDBC(rest string) (string, error) {
 		case "mode":
 			q.Set(name, value)
 		default:
-			if !sqliteJDBCOnly[name] {
+			if !onlyJava(sqliteJDBCOnly, name) {
 				return "", unknownParam(name)
 			}
 		}

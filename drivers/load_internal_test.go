@@ -3,6 +3,7 @@ package drivers
 import (
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -198,4 +199,34 @@ redis: {}
 			t.Errorf("%#q %#q %#q", c.SQL.Password, c.Mongo.Username, c.Mongo.Password)
 		}
 	})
+}
+
+// Ensure that the documents name every field and its variable.
+func TestFieldsAreDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range allFields() {
+		for _, name := range []string{"`" + f.name + "`", "`" + f.env() + "`"} {
+			if !strings.Contains(string(page), name) {
+				t.Errorf("docs/configuration.md does not name %s", name)
+			}
+		}
+		if !strings.Contains(string(doc), "//\t"+f.env()) {
+			t.Errorf("doc.go does not name %s", f.env())
+		}
+	}
+	for _, n := range append(springNames(), starterNames()...) {
+		shown := strings.TrimPrefix(n.shown, "spring.datasource.hikari")
+		shown = strings.TrimPrefix(shown, "spring.datasource")
+		if !strings.Contains(string(page), shown) {
+			t.Errorf("docs/configuration.md does not name %s", n.shown)
+		}
+	}
 }

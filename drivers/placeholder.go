@@ -11,6 +11,11 @@ const (
 	mostLookups  = 1000     // placeholders that one value may take
 )
 
+var (
+	errTooLong = errors.New("grows too long by its placeholders")
+	errTooMany = errors.New("has too many placeholders")
+)
+
 // placeholders replaces ${name} and ${name:default}. Name and default may hold
 // placeholders themselves. A name is looked up as an environment variable, then
 // as a property of the file, in Spring's relaxed way both times.
@@ -27,15 +32,22 @@ func (s *springFile) expand(props properties, text string) (string, error) {
 }
 
 func (p *placeholders) expand(text string) (string, error) {
+	if len(text) > mostExpanded {
+		return "", errTooLong
+	}
 	var b strings.Builder
 	for {
 		before, rest, ok := strings.Cut(text, "${")
 		b.WriteString(before)
 		if b.Len() > mostExpanded {
-			return "", errors.New("grows too long by its placeholders")
+			return "", errTooLong
 		}
 		if !ok {
 			return b.String(), nil
+		}
+		// Counted before it is known to be one: looking for its end takes time.
+		if p.left--; p.left < 0 {
+			return "", errTooMany
 		}
 		body, after, ok := closing(rest)
 		if !ok { // not a placeholder: Spring leaves it, too
@@ -72,7 +84,7 @@ func closing(s string) (body, after string, ok bool) {
 // splitDefault splits at the first colon outside an inner placeholder.
 func splitDefault(body string) (name, def string, has bool) {
 	depth := 0
-	for i := 0; i < len(body); i++ {
+	for i := range len(body) {
 		switch {
 		case strings.HasPrefix(body[i:], "${"):
 			depth++
@@ -86,8 +98,8 @@ func splitDefault(body string) (name, def string, has bool) {
 }
 
 func (p *placeholders) lookup(body string) (string, error) {
-	if p.left--; p.left < 0 || len(p.open) > mostDepth {
-		return "", errors.New("has too many placeholders")
+	if len(p.open) > mostDepth {
+		return "", errTooMany
 	}
 	name, def, hasDefault := splitDefault(body)
 	name, err := p.expand(name)

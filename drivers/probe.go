@@ -20,13 +20,20 @@ type EndpointError struct {
 	Endpoint string
 	// Reason says in words what is wrong, and what to do where that is known.
 	Reason string
+	// Hint names a setting of the environment that may have to do with it, or
+	// is empty.
+	Hint string
 	// Err is the cause as the network or TLS reported it.
 	Err error
 }
 
 // Error implements error.
 func (e *EndpointError) Error() string {
-	return e.Endpoint + ": " + e.Reason + ": " + e.Err.Error()
+	text := e.Endpoint + ": " + e.Reason
+	if e.Hint != "" {
+		text += " (" + e.Hint + ")"
+	}
+	return text + ": " + e.Err.Error()
 }
 
 // Unwrap returns the cause.
@@ -68,22 +75,26 @@ func probeAll(ctx context.Context, eps []endpoint, try func(context.Context, end
 	for i, ep := range eps {
 		go func() { results <- result{i, try(ctx, ep)} }()
 	}
+	late := time.NewTimer(grace)
+	late.Stop()
+	defer late.Stop()
 	errs := make([]error, len(eps))
-	for range eps {
-		r := <-results
-		errs[r.i] = r.err
-		if r.err == nil {
-			if answered++; answered == 1 {
-				timer := time.AfterFunc(grace, func() {
-					cancel(fmt.Errorf("no answer within %v after another endpoint's: %w", grace, context.DeadlineExceeded))
-				})
-				defer timer.Stop()
+	for left := len(eps); left > 0; {
+		select {
+		case r := <-results:
+			left--
+			errs[r.i] = r.err
+			if r.err == nil {
+				if answered++; answered == 1 {
+					late.Reset(grace)
+				}
 			}
+		case <-late.C:
+			cancel(fmt.Errorf("no answer within %v after another endpoint's: %w", grace, context.DeadlineExceeded))
 		}
 	}
 	for _, err := range errs {
-		var e *EndpointError
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[*EndpointError](err); ok {
 			failed = append(failed, e)
 		}
 	}
@@ -156,12 +167,11 @@ func (c EtcdConfig) explain(ep endpoint, err error) error {
 	if err == nil {
 		return nil
 	}
-	reason := c.reason(ep, err)
-	var proxied *proxyError
-	if name := proxyVariable(); name != "" && c.Proxy == "" && !errors.As(err, &proxied) && isNetwork(err) {
-		reason += fmt.Sprintf(" (%s is set and not used for etcd; etcd.proxy: %s would use it)", name, ProxyFromEnvironment)
+	e := &EndpointError{Endpoint: ep.url, Reason: c.reason(ep, err), Err: err}
+	if name := proxyVariable(); name != "" && c.Proxy == "" && isNetwork(err) {
+		e.Hint = fmt.Sprintf("%s is set and not used for etcd; etcd.proxy: %s would use it", name, ProxyFromEnvironment)
 	}
-	return &EndpointError{Endpoint: ep.url, Reason: reason, Err: err}
+	return e
 }
 
 func isNetwork(err error) bool {

@@ -17,36 +17,44 @@ type springFile struct {
 	props properties
 }
 
-// starterNames maps the properties of the Java starter and their kin, in
-// canonical form, to native fields. In the starter cert is the authority and
-// keyCert the client's certificate.
-var starterNames = []struct{ property, field, shown string }{
-	{"endpoints", "etcd.endpoints", "endpoints"},
-	{"endpoint", "etcd.endpoints", "endpoint"},
-	{"cert", "etcd.ca", "cert"},
-	{"keycert", "etcd.cert", "keyCert"},
-	{"keyfile", "etcd.key", "keyFile"},
-	{"servername", "etcd.serverName", "serverName"},
-	{"username", "etcd.username", "username"},
-	{"password", "etcd.password", "password"},
-	{"dialtimeout", "etcd.dialTimeout", "dialTimeout"},
-	{"keepalivetime", "etcd.keepAliveTime", "keepAliveTime"},
-	{"keepalivetimeout", "etcd.keepAliveTimeout", "keepAliveTimeout"},
-	{"proxy", "etcd.proxy", "proxy"},
+// starterNames maps the properties of the Java starter and their kin to native
+// fields. In the starter cert is the authority and keyCert the client's
+// certificate.
+func starterNames() []mapping {
+	return []mapping{
+		{"endpoints", "etcd.endpoints", "endpoints"},
+		{"endpoint", "etcd.endpoints", "endpoint"},
+		{"cert", "etcd.ca", "cert"},
+		{"keycert", "etcd.cert", "keyCert"},
+		{"keyfile", "etcd.key", "keyFile"},
+		{"servername", "etcd.serverName", "serverName"},
+		{"username", "etcd.username", "username"},
+		{"password", "etcd.password", "password"},
+		{"dialtimeout", "etcd.dialTimeout", "dialTimeout"},
+		{"keepalivetime", "etcd.keepAliveTime", "keepAliveTime"},
+		{"keepalivetimeout", "etcd.keepAliveTimeout", "keepAliveTimeout"},
+		{"proxy", "etcd.proxy", "proxy"},
+	}
 }
+
+// mapping is one property, in canonical form and as Spring's documentation
+// writes it, and the native field that it sets.
+type mapping struct{ property, field, shown string }
 
 // springNames maps Spring Boot's own properties. Of two for one field the later
 // wins.
-var springNames = []struct{ property, field, shown string }{
-	{"spring.datasource.hikari.jdbcurl", "sql.dsn", "spring.datasource.hikari.jdbc-url"},
-	{"spring.datasource.hikari.username", "sql.username", "spring.datasource.hikari.username"},
-	{"spring.datasource.hikari.password", "sql.password", "spring.datasource.hikari.password"},
-	{"spring.datasource.url", "sql.dsn", "spring.datasource.url"},
-	{"spring.datasource.username", "sql.username", "spring.datasource.username"},
-	{"spring.datasource.password", "sql.password", "spring.datasource.password"},
-	{"spring.datasource.hikari.maximumpoolsize", "sql.maxOpenConns", "spring.datasource.hikari.maximum-pool-size"},
-	{"spring.datasource.hikari.maxlifetime", "sql.connMaxLifetime", "spring.datasource.hikari.max-lifetime"},
-	{"spring.datasource.hikari.idletimeout", "sql.connMaxIdleTime", "spring.datasource.hikari.idle-timeout"},
+func springNames() []mapping {
+	return []mapping{
+		{"spring.datasource.hikari.jdbcurl", "sql.dsn", "spring.datasource.hikari.jdbc-url"},
+		{"spring.datasource.hikari.username", "sql.username", "spring.datasource.hikari.username"},
+		{"spring.datasource.hikari.password", "sql.password", "spring.datasource.hikari.password"},
+		{"spring.datasource.url", "sql.dsn", "spring.datasource.url"},
+		{"spring.datasource.username", "sql.username", "spring.datasource.username"},
+		{"spring.datasource.password", "sql.password", "spring.datasource.password"},
+		{"spring.datasource.hikari.maximumpoolsize", "sql.maxOpenConns", "spring.datasource.hikari.maximum-pool-size"},
+		{"spring.datasource.hikari.maxlifetime", "sql.connMaxLifetime", "spring.datasource.hikari.max-lifetime"},
+		{"spring.datasource.hikari.idletimeout", "sql.connMaxIdleTime", "spring.datasource.hikari.idle-timeout"},
+	}
 }
 
 // spring reads the parts of an application.yaml that concern the drivers and
@@ -62,11 +70,11 @@ func (l *loader) spring(docs []*yaml.Node, fields []field) {
 		set[f.name] = f
 	}
 	if prefix, ok := s.starterPrefix(); ok {
-		for _, n := range starterNames {
+		for _, n := range starterNames() {
 			s.assign(prefix+"."+n.property, set[n.field], prefix+"."+n.shown)
 		}
 	}
-	for _, n := range springNames {
+	for _, n := range springNames() {
 		s.assign(n.property, set[n.field], n.shown)
 	}
 	if l.conf.SQL.DSN == "" && l.env.vars[set["sql.dsn"].env()] == "" {
@@ -206,12 +214,12 @@ func (s *springFile) overridden(name string) bool {
 		if s.env.vars[f.env()] == "" {
 			continue
 		}
-		for _, n := range springNames {
+		for _, n := range springNames() {
 			if n.property == name && n.field == f.name {
 				return true
 			}
 		}
-		for _, n := range starterNames {
+		for _, n := range starterNames() {
 			if strings.HasSuffix(name, ".etcd."+n.property) && n.field == f.name {
 				return true
 			}

@@ -1,6 +1,7 @@
 package drivers
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -85,11 +86,12 @@ func TestParse_SpringPlaceholders(t *testing.T) {
 		"${NONE:${LOS}}": "without a default: LOS",
 		"${bomb.9}":      "too many placeholders",
 	} {
-		text := springEtcd + "loop.a: ${loop.b}\nloop.b: ${loop.a}\nbomb.0: x\nleopold.etcd.serverName: '" + written + "'\n"
+		var b strings.Builder
+		b.WriteString(springEtcd + "loop.a: ${loop.b}\nloop.b: ${loop.a}\nbomb.0: x\nleopold.etcd.serverName: '" + written + "'\n")
 		for i := range 9 {
-			next := string(rune('0' + i))
-			text += "bomb." + string(rune('1'+i)) + ": " + strings.Repeat("${bomb."+next+"}", 10) + "\n"
+			fmt.Fprintf(&b, "bomb.%d: %s\n", i+1, strings.Repeat(fmt.Sprintf("${bomb.%d}", i), 10))
 		}
+		text := b.String()
 		wantProblems(t, text, env, "leopold.etcd.serverName: has ")
 		wantProblems(t, text, env, want)
 	}

@@ -2,6 +2,7 @@ package drivers
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -83,11 +84,12 @@ func (f *flattener) mapping(prefix string, n *yaml.Node, depth int) {
 		case yaml.MappingNode:
 			f.mapping(prefix, merged, depth+1)
 		case yaml.SequenceNode: // the first one wins
-			for j := len(merged.Content) - 1; j >= 0; j-- {
-				if m := deref(merged.Content[j]); m.Kind == yaml.MappingNode {
+			for _, item := range slices.Backward(merged.Content) {
+				if m := deref(item); m.Kind == yaml.MappingNode {
 					f.mapping(prefix, m, depth+1)
 				}
 			}
+		default: // nothing to merge
 		}
 	}
 	seen := map[string]bool{}
@@ -129,6 +131,7 @@ func (f *flattener) value(name string, line int, n *yaml.Node, depth int) {
 		}
 	case yaml.ScalarNode:
 		p.text = scalarText(n)
+	default: // a property without a value
 	}
 	f.out[canonical(name)] = p
 }

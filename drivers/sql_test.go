@@ -10,8 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/holdfast/drivers"
 	"gorm.io/gorm"
+
+	"github.com/holdfast-go/holdfast/drivers"
 )
 
 func openSQLite(t *testing.T, c drivers.SQLConfig) *gorm.DB {
@@ -195,11 +196,13 @@ func TestOpenSQL_Fails(t *testing.T) {
 		"PostgresMalformed": {t.Context(), drivers.SQLConfig{DSN: "postgres://u:" + secret + "/x:y@h/d"}, drivers.ErrInvalid, "sql.dsn"},
 		"MySQLMalformed":    {t.Context(), drivers.SQLConfig{Dialect: "mysql", DSN: "u:" + secret + "@tcp(h"}, drivers.ErrInvalid, "sql.dsn"},
 		"NothingListens": {
-			t.Context(), drivers.SQLConfig{DSN: "postgres://u:" + secret + "@127.0.0.1:1/d"},
+			t.Context(),
+			drivers.SQLConfig{DSN: "postgres://u:" + secret + "@127.0.0.1:1/d"},
 			drivers.ErrUnavailable, "postgres://127.0.0.1:1/d",
 		},
 		"NothingListensMySQL": {
-			t.Context(), drivers.SQLConfig{DSN: "u:" + secret + "@tcp(127.0.0.1:1)/d"},
+			t.Context(),
+			drivers.SQLConfig{DSN: "u:" + secret + "@tcp(127.0.0.1:1)/d"},
 			drivers.ErrUnavailable, "mysql://127.0.0.1:1/d",
 		},
 		"FolderAbsent": {t.Context(), drivers.SQLConfig{DSN: "sqlite:/nowhere/at/all/x.db"}, drivers.ErrUnavailable, "sqlite:/nowhere/at/all/x.db"},

@@ -6,10 +6,11 @@ import (
 	"net/url"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 )
 
-// sqliteDefaults is what every connection to SQLite gets unless the DSN says
+// sqliteDefaults gives what every connection to SQLite gets unless the DSN says
 // otherwise, with the other spellings of each parameter.
 //
 // WAL lets readers go on beside the one writer. The busy timeout makes that
@@ -18,17 +19,21 @@ import (
 // when another wrote in between, whatever the timeout. FULL keeps what was
 // acknowledged over a power failure. Times are written in UTC in a form that
 // sorts as text; the driver's own form does not.
-var sqliteDefaults = []struct {
+func sqliteDefaults() []sqliteDefault {
+	return []sqliteDefault{
+		{"_journal_mode", "WAL", "journal_mode", []string{"_journal"}},
+		{"_busy_timeout", "10000", "busy_timeout", []string{"_timeout"}},
+		{"_synchronous", "FULL", "synchronous", []string{"_sync"}},
+		{"_foreign_keys", "1", "foreign_keys", []string{"_fk"}},
+		{"_txlock", "immediate", "", nil},
+		{"_time_format", "sqlite", "", []string{"_time_integer_format"}},
+		{"_timezone", "UTC", "", nil},
+	}
+}
+
+type sqliteDefault struct {
 	name, value, pragma string
 	aliases             []string
-}{
-	{"_journal_mode", "WAL", "journal_mode", []string{"_journal"}},
-	{"_busy_timeout", "10000", "busy_timeout", []string{"_timeout"}},
-	{"_synchronous", "FULL", "synchronous", []string{"_sync"}},
-	{"_foreign_keys", "1", "foreign_keys", []string{"_fk"}},
-	{"_txlock", "immediate", "", nil},
-	{"_time_format", "sqlite", "", []string{"_time_integer_format"}},
-	{"_timezone", "UTC", "", nil},
 }
 
 var driveLetter = regexp.MustCompile(`^[A-Za-z]:[\\/]`)
@@ -56,7 +61,7 @@ func resolveSQLite(dsn string) (sqlTarget, error) {
 		return sqlTarget{}, errors.New("the parameters of the SQLite file are not a query string")
 	}
 	memory := path == ":memory:" || params.Get("mode") == "memory"
-	for _, d := range sqliteDefaults {
+	for _, d := range sqliteDefaults() {
 		if sqliteHas(params, d.name, d.pragma, d.aliases) {
 			continue
 		}
@@ -86,12 +91,9 @@ func sqliteHas(params url.Values, name, pragma string, aliases []string) bool {
 			return true
 		}
 	}
-	for _, p := range params["_pragma"] {
-		if pragma != "" && strings.HasPrefix(strings.ToLower(strings.TrimSpace(p)), pragma) {
-			return true
-		}
-	}
-	return false
+	return pragma != "" && slices.ContainsFunc(params["_pragma"], func(p string) bool {
+		return strings.HasPrefix(strings.ToLower(strings.TrimSpace(p)), pragma)
+	})
 }
 
 // sqlitePath makes a path fit for a file: URI, where ?, # and % mean something

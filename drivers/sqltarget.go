@@ -1,6 +1,7 @@
 package drivers
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -125,7 +126,7 @@ func dialectOf(dsn string) string {
 func (c SQLConfig) resolvePostgres(dsn string) (sqlTarget, error) {
 	cfg, err := pgx.ParseConfig(dsn)
 	if err != nil {
-		return sqlTarget{}, fmt.Errorf("%s", badPostgres)
+		return sqlTarget{}, errors.New(badPostgres)
 	}
 	if c.Username != "" {
 		cfg.User = c.Username
@@ -155,7 +156,7 @@ func (c SQLConfig) resolveMySQL(dsn string) (sqlTarget, error) {
 	}
 	cfg, err := mysql.ParseDSN(dsn)
 	if err != nil {
-		return sqlTarget{}, fmt.Errorf("%s", badMySQL)
+		return sqlTarget{}, errors.New(badMySQL)
 	}
 	if c.Username != "" {
 		cfg.User = c.Username
@@ -182,7 +183,7 @@ func (c SQLConfig) resolveMySQL(dsn string) (sqlTarget, error) {
 func fromMySQLURL(dsn string) (string, error) {
 	u, err := url.Parse(dsn)
 	if err != nil || u.Host == "" {
-		return "", fmt.Errorf("%s", badMySQL)
+		return "", errors.New(badMySQL)
 	}
 	cfg := mysql.NewConfig()
 	cfg.Net = "tcp"

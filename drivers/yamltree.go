@@ -71,8 +71,7 @@ const badEscape = "a backslash in double quotes begins an escape; put a Windows 
 // the file.
 func syntaxError(err error, bad *problems) {
 	line, text := 0, err.Error()
-	var at *yaml.LoadError
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*yaml.LoadError](err); ok {
 		line = at.Mark.Line
 	}
 	problem := "is not valid YAML"

@@ -6,10 +6,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/holdfast/drivers"
-	"github.com/holdfast-go/holdfast/internal/devserver"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/internal/devserver"
 )
 
 // Ensure that logging in works, that a refused login says so without the
@@ -39,6 +41,8 @@ func TestDriversAuthentication(t *testing.T) {
 	must(admin.UserGrantRole(ctx, "root", "root"))
 	must(admin.RoleAdd(ctx, "locks"))
 	must(admin.RoleGrantPermission(ctx, "locks", "holdfast/", clientv3.GetPrefixRangeEnd("holdfast/"), clientv3.PermissionType(clientv3.PermReadWrite)))
+	// With NoNamespace every lock name is a prefix of its own.
+	must(admin.RoleGrantPermission(ctx, "locks", "com.acme.Order/", clientv3.GetPrefixRangeEnd("com.acme.Order/"), clientv3.PermissionType(clientv3.PermReadWrite)))
 	must(admin.UserAdd(ctx, "orders", secret))
 	must(admin.UserGrantRole(ctx, "orders", "locks"))
 	must(admin.AuthEnable(ctx))
@@ -53,6 +57,22 @@ func TestDriversAuthentication(t *testing.T) {
 	}
 	if health, err := drivers.Check(ctx, cli); err != nil || len(health) != 1 || !health[0].Healthy() {
 		t.Errorf("%v %v", health, err)
+	}
+
+	for namespace, name := range map[string]string{"": "anything/at all", etcdlock.NoNamespace: "com.acme.Order"} {
+		locker, err := etcdlock.New(cli, &etcdlock.Options{Namespace: namespace})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lock, err := locker.Lock(ctx, name)
+		if err != nil {
+			t.Errorf("lock %q: %v", name, err)
+		} else if err := lock.Unlock(ctx); err != nil {
+			t.Errorf("unlock %q: %v", name, err)
+		}
+		if err := locker.Close(ctx); err != nil {
+			t.Error(err)
+		}
 	}
 
 	c.Password = secret + "wrong"

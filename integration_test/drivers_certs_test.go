@@ -24,7 +24,7 @@ type authority struct {
 	ca   string // path of its certificate
 }
 
-func newAuthority(t testing.TB, dir, name string) *authority {
+func newAuthority(t *testing.T, dir, name string) *authority {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -60,7 +60,7 @@ type leaf struct {
 }
 
 // issue writes a certificate, fit for servers and clients, and its key.
-func (a *authority) issue(t testing.TB, l leaf) (certFile, keyFile string) {
+func (a *authority) issue(t *testing.T, l leaf) (certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -98,7 +98,7 @@ func (a *authority) issue(t testing.TB, l leaf) (certFile, keyFile string) {
 	return certFile, keyFile
 }
 
-func writePEM(t testing.TB, path, kind string, der []byte) {
+func writePEM(t *testing.T, path, kind string, der []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
 		t.Fatal(err)

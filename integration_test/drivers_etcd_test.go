@@ -17,9 +17,10 @@ import (
 	"testing"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"github.com/holdfast-go/holdfast/drivers"
 	"github.com/holdfast-go/holdfast/internal/devserver"
-	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 // tlsEtcd is an etcd that demands client certificates, and what a client of it
@@ -160,7 +161,7 @@ func TestDriversOpenEtcd_Fails(t *testing.T) {
 		t.Parallel()
 		c := etcd.config
 		c.Endpoints = []string{"https://" + deadAddr(t), "https://" + deadAddr(t)}
-		err := wantOpenEtcdError(t, c, nil, "nothing listens there")
+		err := openEtcdError(t, c, nil, "nothing listens there")
 		if !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), c.Endpoints[1]) {
 			t.Error(err)
 		}
@@ -169,7 +170,7 @@ func TestDriversOpenEtcd_Fails(t *testing.T) {
 		t.Parallel()
 		c := etcd.config
 		c.Endpoints = []string{"https://" + silentAddr(t)}
-		err := wantOpenEtcdError(t, c, nil, "it does not answer")
+		err := openEtcdError(t, c, nil, "it does not answer")
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
@@ -234,10 +235,15 @@ func TestDriversOpenEtcd_Fails(t *testing.T) {
 	})
 }
 
-// wantOpenEtcdError opens with a limit of two seconds and checks what every
+func wantOpenEtcdError(t *testing.T, c drivers.EtcdConfig, cause any, words string) {
+	t.Helper()
+	_ = openEtcdError(t, c, cause, words)
+}
+
+// openEtcdError opens with a limit of two seconds and checks what every
 // failure must do: end in time, match ErrUnavailable, name the endpoint, hold a
 // typed cause and say why in words.
-func wantOpenEtcdError(t *testing.T, c drivers.EtcdConfig, cause any, words string) error {
+func openEtcdError(t *testing.T, c drivers.EtcdConfig, cause any, words string) error {
 	t.Helper()
 	c.DialTimeout = 2 * time.Second
 	cli, err := drivers.OpenEtcd(bounded(t, 30*time.Second), c)

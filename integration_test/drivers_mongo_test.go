@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/holdfast/drivers"
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/holdfast-go/holdfast/drivers"
 )
 
 func TestDriversOpenMongo(t *testing.T) {

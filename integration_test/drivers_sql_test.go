@@ -12,10 +12,11 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
-	"github.com/holdfast-go/holdfast/drivers"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
+
+	"github.com/holdfast-go/holdfast/drivers"
 )
 
 func driversOpenSQL(t *testing.T, c drivers.SQLConfig) *gorm.DB {
