@@ -88,7 +88,7 @@ func (m *Mongo) openFronts(uri string) error {
 	if err != nil {
 		return err
 	}
-	var s serializer
+	s := &serializer{target: u.Host}
 	if m.serial, err = openFront(anyPort, u.Host, s.serve); err != nil {
 		return err
 	}

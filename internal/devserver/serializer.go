@@ -24,7 +24,8 @@ const (
 // from: a command holds the turn from its first byte to the server until the
 // last byte of the reply.
 type serializer struct {
-	turn sync.Mutex
+	target string // the address of the server
+	turn   sync.Mutex
 }
 
 // serve carries commands from client to server until one of the two ends.
@@ -48,6 +49,12 @@ func (s *serializer) command(client, server net.Conn, req message) error {
 		s.turn.Lock()
 		defer s.turn.Unlock()
 	}
+	switch req.command() {
+	case "update":
+		return answer(client, req, s.update)
+	case "findAndModify", "findandmodify":
+		return answer(client, req, s.findAndModify)
+	}
 	if _, err := server.Write(req); err != nil {
 		return err
 	}
@@ -66,6 +73,15 @@ func (s *serializer) command(client, server net.Conn, req message) error {
 			return nil
 		}
 	}
+}
+
+func answer(client net.Conn, req message, do func(message) (message, error)) error {
+	reply, err := do(req)
+	if err != nil || req.moreToCome() {
+		return err
+	}
+	_, err = client.Write(reply)
+	return err
 }
 
 // message is one wire message, header included.

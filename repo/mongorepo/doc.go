@@ -20,10 +20,11 @@
 //
 // The key is _id, whatever the key field is called. A composite key is a
 // document in _id with its fields in the order of the struct; they are nowhere
-// else. An ObjectID or text key that is zero gets a new ObjectID before the
-// write, so that a write that is sent twice cannot insert twice. MongoDB
-// numbers nothing: an integer key must be set, or made by Options.NewID; an
-// integer key tagged `gorm:"autoIncrement:false"` may be zero.
+// else. An ObjectID key that is zero gets a new one before the write, so that a
+// write that is sent twice cannot insert twice. MongoDB numbers nothing: an
+// integer or text key must be set, or made by Options.NewID; an integer key
+// tagged `gorm:"autoIncrement:false"` may be zero. Options.HexIDs is for
+// collections of Spring Data, where text ids are ObjectIDs.
 //
 // # Saving
 //

@@ -19,7 +19,7 @@ func (r *Repository[T]) generates() bool {
 		return false
 	}
 	t := r.ent.Key[0].Type
-	return r.ent.AutoIncrement() || entity.IsObjectID(t) || t.Kind() == reflect.String || r.opts.NewID != nil && !isInt(t)
+	return r.ent.AutoIncrement() || entity.IsObjectID(t) || r.opts.HexIDs && t.Kind() == reflect.String || r.opts.NewID != nil && !isInt(t)
 }
 
 // assignKey gives e a key when it has none and its type wants one. A composite

@@ -14,16 +14,16 @@ type Options struct {
 	// NewID makes the key of an entity that is saved without one, for types
 	// with a single key that is not an assigned integer
 	// (`gorm:"autoIncrement:false"`). Its result must be what an id of the type
-	// may be. It is called before the write, with the context of the call, and
-	// may be called for an entity whose write then fails. By default ObjectID
-	// and text keys get a new ObjectID (its hex digits for text) and others
-	// must be set: MongoDB numbers nothing.
+	// may be, else saving is repo.ErrInvalid. It is called before the write,
+	// with the context of the call, also for an entity whose write then fails.
+	// By default ObjectID keys are made, and others must be set: MongoDB
+	// numbers nothing.
 	NewID func(ctx context.Context) (any, error)
 
-	// HexIDs stores text keys of 24 hex digits as ObjectIDs, which is what
-	// Spring Data does with String ids, and decodes ObjectIDs into text
-	// fields. By default text is stored as text. A change of this option does
-	// not change what is stored.
+	// HexIDs stores text keys of 24 hex digits as ObjectIDs, makes them for
+	// entities saved without one, and decodes ObjectIDs into text fields. It is
+	// what Spring Data does with String ids. By default text is stored as text
+	// and must be set. Turning it on does not change what is stored.
 	HexIDs bool
 
 	// BSON says how entities are encoded and decoded; it must be what the

@@ -1,0 +1,300 @@
+package devserver
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// FerretDB's update command differs from MongoDB's where a repository must be
+// able to count on it. It gives up at the first statement that fails and does
+// not say which; it reports a broken unique index as an internal error and
+// hangs up, unless the statement was inserting; and it keeps one of its 100
+// database connections for each statement until the command ends. So each
+// statement goes as a command of its own, and the answers are put together the
+// way MongoDB does it.
+
+const (
+	codeInternal     = 1
+	codeDuplicateKey = 11000
+)
+
+// update runs an update command statement by statement.
+func (s *serializer) update(req message) (message, error) {
+	cmd, err := req.document()
+	if err != nil {
+		return nil, err
+	}
+	head, statements, ordered, err := splitUpdate(cmd)
+	if err != nil {
+		return nil, err
+	}
+	line := &line{target: s.target}
+	defer line.close()
+	var n, modified int32
+	upserted, failed := bson.A{}, bson.A{}
+	for i, st := range statements {
+		res, err := line.run(append(slices.Clone(head), bson.E{Key: "updates", Value: bson.A{st}}))
+		if err != nil {
+			return nil, err
+		}
+		werr, isWriteError := res.writeError()
+		switch {
+		case isWriteError:
+			failed = append(failed, append(bson.D{{Key: "index", Value: int32(i)}}, werr...))
+		case res.OK != 1:
+			return res.reply(req), nil // it concerns the whole command
+		}
+		n += res.N
+		modified += res.NModified
+		for _, u := range res.Upserted {
+			upserted = append(upserted, bson.D{{Key: "index", Value: int32(i)}, {Key: "_id", Value: u.ID}})
+		}
+		if isWriteError && ordered {
+			break
+		}
+	}
+	doc := bson.D{{Key: "n", Value: n}, {Key: "nModified", Value: modified}}
+	if len(upserted) > 0 {
+		doc = append(doc, bson.E{Key: "upserted", Value: upserted})
+	}
+	if len(failed) > 0 {
+		doc = append(doc, bson.E{Key: "writeErrors", Value: failed})
+	}
+	return newMessage(append(doc, bson.E{Key: "ok", Value: 1.0}), req.id())
+}
+
+// findAndModify runs the command on a connection of its own and gives its
+// error the code that MongoDB has for it.
+func (s *serializer) findAndModify(req message) (message, error) {
+	cmd, err := req.document()
+	if err != nil {
+		return nil, err
+	}
+	line := &line{target: s.target}
+	defer line.close()
+	res, err := line.run(cmd)
+	if err != nil {
+		return nil, err
+	}
+	if werr, bad := res.writeError(); bad {
+		return newMessage(append(bson.D{{Key: "ok", Value: 0.0}}, werr...), req.id())
+	}
+	return res.reply(req), nil
+}
+
+// splitUpdate takes the statements out of an update command.
+func splitUpdate(cmd bson.D) (head bson.D, statements bson.A, ordered bool, err error) {
+	ordered = true
+	for _, el := range cmd {
+		switch el.Key {
+		case "updates":
+			list, ok := el.Value.(bson.A)
+			if !ok {
+				return nil, nil, false, fmt.Errorf("devserver: the updates of a command are a %T", el.Value)
+			}
+			statements = list
+			continue
+		case "ordered":
+			ordered, _ = el.Value.(bool)
+		}
+		head = append(head, el)
+	}
+	return head, statements, ordered, nil
+}
+
+// line is a connection to the server that is replaced when the server hangs
+// up, as it does after an internal error.
+type line struct {
+	target string
+	conn   net.Conn
+	lastID uint32
+}
+
+func (l *line) close() {
+	if l.conn != nil {
+		l.conn.Close()
+		l.conn = nil
+	}
+}
+
+func (l *line) run(cmd bson.D) (*result, error) {
+	if l.conn == nil {
+		c, err := net.Dial("tcp", l.target)
+		if err != nil {
+			return nil, err
+		}
+		l.conn = c
+	}
+	l.lastID++
+	req, err := newMessage(cmd, 0)
+	if err != nil {
+		return nil, err
+	}
+	binary.LittleEndian.PutUint32(req[4:], l.lastID)
+	if _, err := l.conn.Write(req); err != nil {
+		return nil, err
+	}
+	reply, err := readMessage(l.conn)
+	if err != nil {
+		return nil, err
+	}
+	res := &result{raw: reply}
+	body, err := reply.body()
+	if err != nil {
+		return nil, err
+	}
+	if err := bson.Unmarshal(body, res); err != nil {
+		return nil, err
+	}
+	if res.OK != 1 {
+		l.close()
+	}
+	return res, nil
+}
+
+// result is what the server says of one statement.
+type result struct {
+	N         int32 `bson:"n"`
+	NModified int32 `bson:"nModified"`
+	Upserted  []struct {
+		ID bson.RawValue `bson:"_id"`
+	} `bson:"upserted"`
+	WriteErrors []struct {
+		Code    int32  `bson:"code"`
+		Message string `bson:"errmsg"`
+	} `bson:"writeErrors"`
+	OK      float64 `bson:"ok"`
+	Code    int32   `bson:"code"`
+	Message string  `bson:"errmsg"`
+
+	raw message
+}
+
+// writeError returns the code and the text where the statement, and not the
+// command, is at fault.
+func (r *result) writeError() (bson.D, bool) {
+	code, text := r.Code, r.Message
+	switch {
+	case len(r.WriteErrors) > 0:
+		code, text = r.WriteErrors[0].Code, r.WriteErrors[0].Message
+	case r.OK == 1:
+		return nil, false
+	case code == codeInternal && strings.Contains(text, "UNIQUE constraint failed"):
+		code, text = codeDuplicateKey, "E11000 duplicate key error: "+text
+	case code != codeDuplicateKey:
+		return nil, false
+	}
+	return bson.D{{Key: "code", Value: code}, {Key: "errmsg", Value: text}}, true
+}
+
+// reply passes the server's answer on as the answer to req.
+func (r *result) reply(req message) message {
+	binary.LittleEndian.PutUint32(r.raw[8:], req.id())
+	return r.raw
+}
+
+var errBadMessage = errors.New("devserver: a wire message that is not understood")
+
+// body returns the document of the section that every message has one of.
+func (m message) body() (bson.Raw, error) {
+	if !m.isMsg() || len(m) < headerLen+4+1+4 || m[headerLen+4] != 0 {
+		return nil, errBadMessage
+	}
+	n := binary.LittleEndian.Uint32(m[headerLen+5:])
+	if uint64(len(m)) < headerLen+5+uint64(n) {
+		return nil, errBadMessage
+	}
+	return bson.Raw(m[headerLen+5 : headerLen+5+int(n)]), nil
+}
+
+// document returns the whole command: the body, and the lists that drivers
+// send beside it.
+func (m message) document() (bson.D, error) {
+	body, err := m.body()
+	if err != nil {
+		return nil, err
+	}
+	elems, err := body.Elements()
+	if err != nil {
+		return nil, err
+	}
+	var doc bson.D
+	for _, el := range elems {
+		v := any(el.Value())
+		if arr, ok := el.Value().ArrayOK(); ok {
+			if v, err = listOf(arr); err != nil {
+				return nil, err
+			}
+		}
+		doc = append(doc, bson.E{Key: el.Key(), Value: v})
+	}
+	for rest := m[headerLen+5+len(body):]; len(rest) > 0; {
+		name, list, size, err := sequence(rest)
+		if err != nil {
+			return nil, err
+		}
+		doc = append(doc, bson.E{Key: name, Value: list})
+		rest = rest[size:]
+	}
+	return doc, nil
+}
+
+func listOf(arr bson.RawArray) (bson.A, error) {
+	values, err := arr.Values()
+	if err != nil {
+		return nil, err
+	}
+	list := make(bson.A, len(values))
+	for i, v := range values {
+		list[i] = v
+	}
+	return list, nil
+}
+
+// sequence reads one section of kind 1: its size, its name, its documents.
+func sequence(b []byte) (name string, list bson.A, size int, err error) {
+	if len(b) < 6 || b[0] != 1 {
+		return "", nil, 0, errBadMessage
+	}
+	size = 1 + int(binary.LittleEndian.Uint32(b[1:]))
+	if size > len(b) || size < 6 {
+		return "", nil, 0, errBadMessage
+	}
+	text, docs, ok := strings.Cut(string(b[5:size]), "\x00")
+	if !ok {
+		return "", nil, 0, errBadMessage
+	}
+	for rest := []byte(docs); len(rest) > 0; {
+		if len(rest) < 4 {
+			return "", nil, 0, errBadMessage
+		}
+		n := int(binary.LittleEndian.Uint32(rest))
+		if n < 5 || n > len(rest) {
+			return "", nil, 0, errBadMessage
+		}
+		list = append(list, bson.Raw(rest[:n]))
+		rest = rest[n:]
+	}
+	return text, list, size, nil
+}
+
+func (m message) id() uint32 { return binary.LittleEndian.Uint32(m[4:]) }
+
+// newMessage makes a message of one document, as the answer to a request.
+func newMessage(doc bson.D, responseTo uint32) (message, error) {
+	body, err := bson.Marshal(doc)
+	if err != nil {
+		return nil, err
+	}
+	m := make(message, headerLen+5, headerLen+5+len(body))
+	binary.LittleEndian.PutUint32(m, uint32(headerLen+5+len(body)))
+	binary.LittleEndian.PutUint32(m[8:], responseTo)
+	binary.LittleEndian.PutUint32(m[12:], opMsg)
+	return append(m, body...), nil
+}
