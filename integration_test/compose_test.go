@@ -147,7 +147,7 @@ func makefileAddresses(t *testing.T) map[string]string {
 		env[string(m[1])] = string(m[3])
 	}
 	addresses := map[string]string{}
-	for _, e := range strings.Split(env["ETCD_ENDPOINTS"], ",") {
+	for e := range strings.SplitSeq(env["ETCD_ENDPOINTS"], ",") {
 		addresses[e] = "ETCD_ENDPOINTS"
 	}
 	for _, name := range []string{"POSTGRES_DSN", "MONGODB_URI"} {

@@ -15,14 +15,41 @@ import (
 const consumerProgram = `package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"gorm.io/gorm"
 )
 
+type Order struct {
+	ID    int64
+	Buyer string
+}
+
+func open(db *gorm.DB, cli *clientv3.Client) (repo.Repository[Order], error) {
+	inner, err := gormrepo.New[Order](db, nil)
+	if err != nil {
+		return nil, err
+	}
+	locker, err := etcdlock.New(cli, nil)
+	if err != nil {
+		return nil, err
+	}
+	return lockedrepo.New(inner, locker, nil)
+}
+
 func main() {
-	fmt.Println(repo.ErrNotFound, etcdlock.ErrHeld)
+	orders, err := open(nil, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(orders.Count(context.Background()))
 }
 `
 
@@ -66,7 +93,7 @@ replace %[1]s => %[2]q
 			t.Fatal(err)
 		}
 		// If these are missing, the test looks at the wrong thing.
-		for _, mod := range []string{"go.etcd.io/etcd/client/v3 "} {
+		for _, mod := range []string{"go.etcd.io/etcd/client/v3 ", "gorm.io/gorm "} {
 			if !bytes.Contains(text, []byte(mod)) {
 				t.Errorf("%s has no line of %s", name, mod)
 			}

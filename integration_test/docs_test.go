@@ -78,7 +78,7 @@ func isPublic(name string) bool {
 // functions, methods of exported types, constants, variables, methods of
 // interfaces and fields of structs. One comment above a group of constants or
 // variables counts for the group, and one above a field for the fields below it
-// that it names.
+// that it names. A type without any comment inside is explained by its own.
 func undocumented(d ast.Decl) []*ast.Ident {
 	switch d := d.(type) {
 	case *ast.FuncDecl:
@@ -121,8 +121,10 @@ func undocumentedMembers(typ ast.Expr) []*ast.Ident {
 		return nil
 	}
 	var missing []*ast.Ident
+	commented := false
 	above := "" // the last comment above a member
 	for _, m := range members.List {
+		commented = commented || m.Doc != nil || m.Comment != nil
 		if m.Doc != nil {
 			above = m.Doc.Text()
 		}
@@ -131,6 +133,9 @@ func undocumentedMembers(typ ast.Expr) []*ast.Ident {
 				missing = append(missing, n)
 			}
 		}
+	}
+	if !commented {
+		return nil
 	}
 	return missing
 }
@@ -158,7 +163,7 @@ func exportedReceiver(d *ast.FuncDecl) bool {
 }
 
 var (
-	goBlock   = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
+	goBlock   = regexp.MustCompile("(?s)\n```go\n(.*?\n)```\n")
 	mdLink    = regexp.MustCompile(`\]\(([^)#\s]+)(?:#[^)]*)?\)`)
 	mdCommand = regexp.MustCompile(`(?m)^(?:\$ )?(go (?:run|test) \S+)`)
 )
@@ -167,8 +172,7 @@ var (
 // the repository, where the compiler and the tests see it.
 func TestREADMECode(t *testing.T) {
 	t.Parallel()
-	text := markdown(t, "README.md")
-	blocks := goBlock.FindAllStringSubmatch(text, -1)
+	blocks := goBlock.FindAllStringSubmatch(markdown(t, "README.md"), -1)
 	if len(blocks) == 0 {
 		t.Fatal("README.md shows no Go code")
 	}

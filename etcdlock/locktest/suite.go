@@ -4,6 +4,7 @@ import "testing"
 
 // Case is one thing that a lock does.
 type Case struct {
+	// Name is that of the subtest.
 	Name string
 	// Run tests it on a new Harness. It may end the calling goroutine, as a
 	// test does.

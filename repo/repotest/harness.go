@@ -13,8 +13,11 @@ import (
 //
 // Items is required. What is nil is skipped, with the reason in the test log.
 type Harness struct {
+	// Features says which of the tests apply.
 	Features Features
 
+	// Items, Autos, Pairs, Assigned, Plain, Coded, Told, Marked, Stamped and
+	// Unmarked make a repository of the type in their signature.
 	Items    func(t *testing.T) repo.Repository[Item]
 	Autos    func(t *testing.T) repo.Repository[Auto]
 	Pairs    func(t *testing.T) repo.Repository[Pair]
