@@ -104,7 +104,11 @@ func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *lea
 	parts := make([]part, 0, len(r.names))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	var unhook []func() bool
 	defer func() {
+		for _, f := range unhook {
+			f()
+		}
 		if err == nil {
 			return
 		}
@@ -144,7 +148,7 @@ func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *lea
 			return parts, err
 		}
 		parts = append(parts, part{hold: h})
-		defer context.AfterFunc(h.e.ctx, func() { cancel(context.Cause(h.e.ctx)) })()
+		unhook = append(unhook, context.AfterFunc(h.e.ctx, func() { cancel(context.Cause(h.e.ctx)) }))
 	}
 	return parts, nil
 }

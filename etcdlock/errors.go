@@ -84,8 +84,7 @@ func (l *Locker) final(err error) bool {
 // code returns the gRPC code that err carries, whichever way etcd's client
 // has wrapped it.
 func code(err error) codes.Code {
-	var ee rpctypes.EtcdError
-	if errors.As(err, &ee) {
+	if ee, ok := errors.AsType[rpctypes.EtcdError](err); ok {
 		return ee.Code()
 	}
 	return status.Code(err)

@@ -7,32 +7,37 @@ import (
 	"log"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/etcdlock/locktest"
-	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 // One Locker for the process, on a client that is closed after it.
 func ExampleNew() {
-	client, err := clientv3.New(clientv3.Config{Endpoints: []string{"127.0.0.1:2379"}})
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer client.Close()
-	locker, err := etcdlock.New(client, &etcdlock.Options{
-		TTL:     10 * time.Second,
-		Service: "billing",
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := locker.Close(ctx); err != nil {
-			log.Print(err)
+	run := func() (err error) {
+		client, err := clientv3.New(clientv3.Config{Endpoints: []string{"127.0.0.1:2379"}})
+		if err != nil {
+			return err
 		}
-	}()
+		defer func() { err = errors.Join(err, client.Close()) }()
+		locker, err := etcdlock.New(client, &etcdlock.Options{
+			TTL:     10 * time.Second,
+			Service: "billing",
+		})
+		if err != nil {
+			return err
+		}
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			defer cancel()
+			err = errors.Join(err, locker.Close(ctx))
+		}()
+		// Hand the locker to everything that takes locks.
+		return nil
+	}
+	fmt.Println(run())
+	// Output: <nil>
 }
 
 // twoProcesses returns Lockers on an etcd in memory.
@@ -76,7 +81,8 @@ func ExampleLocker_Lock() {
 
 	held, err := first.Lock(ctx, "order")
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 	defer cancel()
@@ -84,15 +90,18 @@ func ExampleLocker_Lock() {
 	fmt.Println("busy:", errors.Is(err, etcdlock.ErrTimeout))
 
 	if err := held.Unlock(ctx); err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	next, err := second.Lock(ctx, "order")
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	fmt.Println("a greater token:", next.Token() > held.Token())
 	if err := next.Unlock(ctx); err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	// Output:
 	// busy: true
@@ -106,13 +115,15 @@ func ExampleLocker_TryLock() {
 
 	held, err := first.TryLock(ctx, "nightly-report")
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	if _, err := second.TryLock(ctx, "nightly-report"); errors.Is(err, etcdlock.ErrHeld) {
 		fmt.Println("another process writes the report")
 	}
 	if err := held.Unlock(ctx); err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	// Output: another process writes the report
 }
@@ -125,13 +136,15 @@ func ExampleLocker_Lock_several() {
 
 	transfer, err := locker.Lock(ctx, "account/7", "account/3")
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	three, _ := transfer.TokenOf("account/3")
 	seven, _ := transfer.TokenOf("account/7")
 	fmt.Println("taken in sorted order:", three < seven)
 	if err := transfer.Unlock(ctx); err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	// Output: taken in sorted order: true
 }
@@ -164,17 +177,20 @@ func ExampleLocker_Holders() {
 
 	held, err := first.Lock(ctx, "order")
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	holders, err := second.Holders(ctx, "order")
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	for _, h := range holders {
 		fmt.Println(h.Name, h.Service, h.Waiting)
 	}
 	if err := held.Unlock(ctx); err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	// Output: order first false
 }
@@ -186,7 +202,8 @@ func ExampleLocker_LockFor() {
 
 	lock, err := locker.LockFor(context.Background(), 2*time.Second, "maintenance")
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	<-lock.Context().Done()
 	fmt.Println("over:", errors.Is(context.Cause(lock.Context()), etcdlock.ErrLost))

@@ -54,5 +54,5 @@ type backoff struct{ next time.Duration }
 // wait pauses and reports whether ctx is still going on.
 func (b *backoff) wait(ctx context.Context) bool {
 	b.next = min(max(2*b.next, 20*time.Millisecond), time.Second)
-	return pause(ctx, b.next/2+rand.N(b.next/2+1))
+	return pause(ctx, b.next/2+rand.N(b.next/2+1)) //nolint:gosec // jitter need not be secret
 }

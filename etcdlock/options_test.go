@@ -6,8 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/holdfast/etcdlock"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
 )
 
 func TestNew_ChecksItsArguments(t *testing.T) {

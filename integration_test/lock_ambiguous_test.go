@@ -8,10 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/holdfast/etcdlock"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
 )
 
 var errReplyLost = status.Error(codes.Unavailable, "the reply is lost")

@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/holdfast/etcdlock"
 	"go.etcd.io/etcd/client/v3/concurrency"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
 )
 
 // Two goroutines of one process exclude each other.

@@ -8,11 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/holdfast/etcdlock"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
 )
 
 // fleet is a set of Lockers, each on a client of its own as in processes of

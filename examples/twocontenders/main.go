@@ -12,9 +12,10 @@ import (
 	"os/signal"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/internal/devserver"
-	"golang.org/x/sync/errgroup"
 )
 
 func main() {
