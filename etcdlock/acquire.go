@@ -43,6 +43,9 @@ func (l *Locker) lock(ctx context.Context, r request) (*Lock, error) {
 			return nil, invalid(r.String(), "a fixed term cannot be nested in a hold of the same name")
 		}
 	}
+	if ctx.Err() != nil && held.over() {
+		return nil, fmt.Errorf("etcdlock: %s: %w: the hold that the context carries has ended: %w", &r, ErrLost, contextError(ctx))
+	}
 	if ctx.Err() != nil {
 		return nil, l.explain(ctx, &r, ctx.Err())
 	}

@@ -37,7 +37,7 @@ func (l *Locker) takeFixed(ctx context.Context, r *request, held *held) ([]part,
 		}
 		if s != nil {
 			s.cancel(err)
-			l.spawn(func() { _ = s.revoke() })
+			s.retire()
 		}
 		if errors.Is(err, ErrInvalid) || errors.Is(err, ErrLost) || errors.Is(err, ErrOrder) || l.final(err) {
 			return nil, nil, err

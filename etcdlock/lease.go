@@ -184,6 +184,14 @@ func (s *lease) revoke() error {
 	}
 }
 
+// retire revokes a lease that has ended, without waiting for it. What may be
+// left of it would keep others waiting until it runs out.
+func (s *lease) retire() {
+	if !s.l.spawn(func() { _ = s.revoke() }) {
+		_ = s.revoke()
+	}
+}
+
 // pause waits for d and reports whether ctx is still going on.
 func pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {

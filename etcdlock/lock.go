@@ -177,8 +177,8 @@ func (k *Lock) TokenOf(name string) (int64, bool) {
 //
 // Errors: ErrLost if the lock was lost before (what was done under it may have
 // overlapped with another holder), ErrClosed if Close took it away,
-// ErrUnavailable if etcd did not confirm before the lease ended, or those of
-// ctx when it ended first.
+// ErrUnavailable if etcd did not confirm before the lease ended; those of ctx
+// when it ended first, with ErrUnavailable if etcd does not answer.
 func (k *Lock) Unlock(ctx context.Context) error {
 	if ctx == nil {
 		return invalid("unlocking", "nil context")
@@ -193,8 +193,11 @@ func (k *Lock) Unlock(ctx context.Context) error {
 	case <-k.released:
 		return k.err
 	case <-ctx.Done():
-		return fmt.Errorf("etcdlock: unlocking, which goes on in the background: %w", contextError(ctx))
 	}
+	if silent := k.l.health.cause(); silent != nil {
+		return fmt.Errorf("etcdlock: unlocking, which goes on in the background: %w: %w: %w", ErrUnavailable, contextError(ctx), silent)
+	}
+	return fmt.Errorf("etcdlock: unlocking, which goes on in the background: %w", contextError(ctx))
 }
 
 // giveBack ends the contexts, then has the keys removed.

@@ -35,6 +35,18 @@ func (h *held) find(name string) (_ *hold, known bool) {
 	return nil, known
 }
 
+// over reports whether a hold in the context has ended.
+func (h *held) over() bool {
+	for ; h != nil; h = h.outer {
+		for _, p := range h.parts {
+			if !p.hold.live() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // sortsAfter reports whether a live hold has a name that sorts after name.
 func (h *held) sortsAfter(name string) bool {
 	for ; h != nil; h = h.outer {

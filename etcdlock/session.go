@@ -84,7 +84,7 @@ func (l *Locker) keepSession() {
 			return
 		}
 		s.publish(nil, nil)
-		l.spawn(func() { _ = cur.revoke() })
+		cur.retire()
 		if l.now() < cur.born+cur.ttl/3 { // an operator or a sick cluster keeps ending it
 			pace.wait(l.base)
 		} else {
@@ -106,7 +106,7 @@ func (l *Locker) openSession() (*lease, error) {
 	})
 	if err != nil {
 		s.cancel(err)
-		l.spawn(func() { _ = s.revoke() })
+		s.retire()
 		return nil, fmt.Errorf("writing %s: %w", sentinel, err)
 	}
 	l.spawn(s.expire)

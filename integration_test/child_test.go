@@ -25,7 +25,7 @@ func runChild() {
 
 // childCommand returns a command that runs this binary as the program what.
 // It is killed when ctx ends.
-func childCommand(ctx context.Context, t testing.TB, what string, args ...string) *exec.Cmd {
+func childCommand(ctx context.Context, t *testing.T, what string, args ...string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {

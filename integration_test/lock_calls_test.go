@@ -38,7 +38,7 @@ func TestLockCalls_RefusedWithoutIO(t *testing.T) {
 		call call
 		want []error
 	}{
-		"nil context":        {lock(nil, "n"), []error{etcdlock.ErrInvalid}}, //nolint:staticcheck // that is the point
+		"nil context":        {lock(nil, "n"), []error{etcdlock.ErrInvalid}},
 		"no names":           {lock(ctx), []error{etcdlock.ErrInvalid}},
 		"empty name":         {lock(ctx, "a", ""), []error{etcdlock.ErrInvalid}},
 		"name twice":         {lock(ctx, "a", "b", "a"), []error{etcdlock.ErrInvalid}},
@@ -128,7 +128,7 @@ func TestLockCalls_Do(t *testing.T) {
 	err := l.Do(caller, "n", func(ctx context.Context) error {
 		cancel(why)
 		await(bounded(t, 30*time.Second), t, ctx.Done(), "the work's context to end with the caller's")
-		if context.Cause(ctx) != why {
+		if !errors.Is(context.Cause(ctx), why) {
 			t.Errorf("the work's context ended with %v", context.Cause(ctx))
 		}
 		f.awaitQueue(bounded(t, 30*time.Second), "n", 1) // held until the work has returned

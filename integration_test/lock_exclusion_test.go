@@ -219,12 +219,13 @@ func TestLock_NamesDoNotCollide(t *testing.T) {
 	f := newFleet(t, etcdEndpoints(t))
 	l := f.locker(nil)
 	names := []string{"a", "a/b", "a/", "/a", "a/b/c", "ab", "a%2Fb", "%", ".", ".session", "ä", "a b", "\x00"}
+	var held []*etcdlock.Lock
 	for _, name := range names {
 		k, err := f.locker(nil).TryLock(ctx, name)
 		if err != nil {
 			t.Fatalf("%q: %v", name, err)
 		}
-		defer mustUnlock(ctx, t, k)
+		held = append(held, k)
 	}
 	holders, err := l.List(ctx)
 	if err != nil {
@@ -236,5 +237,8 @@ func TestLock_NamesDoNotCollide(t *testing.T) {
 	}
 	if want := sorted(names); strings.Join(listed, "|") != strings.Join(want, "|") {
 		t.Errorf("listed %q, want %q", listed, want)
+	}
+	for _, k := range held {
+		mustUnlock(ctx, t, k)
 	}
 }

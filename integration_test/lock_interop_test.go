@@ -61,7 +61,7 @@ func (s service) lock(ctx context.Context, name string) (func() error, error) {
 // etcdctl is the real etcdctl lock, as a process of its own that holds the
 // lock while a command runs. The command reads its standard input to the end.
 type etcdctl struct {
-	t         testing.TB
+	t         *testing.T
 	endpoints []string
 }
 

@@ -23,6 +23,21 @@ func wantLost(ctx context.Context, t *testing.T, k *etcdlock.Lock) {
 	}
 }
 
+// A hold outlives its TTL: the lease is renewed, and the hold does not end
+// while it is held.
+func TestLockLoss_NotWhileRenewed(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, 30*time.Second)
+	f := newFleet(t, etcdEndpoints(t))
+	k := mustLock(ctx, t, f.locker(&etcdlock.Options{TTL: 2 * time.Second}), "n")
+	select {
+	case <-k.Context().Done():
+		t.Errorf("the hold ended: %v", context.Cause(k.Context()))
+	case <-time.After(6 * time.Second):
+	}
+	mustUnlock(ctx, t, k)
+}
+
 // A revoked lease ends every hold on it, without waiting for a keepalive, and
 // the Locker goes on with a new one.
 func TestLockLoss_LeaseRevoked(t *testing.T) {

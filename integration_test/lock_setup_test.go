@@ -19,7 +19,7 @@ import (
 // fleet is a set of Lockers, each on a client of its own as in processes of
 // their own, in a namespace that only the test uses.
 type fleet struct {
-	t         testing.TB
+	t         *testing.T
 	endpoints []string
 	namespace string
 	cli       *clientv3.Client // looks from outside
@@ -27,7 +27,7 @@ type fleet struct {
 
 // newFleet also checks, when the test is over and its Lockers are closed, that
 // nothing of them stays in etcd.
-func newFleet(t testing.TB, endpoints []string) *fleet {
+func newFleet(t *testing.T, endpoints []string) *fleet {
 	t.Helper()
 	f := &fleet{t: t, endpoints: endpoints, namespace: uniqueName("test-") + "/", cli: newEtcdClient(t, endpoints)}
 	t.Cleanup(func() {
@@ -75,7 +75,7 @@ func (f *fleet) awaitQueue(ctx context.Context, name string, n int) []string {
 
 // awaitQueue waits until exactly n keys have the prefix, and returns them,
 // oldest first. It looks whenever one of them changes.
-func awaitQueue(ctx context.Context, t testing.TB, cli *clientv3.Client, prefix string, n int) []string {
+func awaitQueue(ctx context.Context, t *testing.T, cli *clientv3.Client, prefix string, n int) []string {
 	t.Helper()
 	wctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -103,7 +103,7 @@ func awaitQueue(ctx context.Context, t testing.TB, cli *clientv3.Client, prefix 
 }
 
 // revision returns etcd's current revision: it grows with every write.
-func revision(ctx context.Context, t testing.TB, cli *clientv3.Client) int64 {
+func revision(ctx context.Context, t *testing.T, cli *clientv3.Client) int64 {
 	t.Helper()
 	resp, err := cli.Get(ctx, "no such key")
 	if err != nil {
@@ -112,7 +112,7 @@ func revision(ctx context.Context, t testing.TB, cli *clientv3.Client) int64 {
 	return resp.Header.Revision
 }
 
-func mustLock(ctx context.Context, t testing.TB, l *etcdlock.Locker, names ...string) *etcdlock.Lock {
+func mustLock(ctx context.Context, t *testing.T, l *etcdlock.Locker, names ...string) *etcdlock.Lock {
 	t.Helper()
 	k, err := l.Lock(ctx, names...)
 	if err != nil {
@@ -121,7 +121,7 @@ func mustLock(ctx context.Context, t testing.TB, l *etcdlock.Locker, names ...st
 	return k
 }
 
-func mustUnlock(ctx context.Context, t testing.TB, k *etcdlock.Lock) {
+func mustUnlock(ctx context.Context, t *testing.T, k *etcdlock.Lock) {
 	t.Helper()
 	if err := k.Unlock(ctx); err != nil {
 		t.Fatal(err)
@@ -145,13 +145,13 @@ func goLock(lock func() (*etcdlock.Lock, error)) *attempt {
 }
 
 // wait returns what the call returned.
-func (a *attempt) wait(ctx context.Context, t testing.TB) (*etcdlock.Lock, error) {
+func (a *attempt) wait(ctx context.Context, t *testing.T) (*etcdlock.Lock, error) {
 	t.Helper()
 	await(ctx, t, a.done, "a call of Lock to return")
 	return a.lock, a.err
 }
 
-func await(ctx context.Context, t testing.TB, done <-chan struct{}, what string) {
+func await(ctx context.Context, t *testing.T, done <-chan struct{}, what string) {
 	t.Helper()
 	select {
 	case <-done:
@@ -183,7 +183,7 @@ func (i *interceptor) set(hook func(ctx context.Context, method string, req any,
 	i.hook.Store(&hook)
 }
 
-func (i *interceptor) client(t testing.TB, endpoints []string) *clientv3.Client {
+func (i *interceptor) client(t *testing.T, endpoints []string) *clientv3.Client {
 	t.Helper()
 	unary := func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 		i.count.Add(1)
@@ -211,7 +211,7 @@ func (i *interceptor) client(t testing.TB, endpoints []string) *clientv3.Client 
 }
 
 // leaseOf returns the lease of the holder of name.
-func leaseOf(ctx context.Context, t testing.TB, l *etcdlock.Locker, name string) clientv3.LeaseID {
+func leaseOf(ctx context.Context, t *testing.T, l *etcdlock.Locker, name string) clientv3.LeaseID {
 	t.Helper()
 	holders, err := l.Holders(ctx, name)
 	if err != nil || len(holders) == 0 {
