@@ -5,15 +5,17 @@ import (
 	"fmt"
 	"testing"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/etcdlock/locktest"
-	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 func TestLockConformance_Namespace(t *testing.T) {
 	t.Parallel()
 	endpoints := etcdEndpoints(t)
 	locktest.Run(t, func(t *testing.T) locktest.Harness {
+		t.Helper()
 		namespace := uniqueName("test-") + "/"
 		h := etcdHarness(t, endpoints, namespace, etcdlock.Options{Namespace: namespace})
 		h.Features = locktest.AllFeatures()
@@ -27,6 +29,7 @@ func TestLockConformance_NoNamespace(t *testing.T) {
 	// other test.
 	endpoints := ownEtcd(t).Endpoints()
 	locktest.Run(t, func(t *testing.T) locktest.Harness {
+		t.Helper()
 		h := etcdHarness(t, endpoints, "", etcdlock.Options{Namespace: etcdlock.NoNamespace})
 		h.Features = locktest.AllFeatures()
 		h.Features.AnyName = false // a name with a slash is refused

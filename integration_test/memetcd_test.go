@@ -3,15 +3,17 @@ package integration_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/holdfast/internal/memetcd"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"pgregory.net/rapid"
+
+	"github.com/holdfast-go/holdfast/internal/memetcd"
 )
 
 // TestMemetcdAnswersLikeEtcd runs the same random operations against the etcd in
@@ -57,7 +59,7 @@ func (s *side) rev(rev int64) string {
 	if rev == 0 {
 		return "-"
 	}
-	return fmt.Sprint(rev - s.base)
+	return strconv.FormatInt(rev-s.base, 10)
 }
 
 func (s *side) lease(id int64) int {

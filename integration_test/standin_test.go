@@ -143,6 +143,51 @@ func TestStandIn_UniqueIDs(t *testing.T) {
 	}
 }
 
+// A bulk update must do as MongoDB does: go on after a failure when it is
+// unordered, name each failure by its place, say what was inserted, and take
+// any number of statements.
+func TestStandIn_BulkUpdate(t *testing.T) {
+	srv := startStandIn(t)
+	ctx := bounded(t, time.Minute)
+	coll := newMongoClient(t, srv.MongoURI()).Database(uniqueName("standin_")).Collection("c")
+	unique := mongo.IndexModel{Keys: bson.D{{Key: "u", Value: 1}}, Options: options.Index().SetUnique(true)}
+	if _, err := coll.Indexes().CreateOne(ctx, unique); err != nil {
+		t.Fatal(err)
+	}
+	upsert := func(id, u int) mongo.WriteModel {
+		return mongo.NewUpdateOneModel().SetFilter(bson.D{{Key: "_id", Value: id}}).
+			SetUpdate(bson.D{{Key: "$set", Value: bson.D{{Key: "u", Value: u}}}}).SetUpsert(true)
+	}
+	var many []mongo.WriteModel
+	for i := range 150 {
+		many = append(many, upsert(i, i))
+	}
+	for range 2 { // inserting, then matching
+		if _, err := coll.BulkWrite(ctx, many); err != nil {
+			t.Fatal(err)
+		}
+	}
+	taken := []mongo.WriteModel{upsert(200, 200), upsert(201, 0), upsert(1, 0), upsert(2, 1000), upsert(202, 202)}
+	for _, ordered := range []bool{false, true} {
+		res, err := coll.BulkWrite(ctx, taken, options.BulkWrite().SetOrdered(ordered))
+		failed, ok := errors.AsType[mongo.BulkWriteException](err)
+		var places []int
+		for _, e := range failed.WriteErrors {
+			places = append(places, e.Index)
+		}
+		if want := map[bool]string{false: "[1 2]", true: "[1]"}[ordered]; !ok || fmt.Sprint(places) != want || !mongo.IsDuplicateKeyError(err) {
+			t.Errorf("ordered %t: %v, want duplicate keys at %s", ordered, err, want)
+		}
+		if !ordered && (res.UpsertedCount != 2 || res.MatchedCount != 1 || res.UpsertedIDs[4] == nil) {
+			t.Errorf("unordered: %+v", res)
+		}
+	}
+	err := coll.FindOneAndUpdate(ctx, bson.D{{Key: "_id", Value: 1}}, bson.D{{Key: "$set", Value: bson.D{{Key: "u", Value: 0}}}}).Err()
+	if !mongo.IsDuplicateKeyError(err) {
+		t.Errorf("findOneAndUpdate: %v, want a duplicate key", err)
+	}
+}
+
 // A hello that waits for news must not hold up the commands of others: the
 // driver keeps one open for each client.
 func TestStandIn_ManyClientsStayConnected(t *testing.T) {

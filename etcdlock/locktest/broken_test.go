@@ -10,7 +10,10 @@ import (
 
 func TestRun_IntactStore(t *testing.T) {
 	t.Parallel()
-	locktest.Run(t, func(t *testing.T) locktest.Harness { return newStore(t, faults{}).harness() })
+	locktest.Run(t, func(t *testing.T) locktest.Harness {
+		t.Helper()
+		return newStore(t, faults{}).harness()
+	})
 }
 
 // TestCases_FindEveryFault shows that the suite can fail: each fault is found by

@@ -7,9 +7,10 @@ import (
 	"sync"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/internal/memetcd"
-	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 // grace is how long Close waits for locks that are still held. A goroutine of

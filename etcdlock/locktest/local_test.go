@@ -5,30 +5,31 @@ import (
 	"errors"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/etcdlock/locktest"
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // newCluster is a cluster that is closed with the test.
-func newCluster(t testing.TB) *locktest.Cluster {
-	t.Helper()
+func newCluster(tb testing.TB) *locktest.Cluster {
+	tb.Helper()
 	c := locktest.NewCluster()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := c.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return c
 }
 
-func newLocker(t testing.TB, c *locktest.Cluster, opts *etcdlock.Options) *etcdlock.Locker {
-	t.Helper()
+func newLocker(tb testing.TB, c *locktest.Cluster, opts *etcdlock.Options) *etcdlock.Locker {
+	tb.Helper()
 	l, err := c.NewLocker(opts)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return l
 }
@@ -41,7 +42,10 @@ func TestRun_LocalLockers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			locktest.Run(t, func(t *testing.T) locktest.Harness { return localHarness(t, opts) })
+			locktest.Run(t, func(t *testing.T) locktest.Harness {
+				t.Helper()
+				return localHarness(t, opts)
+			})
 		})
 	}
 }

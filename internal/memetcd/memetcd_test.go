@@ -3,17 +3,18 @@ package memetcd_test
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/holdfast/internal/memetcd"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/concurrency"
 	"go.uber.org/goleak"
+
+	"github.com/holdfast-go/holdfast/internal/memetcd"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -122,7 +123,7 @@ func TestServer_HistoryIsBounded(t *testing.T) {
 	t.Cleanup(srv.Close)
 	cli := newClient(t, srv, nil)
 	for i := range 50 {
-		must(cli.Put(t.Context(), "k", fmt.Sprint(i)))(t)
+		must(cli.Put(t.Context(), "k", strconv.Itoa(i)))(t)
 	}
 	if _, err := cli.Get(t.Context(), "k", clientv3.WithRev(5)); !errors.Is(err, rpctypes.ErrCompacted) {
 		t.Fatalf("an old read: %v, want compacted", err)

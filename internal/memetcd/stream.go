@@ -37,7 +37,7 @@ type stream[Req, Resp any] struct {
 
 // newStream makes a stream. The caller sets handle and onEnd before it starts it.
 func newStream[Req, Resp any](ctx context.Context, c *conn) *stream[Req, Resp] {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(ctx) //nolint:gosec // end calls it
 	return &stream[Req, Resp]{
 		ctx: ctx, cancel: cancel,
 		srv:   c.srv,

@@ -2,7 +2,7 @@ package memetcd_test
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -77,7 +77,7 @@ func TestWatch_ResumesAfterABrokenStreamWithoutAGap(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		for i := range n {
-			if _, err := writer.Put(context.Background(), "k", fmt.Sprint(i)); err != nil {
+			if _, err := writer.Put(context.Background(), "k", strconv.Itoa(i)); err != nil {
 				done <- err
 				return
 			}
@@ -89,7 +89,7 @@ func TestWatch_ResumesAfterABrokenStreamWithoutAGap(t *testing.T) {
 	}()
 	for i := 0; i < n; {
 		for _, ev := range next(t, ch).Events {
-			if string(ev.Kv.Value) != fmt.Sprint(i) {
+			if string(ev.Kv.Value) != strconv.Itoa(i) {
 				t.Fatalf("event %d carries %q", i, ev.Kv.Value)
 			}
 			i++

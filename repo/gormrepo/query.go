@@ -48,29 +48,30 @@ func (r *Repository[T]) compile(ctx context.Context, opts []repo.Option) (*gorm.
 	return tx, q, nil
 }
 
-// native lets the user's functions restrict tx and keeps together what they
-// demand: an Or among it must not open up the other conditions.
+// native lets the user's functions restrict tx and keeps together what each of
+// them demands: an Or among it must not open up the other conditions.
 func (r *Repository[T]) native(tx *gorm.DB, natives []any) (*gorm.DB, error) {
 	tx = tx.Model(new(T))
+	var demands []clause.Expression
 	for _, n := range natives {
 		fn, ok := n.(func(*gorm.DB) *gorm.DB)
 		if !ok || fn == nil {
 			return nil, fmt.Errorf("%w: native option %T, want a func(*gorm.DB) *gorm.DB", repo.ErrUnsupported, n)
 		}
-		next := fn(tx)
-		if next == nil {
+		// Of a session the function can make groups of conditions too.
+		if tx = fn(tx.Session(&gorm.Session{})); tx == nil {
 			return nil, fmt.Errorf("%w: a native option returned nil", repo.ErrInvalid)
 		}
-		if next.Error != nil {
-			return nil, next.Error
+		if tx.Error != nil {
+			return nil, tx.Error
 		}
-		if c, ok := next.Statement.Clauses["WHERE"]; ok {
-			if w, ok := c.Expression.(clause.Where); ok && len(w.Exprs) > 0 {
-				c.Expression = clause.Where{Exprs: []clause.Expression{nested{w}}}
-				next.Statement.Clauses["WHERE"] = c
-			}
+		if w, ok := tx.Statement.Clauses["WHERE"].Expression.(clause.Where); ok && len(w.Exprs) > 0 {
+			demands = append(demands, nested{w})
 		}
-		tx = next
+		delete(tx.Statement.Clauses, "WHERE")
+	}
+	if len(demands) > 0 {
+		tx = tx.Where(all(demands))
 	}
 	return tx, nil
 }

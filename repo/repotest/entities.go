@@ -5,6 +5,9 @@ import "time"
 // Item is an ordinary entity: a text key, a unique column and fields of many
 // kinds.
 type Item struct {
+	// ID is the key and SKU unique. Name, Note, Active, Stock, Grade, Price, At
+	// and Due are columns of many kinds; Box, Tags and Labels are structured, and
+	// JSON text in a column on SQL.
 	ID     string            `gorm:"primaryKey;size:190" bson:"_id" json:"id"`
 	SKU    string            `gorm:"size:190;uniqueIndex" bson:"sku" json:"sku"`
 	Name   string            `gorm:"size:500" bson:"name" json:"name"`
@@ -22,6 +25,7 @@ type Item struct {
 
 // Box is a struct inside an Item.
 type Box struct {
+	// Width and Colour are merged one by one.
 	Width  int    `bson:"width" json:"width"`
 	Colour string `bson:"colour" json:"colour"`
 }
@@ -29,6 +33,7 @@ type Box struct {
 // Auto has a key that the store generates: an auto-increment column on SQL,
 // NewID elsewhere.
 type Auto struct {
+	// ID is generated, Name is text, and Slot is unique where it is set.
 	ID   int64  `gorm:"primaryKey" bson:"_id" json:"id"`
 	Name string `gorm:"size:190" bson:"name" json:"name"`
 	Slot *int64 `gorm:"uniqueIndex" bson:"slot,omitempty" json:"slot"`
@@ -36,6 +41,7 @@ type Auto struct {
 
 // Pair has a key of two fields, both of which may be zero.
 type Pair struct {
+	// Shelf and Place are the key, Text is what is kept under it.
 	Shelf int64  `gorm:"primaryKey;autoIncrement:false" bson:"shelf" json:"shelf"`
 	Place string `gorm:"primaryKey;size:190" bson:"place" json:"place"`
 	Text  string `gorm:"size:190" bson:"text" json:"text"`
@@ -43,24 +49,28 @@ type Pair struct {
 
 // Assigned has an integer key that the caller assigns; zero is a key.
 type Assigned struct {
+	// Number is the key, Text is what is kept under it.
 	Number int32  `gorm:"primaryKey;autoIncrement:false" bson:"_id" json:"number"`
 	Text   string `gorm:"size:190" bson:"text" json:"text"`
 }
 
 // Plain has no tags at all: the field ID is the key.
 type Plain struct {
+	// ID is the key by its name, Text is what is kept under it.
 	ID   string
 	Text string
 }
 
 // Coded has its key marked for BSON alone, and no field ID.
 type Coded struct {
+	// Code is the key by its BSON name, Text is what is kept under it.
 	Code string `gorm:"size:190" bson:"_id" json:"code"`
 	Text string `gorm:"size:190" bson:"text" json:"text"`
 }
 
 // Told says itself whether it is new.
 type Told struct {
+	// ID is the key, Text is what is kept under it, and Fresh is not stored.
 	ID    string `gorm:"primaryKey;size:190" bson:"_id" json:"id"`
 	Text  string `gorm:"size:190" bson:"text" json:"text"`
 	Fresh bool   `gorm:"-" bson:"-" json:"-"`
@@ -72,6 +82,8 @@ func (t *Told) IsNew() bool { return t.Fresh }
 // Marked has every duty, given by holdfast tags to fields whose names say
 // nothing.
 type Marked struct {
+	// ID is the key and Name the caller's. Rev is the version, Made and Seen are
+	// the times of creation and of the last save, Gone marks deleted ones.
 	ID   string     `gorm:"primaryKey;size:190" bson:"_id" json:"id"`
 	Name string     `gorm:"size:190" bson:"name" json:"name"`
 	Rev  int64      `bson:"rev" json:"rev" holdfast:"version"`
@@ -82,6 +94,8 @@ type Marked struct {
 
 // Stamped has times marked by GORM's tags, kept as Unix milliseconds.
 type Stamped struct {
+	// ID is the key and Name the caller's. Born and Last are the times of creation
+	// and of the last save, in Unix milliseconds.
 	ID   string `gorm:"primaryKey;size:190" bson:"_id" json:"id"`
 	Name string `gorm:"size:190" bson:"name" json:"name"`
 	Born int64  `gorm:"autoCreateTime:milli" bson:"born" json:"born"`
@@ -91,6 +105,8 @@ type Stamped struct {
 // Unmarked has fields with the names of duties and no marks: they are the
 // caller's. GORM goes by two of the names unless it is told not to.
 type Unmarked struct {
+	// ID is the key. Version, CreatedAt, UpdatedAt and DeletedAt are stored as
+	// the caller sets them.
 	ID        string     `gorm:"primaryKey;size:190" bson:"_id" json:"id"`
 	Version   int64      `bson:"version" json:"version"`
 	CreatedAt *time.Time `gorm:"autoCreateTime:false" bson:"createdAt" json:"createdAt"`

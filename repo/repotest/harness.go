@@ -13,20 +13,28 @@ import (
 //
 // Items is required. What is nil is skipped, with the reason in the test log.
 type Harness struct {
-	// Features says which of the tests apply.
+	// Features says which of the optional tests run.
 	Features Features
 
-	// Items, Autos, Pairs, Assigned, Plain, Coded, Told, Marked, Stamped and
-	// Unmarked make a repository of the type in their signature.
-	Items    func(t *testing.T) repo.Repository[Item]
-	Autos    func(t *testing.T) repo.Repository[Auto]
-	Pairs    func(t *testing.T) repo.Repository[Pair]
+	// Items makes a repository of an ordinary entity, for most tests.
+	Items func(t *testing.T) repo.Repository[Item]
+	// Autos makes one whose store generates the keys.
+	Autos func(t *testing.T) repo.Repository[Auto]
+	// Pairs makes one with keys of two fields.
+	Pairs func(t *testing.T) repo.Repository[Pair]
+	// Assigned makes one with integer keys that the caller assigns.
 	Assigned func(t *testing.T) repo.Repository[Assigned]
-	Plain    func(t *testing.T) repo.Repository[Plain]
-	Coded    func(t *testing.T) repo.Repository[Coded]
-	Told     func(t *testing.T) repo.Repository[Told]
-	Marked   func(t *testing.T) repo.Repository[Marked]
-	Stamped  func(t *testing.T) repo.Repository[Stamped]
+	// Plain makes one of an entity without tags.
+	Plain func(t *testing.T) repo.Repository[Plain]
+	// Coded makes one whose key is marked for BSON alone.
+	Coded func(t *testing.T) repo.Repository[Coded]
+	// Told makes one of an entity that says whether it is new.
+	Told func(t *testing.T) repo.Repository[Told]
+	// Marked makes one with a version, times and soft deletion.
+	Marked func(t *testing.T) repo.Repository[Marked]
+	// Stamped makes one with times kept as numbers.
+	Stamped func(t *testing.T) repo.Repository[Stamped]
+	// Unmarked makes one whose field names look like duties and are none.
 	Unmarked func(t *testing.T) repo.Repository[Unmarked]
 
 	// Native returns a Native value of the store that holds for items with

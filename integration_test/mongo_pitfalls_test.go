@@ -1,0 +1,368 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"gorm.io/gorm"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/mongorepo"
+)
+
+type customer struct {
+	ID           bson.ObjectID `bson:"_id" json:"id"`
+	CustomerName string        `json:"customerName"`
+	Phone        string        `bson:",omitempty" json:"phone"`
+	Note         *string       `json:"note"`
+	Visits       int64         `json:"visits"`
+}
+
+// The driver stores a zero ObjectID as it is, and the second one is a duplicate.
+func TestMongoPitfall_P19_ZeroObjectIDsGetKeys(t *testing.T) {
+	ctx := bounded(t, time.Minute)
+	r, coll := mongoRepository[customer](t, nil)
+	a, b, c := &customer{CustomerName: "a"}, &customer{CustomerName: "b"}, &customer{CustomerName: "c"}
+	noError(t, r.Save(ctx, a))
+	noError(t, r.SaveAll(ctx, []*customer{b, c}))
+	if a.ID.IsZero() || b.ID.IsZero() || c.ID.IsZero() || a.ID == b.ID || b.ID == c.ID {
+		t.Errorf("keys %s, %s, %s", a.ID, b.ID, c.ID)
+	}
+	if n, err := coll.CountDocuments(ctx, bson.D{{Key: "_id", Value: bson.NilObjectID}}); n != 0 || err != nil {
+		t.Errorf("%d documents with the zero key, %v", n, err)
+	}
+}
+
+// An integer key cannot be made by anybody. Zero for all would let every new
+// entity overwrite the one before.
+func TestMongoPitfall_P19_ZeroIntegerKeyIsNoKey(t *testing.T) {
+	type row struct {
+		ID   int64 `gorm:"primaryKey" bson:"_id"`
+		Name string
+	}
+	ctx := bounded(t, time.Minute)
+	r, coll := mongoRepository[row](t, nil)
+	wantError(t, r.Save(ctx, &row{Name: "a"}), repo.ErrInvalid)
+	if n, err := coll.CountDocuments(ctx, bson.D{}); n != 0 || err != nil {
+		t.Errorf("%d documents, %v", n, err)
+	}
+}
+
+func TestMongoPitfall_P19_FieldNamesAreLowerCase(t *testing.T) {
+	ctx := bounded(t, time.Minute)
+	r, coll := mongoRepository[customer](t, nil)
+	e := &customer{CustomerName: "Ada"}
+	noError(t, r.Save(ctx, e))
+	if raw := storedDocument(t, coll, e.ID); !hasField(raw, "customername") || hasField(raw, "customerName") {
+		t.Errorf("the driver's name of the field has changed: %s", raw)
+	}
+	found, err := r.Find(ctx, repo.F[customer, string]("CustomerName").Eq("Ada"))
+	noError(t, err)
+	if len(found) != 1 {
+		t.Errorf("found %d under the codec's name", len(found))
+	}
+}
+
+// With JSON names a collection that Spring wrote is read as it is.
+func TestMongoPitfall_P19_JSONNamesReadWhatSpringWrote(t *testing.T) {
+	ctx := bounded(t, time.Minute)
+	json := &options.BSONOptions{UseJSONStructTags: true}
+	cli, err := mongo.Connect(options.Client().ApplyURI(mongoURI(t)).SetBSONOptions(json))
+	noError(t, err)
+	t.Cleanup(func() { _ = cli.Disconnect(context.Background()) })
+	coll := cli.Database(mongoDatabase(t).Name()).Collection("customers")
+	id := bson.NewObjectID()
+	insertDocument(t, coll, bson.D{{Key: "_id", Value: id}, {Key: "customerName", Value: "Ada"}, {Key: "visits", Value: int32(3)}})
+	r, err := mongorepo.New[customer](coll, &mongorepo.Options{BSON: json})
+	noError(t, err)
+	found, err := r.Find(ctx, repo.F[customer, string]("CustomerName").Eq("Ada"))
+	noError(t, err)
+	if len(found) != 1 || found[0].CustomerName != "Ada" || found[0].Visits != 3 {
+		t.Fatalf("found %+v", found)
+	}
+	found[0].Visits++
+	noError(t, r.Save(ctx, found[0]))
+	if raw := storedDocument(t, coll, id); raw.Lookup("visits").AsInt64() != 4 || hasField(raw, "customername") {
+		t.Errorf("stored: %s", raw)
+	}
+}
+
+// Spring leaves null fields out, the driver writes them: both have no value.
+func TestMongoPitfall_P19_AbsentAndNullAreTheSame(t *testing.T) {
+	ctx := bounded(t, time.Minute)
+	r, coll := mongoRepository[customer](t, nil)
+	absent, null, given := bson.NewObjectID(), bson.NewObjectID(), bson.NewObjectID()
+	insertDocument(t, coll, bson.D{{Key: "_id", Value: absent}})
+	insertDocument(t, coll, bson.D{{Key: "_id", Value: null}, {Key: "note", Value: nil}, {Key: "customername", Value: nil}})
+	insertDocument(t, coll, bson.D{{Key: "_id", Value: given}, {Key: "note", Value: "n"}})
+	note := repo.F[customer, string]("Note")
+	for name, c := range map[string]struct {
+		opt  repo.Option
+		want int
+	}{"Null": {note.Null(), 2}, "NotNull": {note.NotNull(), 1}, "Ne": {note.Ne("x"), 1}} {
+		found, err := r.Find(ctx, c.opt)
+		noError(t, err)
+		if len(found) != c.want {
+			t.Errorf("%s finds %d, want %d", name, len(found), c.want)
+		}
+	}
+}
+
+// Spring stores a String id of 24 hex digits as an ObjectID, which the driver
+// neither finds as text nor decodes into text.
+func TestMongoPitfall_P19_SpringStringIDsAreObjectIDs(t *testing.T) {
+	type springUser struct {
+		ID   string `bson:"_id"`
+		Name string
+	}
+	ctx := bounded(t, time.Minute)
+	coll := mongoDatabase(t).Collection("users")
+	oid := bson.NewObjectID()
+	insertDocument(t, coll, bson.D{{Key: "_id", Value: oid}, {Key: "name", Value: "Ada"}, {Key: "_class", Value: "shop.User"}})
+
+	plain, err := mongorepo.New[springUser](coll, nil)
+	noError(t, err)
+	if _, err := plain.Find(ctx); err == nil {
+		t.Error("an ObjectID was decoded into text without being asked for")
+	}
+
+	r, err := mongorepo.New[springUser](coll, &mongorepo.Options{HexIDs: true})
+	noError(t, err)
+	e, err := r.FindByID(ctx, oid.Hex())
+	noError(t, err)
+	if e.ID != oid.Hex() || e.Name != "Ada" {
+		t.Errorf("read %+v", e)
+	}
+	e.Name = "Grace"
+	made := &springUser{Name: "new"}
+	word := &springUser{ID: "a word", Name: "text"}
+	noError(t, r.SaveAll(ctx, []*springUser{e, made, word}))
+	if raw := storedDocument(t, coll, oid); raw.Lookup("name").StringValue() != "Grace" || !hasField(raw, "_class") {
+		t.Errorf("stored: %s", raw)
+	}
+	madeID, err := bson.ObjectIDFromHex(made.ID)
+	noError(t, err)
+	storedDocument(t, coll, madeID)
+	storedDocument(t, coll, "a word")
+	id := repo.F[springUser, string]("ID")
+	for _, opt := range []repo.Option{id.Eq(oid.Hex()), id.In(oid.Hex(), "nobody")} {
+		if n, err := r.Count(ctx, opt); n != 1 || err != nil {
+			t.Errorf("by condition: %d, %v", n, err)
+		}
+	}
+}
+
+// Replacing the document would take away what other programs keep in it.
+func TestMongoPitfall_P19_UnknownFieldsSurvive(t *testing.T) {
+	ctx := bounded(t, time.Minute)
+	for name, write := range map[string]func(r *mongorepo.Repository[customer], e *customer) error{
+		"Save":    func(r *mongorepo.Repository[customer], e *customer) error { return r.Save(ctx, e) },
+		"SaveAll": func(r *mongorepo.Repository[customer], e *customer) error { return r.SaveAll(ctx, []*customer{e}) },
+		"Update": func(r *mongorepo.Repository[customer], e *customer) error {
+			_, err := r.Update(ctx, e.ID, func(c *customer) error { *c = *e; return nil })
+			return err
+		},
+		"Replace": func(r *mongorepo.Repository[customer], e *customer) error { return smartSaveCustomer(ctx, r, e) },
+		"Merge": func(r *mongorepo.Repository[customer], e *customer) error {
+			return smartSaveCustomer(ctx, r, e, repo.Merge())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, coll := mongoRepository[customer](t, nil)
+			id := bson.NewObjectID()
+			insertDocument(t, coll, bson.D{{Key: "_id", Value: id}, {Key: "_class", Value: "shop.Customer"}, {Key: "customername", Value: "old"}})
+			noError(t, write(r, &customer{ID: id, CustomerName: "new", Visits: 7}))
+			raw := storedDocument(t, coll, id)
+			if raw.Lookup("customername").StringValue() != "new" || raw.Lookup("visits").AsInt64() != 7 || !hasField(raw, "_class") {
+				t.Errorf("stored: %s", raw)
+			}
+		})
+	}
+}
+
+func smartSaveCustomer(ctx context.Context, r *mongorepo.Repository[customer], e *customer, opts ...repo.SmartSaveOption) error {
+	doc := fmt.Sprintf(`{"id": %q, "customerName": %q, "visits": %d}`, e.ID.Hex(), e.CustomerName, e.Visits)
+	_, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{doc}}, opts...)
+	return err
+}
+
+// Setting the fields that the codec gives would leave a cleared omitempty field
+// as it was.
+func TestMongoPitfall_P19_ClearedOmitemptyFieldsGo(t *testing.T) {
+	ctx := bounded(t, time.Minute)
+	r, coll := mongoRepository[customer](t, nil)
+	e := &customer{CustomerName: "Ada", Phone: "123"}
+	noError(t, r.Save(ctx, e))
+	e.Phone = ""
+	noError(t, r.Save(ctx, e))
+	if raw := storedDocument(t, coll, e.ID); hasField(raw, "phone") {
+		t.Errorf("after Save: %s", raw)
+	}
+	e.Phone = "456"
+	noError(t, r.Save(ctx, e))
+	_, err := r.Update(ctx, e.ID, func(c *customer) error { c.Phone = ""; return nil })
+	noError(t, err)
+	if raw := storedDocument(t, coll, e.ID); hasField(raw, "phone") {
+		t.Errorf("after Update: %s", raw)
+	}
+}
+
+// The server's index of a failed write counts from the start of the command
+// that the driver made, and folding moves elements too.
+func TestMongoPitfall_P19_BulkErrorsNameTheCallersElements(t *testing.T) {
+	ctx := bounded(t, time.Minute)
+	r, coll := mongoRepository[customer](t, nil)
+	_, err := coll.Indexes().CreateOne(ctx, mongo.IndexModel{
+		Keys: bson.D{{Key: "customername", Value: 1}}, Options: options.Index().SetUnique(true),
+	})
+	noError(t, err)
+	old := &customer{CustomerName: "taken"}
+	other := &customer{CustomerName: "other"}
+	noError(t, r.SaveAll(ctx, []*customer{old, other}))
+
+	first := *other // folded away by the later one
+	other.CustomerName = "taken"
+	list := []*customer{
+		&first,
+		{CustomerName: "fine"},
+		{CustomerName: "taken"}, // 2: a new one
+		{ID: bson.NewObjectID(), CustomerName: "fine too"},
+		other, // 4: a stored one
+		{ID: bson.NewObjectID(), CustomerName: "taken"}, // 5: one with a key that is not stored
+		{CustomerName: "last"},
+	}
+	err = r.SaveAll(ctx, list)
+	batch, ok := errors.AsType[*repo.BatchError](err)
+	if !ok || len(batch.Items) != 3 {
+		t.Fatalf("got %v, want three elements named", err)
+	}
+	for i, want := range []int{2, 4, 5} {
+		if it := batch.Items[i]; it.Index != want || !errors.Is(it, repo.ErrDuplicateKey) {
+			t.Errorf("item %d: %v, want a duplicate key of element %d", i, it, want)
+		}
+	}
+	if !list[2].ID.IsZero() {
+		t.Error("an entity that was not inserted kept its new key")
+	}
+	found, err := r.Find(ctx, repo.F[customer, string]("CustomerName").Asc())
+	noError(t, err)
+	var names []string
+	for _, e := range found {
+		names = append(names, e.CustomerName)
+	}
+	if got := fmt.Sprint(names); got != "[fine fine too last other taken]" {
+		t.Errorf("stored are %s", got)
+	}
+}
+
+// A filter with one key twice is a filter with one of the two conditions.
+func TestMongoPitfall_TwoConditionsOnOneFieldBothHold(t *testing.T) {
+	ctx := bounded(t, time.Minute)
+	r, _ := mongoRepository[customer](t, nil)
+	for i := range 5 {
+		noError(t, r.Save(ctx, &customer{Visits: int64(i)}))
+	}
+	visits := repo.F[customer, int64]("Visits")
+	for name, opts := range map[string][]repo.Option{
+		"Typed":  {visits.Gt(1), visits.Lt(3)},
+		"Native": {visits.Gt(1), repo.Native(bson.M{"visits": bson.M{"$lt": 3}})},
+		"Both":   {repo.Native(bson.D{{Key: "visits", Value: bson.D{{Key: "$gt", Value: 1}}}}), repo.Native(bson.D{{Key: "visits", Value: bson.D{{Key: "$lt", Value: 3}}}})},
+	} {
+		found, err := r.Find(ctx, opts...)
+		noError(t, err)
+		if len(found) != 1 || found[0].Visits != 2 {
+			t.Errorf("%s: found %d", name, len(found))
+		}
+	}
+}
+
+type gormEntity struct {
+	gorm.Model `bson:",inline"`
+	Name       string
+}
+
+// GORM's own types work as markers here too, and its DeletedAt is stored as a
+// date, which other programs can query, and not as the struct that it is.
+func TestMongoPitfall_GormModelKeepsItsDuties(t *testing.T) {
+	ctx := bounded(t, time.Minute)
+	r, coll := mongoRepository[gormEntity](t, &mongorepo.Options{NewID: counter()})
+	e := &gormEntity{Name: "a"}
+	noError(t, r.Save(ctx, e))
+	created := e.CreatedAt
+	if e.ID != 1 || created.IsZero() || e.UpdatedAt.IsZero() {
+		t.Fatalf("saved %+v", e)
+	}
+	if raw := storedDocument(t, coll, 1); raw.Lookup("deletedat").Type != bson.TypeNull || hasField(raw, "id") {
+		t.Errorf("stored: %s", raw)
+	}
+	e.CreatedAt = time.Time{}
+	noError(t, r.Save(ctx, e))
+	if !e.CreatedAt.Equal(created) {
+		t.Errorf("created %v, want %v", e.CreatedAt, created)
+	}
+	noError(t, r.Delete(ctx, e))
+	if raw := storedDocument(t, coll, 1); raw.Lookup("deletedat").Type != bson.TypeDateTime {
+		t.Errorf("deleted: %s", raw)
+	}
+	wantError(t, second(r.FindByID(ctx, 1)), repo.ErrNotFound)
+	wantError(t, r.Save(ctx, e), repo.ErrNotFound)
+}
+
+type boxedEntity struct {
+	gorm.Model
+	Name string
+}
+
+// Without `bson:",inline"` the codec makes a document of the embedded struct.
+// What is kept inside of it must survive that the rest is written.
+func TestMongoPitfall_EmbeddedStructWithoutInline(t *testing.T) {
+	ctx := bounded(t, time.Minute)
+	r, coll := mongoRepository[boxedEntity](t, &mongorepo.Options{NewID: counter()})
+	e := &boxedEntity{Name: "a"}
+	noError(t, r.Save(ctx, e))
+	created := e.CreatedAt
+	e.CreatedAt = time.Time{}
+	e.Name = "b"
+	noError(t, r.Save(ctx, e))
+	if raw := storedDocument(t, coll, 1); raw.Lookup("model", "createdat").Time().Equal(created) != true || raw.Lookup("name").StringValue() != "b" {
+		t.Errorf("stored: %s", raw)
+	}
+	found, err := r.Find(ctx, repo.F[boxedEntity, time.Time]("CreatedAt").Le(created), repo.F[boxedEntity, uint]("ID").Eq(1))
+	noError(t, err)
+	if len(found) != 1 || found[0].ID != 1 {
+		t.Errorf("found %+v", found)
+	}
+	noError(t, r.DeleteByID(ctx, 1))
+	if n, err := r.Count(ctx); n != 0 || err != nil {
+		t.Errorf("%d are left, %v", n, err)
+	}
+}
+
+// A type with an inline map holds the fields that it does not name: what was
+// taken out of the map must go.
+func TestMongoPitfall_InlineMapIsReplacedWhole(t *testing.T) {
+	type open struct {
+		ID   string         `bson:"_id"`
+		Rest map[string]any `bson:",inline"`
+	}
+	ctx := bounded(t, time.Minute)
+	r, coll := mongoRepository[open](t, nil)
+	noError(t, r.Save(ctx, &open{ID: "a", Rest: map[string]any{"x": 1, "y": 2}}))
+	noError(t, r.Save(ctx, &open{ID: "a", Rest: map[string]any{"y": 3}}))
+	if raw := storedDocument(t, coll, "a"); hasField(raw, "x") || raw.Lookup("y").AsInt64() != 3 {
+		t.Errorf("after Save: %s", raw)
+	}
+	_, err := r.Update(ctx, "a", func(e *open) error { e.Rest = map[string]any{"z": 4}; return nil })
+	noError(t, err)
+	if raw := storedDocument(t, coll, "a"); hasField(raw, "y") || !hasField(raw, "z") {
+		t.Errorf("after Update: %s", raw)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
