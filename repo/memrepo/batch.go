@@ -3,6 +3,7 @@ package memrepo
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast-go/holdfast/repo"
@@ -27,8 +28,8 @@ func (r *Repository[T]) begin(ctx context.Context) *batch[T] {
 }
 
 func (b *batch[T]) rollback() {
-	for i := len(b.undo) - 1; i >= 0; i-- {
-		b.set(b.undo[i].key, b.undo[i].old)
+	for _, u := range slices.Backward(b.undo) {
+		b.set(u.key, u.old)
 	}
 }
 

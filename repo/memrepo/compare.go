@@ -24,22 +24,21 @@ func plain(v reflect.Value) (reflect.Value, bool) {
 	if !v.IsValid() {
 		return v, false
 	}
-	switch v.Kind() {
-	case reflect.Map, reflect.Slice:
+	if k := v.Kind(); k == reflect.Map || k == reflect.Slice {
 		return v, !v.IsNil()
-	case reflect.Struct:
-		if comparer(v.Type()) != "" {
-			return v, true
-		}
-		if valuer, ok := v.Interface().(driver.Valuer); ok {
-			x, err := valuer.Value()
-			if err != nil || x == nil {
-				return reflect.Value{}, false
-			}
-			return reflect.ValueOf(x), true
-		}
 	}
-	return v, true
+	if v.Kind() != reflect.Struct || comparer(v.Type()) != "" {
+		return v, true
+	}
+	valuer, ok := reflect.TypeAssert[driver.Valuer](v)
+	if !ok {
+		return v, true
+	}
+	x, err := valuer.Value()
+	if err != nil || x == nil {
+		return reflect.Value{}, false
+	}
+	return reflect.ValueOf(x), true
 }
 
 func equal(a, b reflect.Value) bool {

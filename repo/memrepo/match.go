@@ -62,20 +62,16 @@ func (r *Repository[T]) condition(c repo.Cond) (condition, error) {
 	}
 	return func(e reflect.Value) bool {
 		v, ok := plain(fieldOf(f, e))
-		switch c.Op {
-		case repo.OpNull:
-			return !ok
-		case repo.OpNotNull:
-			return ok
-		default:
-			return ok && test(v)
+		if test == nil { // null or not null
+			return ok == (c.Op == repo.OpNotNull)
 		}
+		return ok && test(v)
 	}, nil
 }
 
-func (r *Repository[T]) alternatives(any [][]repo.Cond) (condition, error) {
-	list := make([]condition, len(any))
-	for i, conds := range any {
+func (r *Repository[T]) alternatives(alts [][]repo.Cond) (condition, error) {
+	list := make([]condition, len(alts))
+	for i, conds := range alts {
 		var err error
 		if list[i], err = r.conjunction(conds); err != nil {
 			return nil, err
@@ -105,29 +101,30 @@ func fieldTest(c repo.Cond) (func(v reflect.Value) bool, error) {
 	case repo.OpPrefix:
 		prefix, ok := c.Value.(string)
 		return func(v reflect.Value) bool { return ok && strings.HasPrefix(v.String(), prefix) }, nil
+	case repo.OpEq, repo.OpNe, repo.OpLt, repo.OpLe, repo.OpGt, repo.OpGe:
+		return comparison(c)
+	default:
+		return nil, fmt.Errorf("%w: comparison %q", repo.ErrUnsupported, c.Op)
 	}
+}
+
+func comparison(c repo.Cond) (func(v reflect.Value) bool, error) {
 	want, ok := plain(reflect.ValueOf(c.Value))
 	if !ok { // nothing compares with null
 		return func(reflect.Value) bool { return false }, nil
 	}
-	switch c.Op {
-	case repo.OpEq:
-		return func(v reflect.Value) bool { return equal(v, want) }, nil
-	case repo.OpNe:
-		return func(v reflect.Value) bool { return !equal(v, want) }, nil
+	if c.Op == repo.OpEq || c.Op == repo.OpNe {
+		return func(v reflect.Value) bool { return equal(v, want) == (c.Op == repo.OpEq) }, nil
 	}
 	if !ordered(want.Type()) {
 		return nil, fmt.Errorf("%w: %s of field %s, a %s has no order", repo.ErrUnsupported, c.Op, c.Field, want.Type())
 	}
-	holds, ok := map[repo.Op]func(int) bool{
+	holds := map[repo.Op]func(int) bool{
 		repo.OpLt: func(n int) bool { return n < 0 },
 		repo.OpLe: func(n int) bool { return n <= 0 },
 		repo.OpGt: func(n int) bool { return n > 0 },
 		repo.OpGe: func(n int) bool { return n >= 0 },
 	}[c.Op]
-	if !ok {
-		return nil, fmt.Errorf("%w: comparison %q", repo.ErrUnsupported, c.Op)
-	}
 	return func(v reflect.Value) bool {
 		n, ok := compare(v, want)
 		return ok && holds(n)

@@ -137,8 +137,8 @@ func timeIn(v reflect.Value) (time.Time, bool) {
 func canonical[T any](e *T) T {
 	out := *e
 	v := reflect.ValueOf(&out).Elem()
-	for i := range v.NumField() {
-		switch f := v.Field(i); x := f.Interface().(type) {
+	for _, f := range v.Fields() {
+		switch x := f.Interface().(type) {
 		case time.Time:
 			f.Set(reflect.ValueOf(x.UTC().Round(time.Millisecond)))
 		case *time.Time:

@@ -3,6 +3,7 @@ package repotest
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -72,7 +73,7 @@ func concurrentSavesOfOneKey(t *testing.T, h Harness) {
 	r := h.items(t)
 	version := func(i int) *Item {
 		e := item("a")
-		e.Name, e.Stock, e.Tags = fmt.Sprint("by ", i), int64(i), []string{fmt.Sprint(i)}
+		e.Name, e.Stock, e.Tags = fmt.Sprint("by ", i), int64(i), []string{strconv.Itoa(i)}
 		return e
 	}
 	together(t, 8, func(i int) error { return r.Save(t.Context(), version(i)) })

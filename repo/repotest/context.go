@@ -97,7 +97,7 @@ func contextCancelledWhileDecoding(t *testing.T, h Harness) {
 	for _, mode := range []repo.SmartSaveOption{repo.Replace(), repo.Merge()} {
 		r := h.items(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
+		t.Cleanup(cancel)
 		_, err := r.SmartSave(ctx, docs(document(t, item("a"))), mode, repo.WithDecoder(func(doc []byte, into *Item) error {
 			cancel()
 			return json.Unmarshal(doc, into)

@@ -1,6 +1,7 @@
 package repotest
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/holdfast-go/holdfast/repo"
@@ -72,9 +73,9 @@ func findAllByIDCrossesBatches(t *testing.T, h Harness) {
 	saveItems(t, r, list...)
 	var ids []any
 	var want []string
-	for i := len(list) - 1; i >= 0; i-- {
-		ids = append(ids, list[i].ID, "absent"+list[i].ID)
-		want = append(want, list[i].ID)
+	for _, e := range slices.Backward(list) {
+		ids = append(ids, e.ID, "absent"+e.ID)
+		want = append(want, e.ID)
 	}
 	got, err := r.FindAllByID(t.Context(), ids)
 	noErr(t, err)

@@ -233,7 +233,7 @@ func queryValuesAreNeverCode(t *testing.T, h Harness) {
 func queryRefusesWhatIsWrong(t *testing.T, h Harness) {
 	r := shop(t, h)
 	for name, q := range map[string]repo.Option{
-		"unknown field":     repo.F[Item, string]("Nmae").Eq("x"),
+		"unknown field":     repo.F[Item, string]("Nope").Eq("x"),
 		"column name":       repo.F[Item, string]("name").Eq("x"),
 		"code for a field":  repo.F[Item, string]("Name; DROP TABLE items").Eq("x"),
 		"unknown sort":      repo.F[Item, string]("1").Asc(),
@@ -245,7 +245,7 @@ func queryRefusesWhatIsWrong(t *testing.T, h Harness) {
 		"negative offset":   repo.Offset(-1),
 		"sort in AnyOf":     repo.AnyOf(repo.F[Item, string]("Name").Asc()),
 		"nothing in AnyOf":  repo.AnyOf(nil),
-		"bad field inside":  repo.AnyOf(repo.F[Item, string]("Nmae").Eq("x")),
+		"bad field inside":  repo.AnyOf(repo.F[Item, string]("Nope").Eq("x")),
 		"nil":               nil,
 	} {
 		if _, err := r.Find(t.Context(), q); err == nil {

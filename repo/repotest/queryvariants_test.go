@@ -89,7 +89,7 @@ func (r savesGood) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, opts ..
 		for _, text := range dto.EntityList {
 			var e repotest.Item
 			if json.Unmarshal([]byte(text), &e) == nil && e.ID != "" {
-				if serr := r.items.Save(ctx, &e); serr != nil {
+				if serr := r.Save(ctx, &e); serr != nil {
 					return nil, serr
 				}
 			}

@@ -123,9 +123,9 @@ func smartSaveUnknownMembers(t *testing.T, h Harness) {
 	stored(t, r, &Item{ID: "a", SKU: "s", At: noon()})
 	_, err = r.SmartSave(t.Context(), docs(text), repo.RejectUnknown(true))
 	wantNamed(t, err, repo.ErrInvalid, 0)
-	_, err = r.SmartSave(t.Context(), docs(`{"id":"a","nmae":"x"}`), repo.Merge())
+	_, err = r.SmartSave(t.Context(), docs(`{"id":"a","nope":"x"}`), repo.Merge())
 	wantNamed(t, err, repo.ErrInvalid, 0)
-	_, err = r.SmartSave(t.Context(), docs(`{"id":"a","nmae":"x","grade":4}`), repo.Merge(), repo.RejectUnknown(false))
+	_, err = r.SmartSave(t.Context(), docs(`{"id":"a","nope":"x","grade":4}`), repo.Merge(), repo.RejectUnknown(false))
 	noErr(t, err)
 	stored(t, r, &Item{ID: "a", SKU: "s", At: noon(), Grade: 4})
 }
