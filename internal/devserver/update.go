@@ -101,7 +101,8 @@ func splitUpdate(cmd bson.D) (head bson.D, statements bson.A, ordered bool, err 
 			statements = list
 			continue
 		case "ordered":
-			ordered, _ = el.Value.(bool)
+			v, _ := el.Value.(bson.RawValue)
+			ordered, _ = v.BooleanOK()
 		}
 		head = append(head, el)
 	}
