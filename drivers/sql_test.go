@@ -76,7 +76,10 @@ func TestOpenSQL_SQLite(t *testing.T) {
 	t.Run("MemoryIsOneDatabase", func(t *testing.T) {
 		t.Parallel()
 		for _, dsn := range []string{":memory:", "sqlite::memory:", "jdbc:sqlite::memory:", "file:x?mode=memory"} {
-			db := openSQLite(t, drivers.SQLConfig{DSN: dsn})
+			db := openSQLite(t, drivers.SQLConfig{DSN: dsn, MaxOpenConns: 8, ConnMaxLifetime: time.Nanosecond})
+			if pool, err := db.DB(); err != nil || pool.Stats().MaxOpenConnections != 1 {
+				t.Errorf("%s: more than one connection: %v", dsn, err)
+			}
 			if err := db.Exec("CREATE TABLE a (n INT)").Error; err != nil {
 				t.Fatal(err)
 			}
@@ -105,6 +108,15 @@ func TestOpenSQL_SQLite(t *testing.T) {
 		late := time.Date(2026, 1, 1, 4, 0, 0, 0, time.UTC)
 		if err := db.Create([]event{{1, late}, {2, early}}).Error; err != nil {
 			t.Fatal(err)
+		}
+		// SQL itself understands what is stored, of a time with a monotonic
+		// reading too.
+		var known int
+		if err := db.Create(&event{3, time.Now()}).Error; err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Raw("SELECT count(*) FROM events WHERE julianday(CAST(at AS TEXT)) > 2400000").Scan(&known).Error; err != nil || known != 3 {
+			t.Errorf("%d times are understood: %v", known, err)
 		}
 		var got []event
 		if err := db.Where("at < ?", late.In(time.FixedZone("west", -8*3600))).Find(&got).Error; err != nil {
@@ -228,4 +240,24 @@ func TestOpenSQL_Fails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Ensure that opening waits for a lock that SQLite itself does not wait for, as
+// the switch to WAL meets it now and then when processes start together.
+func TestOpenSQL_SQLiteLocked(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "locked.db")
+	other := openSQLite(t, drivers.SQLConfig{DSN: "file:" + path + "?_journal=DELETE&_txlock=exclusive"})
+	tx := other.Begin()
+	if tx.Error != nil {
+		t.Fatal(tx.Error)
+	}
+	impatient := drivers.SQLConfig{DSN: "file:" + path + "?_busy_timeout=1", DialTimeout: 200 * time.Millisecond}
+	_, err := drivers.OpenSQL(t.Context(), impatient)
+	if !errors.Is(err, drivers.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "locked") {
+		t.Errorf("while it is locked: %v", err)
+	}
+	time.AfterFunc(100*time.Millisecond, func() { tx.Rollback() })
+	impatient.DialTimeout = 30 * time.Second
+	openSQLite(t, impatient)
 }

@@ -83,13 +83,8 @@ func resolveSQLite(dsn string) (sqlTarget, error) {
 }
 
 func sqliteHas(params url.Values, name, pragma string, aliases []string) bool {
-	if params.Has(name) {
+	if params.Has(name) || slices.ContainsFunc(aliases, params.Has) {
 		return true
-	}
-	for _, a := range aliases {
-		if params.Has(a) {
-			return true
-		}
 	}
 	return pragma != "" && slices.ContainsFunc(params["_pragma"], func(p string) bool {
 		return strings.HasPrefix(strings.ToLower(strings.TrimSpace(p)), pragma)
