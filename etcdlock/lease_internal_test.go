@@ -84,8 +84,8 @@ func TestLease_IsNotTrustedAfterWakingUp(t *testing.T) {
 func TestLease_ValidityIsCautious(t *testing.T) {
 	t.Parallel()
 	l, _ := newTestLocker(t, nil)
-	var looks time.Duration
-	l.now = func() time.Duration { looks++; return looks * time.Second } // a second passes between two looks
+	var passed time.Duration
+	l.now = func() time.Duration { passed += time.Second; return passed } // a second passes between two looks
 	s, err := l.grant(t.Context(), 10*time.Second)
 	if err != nil {
 		t.Fatal(err)
@@ -97,11 +97,11 @@ func TestLease_ValidityIsCautious(t *testing.T) {
 	if until, want := time.Duration(s.until.Load()), 11*time.Second-s.margin; until != want {
 		t.Errorf("granted until %v, want %v", until, want)
 	}
-	sent := looks + 1
+	sent := passed + time.Second
 	if err := s.renew(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
-	if until, want := time.Duration(s.until.Load()), sent*time.Second+10*time.Second-s.margin; until != want {
+	if until, want := time.Duration(s.until.Load()), sent+10*time.Second-s.margin; until != want {
 		t.Errorf("renewed until %v, want %v", until, want)
 	}
 	l.now = newClock() // retire looks at it in the background

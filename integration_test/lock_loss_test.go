@@ -33,7 +33,7 @@ func TestLockLoss_NotWhileRenewed(t *testing.T) {
 	select {
 	case <-k.Context().Done():
 		t.Errorf("the hold ended: %v", context.Cause(k.Context()))
-	case <-time.After(6 * time.Second):
+	case <-time.After(4 * time.Second):
 	}
 	mustUnlock(ctx, t, k)
 }
