@@ -72,6 +72,7 @@
 //
 // The tests ran on a stand-in that speaks MongoDB's protocol (FerretDB with one
 // command at a time) and not on MongoDB, which was not at hand. It has no
-// transactions, so InTx was run only as far as refusing them. With MONGODB_URI
-// set the same tests run on a real server.
+// transactions: InTx was run against a script of a server only, which shows what
+// is sent and not what MongoDB does with it. With MONGODB_URI set the tests run
+// on a real server, transactions included where it is a replica set.
 package mongorepo
