@@ -19,6 +19,8 @@ func runChild() {
 		return
 	case "etcdctl":
 		ctlv3.MustStart()
+	case "signposts":
+		os.Exit(runSignposts(os.Args[1:]))
 	}
 	os.Exit(0)
 }
