@@ -164,6 +164,7 @@ func exportedReceiver(d *ast.FuncDecl) bool {
 
 var (
 	goBlock   = regexp.MustCompile("(?s)\n```go\n(.*?\n)```\n")
+	mdFence   = regexp.MustCompile("(?ms)^```.*?^```$")
 	mdLink    = regexp.MustCompile(`\]\(([^)#\s]+)(?:#[^)]*)?\)`)
 	mdCommand = regexp.MustCompile(`(?m)^(?:\$ )?(go (?:run|test) \S+)`)
 )
@@ -221,7 +222,7 @@ func TestLinksBetweenDocumentsWork(t *testing.T) {
 		if !strings.HasSuffix(name, ".md") {
 			continue
 		}
-		for _, m := range mdLink.FindAllStringSubmatch(text, -1) {
+		for _, m := range mdLink.FindAllStringSubmatch(mdFence.ReplaceAllString(text, ""), -1) {
 			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
 				continue
 			}
