@@ -6,12 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 )
 
 // held tells which of the keys another process finds taken.

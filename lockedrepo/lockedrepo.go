@@ -194,6 +194,8 @@ func checkEntities[T any](es []*T) error {
 }
 
 // lockedValue is locked for work that returns something.
+//
+//nolint:revive // r stands for the receiver, which a generic method cannot have
 func lockedValue[T, V any](r *Repository[T], ctx context.Context, work func(context.Context) (V, error)) (V, error) {
 	var v V
 	err := r.locked(ctx, func(ctx context.Context) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -136,8 +137,8 @@ func (s *scope) close(ctx context.Context, tx func() error) (err error) {
 		defer s.mu.Unlock()
 		s.done = true
 		var failed []error
-		for i := len(s.order) - 1; i >= 0; i-- {
-			failed = append(failed, release(ctx, s.order[i]))
+		for _, lock := range slices.Backward(s.order) {
+			failed = append(failed, release(ctx, lock))
 		}
 		err = join(err, errors.Join(failed...))
 	}()

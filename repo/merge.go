@@ -23,7 +23,7 @@ func mergeMaps(dec *jsontext.Decoder, target any) error {
 		return errors.ErrUnsupported
 	}
 	if anything {
-		m, ok := v.Interface().(map[string]any)
+		m, ok := reflect.TypeAssert[map[string]any](v)
 		if !ok {
 			m = map[string]any{}
 		}

@@ -9,7 +9,7 @@ import (
 
 // Option narrows, orders or cuts what Find and Count see. Several options hold
 // together; AnyOf makes alternatives.
-type Option interface{ addTo(*Query) }
+type Option interface{ addTo(q *Query) }
 
 // Op is how a condition compares.
 type Op string

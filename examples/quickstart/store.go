@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/holdfast-go/holdfast/drivers"
 	"github.com/holdfast-go/holdfast/etcdlock"
@@ -131,8 +132,8 @@ func (s *store) lock(ctx context.Context, cfg drivers.EtcdConfig) error {
 
 func (s *store) close(ctx context.Context) error {
 	var failed []error
-	for i := len(s.closers) - 1; i >= 0; i-- {
-		failed = append(failed, s.closers[i](ctx))
+	for _, closer := range slices.Backward(s.closers) {
+		failed = append(failed, closer(ctx))
 	}
 	return errors.Join(failed...)
 }

@@ -103,7 +103,11 @@ func takeStock(ctx context.Context, s *store, ops int, acked func(int) error) er
 		id := rand.Int64N(int64(len(startingStock()))) + 1
 		delta := int64(1 - 2*(i%2))
 		move := func(p *Product) error {
-			time.Sleep(thinkTime)
+			select {
+			case <-time.After(thinkTime):
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
 			p.Stock += delta
 			p.Moves++
 			return nil

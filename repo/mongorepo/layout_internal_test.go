@@ -159,7 +159,10 @@ func TestEqual_IgnoresTheOrderOfFields(t *testing.T) {
 		t.Error("the same fields in another order differ")
 	}
 	for _, other := range []any{
-		bson.D{{Key: "a", Value: 1}}, bson.D{{Key: "a", Value: 1}, {Key: "c", Value: nil}}, bson.A{1}, 1, "a", nil,
+		bson.D{{Key: "a", Value: 1}},
+		bson.D{{Key: "a", Value: 1}, {Key: "c", Value: nil}},
+		bson.A{1},
+		1, "a", nil,
 		bson.D{{Key: "a", Value: 1}, {Key: "b", Value: bson.A{}}},
 	} {
 		if equal(value(ab), value(other)) {

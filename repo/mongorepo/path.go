@@ -90,8 +90,7 @@ func newLayout(ent *entity.Entity, json bool) (*layout, error) {
 
 // learn collects the known paths of t, and notes an inline map.
 func (l *layout) learn(t reflect.Type, prefix string) error {
-	for i := range t.NumField() {
-		sf := t.Field(i)
+	for sf := range t.Fields() {
 		tg := tagsOf(sf, l.json)
 		inner := deref(sf.Type)
 		path := prefix + tg.name
