@@ -132,10 +132,19 @@ func (s *script) reply(sections []byte) bson.D {
 
 func (s *script) hello() bson.D {
 	return bson.D{
-		{Key: "isWritablePrimary", Value: true}, {Key: "ismaster", Value: true}, {Key: "helloOk", Value: true},
-		{Key: "setName", Value: "rs"}, {Key: "setVersion", Value: 1}, {Key: "hosts", Value: bson.A{s.addr}}, {Key: "me", Value: s.addr},
-		{Key: "maxBsonObjectSize", Value: 16 << 20}, {Key: "maxMessageSizeBytes", Value: 48 << 20}, {Key: "maxWriteBatchSize", Value: 100_000},
-		{Key: "logicalSessionTimeoutMinutes", Value: 30}, {Key: "minWireVersion", Value: 0}, {Key: "maxWireVersion", Value: 21},
+		{Key: "isWritablePrimary", Value: true},
+		{Key: "ismaster", Value: true},
+		{Key: "helloOk", Value: true},
+		{Key: "setName", Value: "rs"},
+		{Key: "setVersion", Value: 1},
+		{Key: "hosts", Value: bson.A{s.addr}},
+		{Key: "me", Value: s.addr},
+		{Key: "maxBsonObjectSize", Value: 16 << 20},
+		{Key: "maxMessageSizeBytes", Value: 48 << 20},
+		{Key: "maxWriteBatchSize", Value: 100_000},
+		{Key: "logicalSessionTimeoutMinutes", Value: 30},
+		{Key: "minWireVersion", Value: 0},
+		{Key: "maxWireVersion", Value: 21},
 	}
 }
 

@@ -1,2 +1,0 @@
-// Package deps keeps modules in go.mod until the packages that need them exist.
-package deps
