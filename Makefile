@@ -34,8 +34,9 @@ fuzz: ## fuzz every target for 30 seconds each
 bench: ## run every benchmark
 	go test -run '^$$' -bench . -benchmem ./...
 
-soak: ## the tests at their full sizes; takes long
-	HOLDFAST_SOAK=1 go test -count=1 -timeout=2h ./...
+soak: ## every test twenty times under the race detector, then a long demo; takes hours
+	go test -race -shuffle=on -count=20 -timeout=6h ./...
+	go run ./examples/quickstart --workers 6 --ops 5000
 
 up: ## start etcd, PostgreSQL, MySQL and MongoDB with docker compose
 	docker compose up --detach --wait
