@@ -261,6 +261,19 @@ func TestMongoPitfall_P19_BulkErrorsNameTheCallersElements(t *testing.T) {
 	}
 }
 
+// Two inserts of one key are one insert and one duplicate.
+func TestMongoPitfall_P14_SameKeyTwiceIsOneInsert(t *testing.T) {
+	ctx := bounded(t, time.Minute)
+	r, _ := mongoRepository[versionedTally](t, nil)
+	first, second := &versionedTally{ID: "a", N: 1}, &versionedTally{ID: "a", N: 2}
+	noError(t, r.SaveAll(ctx, []*versionedTally{first, second}))
+	e, err := r.FindByID(ctx, "a")
+	noError(t, err)
+	if e.N != 2 || e.Rev != 1 || second.Rev != 1 || first.Rev != 0 {
+		t.Errorf("stored %+v, first %+v, second %+v", e, first, second)
+	}
+}
+
 // A filter with one key twice is a filter with one of the two conditions.
 func TestMongoPitfall_TwoConditionsOnOneFieldBothHold(t *testing.T) {
 	ctx := bounded(t, time.Minute)
