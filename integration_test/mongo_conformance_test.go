@@ -30,8 +30,8 @@ func mongoHarness(t *testing.T) repotest.Harness {
 	large := 0
 	if os.Getenv("MONGODB_URI") == "" {
 		// The stand-in looks through the whole collection for every update,
-		// and takes a minute for the usual length.
-		large = 150
+		// so that the usual length takes minutes.
+		large = 120
 	}
 	return repotest.Harness{
 		Large: large,
