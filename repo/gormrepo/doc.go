@@ -1,9 +1,101 @@
-// Package gormrepo keeps entities in a table through GORM: on PostgreSQL, MySQL,
-// MariaDB and SQLite.
+// Package gormrepo keeps entities in a table, through GORM, on PostgreSQL,
+// MySQL, MariaDB and SQLite. GORM's own Save can overwrite a row that it was
+// never given, bring back what was deleted and lose an update without an
+// error; a repository of this package does none of that, and behaves as the
+// ones on MongoDB and in memory do.
 //
-//	orders, err := gormrepo.New[Order](db, nil) // db is a *gorm.DB
-//	if err != nil {
-//		return err
+//	type Order struct {
+//		ID      int64
+//		Buyer   string
+//		Total   int64
+//		Version int64 `holdfast:"version"`
 //	}
-//	return orders.Save(ctx, &Order{Buyer: "ada"})
+//
+//	func place(ctx context.Context, db *gorm.DB) error {
+//		orders, err := gormrepo.New[Order](db, nil)
+//		if err != nil {
+//			return err
+//		}
+//		return orders.Save(ctx, &Order{Buyer: "ada", Total: 12})
+//	}
+//
+// # The database
+//
+// Any *gorm.DB with the dialect postgres, mysql or sqlite will do; this package
+// imports none of them. drivers.OpenSQL opens one with the right settings. With
+// your own, set on SQLite `_txlock=immediate`, a busy timeout and the WAL
+// journal, or transactions that read first fail under load; and on MySQL
+// parseTime. The tables are yours to create, by AutoMigrate or otherwise. The
+// key needs a primary key or a unique index in the table.
+//
+// # Keys
+//
+// The key is GORM's primary key, else the BSON _id, else the field ID. A zero
+// integer key that is alone asks the database for a number, unless GORM is told
+// autoIncrement:false; so does a zero key with a database default, where the
+// database can report it (not MySQL). Options.NewID makes keys instead, as
+// tables that Hibernate fed from a sequence need it. Zero parts of a composite
+// key, and a zero assigned integer, are values like others.
+//
+// Give text keys on MySQL a binary collation (utf8mb4_bin). Under the usual
+// ones "a" and "A" are one key to the database and two to Go.
+//
+// # Saving
+//
+// New entities are inserted by plain INSERTs: a key that exists is
+// repo.ErrDuplicateKey. Others are inserted or overwritten with explicit
+// columns: every one but the key, the creation times and the deletion mark. The
+// columns keep GORM's permissions, serializers and names. Times are those with
+// a holdfast or GORM tag and those that GORM fills by the names CreatedAt and
+// UpdatedAt.
+//
+// A zero value is written as it is, with two exceptions. A column whose default
+// only the database knows (`default:now()`, `default:gen_random_uuid()`) gets
+// the default on insert and keeps its value later, and the entity gets that
+// value. A column with a literal default (`default:18`) gets it when a new
+// entity is inserted; use a pointer to insert a zero.
+//
+// Lists are written in statements of 1000 rows on PostgreSQL, 500 on MySQL and
+// 50 on SQLite, in one transaction. On MySQL an upsert fires on every unique
+// index and would rewrite the rows of others: rows are looked up and locked
+// first, and what was written is counted.
+//
+// The hooks BeforeSave and AfterSave run once for every entity that is written,
+// BeforeCreate and AfterCreate for the new ones too, BeforeDelete and
+// AfterDelete in Delete, AfterFind where entities are read. Their handle is the
+// transaction. No other hooks run.
+//
+// # Queries
+//
+// Fields are named as in Go, "Home.City" for one that GORM embeds by a tag. How
+// text compares and sorts is up to the column's collation; Prefix tells upper
+// from lower case everywhere. NULL sorts first. A Native option takes a
+// func(*gorm.DB) *gorm.DB, which may add conditions, joins and preloads; what
+// it asks for is kept together, so that an Or in it does not reach out, and
+// Unscoped shows soft-deleted rows.
+//
+// # Transactions
+//
+// InTx runs at READ COMMITTED, where the database knows it. Other repositories
+// on the same *sql.DB join by the context. Update locks the row that it reads
+// (SELECT ... FOR UPDATE; the whole database on SQLite), so it loses no update
+// of anybody. There are no savepoints that a caller could go back to: a method
+// that fails after it wrote a part lets the transaction be rolled back only.
+// On PostgreSQL every failed statement does.
+//
+// # Errors
+//
+// Errors match the sentinels of package repo, and the driver's errors stay
+// matchable behind them, unless GORM's TranslateError replaced them. The text
+// of a duplicate key is kept out of messages, because it may quote the value.
+//
+// # What it does not promise
+//
+// It takes no lock that outlasts a statement outside of Update and InTx:
+// FindByID, a change and Save lose what another process saved in between,
+// unless the entity has a version or the repository is a locked one. When a
+// connection breaks, or a context ends, during a commit, it is unknown whether
+// that happened. After a rolled-back InTx the entities saved in it keep the
+// keys, times and versions they were given. DeleteByID runs no hooks.
+// Associations are neither saved nor loaded unless asked for.
 package gormrepo

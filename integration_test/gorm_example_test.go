@@ -1,0 +1,150 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"gorm.io/gorm"
+
+	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo"
+)
+
+type Book struct {
+	ID      int64  `json:"id"`
+	Title   string `json:"title"`
+	Copies  int    `json:"copies"`
+	Version int64  `json:"version" holdfast:"version"`
+}
+
+// library opens an empty SQLite database with a table of books.
+func library() (db *gorm.DB, closeAll func()) {
+	dir, err := os.MkdirTemp("", "holdfast-example-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	db, err = drivers.OpenSQL(context.Background(), drivers.SQLConfig{DSN: "sqlite:" + filepath.Join(dir, "books.db")})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := db.AutoMigrate(&Book{}); err != nil {
+		log.Fatal(err)
+	}
+	return db, func() {
+		if pool, err := db.DB(); err == nil {
+			_ = pool.Close()
+		}
+		_ = os.RemoveAll(dir)
+	}
+}
+
+// Save entities and find them by typed conditions.
+func Example_gormFind() {
+	db, closeAll := library()
+	defer closeAll()
+	ctx := context.Background()
+	books, err := gormrepo.New[Book](db, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = books.SaveAll(ctx, []*Book{{Title: "Emma", Copies: 3}, {Title: "Dracula"}, {Title: "Ulysses", Copies: 1}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	copies := repo.F[Book, int]("Copies")
+	found, err := books.Find(ctx, copies.Gt(0), copies.Desc())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, b := range found {
+		fmt.Println(b.ID, b.Title, b.Copies)
+	}
+	// Output:
+	// 1 Emma 3
+	// 3 Ulysses 1
+}
+
+// A version field finds out that somebody saved in between.
+func Example_gormVersion() {
+	db, closeAll := library()
+	defer closeAll()
+	ctx := context.Background()
+	books, err := gormrepo.New[Book](db, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	mine := &Book{Title: "Emma"}
+	fmt.Println(books.Save(ctx, mine), mine.Version)
+	yours, err := books.FindByID(ctx, mine.ID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(books.Save(ctx, yours), yours.Version)
+	fmt.Println(errors.Is(books.Save(ctx, mine), repo.ErrStale))
+	// Output:
+	// <nil> 1
+	// <nil> 2
+	// true
+}
+
+// SmartSave takes documents as Spring services send them; Merge keeps what they
+// do not name.
+func Example_gormSmartSave() {
+	db, closeAll := library()
+	defer closeAll()
+	ctx := context.Background()
+	books, err := gormrepo.New[Book](db, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	first, err := books.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"title":"Emma","copies":3}`}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(*first[0])
+	merged, err := books.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"id":1,"copies":2}`}}, repo.Merge())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(*merged[0])
+	// Output:
+	// {1 Emma 3 1}
+	// {1 Emma 2 2}
+}
+
+// What is saved in a transaction is saved together or not at all.
+func Example_gormTransaction() {
+	db, closeAll := library()
+	defer closeAll()
+	ctx := context.Background()
+	books, err := gormrepo.New[Book](db, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := books.Save(ctx, &Book{Title: "Emma", Copies: 1}); err != nil {
+		log.Fatal(err)
+	}
+	err = books.InTx(ctx, func(ctx context.Context) error {
+		if err := books.Save(ctx, &Book{Title: "Dracula"}); err != nil {
+			return err
+		}
+		_, err := books.Update(ctx, 1, func(b *Book) error {
+			b.Copies -= 2
+			if b.Copies < 0 {
+				return errors.New("not enough copies")
+			}
+			return nil
+		})
+		return err
+	})
+	fmt.Println(err)
+	fmt.Println(books.Count(ctx))
+	// Output:
+	// not enough copies
+	// 1 <nil>
+}
