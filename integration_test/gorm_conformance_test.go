@@ -61,6 +61,7 @@ func gormHarness(db *gorm.DB) repotest.Harness {
 		Marked:   inOwnTable[repotest.Marked](db),
 		Stamped:  inOwnTable[repotest.Stamped](db),
 		Unmarked: inOwnTable[repotest.Unmarked](db),
+		Large:    1100, // crosses the batch of PostgreSQL
 		Native: func(n int64) any {
 			return func(db *gorm.DB) *gorm.DB { return db.Where("stock > ?", n) }
 		},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"os"
 	"path/filepath"
 
@@ -25,21 +24,21 @@ type Book struct {
 // library opens an empty SQLite database with a table of books.
 func library() (db *gorm.DB, closeAll func()) {
 	dir, err := os.MkdirTemp("", "holdfast-example-")
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	db, err = drivers.OpenSQL(context.Background(), drivers.SQLConfig{DSN: "sqlite:" + filepath.Join(dir, "books.db")})
-	if err != nil {
-		log.Fatal(err)
-	}
-	if err := db.AutoMigrate(&Book{}); err != nil {
-		log.Fatal(err)
-	}
+	check(err)
+	check(db.AutoMigrate(&Book{}))
 	return db, func() {
 		if pool, err := db.DB(); err == nil {
 			_ = pool.Close()
 		}
 		_ = os.RemoveAll(dir)
+	}
+}
+
+func check(err error) {
+	if err != nil {
+		panic(err)
 	}
 }
 
@@ -49,18 +48,12 @@ func Example_gormFind() {
 	defer closeAll()
 	ctx := context.Background()
 	books, err := gormrepo.New[Book](db, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	err = books.SaveAll(ctx, []*Book{{Title: "Emma", Copies: 3}, {Title: "Dracula"}, {Title: "Ulysses", Copies: 1}})
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	copies := repo.F[Book, int]("Copies")
 	found, err := books.Find(ctx, copies.Gt(0), copies.Desc())
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	for _, b := range found {
 		fmt.Println(b.ID, b.Title, b.Copies)
 	}
@@ -75,15 +68,11 @@ func Example_gormVersion() {
 	defer closeAll()
 	ctx := context.Background()
 	books, err := gormrepo.New[Book](db, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	mine := &Book{Title: "Emma"}
 	fmt.Println(books.Save(ctx, mine), mine.Version)
 	yours, err := books.FindByID(ctx, mine.ID)
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	fmt.Println(books.Save(ctx, yours), yours.Version)
 	fmt.Println(errors.Is(books.Save(ctx, mine), repo.ErrStale))
 	// Output:
@@ -99,18 +88,12 @@ func Example_gormSmartSave() {
 	defer closeAll()
 	ctx := context.Background()
 	books, err := gormrepo.New[Book](db, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	first, err := books.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"title":"Emma","copies":3}`}})
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	fmt.Println(*first[0])
 	merged, err := books.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"id":1,"copies":2}`}}, repo.Merge())
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	fmt.Println(*merged[0])
 	// Output:
 	// {1 Emma 3 1}
@@ -123,12 +106,8 @@ func Example_gormTransaction() {
 	defer closeAll()
 	ctx := context.Background()
 	books, err := gormrepo.New[Book](db, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	if err := books.Save(ctx, &Book{Title: "Emma", Copies: 1}); err != nil {
-		log.Fatal(err)
-	}
+	check(err)
+	check(books.Save(ctx, &Book{Title: "Emma", Copies: 1}))
 	err = books.InTx(ctx, func(ctx context.Context) error {
 		if err := books.Save(ctx, &Book{Title: "Dracula"}); err != nil {
 			return err

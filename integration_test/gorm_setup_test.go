@@ -33,17 +33,6 @@ func sqlBackends() []sqlBackend {
 	}
 }
 
-// onSQL runs test on every backend.
-func onSQL(t *testing.T, test func(t *testing.T, db *gorm.DB)) {
-	t.Helper()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			test(t, b.open(t))
-		})
-	}
-}
-
 func sqliteDB(t testing.TB) *gorm.DB {
 	t.Helper()
 	return openSQL(t, drivers.SQLConfig{Dialect: drivers.SQLite, DSN: filepath.Join(t.TempDir(), "test.db")})

@@ -104,12 +104,12 @@ func (f *failures) add(index int, id any, err error) {
 }
 
 // err is nil, or the list by ascending index.
-func (f failures) err() error {
-	if len(f) == 0 {
+func (f *failures) err() error {
+	if len(*f) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(f, func(a, b *repo.ItemError) int { return cmp.Compare(a.Index, b.Index) })
-	return &repo.BatchError{Items: f}
+	slices.SortStableFunc(*f, func(a, b *repo.ItemError) int { return cmp.Compare(a.Index, b.Index) })
+	return &repo.BatchError{Items: *f}
 }
 
 // single is the error of a list of one, without the list.

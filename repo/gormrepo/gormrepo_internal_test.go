@@ -29,7 +29,7 @@ type innermost struct {
 }
 
 func (d innermost) Translate(err error) error {
-	if err == d.own {
+	if err == d.own { //nolint:errorlint // that is what the dialects do
 		return gorm.ErrDuplicatedKey
 	}
 	return err

@@ -71,8 +71,8 @@ type merge[T any] struct {
 func (r *Repository[T]) merges(docs *repo.Documents[T]) []*merge[T] {
 	byKey := map[any]*merge[T]{}
 	var list []*merge[T]
-	for i := len(docs.Entities) - 1; i >= 0; i-- {
-		e := *docs.Entities[i]
+	for i, decoded := range slices.Backward(docs.Entities) {
+		e := *decoded
 		it := &item[T]{e: &e, val: valueOf(&e), index: i, before: e}
 		key := r.foldKey(it)
 		if m := byKey[key]; m != nil {

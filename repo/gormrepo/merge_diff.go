@@ -86,7 +86,7 @@ func plainValue(v any) any {
 		if rv.IsNil() {
 			return nil
 		}
-		if _, ok := rv.Interface().(driver.Valuer); ok {
+		if _, ok := reflect.TypeAssert[driver.Valuer](rv); ok {
 			break
 		}
 		rv = rv.Elem()
@@ -94,7 +94,7 @@ func plainValue(v any) any {
 	if !rv.IsValid() {
 		return nil
 	}
-	if valuer, ok := rv.Interface().(driver.Valuer); ok {
+	if valuer, ok := reflect.TypeAssert[driver.Valuer](rv); ok {
 		x, err := valuer.Value()
 		if err != nil {
 			return unlike()

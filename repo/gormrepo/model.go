@@ -161,7 +161,7 @@ func (m *model) readSoftDelete(db *gorm.DB) error {
 		m.alive = w.Exprs
 	}
 	for _, f := range m.byPath {
-		if _, ok := reflect.New(f.IndirectFieldType).Interface().(schema.DeleteClausesInterface); ok {
+		if reflect.PointerTo(f.IndirectFieldType).Implements(reflect.TypeFor[schema.DeleteClausesInterface]()) {
 			if !slices.Contains(m.deleted, f) {
 				m.deleted = append(m.deleted, f)
 			}

@@ -100,17 +100,21 @@ func (r *Repository[T]) conditions(conds []repo.Cond) ([]clause.Expression, erro
 	return list, nil
 }
 
+func (r *Repository[T]) alternatives(groups [][]repo.Cond) (clause.Expression, error) {
+	var list either
+	for _, conds := range groups {
+		together, err := r.conditions(conds)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, all(together))
+	}
+	return list, nil
+}
+
 func (r *Repository[T]) condition(c repo.Cond) (clause.Expression, error) {
 	if c.Op == repo.OpAny {
-		var alternatives either
-		for _, conds := range c.Any {
-			list, err := r.conditions(conds)
-			if err != nil {
-				return nil, err
-			}
-			alternatives = append(alternatives, all(list))
-		}
-		return alternatives, nil
+		return r.alternatives(c.Any)
 	}
 	f, err := r.column(c.Field)
 	if err != nil {
@@ -127,17 +131,18 @@ func (r *Repository[T]) condition(c repo.Cond) (clause.Expression, error) {
 	case repo.OpPrefix:
 		text, _ := c.Value.(string)
 		return prefix{column, text, r.dialect.name}, nil
-	}
-	if isNull(c.Value) {
-		return either{}, nil // nothing compares with NULL
-	}
-	op, ok := map[repo.Op]string{
-		repo.OpEq: " = ", repo.OpNe: " <> ", repo.OpLt: " < ", repo.OpLe: " <= ", repo.OpGt: " > ", repo.OpGe: " >= ",
-	}[c.Op]
-	if !ok {
+	case repo.OpEq, repo.OpNe, repo.OpLt, repo.OpLe, repo.OpGt, repo.OpGe:
+		if isNull(c.Value) {
+			return either{}, nil // nothing compares with NULL
+		}
+		op := string(c.Op)
+		if c.Op == repo.OpNe {
+			op = "<>"
+		}
+		return comparison{column, " " + op + " ", r.param(f, c.Value)}, nil
+	default:
 		return nil, fmt.Errorf("%w: comparison %q", repo.ErrUnsupported, c.Op)
 	}
-	return comparison{column, op, r.param(f, c.Value)}, nil
 }
 
 func (r *Repository[T]) in(column clause.Column, f *schema.Field, c repo.Cond) (clause.Expression, error) {
@@ -247,7 +252,7 @@ func nullable(f *schema.Field) bool {
 	if f.NotNull {
 		return false
 	}
-	_, valuer := reflect.New(f.FieldType).Interface().(driver.Valuer)
+	valuer := reflect.PointerTo(f.FieldType).Implements(reflect.TypeFor[driver.Valuer]())
 	return valuer || f.FieldType.Kind() == reflect.Pointer || f.FieldType.Kind() == reflect.Slice
 }
 

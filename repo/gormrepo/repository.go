@@ -94,7 +94,7 @@ func (r *Repository[T]) shownID(e *T) any {
 	if len(k) > 1 {
 		return k
 	}
-	if r.entity.Key[0].IsZero(valueOf(e)) && !(r.isInt && !r.generated) {
+	if r.wantsKey(valueOf(e)) {
 		return nil
 	}
 	return k[0]

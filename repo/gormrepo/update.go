@@ -41,7 +41,8 @@ func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (
 		e = found[0]
 		it := &item[T]{e: e, val: valueOf(e), was: r.entity.VersionOf(valueOf(e))}
 		before, restore := r.identity(it), r.keep(it.val)
-		if failure = fn(e); failure != nil {
+		failure = fn(e)
+		if failure != nil {
 			return failure
 		}
 		if r.identity(it) != before {

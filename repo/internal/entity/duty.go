@@ -34,7 +34,7 @@ func (f *Field) IsZero(e reflect.Value) bool {
 // bool, the version field and the generated key that the type has decides.
 // generated says whether the store makes the keys of this type.
 func (e *Entity) IsNew(p reflect.Value, generated bool) bool {
-	if n, ok := p.Interface().(interface{ IsNew() bool }); ok {
+	if n, ok := reflect.TypeAssert[interface{ IsNew() bool }](p); ok {
 		return n.IsNew()
 	}
 	if e.Version != nil {

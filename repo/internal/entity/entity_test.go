@@ -84,7 +84,7 @@ func TestParseRefuses(t *testing.T) {
 
 func TestMarkers(t *testing.T) {
 	t.Parallel()
-	e, err := entity.Parse(reflect.TypeFor[struct {
+	_, err := entity.Parse(reflect.TypeFor[struct {
 		gorm.Model
 		Version int64 `holdfast:"version"`
 		Stamp   int64 `gorm:"autoUpdateTime:milli"`
@@ -92,7 +92,7 @@ func TestMarkers(t *testing.T) {
 	if !errors.Is(err, entity.ErrInvalid) {
 		t.Fatalf("UpdatedAt of gorm.Model and Stamp: got %v", err)
 	}
-	e, err = entity.Parse(reflect.TypeFor[struct {
+	e, err := entity.Parse(reflect.TypeFor[struct {
 		ID        int
 		CreatedAt time.Time
 		Gone      *time.Time `holdfast:"deleted"`
