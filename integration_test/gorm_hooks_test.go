@@ -208,6 +208,9 @@ func TestGormTxFailedHalfwayCannotCommit(t *testing.T) {
 				if err := r.SaveAll(ctx, list); !errors.Is(err, repo.ErrDuplicateKey) {
 					t.Errorf("got %v", err)
 				}
+				if err := r.Save(ctx, &gormItem{Email: "after@x"}); err == nil {
+					t.Error("a write was accepted that cannot be committed")
+				}
 				return nil
 			})
 			if !errors.Is(err, repo.ErrDuplicateKey) {

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/holdfast-go/holdfast/repo"
 )
@@ -96,6 +98,73 @@ func TestGormSaveAllManyBatches(t *testing.T) {
 			must(t, err)
 			if count, err := r.Count(ctx); deleted != n || err != nil || count != 0 {
 				t.Fatalf("deleted %d, %d are left, %v", deleted, count, err)
+			}
+		})
+	}
+}
+
+// Two lists that lock the same rows in opposite order are a deadlock, which the
+// database resolves by giving up one of them.
+func TestGormListsInOppositeOrderBothSucceed(t *testing.T) {
+	t.Parallel()
+	for _, b := range sqlBackends() {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			ctx, r := t.Context(), gormRepo[gormItem](t, b.open(t), nil)
+			must(t, r.SaveAll(ctx, gormItems(200, 1)))
+			var wg sync.WaitGroup
+			for g := range 4 {
+				wg.Go(func() {
+					list := gormItems(200, 1)
+					if g%2 == 0 {
+						slices.Reverse(list)
+					}
+					for range 15 {
+						if err := r.SaveAll(ctx, list); err != nil {
+							t.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}
+
+// Somebody else's transaction may lock in any order. When the database gives up
+// the save for it, the save is done again.
+func TestGormSaveIsRepeatedAfterADeadlock(t *testing.T) {
+	t.Parallel()
+	for _, b := range sqlBackends() {
+		if b.name == "SQLite" {
+			continue // it has one writer at a time
+		}
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			db := b.open(t)
+			ctx, r := bounded(t, time.Minute), gormRepo[gormItem](t, db, nil)
+			must(t, r.SaveAll(ctx, gormItems(100, 1)))
+			other := db.WithContext(ctx).Begin()
+			defer other.Rollback()
+			must(t, other.Model(new(gormItem)).Where("id > 1").Update("name", "other").Error)
+			saved := make(chan error, 1)
+			go func() { saved <- r.SaveAll(ctx, []*gormItem{{1, "a@x", "saved"}, {2, "b@x", "saved"}}) }()
+			for free := int64(1); free > 0; { // until the save has the first row
+				var ids []int64
+				must(t, db.WithContext(ctx).Raw("SELECT id FROM gorm_items WHERE id = 1 FOR UPDATE SKIP LOCKED").Scan(&ids).Error)
+				free = int64(len(ids))
+			}
+			err := other.Model(new(gormItem)).Where("id = 1").Update("name", "other").Error
+			t.Logf("the other transaction: %v", err)
+			if err == nil {
+				must(t, other.Commit().Error)
+			} else {
+				other.Rollback()
+			}
+			must(t, <-saved)
+			if got, err := r.FindByID(ctx, 1); err != nil || got.Name != "saved" {
+				t.Fatalf("got %+v, %v", got, err)
 			}
 		})
 	}

@@ -61,7 +61,7 @@ func (r *Repository[T]) deleteItems(c *call, items []*item[T]) error {
 // entities were read.
 func (r *Repository[T]) deleteVersions(c *call, items []*item[T]) error {
 	var missed []*item[T]
-	for _, it := range items {
+	for _, it := range slices.SortedStableFunc(slices.Values(items), r.compareKeys) {
 		n, err := r.remove(c, r.keyIn(r.keysOf([]*item[T]{it})), r.versionIs(it.was))
 		if err != nil {
 			return r.itemError(it, err)

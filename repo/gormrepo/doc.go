@@ -81,7 +81,9 @@
 // (SELECT ... FOR UPDATE; the whole database on SQLite), so it loses no update
 // of anybody. There are no savepoints that a caller could go back to: a method
 // that fails after it wrote a part lets the transaction be rolled back only.
-// On PostgreSQL every failed statement does.
+// On PostgreSQL every failed statement does. When the database gives up a
+// transaction that a method made for itself, because of a deadlock for instance,
+// the method runs it again, hooks included; inside InTx the error is returned.
 //
 // # Errors
 //

@@ -94,6 +94,10 @@ func (r *Repository[T]) mergeAll(ctx context.Context, docs *repo.Documents[T], m
 		return err
 	}
 	return r.write(ctx, func(c *call) error {
+		for _, m := range merges {
+			m.begin()
+			m.old, m.changed, m.revived = nil, nil, false
+		}
 		if err := r.load(c, docs, merges, items); err != nil {
 			return err
 		}

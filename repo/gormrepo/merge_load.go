@@ -20,6 +20,7 @@ func (r *Repository[T]) load(c *call, docs *repo.Documents[T], merges []*merge[T
 			keyed = append(keyed, it)
 		}
 	}
+	slices.SortStableFunc(keyed, r.compareKeys) // the order in which they are locked
 	stored, err := r.lockedRows(c, r.keysOf(keyed))
 	if err != nil {
 		return err

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/holdfast-go/holdfast/repo"
-	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
 // Save inserts or overwrites e; see repo.Repository.
@@ -33,12 +33,30 @@ type item[T any] struct {
 	was int64
 	// before is a copy to go back to when the save fails.
 	before T
+	// start is how it was when the transaction began.
+	start start[T]
+}
+
+type start[T any] struct {
+	e     *T
+	isNew bool
+	was   int64
+	value T
 }
 
 func (it *item[T]) restore() { *it.e = it.before }
 
-// identity is the key of it as a map key.
-func (r *Repository[T]) identity(it *item[T]) any { return identity(r.entity.KeyOf(it.val)) }
+// begin goes back to where the transaction begins, which may be for the second
+// time.
+func (it *item[T]) begin() {
+	s := &it.start
+	if s.e == nil {
+		*s = start[T]{it.e, it.isNew, it.was, *it.e}
+		return
+	}
+	it.e, it.val, it.isNew, it.was = s.e, valueOf(s.e), s.isNew, s.was
+	*it.e = s.value
+}
 
 func (r *Repository[T]) saveAll(ctx context.Context, es []*T) error {
 	if err := done(ctx); err != nil {
@@ -69,7 +87,12 @@ func (r *Repository[T]) saveItems(ctx context.Context, items []*item[T]) (err er
 	if r.oneStatement(items) {
 		write = r.writeOnce
 	}
-	err = write(ctx, func(c *call) error { return r.saveIn(c, items) })
+	err = write(ctx, func(c *call) error {
+		for _, it := range items {
+			it.begin()
+		}
+		return r.saveIn(c, items)
+	})
 	saved = err == nil
 	return err
 }
@@ -124,54 +147,6 @@ func checkNil[T any](es []*T) error {
 	return bad.err()
 }
 
-// foldKey is the key of it or, while it is still to get one, the entity itself.
-func (r *Repository[T]) foldKey(it *item[T]) any {
-	if r.wantsKey(it.val) {
-		return it.e
-	}
-	return r.identity(it)
-}
-
-// wantsKey tells whether the entity has no key yet: it is zero, and zero is not
-// a key that somebody assigned. Integers may be assigned zero, and the parts of
-// a composite key too.
-func (r *Repository[T]) wantsKey(e reflect.Value) bool {
-	return len(r.key) == 1 && (r.generated || !r.isInt) && r.entity.Key[0].IsZero(e)
-}
-
-// giveKeys decides which items are new, and makes the keys that NewID makes.
-func (r *Repository[T]) giveKeys(ctx context.Context, items []*item[T]) error {
-	var bad failures
-	for _, it := range items {
-		wants := r.wantsKey(it.val)
-		it.isNew = r.entity.IsNew(it.val.Addr(), r.generated || wants)
-		it.was = r.entity.VersionOf(it.val)
-		if !wants || r.opts.NewID == nil {
-			continue
-		}
-		if err := r.giveKey(ctx, it); err != nil {
-			bad.add(it.index, nil, err)
-		}
-	}
-	return bad.err()
-}
-
-func (r *Repository[T]) giveKey(ctx context.Context, it *item[T]) error {
-	id, err := r.opts.NewID(ctx)
-	if err != nil {
-		return fmt.Errorf("making a key: %w", err)
-	}
-	f := r.entity.Key[0]
-	if id, err = entity.ConvertID(id, f.Type); err != nil {
-		return fmt.Errorf("making a key: %w", err)
-	}
-	f.Reach(it.val).Set(reflect.ValueOf(id))
-	if f.IsZero(it.val) {
-		return fmt.Errorf("%w: the key made by NewID is zero", repo.ErrInvalid)
-	}
-	return nil
-}
-
 // saveIn does the work inside the transaction.
 func (r *Repository[T]) saveIn(c *call, items []*item[T]) error {
 	if err := r.beforeSave(c, items); err != nil {
@@ -208,24 +183,12 @@ func (r *Repository[T]) writeRows(c *call, items []*item[T]) error {
 	if err := r.insert(c, fresh); err != nil {
 		return err
 	}
+	// Two lists that lock the same rows in different orders are a deadlock.
+	slices.SortStableFunc(known, r.compareKeys)
 	if r.version != nil {
 		return r.overwriteVersions(c, known)
 	}
 	return r.upsert(c, known)
-}
-
-// checkKeys finds the entities that nobody gave a key.
-func (r *Repository[T]) checkKeys(items []*item[T]) error {
-	if r.generated {
-		return nil
-	}
-	var bad failures
-	for _, it := range items {
-		if r.wantsKey(it.val) {
-			bad.add(it.index, nil, fmt.Errorf("%w: the key %s is not set", repo.ErrInvalid, r.entity.Key[0].Name))
-		}
-	}
-	return bad.err()
 }
 
 // stamp sets the times, the version and the deletion mark as they will be

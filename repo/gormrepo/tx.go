@@ -178,6 +178,10 @@ type call struct {
 	joined bool
 	// wrote is set after each statement that changed something.
 	wrote bool
+	// raced tells that a unique index refused an upsert, which PostgreSQL does
+	// also when the row of the very same key comes in at the same moment and
+	// has another unique value too.
+	raced bool
 }
 
 // checkTx refuses to write where the write would silently stay outside of the
@@ -195,36 +199,50 @@ func (r *Repository[T]) writeOnce(ctx context.Context, fn func(*call) error) err
 	if r.TxState(ctx) != repo.TxNone {
 		return r.write(ctx, fn)
 	}
-	return fn(&call{tx: r.session(ctx, unprepared(r.db.Statement.ConnPool))})
+	return r.repeat(ctx, func(c *call) error {
+		c.tx = r.session(ctx, unprepared(r.db.Statement.ConnPool))
+		return fn(c)
+	})
 }
 
 // write runs fn in the transaction of ctx, in the one that the repository was
-// made on, or in one of its own.
+// made on, or in one of its own. fn may run more than once in its own.
 func (r *Repository[T]) write(ctx context.Context, fn func(*call) error) error {
 	if err := r.checkTx(ctx); err != nil {
 		return err
 	}
 	if r.TxState(ctx) == repo.TxNone {
-		return r.begin(ctx, func(tx *gorm.DB) error {
-			return fn(&call{tx: r.session(ctx, unprepared(tx.Statement.ConnPool))})
+		return r.repeat(ctx, func(c *call) error {
+			return r.begin(ctx, func(tx *gorm.DB) error {
+				c.tx = r.session(ctx, unprepared(tx.Statement.ConnPool))
+				return fn(c)
+			})
 		})
+	}
+	mark := markIn(ctx)
+	if err := mark.get(); err != nil {
+		return fmt.Errorf("a write failed halfway before in this transaction: %w", err)
 	}
 	c := &call{tx: r.session(ctx, unprepared(r.pool(ctx))), joined: true}
 	err := fn(c)
-	if err != nil && c.wrote {
-		r.spoil(ctx, err)
+	if err != nil && (c.wrote || isDeadlock(err)) {
+		// MySQL has rolled back all of it then, and would commit each further
+		// statement by itself.
+		mark.set(err)
 	}
 	return err
 }
 
-func (r *Repository[T]) spoil(ctx context.Context, err error) {
-	tx, ok := repo.TxFrom(ctx)
-	if !ok {
-		return
-	}
-	if handle, ok := tx.Handle.(*gorm.DB); ok {
-		if mark, ok := handle.Get(spoiledKey); ok {
-			mark.(*spoiled).set(err)
+// markIn is the mark of the transaction in ctx, or one that nobody looks at.
+func markIn(ctx context.Context) *spoiled {
+	if tx, ok := repo.TxFrom(ctx); ok {
+		if handle, ok := tx.Handle.(*gorm.DB); ok {
+			if mark, ok := handle.Get(spoiledKey); ok {
+				if mark, ok := mark.(*spoiled); ok {
+					return mark
+				}
+			}
 		}
 	}
+	return &spoiled{}
 }

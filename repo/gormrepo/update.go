@@ -14,9 +14,9 @@ import (
 // transaction; see repo.Updater. The row is locked from the read on, so that no
 // other writer of the database comes in between: by SELECT ... FOR UPDATE on
 // PostgreSQL and MySQL, by the write lock on SQLite. fn runs inside the
-// transaction, once, and must not use the repository with another context. What
-// fn does to the version and the times is ignored; a changed key is
-// repo.ErrInvalid.
+// transaction and must not use the repository with another context; it runs
+// again when the database gave the transaction up for another one. What fn does
+// to the version and the times is ignored; a changed key is repo.ErrInvalid.
 func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (*T, error) {
 	if fn == nil {
 		return nil, r.failed(ctx, "update", fmt.Errorf("%w: nil function", repo.ErrInvalid))
@@ -31,6 +31,7 @@ func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (
 	var e *T
 	var failure error
 	err = r.write(ctx, func(c *call) error {
+		failure = nil
 		found, err := r.locked(c, keys)
 		if err != nil {
 			return err
@@ -98,10 +99,15 @@ func (r *Repository[T]) lockDatabase(c *call) error {
 	return c.tx.Exec("UPDATE ? SET ? = ? WHERE 1 = 0", clause.Table{Name: r.schema.Table}, key, key).Error
 }
 
-// forUpdate locks the rows that are read, where the database can.
+// forUpdate locks the rows that are read, where the database can, always in the
+// same order.
 func (r *Repository[T]) forUpdate(tx *gorm.DB) *gorm.DB {
 	if !r.dialect.rowLocks {
 		return tx
 	}
-	return tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate})
+	order := clause.OrderBy{}
+	for _, c := range r.keyColumns() {
+		order.Columns = append(order.Columns, clause.OrderByColumn{Column: c})
+	}
+	return tx.Clauses(order, clause.Locking{Strength: clause.LockingStrengthUpdate})
 }

@@ -36,11 +36,14 @@ func (r *Repository[T]) upsertBatch(c *call, items []*item[T], columns, left []*
 		st.conflict.Where = clause.Where{Exprs: slices.Clone(r.alive)}
 	}
 	if !guarded && len(back) == 0 {
-		return r.exec(c, st)
+		err := r.exec(c, st)
+		c.raced = c.raced || isDuplicate(err, r.db.Dialector)
+		return err
 	}
 	st.returning = append(slices.Clone(r.key), back...)
 	rows, err := r.query(c, st)
 	if err != nil {
+		c.raced = isDuplicate(err, r.db.Dialector)
 		return err
 	}
 	return r.takeBack(items, rows, back, repo.ErrNotFound, "the entity is marked as deleted")

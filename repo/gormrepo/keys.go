@@ -1,0 +1,98 @@
+package gormrepo
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"reflect"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/internal/entity"
+)
+
+// identity is the key of it as a map key.
+func (r *Repository[T]) identity(it *item[T]) any { return identity(r.entity.KeyOf(it.val)) }
+
+// foldKey is the key of it or, while it is still to get one, the entity itself.
+func (r *Repository[T]) foldKey(it *item[T]) any {
+	if r.wantsKey(it.val) {
+		return it.e
+	}
+	return r.identity(it)
+}
+
+// wantsKey tells whether the entity has no key yet: it is zero, and zero is not
+// a key that somebody assigned. Integers may be assigned zero, and the parts of
+// a composite key too.
+func (r *Repository[T]) wantsKey(e reflect.Value) bool {
+	return len(r.key) == 1 && (r.generated || !r.isInt) && r.entity.Key[0].IsZero(e)
+}
+
+// giveKeys decides which items are new, and makes the keys that NewID makes.
+func (r *Repository[T]) giveKeys(ctx context.Context, items []*item[T]) error {
+	var bad failures
+	for _, it := range items {
+		wants := r.wantsKey(it.val)
+		it.isNew = r.entity.IsNew(it.val.Addr(), r.generated || wants)
+		it.was = r.entity.VersionOf(it.val)
+		if !wants || r.opts.NewID == nil {
+			continue
+		}
+		if err := r.giveKey(ctx, it); err != nil {
+			bad.add(it.index, nil, err)
+		}
+	}
+	return bad.err()
+}
+
+func (r *Repository[T]) giveKey(ctx context.Context, it *item[T]) error {
+	id, err := r.opts.NewID(ctx)
+	if err != nil {
+		return fmt.Errorf("making a key: %w", err)
+	}
+	f := r.entity.Key[0]
+	if id, err = entity.ConvertID(id, f.Type); err != nil {
+		return fmt.Errorf("making a key: %w", err)
+	}
+	f.Reach(it.val).Set(reflect.ValueOf(id))
+	if f.IsZero(it.val) {
+		return fmt.Errorf("%w: the key made by NewID is zero", repo.ErrInvalid)
+	}
+	return nil
+}
+
+// checkKeys finds the entities that nobody gave a key.
+func (r *Repository[T]) checkKeys(items []*item[T]) error {
+	if r.generated {
+		return nil
+	}
+	var bad failures
+	for _, it := range items {
+		if r.wantsKey(it.val) {
+			bad.add(it.index, nil, fmt.Errorf("%w: the key %s is not set", repo.ErrInvalid, r.entity.Key[0].Name))
+		}
+	}
+	return bad.err()
+}
+
+// compareKeys is some order of keys, the same in every process.
+func (r *Repository[T]) compareKeys(a, b *item[T]) int {
+	for i, x := range r.entity.KeyOf(a.val) {
+		y := r.entity.KeyOf(b.val)[i]
+		if n := compareParts(reflect.ValueOf(x), reflect.ValueOf(y)); n != 0 {
+			return n
+		}
+	}
+	return 0
+}
+
+func compareParts(a, b reflect.Value) int {
+	switch {
+	case a.CanInt():
+		return cmp.Compare(a.Int(), b.Int())
+	case a.CanUint():
+		return cmp.Compare(a.Uint(), b.Uint())
+	default:
+		return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b))
+	}
+}
