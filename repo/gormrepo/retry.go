@@ -19,7 +19,8 @@ func (r *Repository[T]) repeat(ctx context.Context, run func(c *call) error) err
 		if err == nil || n == attempts || ctx.Err() != nil {
 			return err
 		}
-		if !isDeadlock(err) && !(c.raced && n == 1) {
+		again := isDeadlock(err) || c.raced && n == 1
+		if !again {
 			return err
 		}
 	}
