@@ -2,7 +2,6 @@ package devserver
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -198,104 +197,4 @@ func (r *result) writeError() (bson.D, bool) {
 func (r *result) reply(req message) message {
 	binary.LittleEndian.PutUint32(r.raw[8:], req.id())
 	return r.raw
-}
-
-var errBadMessage = errors.New("devserver: a wire message that is not understood")
-
-// body returns the document of the section that every message has one of.
-func (m message) body() (bson.Raw, error) {
-	if !m.isMsg() || len(m) < headerLen+4+1+4 || m[headerLen+4] != 0 {
-		return nil, errBadMessage
-	}
-	n := binary.LittleEndian.Uint32(m[headerLen+5:])
-	if uint64(len(m)) < headerLen+5+uint64(n) {
-		return nil, errBadMessage
-	}
-	return bson.Raw(m[headerLen+5 : headerLen+5+int(n)]), nil
-}
-
-// document returns the whole command: the body, and the lists that drivers
-// send beside it.
-func (m message) document() (bson.D, error) {
-	body, err := m.body()
-	if err != nil {
-		return nil, err
-	}
-	elems, err := body.Elements()
-	if err != nil {
-		return nil, err
-	}
-	var doc bson.D
-	for _, el := range elems {
-		v := any(el.Value())
-		if arr, ok := el.Value().ArrayOK(); ok {
-			if v, err = listOf(arr); err != nil {
-				return nil, err
-			}
-		}
-		doc = append(doc, bson.E{Key: el.Key(), Value: v})
-	}
-	for rest := m[headerLen+5+len(body):]; len(rest) > 0; {
-		name, list, size, err := sequence(rest)
-		if err != nil {
-			return nil, err
-		}
-		doc = append(doc, bson.E{Key: name, Value: list})
-		rest = rest[size:]
-	}
-	return doc, nil
-}
-
-func listOf(arr bson.RawArray) (bson.A, error) {
-	values, err := arr.Values()
-	if err != nil {
-		return nil, err
-	}
-	list := make(bson.A, len(values))
-	for i, v := range values {
-		list[i] = v
-	}
-	return list, nil
-}
-
-// sequence reads one section of kind 1: its size, its name, its documents.
-func sequence(b []byte) (name string, list bson.A, size int, err error) {
-	if len(b) < 6 || b[0] != 1 {
-		return "", nil, 0, errBadMessage
-	}
-	size = 1 + int(binary.LittleEndian.Uint32(b[1:]))
-	if size > len(b) || size < 6 {
-		return "", nil, 0, errBadMessage
-	}
-	text, docs, ok := strings.Cut(string(b[5:size]), "\x00")
-	if !ok {
-		return "", nil, 0, errBadMessage
-	}
-	for rest := []byte(docs); len(rest) > 0; {
-		if len(rest) < 4 {
-			return "", nil, 0, errBadMessage
-		}
-		n := int(binary.LittleEndian.Uint32(rest))
-		if n < 5 || n > len(rest) {
-			return "", nil, 0, errBadMessage
-		}
-		list = append(list, bson.Raw(rest[:n]))
-		rest = rest[n:]
-	}
-	return text, list, size, nil
-}
-
-func (m message) id() uint32 { return binary.LittleEndian.Uint32(m[4:]) }
-
-// newMessage makes a message of one document, as the answer to a request.
-func newMessage(doc bson.D, responseTo uint32) (message, error) {
-	body, err := bson.Marshal(doc)
-	if err != nil {
-		return nil, err
-	}
-	m := make(message, headerLen+5, headerLen+5+len(body))
-	binary.LittleEndian.PutUint32(m, uint32(headerLen+5+len(body)))
-	binary.LittleEndian.PutUint32(m[8:], responseTo)
-	binary.LittleEndian.PutUint32(m[12:], opMsg)
-	return append(m, body...), nil
 }
