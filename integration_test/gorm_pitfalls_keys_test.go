@@ -2,18 +2,10 @@ package integration_test
 
 import (
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
-	gormmysql "gorm.io/driver/mysql"
-	"gorm.io/gorm"
-	"gorm.io/gorm/logger"
-
-	"github.com/holdfast-go/holdfast/drivers"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
@@ -194,160 +186,6 @@ func TestGormPitfall04_ListsBeyondTheParameterLimit(t *testing.T) {
 			must(t, err)
 			if len(got) != 1 || got[0].ID != list[999].ID {
 				t.Fatalf("got %+v", got)
-			}
-		})
-	}
-}
-
-func TestGormPitfall11_KeysOfAMixedListAreRight(t *testing.T) {
-	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			keysAreRight(t, b.open(t))
-		})
-	}
-}
-
-// A cluster counts in steps, and MySQL tells the first key only.
-func TestGormPitfall11_KeysAreRightWhereTheServerCountsInSteps(t *testing.T) {
-	t.Parallel()
-	c, err := mysql.ParseDSN(mysqlDatabase(t))
-	must(t, err)
-	c.Params = map[string]string{"auto_increment_increment": "3"}
-	pool, err := openSQL(t, drivers.SQLConfig{Dialect: drivers.MySQL, DSN: c.FormatDSN()}).DB()
-	must(t, err)
-	db, err := gorm.Open(gormmysql.New(gormmysql.Config{Conn: pool, DisableWithReturning: true}), &gorm.Config{Logger: logger.Discard})
-	must(t, err)
-	keysAreRight(t, db)
-}
-
-func keysAreRight(t *testing.T, db *gorm.DB) {
-	t.Helper()
-	ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
-	old := gormItems(3, 0)
-	must(t, r.SaveAll(ctx, old))
-	var list []*gormItem
-	for i := range 9 {
-		list = append(list, &gormItem{Email: fmt.Sprintf("new%d@x", i)})
-		if i < 3 {
-			list = append(list, old[2-i])
-		}
-	}
-	must(t, r.SaveAll(ctx, list))
-	for i, e := range list {
-		got, err := r.FindByID(ctx, e.ID)
-		must(t, err)
-		if *got != *e {
-			t.Errorf("element %d is %+v in memory and %+v in the database", i, e, got)
-		}
-	}
-}
-
-type gormCoded struct {
-	ID   string `gorm:"primaryKey;size:190"`
-	Text string `gorm:"size:190"`
-}
-
-func TestGormPitfall12_IDsAreNeverSQL(t *testing.T) {
-	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormCoded](t, db, nil)
-			must(t, r.SaveAll(ctx, []*gormCoded{{"a", "a"}, {"b", "b"}}))
-			for _, id := range []string{"1=1 OR 1", "1=1", "' OR ''='", "a' -- ", "?", "", "@name", "(SELECT 1)", "1", "\\' OR 1=1 -- "} {
-				if _, err := r.FindByID(ctx, id); !errors.Is(err, repo.ErrNotFound) {
-					t.Errorf("%q: find by id: %v", id, err)
-				}
-				if ok, err := r.ExistsByID(ctx, id); ok || err != nil {
-					t.Errorf("%q: exists: %v, %v", id, ok, err)
-				}
-				if got, err := r.FindAllByID(ctx, []any{id, id + "x"}); len(got) != 0 || err != nil {
-					t.Errorf("%q: find all by id: %v, %v", id, got, err)
-				}
-				if n, err := r.DeleteAllByID(ctx, []any{id, id + "x"}); n != 0 || err != nil {
-					t.Errorf("%q: deleted %d, %v", id, n, err)
-				}
-				if got, err := r.Find(ctx, repo.F[gormCoded, string]("ID").Eq(id)); len(got) != 0 || err != nil {
-					t.Errorf("%q: find: %v, %v", id, got, err)
-				}
-				must(t, r.DeleteByID(ctx, id))
-			}
-			if got, err := r.FindAllByID(ctx, nil); len(got) != 0 || err != nil {
-				t.Errorf("no ids found %v, %v", got, err)
-			}
-			if n, err := r.DeleteAllByID(ctx, []any{}); n != 0 || err != nil {
-				t.Errorf("no ids deleted %d, %v", n, err)
-			}
-			if n, err := r.Count(ctx); n != 2 || err != nil {
-				t.Fatalf("%d rows are left, %v", n, err)
-			}
-			weird := &gormCoded{ID: "1=1 OR 1", Text: strings.Repeat("'\"`\\", 3)}
-			must(t, r.Save(ctx, weird))
-			if got, err := r.FindByID(ctx, weird.ID); err != nil || *got != *weird {
-				t.Fatalf("got %v, %v", got, err)
-			}
-		})
-	}
-}
-
-func TestGormPitfall14_AKeyTwiceInAListIsWrittenOnce(t *testing.T) {
-	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
-			for range 2 { // inserting, then updating
-				must(t, r.SaveAll(ctx, []*gormItem{{1, "a@x", "first"}, {2, "b@x", "b"}, {1, "a@x", "last"}}))
-				if got := rows[gormItem](t, db); !slices.Equal(got, []gormItem{{1, "a@x", "last"}, {2, "b@x", "b"}}) {
-					t.Fatalf("got %v", got)
-				}
-			}
-		})
-	}
-}
-
-type gormPair struct {
-	A, B int64  `gorm:"primaryKey;autoIncrement:false"`
-	Text string `gorm:"size:50"`
-}
-
-func TestGormPitfall16_ZeroPartsOfACompositeKeyAreAKey(t *testing.T) {
-	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormPair](t, db, nil)
-			for _, text := range []string{"inserted", "updated"} {
-				e := &gormPair{A: 0, B: 1, Text: text}
-				must(t, r.Save(ctx, e))
-				must(t, r.SaveAll(ctx, []*gormPair{e, {A: 1, B: 0}, {}}))
-				if got, err := r.FindByID(ctx, gormPair{B: 1}); err != nil || *got != *e {
-					t.Fatalf("got %v, %v", got, err)
-				}
-				if n, err := r.Count(ctx); err != nil || n != 3 {
-					t.Fatalf("%d rows, %v", n, err)
-				}
-			}
-			if n, err := r.DeleteAllByID(ctx, []any{gormPair{}, gormPair{A: 1}, gormPair{A: 2}}); n != 2 || err != nil {
-				t.Fatalf("deleted %d, %v", n, err)
-			}
-		})
-	}
-}
-
-func TestGormPitfall16_ATableWithoutAKeyIsRefused(t *testing.T) {
-	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			if _, err := gormrepo.New[struct{ Name string }](db, nil); !errors.Is(err, repo.ErrInvalid) {
-				t.Fatalf("got %v", err)
 			}
 		})
 	}
