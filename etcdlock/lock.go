@@ -132,13 +132,13 @@ func (k *Lock) Context() context.Context { return k.ctx }
 // The function returned ends it and frees what it keeps; call it when the work
 // is done.
 func (k *Lock) Bind(ctx context.Context) (context.Context, context.CancelFunc) {
-	carried := heldIn(ctx, k.l)
+	carried, all := heldIn(ctx, k.l), k.held.all()
 	switch {
 	case carried == nil:
 		ctx = context.WithValue(ctx, heldKey{k.l}, k.held)
-	case !carried.includes(k.parts):
-		// Under ctx more may be held than when this Lock was taken.
-		ctx = context.WithValue(ctx, heldKey{k.l}, &held{outer: carried, parts: k.parts})
+	case !carried.includes(all):
+		// Under ctx more may be held than when this Lock was taken, and less.
+		ctx = context.WithValue(ctx, heldKey{k.l}, &held{outer: carried, parts: all})
 	}
 	bound, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(k.ctx, func() { cancel(context.Cause(k.ctx)) })

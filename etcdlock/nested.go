@@ -59,6 +59,15 @@ func (h *held) sortsAfter(name string) bool {
 	return false
 }
 
+// all returns every part that is held, outer ones included.
+func (h *held) all() []part {
+	var parts []part
+	for ; h != nil; h = h.outer {
+		parts = append(parts, h.parts...)
+	}
+	return parts
+}
+
 // includes reports whether all the parts are among what h holds.
 func (h *held) includes(parts []part) bool {
 	for _, p := range parts {
