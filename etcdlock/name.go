@@ -66,6 +66,14 @@ func unescape(segment string) (string, bool) {
 	return name, name != "" && utf8.ValidString(name) && escape(name) == segment
 }
 
+// CheckName returns ErrInvalid for a name that this Locker cannot lock: an empty
+// one, one of more than 4096 bytes or that is not UTF-8, and without a namespace
+// one with a slash. It sends nothing to etcd.
+func (l *Locker) CheckName(name string) error {
+	_, err := l.checkNames("checking a name", []string{name})
+	return err
+}
+
 // prefix returns the directory of the queue of a checked name.
 func (s *settings) prefix(name string) string {
 	if s.namespace == "" {
