@@ -12,7 +12,7 @@ func (r *Repository[T]) Delete(ctx context.Context, es ...*T) error {
 	if err := done(ctx); err != nil {
 		return wrap("delete", err)
 	}
-	if err := checkNil(es); err != nil {
+	if err := repo.CheckEntities(es); err != nil {
 		return wrap("delete", err)
 	}
 	return wrap("delete", r.write(ctx, func(b *batch[T]) []*repo.ItemError {

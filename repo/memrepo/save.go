@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 
@@ -31,7 +30,7 @@ func (r *Repository[T]) saveAll(ctx context.Context, es []*T) error {
 	if err := done(ctx); err != nil {
 		return err
 	}
-	if err := checkNil(es); err != nil {
+	if err := repo.CheckEntities(es); err != nil {
 		return err
 	}
 	saved := make([]*T, len(es))
@@ -76,19 +75,6 @@ func (r *Repository[T]) write(ctx context.Context, fn func(*batch[T]) []*repo.It
 		return err
 	}
 	finished = true
-	return nil
-}
-
-func checkNil[T any](es []*T) error {
-	var bad []*repo.ItemError
-	for i, e := range es {
-		if e == nil {
-			bad = append(bad, &repo.ItemError{Index: i, Err: fmt.Errorf("%w: nil entity", repo.ErrInvalid)})
-		}
-	}
-	if len(bad) > 0 {
-		return &repo.BatchError{Items: bad}
-	}
 	return nil
 }
 
