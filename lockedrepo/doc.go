@@ -25,9 +25,10 @@
 //
 // Every write: Save, SaveAll, SmartSave, SaveDocuments, Update, Delete,
 // DeleteByID, DeleteAllByID and InTx. Reads pass through without the lock. A
-// write checks its input first, takes the lock, works, and gives the lock back
-// when the work is done or has failed, also when it panics. A list without
-// elements takes no lock.
+// write checks entities and documents first, takes the lock, works, and gives
+// the lock back when the work is done or has failed, also when it panics. A list
+// without elements takes no lock. Ids are checked by the wrapped repository,
+// which has the lock by then.
 //
 // A lock inside Save cannot protect a read that was made before it: FindByID,
 // a change and Save through a locked repository still lose what another
@@ -57,13 +58,16 @@
 // A write waits for its lock no longer than Options.LockTimeout and its
 // context. An error that matches etcdlock.ErrTimeout names the holder; one that
 // matches etcdlock.ErrUnavailable says that etcd could not be reached. In both
-// cases nothing was written: a write never goes on without the lock.
+// cases nothing was written: a write never goes on without the lock. (Unless
+// the error matches ErrRelease, see below.)
 //
-// # Losing the lock
+// # Losing the lock, and giving it back
 //
 // The work runs with a context that ends when the lock is lost, and its error
-// then matches etcdlock.ErrLost. When the loss is noticed only on giving the
-// lock back, the error matches etcdlock.ErrLost although the write was done.
+// then matches etcdlock.ErrLost. The lock is given back under a context of its
+// own, for five seconds at most; after that it goes on in the background. When
+// only that fails, or a loss is noticed only then, the error matches ErrRelease:
+// the write was done.
 //
 // # Transactions
 //

@@ -17,8 +17,12 @@ const (
 	holderTimeout  = 500 * time.Millisecond
 )
 
-// errRelease marks the error of a release after work that succeeded.
-var errRelease = errors.New("lockedrepo: the work was done, giving back its lock failed")
+// ErrRelease marks the error of a write that was done, but whose lock was not
+// given back as it should. The error matches etcdlock.ErrLost too when the lock
+// had been lost, so that another holder may have written at the same time, and
+// etcdlock.ErrUnavailable when etcd does not answer; the release then goes on
+// in the background. The entities that a method returns beside it are valid.
+var ErrRelease = errors.New("lockedrepo: the write was done, giving back its lock failed")
 
 // locked runs work while the lock is held:
 //
@@ -111,7 +115,7 @@ func join(err, unlock error) error {
 	case unlock == nil:
 		return err
 	case err == nil:
-		return fmt.Errorf("%w: %w", errRelease, unlock)
+		return fmt.Errorf("%w: %w", ErrRelease, unlock)
 	default:
 		return errors.Join(err, unlock)
 	}

@@ -25,7 +25,8 @@ type Repository[T any] struct {
 }
 
 // New wraps inner. It does no I/O. ErrInvalid for a nil argument, a bad option,
-// or an entity type whose name cannot be a key while Options name none.
+// a key that the locker cannot lock, or an entity type whose name cannot be a
+// key while Options name none.
 func New[T any](inner repo.Repository[T], locker *etcdlock.Locker, opts *Options) (*Repository[T], error) {
 	o, err := opts.withDefaults()
 	if err != nil {
@@ -41,6 +42,9 @@ func New[T any](inner repo.Repository[T], locker *etcdlock.Locker, opts *Options
 		if o.Key, err = KeyOf[T](); err != nil {
 			return nil, err
 		}
+	}
+	if err := locker.CheckName(o.Key); err != nil {
+		return nil, fmt.Errorf("%w: lock key: %w; set another Options.Key", repo.ErrInvalid, err)
 	}
 	return &Repository[T]{inner: inner, locker: locker, key: o.Key, timeout: o.LockTimeout}, nil
 }
@@ -61,7 +65,7 @@ func (r *Repository[T]) Save(ctx context.Context, e *T) error {
 // SaveAll does what repo.Repository says while it holds the lock. For no
 // elements it takes none.
 func (r *Repository[T]) SaveAll(ctx context.Context, es []*T) error {
-	if err := checkEntities(es); err != nil || len(es) == 0 {
+	if err := repo.CheckEntities(es); err != nil || len(es) == 0 {
 		return err
 	}
 	return r.locked(ctx, func(ctx context.Context) error { return r.inner.SaveAll(ctx, es) })
@@ -88,6 +92,9 @@ func (r *Repository[T]) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, op
 func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *repo.Documents[T]) ([]*T, error) {
 	if docs == nil {
 		return nil, fmt.Errorf("%w: nil documents", repo.ErrInvalid)
+	}
+	if len(docs.Entities) == 0 {
+		return nil, repo.ErrEmptySave
 	}
 	saver, ok := repo.As[repo.DocumentSaver[T]](r.inner)
 	if !ok {
@@ -124,7 +131,7 @@ func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (
 // Delete does what repo.Repository says while it holds the lock. For no
 // entities it takes none.
 func (r *Repository[T]) Delete(ctx context.Context, es ...*T) error {
-	if err := checkEntities(es); err != nil || len(es) == 0 {
+	if err := repo.CheckEntities(es); err != nil || len(es) == 0 {
 		return err
 	}
 	return r.locked(ctx, func(ctx context.Context) error { return r.inner.Delete(ctx, es...) })
@@ -180,19 +187,6 @@ func (r *Repository[T]) TxState(ctx context.Context) repo.TxState {
 	return repo.TxNone
 }
 
-func checkEntities[T any](es []*T) error {
-	var bad []*repo.ItemError
-	for i, e := range es {
-		if e == nil {
-			bad = append(bad, &repo.ItemError{Index: i, Err: fmt.Errorf("%w: nil entity", repo.ErrInvalid)})
-		}
-	}
-	if len(bad) > 0 {
-		return &repo.BatchError{Items: bad}
-	}
-	return nil
-}
-
 // lockedValue is locked for work that returns something.
 //
 //nolint:revive // r stands for the receiver, which a generic method cannot have
@@ -203,7 +197,7 @@ func lockedValue[T, V any](r *Repository[T], ctx context.Context, work func(cont
 		v, err = work(ctx)
 		return err
 	})
-	if err != nil && !errors.Is(err, errRelease) {
+	if err != nil && !errors.Is(err, ErrRelease) {
 		var none V
 		return none, err
 	}
