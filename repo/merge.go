@@ -12,8 +12,12 @@ import (
 // mergeMaps is an unmarshaler for values of every type. It takes over where
 // the decoder and RFC 7396 differ: in a map, and in an any that holds one, a
 // null member removes the entry and an object is merged into the entry. All
-// else it leaves to the decoder, which merges structs the same way.
+// else it leaves to the decoder, which merges structs the same way, and all that
+// stands in a list: a list replaces the stored one as it is, nulls included.
 func mergeMaps(dec *jsontext.Decoder, target any) error {
+	if inList(dec) {
+		return errors.ErrUnsupported
+	}
 	v := reflect.ValueOf(target).Elem()
 	anything := v.Kind() == reflect.Interface && v.NumMethod() == 0
 	if dec.PeekKind() != jsontext.KindBeginObject {
@@ -43,6 +47,15 @@ func mergeMaps(dec *jsontext.Decoder, target any) error {
 		v.Set(reflect.MakeMap(v.Type()))
 	}
 	return mergeMembers(dec, v)
+}
+
+func inList(dec *jsontext.Decoder) bool {
+	for i := range dec.StackDepth() {
+		if kind, _ := dec.StackIndex(i + 1); kind == jsontext.KindBeginArray {
+			return true
+		}
+	}
+	return false
 }
 
 // mergeMembers reads one object from dec into m. The same decoder reads the

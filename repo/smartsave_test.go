@@ -126,6 +126,7 @@ func TestMergeInto(t *testing.T) {
 		"ListsAreReplaced":     {repo.Merge(), `{"parts":[{"k":"only"}]}`, func(d *doc) { d.Parts = []part{{K: "only"}} }},
 		"NullRemovesMapEntry":  {repo.Merge(), `{"labels":{"a":null,"c":"3"}}`, func(d *doc) { d.Labels = map[string]string{"b": "2", "c": "3"} }},
 		"ObjectsInAnyAreMaps":  {repo.Merge(), `{"extra":{"x":{"y":null},"w":null}}`, func(d *doc) { d.Extra = map[string]any{"x": map[string]any{"z": 2.0}} }},
+		"NullsInListsAreKept":  {repo.Merge(), `{"extra":[{"a":null}]}`, func(d *doc) { d.Extra = []any{map[string]any{"a": nil}} }},
 		"NonNullKeepsOnNull":   {repo.MergeNonNull(), `{"name":null,"addr":{"k":null,"n":9}}`, func(d *doc) { d.Addr.N = 9 }},
 		"NonNullKeepsListNull": {repo.MergeNonNull(), `{"extra":[null]}`, func(d *doc) { d.Extra = []any{nil} }},
 	} {
