@@ -40,8 +40,8 @@
 // # SmartSave
 //
 // SmartSave takes entities as JSON documents in the form of the Spring DTO.
-// Member names match json tags, else Go names, without regard to case. All
-// documents are checked before anything is stored. See Replace, Merge and
+// Member names match json tags, else Go names, without regard to case,
+// underscores and dashes. All documents are checked before anything is stored. See Replace, Merge and
 // MergeNonNull for what happens to members that a document does not name.
 //
 // # Errors

@@ -15,8 +15,8 @@ type Repository[T any] interface {
 	// generated key, the times and the version are written back to e. It
 	// returns ErrInvalid for nil, ErrDuplicateKey for a broken unique index,
 	// ErrStale when another version is stored or the entity with a version is
-	// gone, and ErrNotFound when the stored entity is marked as deleted. After an error nothing was written, and e is
-	// as it was but for its times.
+	// gone, and ErrNotFound when the stored entity is marked as deleted. After
+	// an error nothing was written, and e is as it was but for its times.
 	Save(ctx context.Context, e *T) error
 
 	// SaveAll does the same for every element, in batches. None is no error.

@@ -227,8 +227,8 @@ func decoderFor[T any](s *smartSave) (func([]byte, *T) error, error) {
 	if s.unknown != nil {
 		reject = *s.unknown
 	}
-	// Names match without regard to case, as encoding/json does it: entities
-	// often have no json tags, and the documents come in camel case.
+	// Names match without regard to case, nearly as encoding/json does it:
+	// entities often have no json tags, and the documents come in camel case.
 	opts := []json.Options{json.MatchCaseInsensitiveNames(true), json.RejectUnknownMembers(reject)}
 	if merge {
 		opts = append(opts, json.WithUnmarshalers(json.UnmarshalFromFunc(mergeMaps)))

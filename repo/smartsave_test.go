@@ -67,6 +67,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"TrailingData":      {list(`{} {}`), nil, repo.ErrInvalid},
 		"TrailingDataMerge": {list(`{} x`), []repo.SmartSaveOption{repo.MergeNonNull()}, repo.ErrInvalid},
 		"DuplicateMember":   {list(`{"name":"a","name":"b"}`), nil, repo.ErrInvalid},
+		"DuplicateByCase":   {list(`{"name":"a","NAME":"b"}`), nil, repo.ErrInvalid},
 		"UnknownInMerge":    {list(`{"nmae":"a"}`), []repo.SmartSaveOption{repo.Merge()}, repo.ErrInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -97,7 +98,7 @@ func TestDecodeNamesEveryBadDocument(t *testing.T) {
 
 func TestDecodeMatchesNamesWithoutCase(t *testing.T) {
 	t.Parallel()
-	docs, err := repo.Decode[doc](list(`{"id":"7","NAME":"x","unheardOf":1}`))
+	docs, err := repo.Decode[doc](list(`{"i_d":"7","NA-ME":"x","unheardOf":1}`))
 	if err != nil || docs.Entities[0].ID != "7" || docs.Entities[0].Name != "x" {
 		t.Fatalf("got %+v, %v", docs, err)
 	}
