@@ -26,6 +26,7 @@ func TestLockedConformance(t *testing.T) {
 			}
 		},
 	}
+	harnesses["MongoDB"] = mongoHarness
 	for _, b := range sqlBackends() {
 		harnesses[b.name] = func(t *testing.T) repotest.Harness { return gormHarness(b.open(t)) }
 	}

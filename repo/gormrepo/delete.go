@@ -18,7 +18,7 @@ func (r *Repository[T]) Delete(ctx context.Context, es ...*T) error {
 	if err := done(ctx); err != nil {
 		return r.failed(ctx, "delete", err)
 	}
-	if err := checkNil(es); err != nil {
+	if err := repo.CheckEntities(es); err != nil {
 		return r.failed(ctx, "delete", err)
 	}
 	if len(es) == 0 {

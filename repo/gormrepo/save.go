@@ -3,7 +3,6 @@ package gormrepo
 import (
 	"context"
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 	"time"
@@ -119,7 +118,7 @@ func (r *Repository[T]) oneStatement(items []*item[T]) bool {
 // items checks the list and leaves out elements whose key comes again: the
 // database would refuse a statement that touches a row twice.
 func (r *Repository[T]) items(es []*T) ([]*item[T], error) {
-	if err := checkNil(es); err != nil {
+	if err := repo.CheckEntities(es); err != nil {
 		return nil, err
 	}
 	all := make([]*item[T], len(es))
@@ -135,16 +134,6 @@ func (r *Repository[T]) items(es []*T) ([]*item[T], error) {
 		}
 	}
 	return items, nil
-}
-
-func checkNil[T any](es []*T) error {
-	var bad failures
-	for i, e := range es {
-		if e == nil {
-			bad.add(i, nil, fmt.Errorf("%w: nil entity", repo.ErrInvalid))
-		}
-	}
-	return bad.err()
 }
 
 // saveIn does the work inside the transaction.

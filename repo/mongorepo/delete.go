@@ -21,7 +21,7 @@ func (r *Repository[T]) delete(ctx context.Context, es []*T) error {
 	if err := done(ctx); err != nil {
 		return err
 	}
-	if err := checkNil(es); err != nil {
+	if err := repo.CheckEntities(es); err != nil {
 		return err
 	}
 	keys := make([]keyed, len(es))

@@ -37,7 +37,7 @@ func (r *Repository[T]) saveAll(ctx context.Context, es []*T) error {
 	if err := done(ctx); err != nil {
 		return err
 	}
-	if err := checkNil(es); err != nil {
+	if err := repo.CheckEntities(es); err != nil {
 		return err
 	}
 	now := r.now()
@@ -177,19 +177,6 @@ func undoAll[T any](writes []*write[T]) {
 	for _, w := range writes {
 		w.undo()
 	}
-}
-
-func checkNil[T any](es []*T) error {
-	var bad []*repo.ItemError
-	for i, e := range es {
-		if e == nil {
-			bad = append(bad, &repo.ItemError{Index: i, Err: fmt.Errorf("%w: nil entity", repo.ErrInvalid)})
-		}
-	}
-	if len(bad) > 0 {
-		return &repo.BatchError{Items: bad}
-	}
-	return nil
 }
 
 // lastOfEach lists the indexes of the elements to write: of those with the
