@@ -48,6 +48,12 @@ func run(m *testing.M) (code int) {
 	}
 	defer os.RemoveAll(shared.dir)
 	code = m.Run()
+	if code == 0 { // a test that fails may leave things behind
+		if err := leftOnServers(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
 	if err := closeShared(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
