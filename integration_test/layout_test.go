@@ -66,6 +66,9 @@ var house = []floor{
 		modules: []string{"go.etcd.io/etcd/client/v3"},
 	},
 	{
+		pkg: "etcdlock/internal/sim", // tests only
+	},
+	{
 		pkg: "lockedrepo",
 		own: []string{"repo", "etcdlock"},
 	},

@@ -1,0 +1,33 @@
+// Package sim_test simulates the queue protocol of package etcdlock: an etcd,
+// clocks and clients as one small state, and every thing that can happen next as
+// one step. Two contenders are tried in all interleavings, more of them by
+// chance. A protocol with a step switched off must fail.
+//
+// # What stands for what
+//
+//	model                        package etcdlock
+//	enqueue, enqueueError        entry.enqueue, entry.send
+//	enqueueCheck, check, recheck entry.check
+//	open, wait, backoff          entry.await, Locker.follow, Locker.followOnce
+//	owned                        hold
+//	release, releaseError        entry.release
+//	sweep ... lastSweep          entry.abandon, entry.sweepLate
+//	step guard                   entry.watchOwnKey, entry.deleted
+//	steps renew..., expireHere   lease.renew, lease.extend, lease.expire
+//	steps sentinel, retire       Locker.openSession, lease.retire
+//	client.lose                  lease.lose and what follows from it in enqueue, await, release
+//	entry.left                   gate.leave, as called by Locker.take and hold.remove
+//
+// Each attempt of a client is a machine of its own, because what cleans up
+// after one goes on while the next has begun. A request is sent, carried out and
+// answered in three steps, and others move in between. One whose sender has
+// given up on it still travels, and arrives at any later time or never.
+//
+// Delays that the code chooses are not counted: entry.sweepLate waits longer
+// than any request can travel, so the model lets it go on once the request has
+// arrived or is lost. Leases are counted, in ticks.
+//
+// What a process does with a hold that it has, such as keeping it for the next
+// goroutine, belongs between owned and release: a step there changes the entry
+// and nothing else here.
+package sim_test
