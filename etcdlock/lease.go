@@ -162,14 +162,19 @@ func (s *lease) renew(ctx context.Context, probe bool) error {
 }
 
 // revoke gives the lease back, which deletes every key on it and refuses every
-// late write to it. It asks again until etcd has answered, the server must
-// have let the lease expire, or the Locker is closed; then it asks once more.
+// late write to it. It asks again until etcd has answered or the server must
+// have let the lease expire; once the Locker is being closed, for no longer
+// than a request may take.
 func (s *lease) revoke() error {
 	l := s.l
 	giveUp := l.now() + max(s.left(), 0) + 10*time.Second
+	ctx, hurry := l.base, false
 	var pace backoff
 	for {
-		last := l.base.Err() != nil || l.now() > giveUp
+		if !hurry && l.base.Err() != nil {
+			ctx, hurry = context.WithoutCancel(l.base), true
+			giveUp = min(giveUp, l.now()+l.requestTimeout)
+		}
 		err := l.call(context.WithoutCancel(l.base), func(ctx context.Context) error {
 			_, err := l.cli.Revoke(ctx, s.id)
 			return err
@@ -177,10 +182,10 @@ func (s *lease) revoke() error {
 		if err == nil || leaseGone(err) {
 			return nil
 		}
-		if last || s.l.final(err) {
+		if l.now() > giveUp || s.l.final(err) {
 			return fmt.Errorf("revoking lease %x: %w: %w", int64(s.id), ErrUnavailable, err)
 		}
-		pace.wait(l.base)
+		pace.wait(ctx)
 	}
 }
 

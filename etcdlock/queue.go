@@ -31,7 +31,8 @@ var errKeyDeleted = errors.New("its key was deleted")
 //     who is before it now. A predecessor that left the middle of the queue
 //     changes only whom to watch.
 //  4. release deletes the key if it is still the one that was put.
-//  5. abandon removes a key of which it is not known whether it exists.
+//  5. abandon removes a key of which it is not known whether it exists, and
+//     sweepLate one that may come to exist again.
 type entry struct {
 	l      *Locker
 	name   string
@@ -40,6 +41,7 @@ type entry struct {
 	lease  *lease
 	rev    int64  // create revision, 0 while unknown
 	pred   string // key of the predecessor, "" if there is none
+	unsure bool   // a sending of the enqueueing had no answer: it may land yet
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	guard  *time.Timer
@@ -69,6 +71,7 @@ func (e *entry) enqueue(ctx context.Context, onlyIfFree bool) error {
 			return nil
 		case errors.As(err, &held):
 			e.cancel(nil)
+			e.sweepLate()
 			return err
 		case leaseGone(err):
 			e.lease.lose(fmt.Errorf("lease %x: %w", int64(e.lease.id), err))
@@ -104,6 +107,7 @@ func (e *entry) send(ctx context.Context, onlyIfFree bool) error {
 		return err
 	})
 	if err != nil {
+		e.unsure = true
 		return err
 	}
 	if resp.Succeeded {
@@ -184,6 +188,7 @@ func (e *entry) await(ctx context.Context) error {
 // is because the lease was revoked, the lease says so too, a moment later.
 func (e *entry) deleted() {
 	e.cancel(fmt.Errorf("%w: %s: %w", ErrLost, e.key, errKeyDeleted))
+	e.sweepLate()
 }
 
 // watchOwnKey notices, from a moment of age on, that somebody deletes the key.
@@ -210,27 +215,43 @@ func (e *entry) end(cause error) {
 // now, and once more when a transaction that is still under way somewhere must
 // have landed. It stops when the lease ends, which removes the key for good.
 func (e *entry) abandon() {
+	e.end(nil)
 	e.l.spawn(func() {
-		defer e.end(nil)
-		for range 2 {
-			var pace backoff
-			for {
-				err := e.l.call(e.ctx, func(ctx context.Context) error {
-					_, err := e.l.cli.Delete(ctx, e.key)
-					return err
-				})
-				if err == nil {
-					break
-				}
-				if e.l.final(err) || !pace.wait(e.ctx) {
-					return
-				}
-			}
-			if !pause(e.ctx, sweepDelay) {
-				return
-			}
+		if e.sweep() && pause(e.lease.ctx, sweepDelay) {
+			e.sweep()
 		}
 	})
+}
+
+// sweepLate removes, from an entry that is out of the queue, what a sending of
+// the enqueueing without an answer may still put there: its condition holds
+// again now that the key is gone.
+func (e *entry) sweepLate() {
+	if e.unsure {
+		e.l.spawn(func() {
+			if pause(e.lease.ctx, sweepDelay) {
+				e.sweep()
+			}
+		})
+	}
+}
+
+// sweep deletes the key, whatever its revision: nothing else ever has this
+// key. It reports false when it had to give up.
+func (e *entry) sweep() bool {
+	var pace backoff
+	for {
+		err := e.l.call(e.lease.ctx, func(ctx context.Context) error {
+			_, err := e.l.cli.Delete(ctx, e.key)
+			return err
+		})
+		if err == nil {
+			return true
+		}
+		if e.l.final(err) || !pace.wait(e.lease.ctx) {
+			return false
+		}
+	}
 }
 
 // spawnRelease gives the place in the queue back without waiting for it.
@@ -262,8 +283,10 @@ func (e *entry) release(answered func()) error {
 		case err == nil && (resp.Succeeded || attempt > 1):
 			// A repetition that finds no key finds the work of an attempt
 			// whose answer was lost.
+			e.sweepLate()
 			return nil
 		case err == nil:
+			e.sweepLate()
 			return fmt.Errorf("%w: %s: %w", ErrLost, e.key, errKeyDeleted)
 		case e.l.final(err):
 			return fmt.Errorf("deleting %s: %w: %w", e.key, ErrUnavailable, err)
