@@ -168,14 +168,15 @@ func (s *lease) renew(ctx context.Context, probe bool) error {
 func (s *lease) revoke() error {
 	l := s.l
 	giveUp := l.now() + max(s.left(), 0) + 10*time.Second
-	ctx, hurry := l.base, false
+	detached := context.WithoutCancel(l.base)
+	closing := false
 	var pace backoff
 	for {
-		if !hurry && l.base.Err() != nil {
-			ctx, hurry = context.WithoutCancel(l.base), true
+		if !closing && l.base.Err() != nil {
+			closing = true
 			giveUp = min(giveUp, l.now()+l.requestTimeout)
 		}
-		err := l.call(context.WithoutCancel(l.base), func(ctx context.Context) error {
+		err := l.call(detached, func(ctx context.Context) error {
 			_, err := l.cli.Revoke(ctx, s.id)
 			return err
 		})
@@ -185,7 +186,11 @@ func (s *lease) revoke() error {
 		if l.now() > giveUp || s.l.final(err) {
 			return fmt.Errorf("revoking lease %x: %w: %w", int64(s.id), ErrUnavailable, err)
 		}
-		pace.wait(ctx)
+		if closing {
+			pace.wait(detached)
+		} else {
+			pace.wait(l.base)
+		}
 	}
 }
 

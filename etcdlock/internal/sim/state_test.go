@@ -133,7 +133,7 @@ type client struct {
 	age                   uint8
 }
 
-func (c *client) has(gen uint8) bool { return c.onServer&(1<<gen) != 0 }
+func (p *client) has(gen uint8) bool { return p.onServer&(1<<gen) != 0 }
 
 type state struct {
 	rev     uint8
