@@ -66,7 +66,8 @@ var house = []floor{
 		modules: []string{"go.etcd.io/etcd/client/v3"},
 	},
 	{
-		pkg: "etcdlock/internal/sim", // tests only
+		pkg:     "etcdlock/internal/sim", // tests only
+		modules: []string{"go.etcd.io/etcd/api/v3", "google.golang.org/grpc"},
 	},
 	{
 		pkg: "lockedrepo",
