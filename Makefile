@@ -31,8 +31,8 @@ lint: ## vet, format check, linters, tidiness of go.mod (the first run compiles 
 fuzz: ## fuzz every target for 30 seconds each
 	.ci/fuzz 30s
 
-bench: ## run every benchmark
-	go test -run '^$$' -bench . -benchmem ./...
+bench: ## measure etcdlock beside its peers into docs/benchmarks.md (Redis: set REDIS_ADDR); wants a quiet machine
+	go run ./internal/cmd/bench -out docs/benchmarks.md
 
 soak: ## every test twenty times under the race detector, then a long demo; takes hours
 	go test -race -shuffle=on -count=20 -timeout=6h ./...

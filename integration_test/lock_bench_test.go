@@ -1,0 +1,152 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/client/v3/concurrency"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
+)
+
+// The shared etcd of the tests does not fsync, so these tell what is spent on
+// requests and in the process, whose allocations the server's are among;
+// internal/cmd/bench measures with the disk and without the server.
+
+// lockAndUnlock takes the i-th lock of a benchmark and gives it back.
+type lockAndUnlock func(ctx context.Context, i int64) error
+
+// benchLocker returns a Locker with its session up, in a namespace of its own.
+func benchLocker(b *testing.B) *etcdlock.Locker {
+	b.Helper()
+	l, err := etcdlock.New(etcdClient(b), &etcdlock.Options{Namespace: uniqueName("bench-")})
+	must(b, err)
+	b.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := l.Close(ctx); err != nil {
+			b.Error(err)
+		}
+	})
+	must(b, withLock(b.Context(), l, "warm-up"))
+	return l
+}
+
+func withLock(ctx context.Context, l *etcdlock.Locker, name string) error {
+	k, err := l.Lock(ctx, name)
+	if err != nil {
+		return err
+	}
+	return k.Unlock(ctx)
+}
+
+func benchSession(b *testing.B, cli *clientv3.Client) *concurrency.Session {
+	b.Helper()
+	s, err := concurrency.NewSession(cli, concurrency.WithTTL(10))
+	must(b, err)
+	b.Cleanup(func() { s.Close() })
+	return s
+}
+
+func withMutex(ctx context.Context, s *concurrency.Session, name string) error {
+	m := concurrency.NewMutex(s, name)
+	if err := m.Lock(ctx); err != nil {
+		return err
+	}
+	return m.Unlock(ctx)
+}
+
+// BenchmarkLockUncontended takes names that nobody has used before. The
+// baseline is one write of etcd's client; a lock and its release are two.
+func BenchmarkLockUncontended(b *testing.B) {
+	run := func(b *testing.B, cycle lockAndUnlock) {
+		b.Helper()
+		b.ReportAllocs()
+		must(b, cycle(b.Context(), -1)) // connecting is no part of it
+		for i := int64(0); b.Loop(); i++ {
+			must(b, cycle(b.Context(), i))
+		}
+	}
+	b.Run("Put", func(b *testing.B) {
+		cli, base := etcdClient(b), uniqueName("bench-")
+		run(b, func(ctx context.Context, i int64) error {
+			_, err := cli.Put(ctx, base+strconv.FormatInt(i, 10), "")
+			return err
+		})
+	})
+	b.Run("Mutex", func(b *testing.B) {
+		s, base := benchSession(b, etcdClient(b)), uniqueName("bench-")
+		run(b, func(ctx context.Context, i int64) error { return withMutex(ctx, s, base+strconv.FormatInt(i, 10)) })
+	})
+	b.Run("etcdlock", func(b *testing.B) {
+		l := benchLocker(b)
+		run(b, func(ctx context.Context, i int64) error { return withLock(ctx, l, strconv.FormatInt(i, 10)) })
+	})
+}
+
+// BenchmarkLockAgain takes one name again and again, by one goroutine.
+func BenchmarkLockAgain(b *testing.B) {
+	b.Run("Mutex", func(b *testing.B) {
+		s, name := benchSession(b, etcdClient(b)), uniqueName("bench-")
+		b.ReportAllocs()
+		must(b, withMutex(b.Context(), s, name))
+		for b.Loop() {
+			must(b, withMutex(b.Context(), s, name))
+		}
+	})
+	b.Run("etcdlock", func(b *testing.B) {
+		l := benchLocker(b)
+		b.ReportAllocs()
+		for b.Loop() {
+			must(b, withLock(b.Context(), l, "again"))
+		}
+	})
+}
+
+// BenchmarkLock64Goroutines takes one name by 64 goroutines of one process.
+// Each Mutex has a session of its own: two on one session would not exclude
+// each other.
+func BenchmarkLock64Goroutines(b *testing.B) {
+	const goroutines = 64
+	run := func(b *testing.B, cycles []lockAndUnlock) {
+		b.Helper()
+		b.ReportAllocs()
+		var done atomic.Int64
+		errs := make([]error, len(cycles))
+		b.ResetTimer()
+		var wg sync.WaitGroup
+		for g, cycle := range cycles {
+			wg.Go(func() {
+				for i := done.Add(1); i <= int64(b.N) && errs[g] == nil; i = done.Add(1) {
+					errs[g] = cycle(b.Context(), i)
+				}
+			})
+		}
+		wg.Wait()
+		b.StopTimer()
+		must(b, errors.Join(errs...))
+	}
+	b.Run("Mutex", func(b *testing.B) {
+		cli, name := etcdClient(b), uniqueName("bench-")
+		cycles := make([]lockAndUnlock, goroutines)
+		for g := range cycles {
+			s := benchSession(b, cli)
+			cycles[g] = func(ctx context.Context, _ int64) error { return withMutex(ctx, s, name) }
+		}
+		run(b, cycles)
+	})
+	b.Run("etcdlock", func(b *testing.B) {
+		l := benchLocker(b)
+		cycles := make([]lockAndUnlock, goroutines)
+		for g := range cycles {
+			cycles[g] = func(ctx context.Context, _ int64) error { return withLock(ctx, l, "hot") }
+		}
+		run(b, cycles)
+	})
+}

@@ -1,0 +1,161 @@
+// Command bench measures etcdlock beside its peers: concurrency.Mutex and the
+// lock service of etcd, and, where the variable REDIS_ADDR names a Redis,
+// redsync and redislock. All are measured in one run, in turns, on an etcd
+// that this program starts itself in a process of its own, on disk and with
+// fsync. Only the ratios within one run mean something; another machine, or
+// another load, has other figures.
+//
+//	go run ./internal/cmd/bench                          # prints the figures
+//	go run ./internal/cmd/bench -out docs/benchmarks.md  # writes them there, with plots
+//	go run ./internal/cmd/bench -quick -only handover
+//
+// A goal that is missed is marked in the table; with -check it also makes the
+// program exit with 1.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var err error
+	if role, ok := os.LookupEnv(roleVariable); ok {
+		err = runChild(ctx, role, os.Stdin, os.Stdout)
+	} else {
+		err = run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	}
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// errMissed is why the program fails with -check.
+var errMissed = errors.New("goals were missed, or could not be measured")
+
+// config is what the flags say.
+type config struct {
+	quick, check, processes bool
+	rounds                  int
+	only, out, dir          string
+	members                 []int
+}
+
+// scale shortens n for a quick run, but not below least.
+func (c config) scale(n, least int) int {
+	if c.quick {
+		return max(n/10, least)
+	}
+	return n
+}
+
+func (c config) window(d time.Duration) time.Duration {
+	if c.quick {
+		return d / 10
+	}
+	return d
+}
+
+func parse(args []string, status io.Writer) (config, error) {
+	var c config
+	var members string
+	names := make([]string, 0, len(works()))
+	for _, w := range works() {
+		names = append(names, w.name)
+	}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(status)
+	flags.BoolVar(&c.quick, "quick", false, "a tenth of everything, in one round: tells whether it runs, not how fast")
+	flags.BoolVar(&c.check, "check", false, "exit with 1 when a goal is missed or could not be measured")
+	flags.BoolVar(&c.processes, "processes", false, "make every contender of a handover a process instead of a client")
+	flags.IntVar(&c.rounds, "rounds", 0, "`rounds` to take the median of (default 5, or 1 with -quick)")
+	flags.StringVar(&c.only, "only", "", "measure just this `work`: "+strings.Join(names, ", "))
+	flags.StringVar(&c.out, "out", "", "write the figures into this Markdown `file`, and the plots beside it")
+	flags.StringVar(&c.dir, "dir", "", "`folder` for etcd's data (default the system's for temporary files)")
+	flags.StringVar(&members, "members", "1,3", "`sizes` of the etcd cluster")
+	if err := flags.Parse(args); err != nil {
+		return c, err
+	}
+	for m := range strings.SplitSeq(members, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(m))
+		if err != nil || n != 1 && n != 3 || slices.Contains(c.members, n) {
+			return c, fmt.Errorf("-members is %q, want 1, 3 or 1,3", members)
+		}
+		c.members = append(c.members, n)
+	}
+	switch {
+	case flags.NArg() > 0:
+		return c, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case c.only != "" && !slices.Contains(names, c.only):
+		return c, fmt.Errorf("-only is %q, want one of %s", c.only, strings.Join(names, ", "))
+	case c.only != "" && c.out != "":
+		return c, errors.New("-only with -out would drop the other works from the file")
+	case c.rounds < 0:
+		return c, fmt.Errorf("-rounds is %d", c.rounds)
+	}
+	if c.rounds == 0 {
+		c.rounds = 5
+		if c.quick {
+			c.rounds = 1
+		}
+	}
+	return c, nil
+}
+
+func run(ctx context.Context, args []string, out, status io.Writer) error {
+	c, err := parse(args, status)
+	if err != nil {
+		return err
+	}
+	addr := os.Getenv("REDIS_ADDR")
+	if addr == "" && os.Getenv("REQUIRE_BACKENDS") == "1" {
+		return errors.New("REDIS_ADDR is not set, and REQUIRE_BACKENDS=1 demands it")
+	}
+	var doc document
+	if c.out != "" { // a mistake here is to be known before the minutes of measuring
+		if doc, err = openDocument(c.out); err != nil {
+			return err
+		}
+	}
+	dir, err := os.MkdirTemp(c.dir, "holdfast-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+
+	r := &report{}
+	if r.facts, err = machineFacts(ctx, dir, addr, c); err != nil {
+		return err
+	}
+	for i, n := range c.members {
+		b := &bench{config: c, report: r, status: status, members: n, servers: servers{Redis: addr}, first: i == 0}
+		if err := b.onCluster(ctx, dir); err != nil {
+			return err
+		}
+	}
+	if c.out == "" {
+		fmt.Fprintln(out, r.markdown(c.quick))
+	} else if err := r.write(doc, c.quick); err != nil {
+		return err
+	}
+	if c.check && !r.met() {
+		return errMissed
+	}
+	return nil
+}

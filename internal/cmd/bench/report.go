@@ -1,0 +1,169 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// report is what a run has found.
+type report struct {
+	facts  [][2]string
+	goals  []goal
+	tables []table
+}
+
+// goal is a figure that is to reach something. Either least or most is meant.
+type goal struct {
+	cluster       string
+	what, against string
+	unit          string // "x" for a ratio
+	least, most   float64
+	got           []float64 // one for each round
+	why           string    // there is no figure
+}
+
+// table is one work with all its figures.
+type table struct {
+	cluster    string
+	title, how string
+	head       []string
+	rows       [][]string
+	notes      []string
+	plotName   string
+	plot       []byte // SVG
+}
+
+func (b *bench) goal(g goal) {
+	g.cluster = plural(b.members, "member")
+	b.report.goals = append(b.report.goals, g)
+}
+
+func (b *bench) table(t table) {
+	t.cluster = plural(b.members, "member")
+	b.report.tables = append(b.report.tables, t)
+}
+
+// met judges by the median. A goal without a figure is not met.
+func (g goal) met() bool {
+	m := median(g.got)
+	if g.least > 0 {
+		return m >= g.least
+	}
+	return m <= g.most
+}
+
+func (r *report) met() bool {
+	for _, g := range r.goals {
+		if !g.met() {
+			return false
+		}
+	}
+	return true
+}
+
+func (g goal) row() []string {
+	want := "at least " + number(g.least) + g.unit
+	if g.least == 0 {
+		want = "at most " + number(g.most) + g.unit
+	}
+	got, mark := spreadIn(g.unit, g.got), "**missed**"
+	switch {
+	case len(known(g.got)) == 0 && g.why != "":
+		got, mark = g.why, "not measured"
+	case g.met():
+		mark = "met"
+	}
+	return []string{g.what, g.against, want, got, mark, g.cluster}
+}
+
+// against shows a ratio to etcdlock.
+func against(rs []float64) string {
+	if m := median(rs); !math.IsNaN(m) {
+		return number(m) + "x"
+	}
+	return unknown
+}
+
+const (
+	beginMark = "<!-- measured: begin. Written by `make bench`; do not edit. -->"
+	endMark   = "<!-- measured: end -->"
+)
+
+// markdown returns the part of the document that is measured.
+func (r *report) markdown(quick bool) string {
+	var s strings.Builder
+	s.WriteString(beginMark + "\n\n")
+	if quick {
+		s.WriteString("**This was a quick run, a tenth of the size, and no measurement: it shows what is measured, not how fast anything is.**\n\n")
+	}
+	for _, f := range r.facts {
+		fmt.Fprintf(&s, "- %s: %s\n", f[0], f[1])
+	}
+	s.WriteString("\n## Goals\n\nRatios are of figures of one round, the median of the rounds, with the least and the greatest in brackets.\n\n")
+	goals := make([][]string, 0, len(r.goals))
+	for _, g := range r.goals {
+		goals = append(goals, g.row())
+	}
+	writeTable(&s, []string{"what", "against", "wanted", "measured", "", "etcd"}, goals)
+	for _, t := range r.tables {
+		fmt.Fprintf(&s, "\n## %s (etcd with %s)\n\n%s\n\n", t.title, t.cluster, t.how)
+		if t.plotName != "" {
+			fmt.Fprintf(&s, "![%s](%s)\n\n", t.title, t.plotName)
+		}
+		writeTable(&s, t.head, t.rows)
+		if len(t.notes) > 0 {
+			s.WriteByte('\n')
+		}
+		for _, n := range t.notes {
+			fmt.Fprintf(&s, "- %s\n", n)
+		}
+	}
+	s.WriteString("\n" + endMark)
+	return s.String()
+}
+
+func writeTable(s *strings.Builder, head []string, rows [][]string) {
+	fmt.Fprintf(s, "| %s |\n|%s\n", strings.Join(head, " | "), strings.Repeat("---|", len(head)))
+	for _, row := range rows {
+		fmt.Fprintf(s, "| %s |\n", strings.Join(row, " | "))
+	}
+}
+
+// document is a file with a place for the figures.
+type document struct{ name, head, tail string }
+
+// openDocument reads the file. One that is not there will be made.
+func openDocument(name string) (document, error) {
+	text, err := os.ReadFile(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		_, err := os.Stat(filepath.Dir(name))
+		return document{name, "# Benchmarks\n\n", "\n"}, err
+	case err != nil:
+		return document{}, err
+	}
+	head, rest, found := strings.Cut(string(text), beginMark)
+	_, tail, ended := strings.Cut(rest, endMark)
+	if !found || !ended {
+		return document{}, fmt.Errorf("%s has no place for the figures: it lacks the line %q or %q", name, beginMark, endMark)
+	}
+	return document{name, head, tail}, nil
+}
+
+// write puts the figures into the document, and the plots beside it.
+func (r *report) write(d document, quick bool) error {
+	for _, t := range r.tables {
+		if t.plotName == "" {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(filepath.Dir(d.name), t.plotName), t.plot, 0o644); err != nil { //nolint:gosec // a picture in a document
+			return err
+		}
+	}
+	return os.WriteFile(d.name, []byte(d.head+r.markdown(quick)+d.tail), 0o644) //nolint:gosec // a document
+}

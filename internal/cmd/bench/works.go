@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// bench is a run on one etcd cluster.
+type bench struct {
+	config
+	servers
+	report  *report
+	status  io.Writer
+	members int  // of the cluster
+	first   bool // what does not depend on the cluster is measured on the first one only
+}
+
+// work is one thing that is measured.
+type work struct {
+	name string
+	once bool // it is not measured again on the next cluster
+	run  func(b *bench, ctx context.Context) error
+}
+
+func works() []work {
+	return []work{
+		{"handover", false, (*bench).handover},
+		{"local", false, (*bench).local},
+		{"uncontended", false, (*bench).uncontended},
+		{"seed", false, (*bench).seed},
+		{"relock", true, (*bench).relock},
+		{"trylock", true, (*bench).trylock},
+		{"names", true, (*bench).names},
+	}
+}
+
+// onCluster starts a cluster, does all the works on it and stops it.
+func (b *bench) onCluster(ctx context.Context, dir string) (err error) {
+	srv, err := startChild(ctx, serverRole, serverJob{Dir: filepath.Join(dir, fmt.Sprint("members-", b.members)), Members: b.members})
+	if err != nil {
+		return fmt.Errorf("starting etcd: %w", err)
+	}
+	defer func() { err = errors.Join(err, srv.end()) }()
+	if err := srv.out.Decode(&b.Etcd); err != nil {
+		return fmt.Errorf("starting etcd: %w", err)
+	}
+	for _, w := range works() {
+		if b.only != "" && b.only != w.name || w.once && !b.first {
+			continue
+		}
+		began := time.Now()
+		if err := w.run(b, ctx); err != nil {
+			return fmt.Errorf("%s: %w", w.name, err)
+		}
+		b.say("%s took %.0f s", w.name, time.Since(began).Seconds())
+	}
+	return nil
+}
+
+func (b *bench) say(format string, args ...any) {
+	fmt.Fprintf(b.status, "[etcd with %s] %s\n", plural(b.members, "member"), fmt.Sprintf(format, args...))
+}
+
+// peers leaves Redis out on the second cluster: it is the same Redis.
+func (b *bench) peers() []peer {
+	if !b.first {
+		return onEtcd(peers(b.servers))
+	}
+	return peers(b.servers)
+}
+
+// each calls f for all of items, in every round beginning with another one, so
+// that no peer is always measured after the same one.
+func each[T any](items []T, round int, f func(i int, item T) error) error {
+	for k := range items {
+		i := (k + round) % len(items)
+		if err := f(i, items[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// joined is a member with one taker, ready to lock.
+type joined struct {
+	peer
+	member
+	taker
+	at int // place in the list of peers
+}
+
+// joinAll makes one of each peer, warm. The function returned closes them.
+func joinAll(ctx context.Context, s servers, ps []peer) (js []joined, closeAll func() error, err error) {
+	closeAll = func() error {
+		var errs []error
+		for _, j := range js {
+			errs = append(errs, closeMember(ctx, j.member))
+		}
+		return errors.Join(errs...)
+	}
+	for i, p := range ps {
+		m, t, err := joinPeer(ctx, s, p)
+		if err != nil {
+			return nil, nil, errors.Join(fmt.Errorf("%s: %w", p.name, err), closeAll())
+		}
+		js = append(js, joined{p, m, t, i})
+	}
+	return js, closeAll, nil
+}
+
+func joinPeer(ctx context.Context, s servers, p peer) (member, taker, error) {
+	m, err := p.join(ctx, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := m.taker(ctx)
+	if err == nil {
+		err = cycle(ctx, t, uniqueName("warm-up"))
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, closeMember(ctx, m))
+	}
+	return m, t, nil
+}
+
+// closeMember works when the run was interrupted, too: a lease left behind
+// would change the figures of nobody, but a goroutine may.
+func closeMember(ctx context.Context, m member) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return m.close(ctx)
+}
+
+// cycle takes a lock and gives it back.
+func cycle(ctx context.Context, t taker, name string) error {
+	if err := t.lock(ctx, name); err != nil {
+		return err
+	}
+	return t.unlock(ctx)
+}
+
+// repeat calls f until the window is over and returns the time that each call
+// took on average, and how many there were.
+func repeat(ctx context.Context, window time.Duration, f func() error) (each time.Duration, calls int, err error) {
+	began := time.Now()
+	for {
+		if err := ctx.Err(); err != nil {
+			return 0, 0, err
+		}
+		if err := f(); err != nil {
+			return 0, 0, err
+		}
+		calls++
+		if d := time.Since(began); d >= window {
+			return d / time.Duration(calls), calls, nil
+		}
+	}
+}
+
+// poll calls f until it is true.
+func poll(ctx context.Context, f func() (bool, error)) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if ok, err := f(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// awaitGone waits until no key begins with prefix: a lock may be given back in
+// the background, some time after Unlock.
+func awaitGone(ctx context.Context, cli *clientv3.Client, prefix string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	err := poll(ctx, func() (bool, error) {
+		resp, err := cli.Get(ctx, prefix, clientv3.WithPrefix(), clientv3.WithCountOnly())
+		return err == nil && resp.Count == 0, err
+	})
+	if err != nil {
+		return fmt.Errorf("waiting until nothing is left under %s: %w", prefix, err)
+	}
+	return nil
+}
+
+func revision(ctx context.Context, cli *clientv3.Client) (int64, error) {
+	resp, err := cli.Get(ctx, "no such key")
+	if err != nil {
+		return 0, err
+	}
+	return resp.Header.Revision, nil
+}
+
+func uniqueName(what string) string {
+	return what + "-" + strings.ToLower(rand.Text()[:10])
+}
