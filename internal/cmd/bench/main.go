@@ -28,7 +28,9 @@ import (
 	"time"
 )
 
-func main() {
+func main() { os.Exit(code()) }
+
+func code() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var err error
@@ -39,11 +41,12 @@ func main() {
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		os.Exit(2)
+		return 2
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 // errMissed is why the program fails with -check.

@@ -26,10 +26,10 @@ func (b *bench) relock(ctx context.Context) (err error) {
 			again := func() error { return cycle(ctx, j.taker, name) }
 			// The hold settles first: what it opens when it is kept for the
 			// first time is no cost of taking it again.
-			if _, _, err := repeat(ctx, window/5, again); err != nil {
+			if _, err := repeat(ctx, window/5, again); err != nil {
 				return fmt.Errorf("%s: %w", j.name, err)
 			}
-			d, _, err := repeat(ctx, window, again)
+			d, err := repeat(ctx, window, again)
 			if err != nil {
 				return fmt.Errorf("%s: %w", j.name, err)
 			}

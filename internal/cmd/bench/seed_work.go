@@ -46,7 +46,7 @@ func (b *bench) seed(ctx context.Context) (err error) {
 			name := uniqueName("seed")
 			for i := range ways {
 				w := ways[(i+k)%len(ways)]
-				d, _, err := repeat(ctx, 0, func() error { return w.cycle(ctx, name) })
+				d, err := repeat(ctx, 0, func() error { return w.cycle(ctx, name) })
 				if err != nil {
 					return fmt.Errorf("%s: %w", w.name, err)
 				}

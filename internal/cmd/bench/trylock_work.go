@@ -85,7 +85,7 @@ func tries(ctx context.Context, cli *clientv3.Client, j joined, name string, n i
 		return tried{}, err
 	}
 	for range n {
-		d, _, err := repeat(ctx, 0, func() error {
+		d, err := repeat(ctx, 0, func() error {
 			got, err := j.try(ctx, name)
 			if got {
 				return errors.New("it got a lock that another holds")

@@ -147,20 +147,19 @@ func cycle(ctx context.Context, t taker, name string) error {
 	return t.unlock(ctx)
 }
 
-// repeat calls f until the window is over and returns the time that each call
-// took on average, and how many there were.
-func repeat(ctx context.Context, window time.Duration, f func() error) (each time.Duration, calls int, err error) {
+// repeat calls f, at least once, until the window is over, and returns the
+// time that each call took on average.
+func repeat(ctx context.Context, window time.Duration, f func() error) (time.Duration, error) {
 	began := time.Now()
-	for {
+	for calls := time.Duration(1); ; calls++ {
 		if err := ctx.Err(); err != nil {
-			return 0, 0, err
+			return 0, err
 		}
 		if err := f(); err != nil {
-			return 0, 0, err
+			return 0, err
 		}
-		calls++
 		if d := time.Since(began); d >= window {
-			return d / time.Duration(calls), calls, nil
+			return d / calls, nil
 		}
 	}
 }
