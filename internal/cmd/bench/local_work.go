@@ -69,7 +69,7 @@ func crowded(ctx context.Context, s servers, p peer, window time.Duration) (c cr
 			return c, err
 		}
 	}
-	if err := cycle(ctx, takers[0], uniqueName("warm-up")); err != nil {
+	if err := cycle(ctx, takers[0], uniqueName(warmUp)); err != nil {
 		return c, err
 	}
 	name := uniqueName("local")

@@ -89,6 +89,9 @@ func each[T any](items []T, round int, f func(i int, item T) error) error {
 	return nil
 }
 
+// warmUp begins the names that are taken before anything is measured.
+const warmUp = "warm-up"
+
 // joined is a member with one taker, ready to lock.
 type joined struct {
 	peer
@@ -123,7 +126,7 @@ func joinPeer(ctx context.Context, s servers, p peer) (member, taker, error) {
 	}
 	t, err := m.taker(ctx)
 	if err == nil {
-		err = cycle(ctx, t, uniqueName("warm-up"))
+		err = cycle(ctx, t, uniqueName(warmUp))
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, closeMember(ctx, m))
