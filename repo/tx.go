@@ -12,7 +12,8 @@ type Transactor interface {
 	// commits. It returns ErrUnsupported when the store turns out to have no
 	// transactions, and ErrInTx under a transaction of another database.
 	//
-	// fn may run more than once where the store asks for it (MongoDB).
+	// fn may run more than once where the store asks for it. It must use its
+	// context from one goroutine at a time: a transaction has one connection.
 	InTx(ctx context.Context, fn func(ctx context.Context) error) error
 }
 
