@@ -13,7 +13,7 @@ import (
 )
 
 // leftOnServers tells what the tests left in the servers that they started and
-// shared: a key in etcd or a database in the stand-in for MongoDB. On SQL
+// shared: a key in etcd or a collection in the stand-in for MongoDB. On SQL
 // servers, which others use at the same time, each test drops what it made and
 // fails when it cannot.
 func leftOnServers() error {
@@ -60,7 +60,15 @@ func leftInMongo(ctx context.Context) error {
 	}
 	var errs []error
 	for _, name := range names {
-		errs = append(errs, fmt.Errorf("left in the stand-in for MongoDB: database %s", name))
+		// Unlike MongoDB, the stand-in keeps a database that has lost its last
+		// collection.
+		collections, err := cli.Database(name).ListCollectionNames(ctx, bson.D{})
+		if err != nil {
+			return fmt.Errorf("looking for collections in the stand-in: %w", err)
+		}
+		for _, c := range collections {
+			errs = append(errs, fmt.Errorf("left in the stand-in for MongoDB: collection %s.%s", name, c))
+		}
 	}
 	return errors.Join(errs...)
 }
