@@ -35,8 +35,8 @@ func (l *Locker) lock(ctx context.Context, r request) (*Lock, error) {
 	r.names = sorted
 	held := heldIn(ctx, l)
 	for _, name := range r.names {
-		h, known := held.find(name)
-		if known && h == nil {
+		t, known := held.find(name)
+		if known && t == nil {
 			return nil, fmt.Errorf("etcdlock: %s: %w: the hold that the context carries has ended", &r, ErrLost)
 		}
 		if known && r.term > 0 {
@@ -51,6 +51,11 @@ func (l *Locker) lock(ctx context.Context, r request) (*Lock, error) {
 	}
 	if !l.enter() {
 		return nil, fmt.Errorf("etcdlock: %s: %w", &r, ErrClosed)
+	}
+	if held == nil && r.term == 0 && len(r.names) == 1 {
+		if t := l.relock(r.names[0]); t != nil {
+			return l.opened(l.newLock(ctx, nil, []part{{turn: t}}, nil), &r)
+		}
 	}
 	wctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -71,10 +76,15 @@ func (l *Locker) lock(ctx context.Context, r request) (*Lock, error) {
 		l.settle(nil)
 		return nil, l.explain(ctx, &r, err)
 	}
-	k := l.newLock(ctx, held, parts, fixed)
-	if l.closing.Err() != nil { // Close may have looked for holds already
+	return l.opened(l.newLock(ctx, held, parts, fixed), &r)
+}
+
+// opened returns a Lock just made, unless Close, which may have looked for
+// holds already, has begun.
+func (l *Locker) opened(k *Lock, r *request) (*Lock, error) {
+	if l.closing.Err() != nil {
 		k.shut()
-		return nil, fmt.Errorf("etcdlock: %s: %w", &r, ErrClosed)
+		return nil, fmt.Errorf("etcdlock: %s: %w", r, ErrClosed)
 	}
 	return k, nil
 }
@@ -117,7 +127,7 @@ func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *lea
 		}
 		for _, p := range parts {
 			if !p.nested {
-				l.spawn(func() { _ = p.hold.remove(p.hold.end()) })
+				l.letGo(p.turn.finish())
 			}
 		}
 	}()
@@ -128,19 +138,23 @@ func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *lea
 			if _, known := held.find(name); known {
 				continue
 			}
-			if err := l.look(ctx, name); err != nil {
+			lingers, err := l.rest(ctx, name)
+			if err == nil && !lingers {
+				err = l.look(ctx, name)
+			}
+			if err != nil {
 				return parts, err
 			}
 		}
 	}
 	for _, name := range r.names {
-		if h, _ := held.find(name); h != nil {
-			parts = append(parts, part{hold: h, nested: true})
+		if t, _ := held.find(name); t != nil {
+			parts = append(parts, part{turn: t, nested: true})
 			continue
 		}
 		// Waiting for a name that sorts before a held one could deadlock.
 		wait := r.wait && !held.sortsAfter(name)
-		h, err := l.take(ctx, name, wait, fixed)
+		t, err := l.take(ctx, name, wait, fixed)
 		switch cause := context.Cause(ctx); {
 		case err == nil:
 		case errors.Is(err, ErrHeld) && r.wait:
@@ -150,38 +164,45 @@ func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *lea
 		default:
 			return parts, err
 		}
-		parts = append(parts, part{hold: h})
-		unhook = append(unhook, context.AfterFunc(h.e.ctx, func() { cancel(context.Cause(h.e.ctx)) }))
+		parts = append(parts, part{turn: t})
+		if len(r.names) > 1 {
+			unhook = append(unhook, context.AfterFunc(t.ctx, func() { cancel(context.Cause(t.ctx)) }))
+		}
 	}
 	return parts, nil
 }
 
-// take takes one name.
-func (l *Locker) take(ctx context.Context, name string, wait bool, fixed *lease) (*hold, error) {
-	leave := func() {}
+// take takes one name, on the lease of a fixed term or, without one, through
+// the station of the name.
+func (l *Locker) take(ctx context.Context, name string, wait bool, fixed *lease) (*turn, error) {
 	if fixed == nil {
-		if !wait && !l.gate.tryEnter(name) {
-			return nil, fmt.Errorf("%w by another goroutine of this process", ErrHeld)
+		if wait {
+			return l.join(ctx, name)
 		}
-		if wait && !l.gate.enter(ctx, name) {
-			return nil, ctx.Err()
-		}
-		leave = func() { l.gate.leave(name) }
+		return l.try(ctx, name)
 	}
-	if !wait {
-		if err := l.look(ctx, name); err != nil {
-			leave()
-			return nil, err
-		}
+	var e *entry
+	var err error
+	if wait {
+		e, err = l.contend(ctx, name, true, fixed)
+	} else {
+		e, err = l.tryOn(ctx, name, fixed)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newTurn(e, nil, 1), nil
+}
+
+// tryOn takes the name in etcd if the queue is empty.
+func (l *Locker) tryOn(ctx context.Context, name string, fixed *lease) (*entry, error) {
+	if err := l.look(ctx, name); err != nil {
+		return nil, err
 	}
 	for {
-		e, err := l.contend(ctx, name, wait, fixed)
-		if err == nil {
-			return newHold(e, leave), nil
-		}
+		e, err := l.contend(ctx, name, false, fixed)
 		if !errors.Is(err, errRequeue) || fixed != nil {
-			leave()
-			return nil, err
+			return e, err
 		}
 	}
 }

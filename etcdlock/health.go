@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -12,7 +13,10 @@ import (
 // it is told that etcd is unavailable, rather than that the lock is busy.
 const slowAnswer = 100 * time.Millisecond
 
-var errClientClosed = errors.New("the etcd client is closed")
+var (
+	errClientClosed = errors.New("the etcd client is closed")
+	errNoAnswer     = errors.New("no answer")
+)
 
 // health remembers whether etcd answered the last request of this Locker, so
 // that a wait can tell "somebody holds the lock" from "nobody answers".
@@ -36,12 +40,27 @@ func (l *Locker) call(ctx context.Context, request func(ctx context.Context) err
 	}
 	rctx, cancel := context.WithTimeout(ctx, l.requestTimeout)
 	defer cancel()
-	begun := time.Now()
+	// Those who wait for what the request is about learn that it is silent
+	// while it still is.
+	var mu sync.Mutex
+	over, slow := false, false
+	alarm := time.AfterFunc(slowAnswer, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !over {
+			slow = true
+			l.health.down(errNoAnswer)
+		}
+	})
 	err := request(rctx)
+	alarm.Stop()
+	mu.Lock()
+	defer mu.Unlock()
+	over = true
 	switch {
 	case err == nil, leaseGone(err):
 		l.health.up()
-	case ctx.Err() == nil, time.Since(begun) >= slowAnswer:
+	case ctx.Err() == nil, slow:
 		l.health.down(err)
 	}
 	return err

@@ -103,7 +103,12 @@ func (s *lease) faded() bool {
 // key draws a key that no other acquisition ever uses.
 func (s *lease) key(prefix string) string {
 	n := s.keys.Add(1)
-	return prefix + strconv.FormatInt(int64(s.id), 16) + "-" + strconv.FormatUint(n, 10)
+	return s.keyPrefix(prefix) + strconv.FormatUint(n, 10)
+}
+
+// keyPrefix is what all keys on this lease in the queue begin with.
+func (s *lease) keyPrefix(prefix string) string {
+	return prefix + strconv.FormatInt(int64(s.id), 16) + "-"
 }
 
 // expire ends the lease when its validity is over.

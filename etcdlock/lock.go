@@ -7,82 +7,46 @@ import (
 	"sync"
 )
 
-// hold is a name that this process owns in etcd. It is apart from the Lock
-// that a caller sees: several Locks share a hold when they are nested.
-type hold struct {
-	l      *Locker
-	e      *entry
-	leave  func() // lets the next goroutine of this process have its turn; idempotent
-	unhook func() bool
-}
-
-func newHold(e *entry, leave func()) *hold {
-	h := &hold{l: e.l, e: e, leave: sync.OnceFunc(leave)}
-	// A lost hold excludes nobody any more: it must not keep the goroutines
-	// of this process waiting until its owner notices.
-	h.unhook = context.AfterFunc(e.ctx, func() {
-		if errors.Is(context.Cause(e.ctx), ErrLost) {
-			h.leave()
-		}
-	})
-	return h
-}
-
-// live reports whether the hold is held right now.
-func (h *hold) live() bool { return h.e.lease.alive() && h.e.ctx.Err() == nil }
-
-// over returns why the hold ended without having been given back.
-func (h *hold) over() error {
-	if h.live() {
-		return nil
-	}
-	if cause := context.Cause(h.e.ctx); errors.Is(cause, ErrLost) || errors.Is(cause, ErrClosed) {
-		return cause
-	}
-	return nil
-}
-
-// end ends the hold's context and returns why it was over before, if it was.
-func (h *hold) end() error {
-	over := h.over()
-	h.unhook()
-	h.e.end(nil)
-	return over
-}
-
-// remove takes the key of a hold that has ended out of the queue. A lost one
-// has none: it is gone, or goes with the lease.
-func (h *hold) remove(over error) error {
-	defer h.leave()
-	if errors.Is(over, ErrLost) {
-		return over
-	}
-	return errors.Join(over, h.e.release(h.leave))
-}
-
 // part is one name of a Lock.
 type part struct {
-	hold   *hold
-	nested bool // the hold belongs to an outer Lock
+	turn   *turn
+	nested bool // the turn belongs to an outer Lock
 }
 
 // Lock is one or more names held. Its methods are safe for concurrent use.
 type Lock struct {
 	l        *Locker
-	held     *held // what contexts of this Lock carry
-	ctx      context.Context
+	held     held // what contexts of this Lock carry
+	ctx      carrier
 	cancel   context.CancelCauseFunc
-	parts    []part
 	fixed    *lease // own lease of a fixed term, else nil
 	unhook   []func() bool
 	once     sync.Once
-	released chan struct{}
-	err      error // result of the release; valid after released
+	released chan struct{} // closed when what etcd was asked is answered; nil if it was not asked
+	err      error         // result of the release
+}
+
+// carrier is the context of a Lock: one that ends with the turn, and has the
+// values of the context that the Lock was taken under.
+type carrier struct {
+	context.Context
+	values context.Context //nolint:containedctx // this is a context
+	k      *Lock
+}
+
+func (c *carrier) Value(key any) any {
+	if key == any(heldKey{c.k.l}) {
+		return &c.k.held
+	}
+	if v := c.Context.Value(key); v != nil {
+		return v
+	}
+	return c.values.Value(key)
 }
 
 func (l *Locker) newLock(ctx context.Context, outer *held, parts []part, fixed *lease) *Lock {
-	k := &Lock{l: l, held: &held{outer: outer, parts: parts}, parts: parts, fixed: fixed, released: make(chan struct{})}
-	k.ctx, k.cancel = context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), heldKey{l}, k.held))
+	k := &Lock{l: l, held: held{outer: outer, parts: parts}, fixed: fixed}
+	k.ctx.values, k.ctx.k = ctx, k
 	own := false
 	for _, p := range parts {
 		own = own || !p.nested
@@ -92,23 +56,30 @@ func (l *Locker) newLock(ctx context.Context, outer *held, parts []part, fixed *
 	} else {
 		l.settle(nil)
 	}
+	if t := parts[0].turn; outer == nil && fixed == nil && len(parts) == 1 {
+		// One name alone, as most are: its turn has all that the Lock needs.
+		k.ctx.Context, k.cancel = t.ctx, t.cancel
+		t.belongsTo(k)
+		return k
+	}
+	k.ctx.Context, k.cancel = context.WithCancelCause(context.Background())
 	for _, p := range parts {
-		k.hook(p.hold, true)
+		k.hook(p.turn, true)
 	}
 	// The work done under this Lock is done under the outer ones as well.
 	for ; outer != nil; outer = outer.outer {
 		for _, p := range outer.parts {
-			k.hook(p.hold, false)
+			k.hook(p.turn, false)
 		}
 	}
 	return k
 }
 
-// hook ends the Lock's context when the hold ends; one that is merely around
+// hook ends the Lock's context when the turn ends; one that is merely around
 // this Lock counts only when it is lost.
-func (k *Lock) hook(h *hold, mine bool) {
-	k.unhook = append(k.unhook, context.AfterFunc(h.e.ctx, func() {
-		cause := context.Cause(h.e.ctx)
+func (k *Lock) hook(t *turn, mine bool) {
+	k.unhook = append(k.unhook, context.AfterFunc(t.ctx, func() {
+		cause := context.Cause(t.ctx)
 		lost := errors.Is(cause, ErrLost)
 		if lost && mine {
 			k.l.leave(k) // Close need not wait for what is not held
@@ -124,7 +95,7 @@ func (k *Lock) hook(h *hold, mine bool) {
 // the context given to Lock, but neither its deadline nor its cancellation. It
 // ends when the lock is given back, when it is lost ([context.Cause] then
 // matches ErrLost), and when the Locker is closed (ErrClosed).
-func (k *Lock) Context() context.Context { return k.ctx }
+func (k *Lock) Context() context.Context { return &k.ctx }
 
 // Bind returns a context for work that the lock protects and that ctx asked
 // for: it carries the hold as Context does, has the values, the deadline and
@@ -135,13 +106,13 @@ func (k *Lock) Bind(ctx context.Context) (context.Context, context.CancelFunc) {
 	carried, all := heldIn(ctx, k.l), k.held.all()
 	switch {
 	case carried == nil:
-		ctx = context.WithValue(ctx, heldKey{k.l}, k.held)
+		ctx = context.WithValue(ctx, heldKey{k.l}, &k.held)
 	case !carried.includes(all):
 		// Under ctx more may be held than when this Lock was taken, and less.
 		ctx = context.WithValue(ctx, heldKey{k.l}, &held{outer: carried, parts: all})
 	}
 	bound, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(k.ctx, func() { cancel(context.Cause(k.ctx)) })
+	stop := context.AfterFunc(&k.ctx, func() { cancel(context.Cause(&k.ctx)) })
 	return bound, func() {
 		stop()
 		cancel(nil)
@@ -149,29 +120,59 @@ func (k *Lock) Bind(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // Token returns a number that grows from each hold of the name to the next:
-// the create revision of its key in etcd. It is 0 for a Lock of several names.
+// the create revision of its key in etcd. Goroutines of one process that are
+// handed the hold one after the other have the same token, and differ by their
+// [Lock.Turn]. It is 0 for a Lock of several names.
 func (k *Lock) Token() int64 {
-	if len(k.parts) != 1 {
+	if len(k.held.parts) != 1 {
 		return 0
 	}
-	return k.parts[0].hold.e.rev
+	return k.held.parts[0].turn.e.rev
 }
 
 // TokenOf returns the token of one of the Lock's names, and false for a name
 // that it does not hold.
 func (k *Lock) TokenOf(name string) (int64, bool) {
-	for _, p := range k.parts {
-		if p.hold.e.name == name {
-			return p.hold.e.rev, true
-		}
+	if t := k.turnOf(name); t != nil {
+		return t.e.rev, true
 	}
 	return 0, false
 }
 
-// Unlock ends the Lock's context and gives its names back. The lock is given
-// back even if ctx is over already: ctx bounds only how long the caller waits
-// for etcd's answer, and the release goes on in the background until it is
-// certain. A nested Lock gives nothing back; its hold ends with the outermost.
+// Turn returns the number of the Lock's turn among those with the same token:
+// 1 for the first that uses a hold, at most 2^20. Locks nested in one another
+// share a turn. It is 0 for a Lock of several names.
+func (k *Lock) Turn() int64 {
+	if len(k.held.parts) != 1 {
+		return 0
+	}
+	return k.held.parts[0].turn.n
+}
+
+// TurnOf returns the number of the turn for one of the Lock's names, and false
+// for a name that it does not hold.
+func (k *Lock) TurnOf(name string) (int64, bool) {
+	if t := k.turnOf(name); t != nil {
+		return t.n, true
+	}
+	return 0, false
+}
+
+func (k *Lock) turnOf(name string) *turn {
+	for _, p := range k.held.parts {
+		if p.turn.e.name == name {
+			return p.turn
+		}
+	}
+	return nil
+}
+
+// Unlock ends the Lock's context and gives its names back. A name that another
+// goroutine of this process waits for, or that lingers, stays held in etcd,
+// which is then not asked. The lock is given back even if ctx is over already:
+// ctx bounds only how long the caller waits for etcd's answer, and the release
+// goes on in the background until it is certain. A nested Lock gives nothing
+// back; its hold ends with the outermost.
 //
 // Once the outcome is known, every further call returns the same.
 //
@@ -184,6 +185,9 @@ func (k *Lock) Unlock(ctx context.Context) error {
 		return invalid("unlocking", "nil context")
 	}
 	k.giveBack()
+	if k.released == nil {
+		return k.err
+	}
 	select {
 	case <-k.released:
 		return k.err
@@ -200,66 +204,73 @@ func (k *Lock) Unlock(ctx context.Context) error {
 	return fmt.Errorf("etcdlock: unlocking, which goes on in the background: %w", contextError(ctx))
 }
 
-// giveBack ends the contexts, then has the keys removed.
+// giveBack ends the contexts, then hands the names on, or has their keys
+// removed.
 func (k *Lock) giveBack() {
 	k.once.Do(func() {
 		for _, unhook := range k.unhook {
 			unhook()
 		}
-		over := make([]error, len(k.parts))
-		asks := false
-		for i, p := range k.parts {
+		var over error
+		for _, p := range k.held.parts {
+			if err := p.turn.over(); err != nil {
+				over = errors.Join(over, err)
+			}
+		}
+		k.cancel(over) // nil, unless it was over before
+		var leaving []*hold
+		for _, p := range k.held.parts {
 			if p.nested {
-				over[i] = p.hold.over()
 				continue
 			}
-			over[i] = p.hold.end()
-			asks = asks || !errors.Is(over[i], ErrLost)
-		}
-		k.cancel(errors.Join(over...)) // nil, unless it was over before
-		asks = asks || k.fixed != nil && k.fixed.ctx.Err() == nil
-		release := func() {
-			if err := k.remove(over); err != nil {
-				k.err = fmt.Errorf("etcdlock: unlocking: %w", err)
+			if h := p.turn.finish(); h != nil {
+				leaving = append(leaving, h)
 			}
-			k.l.leave(k)
+		}
+		if len(leaving) == 0 && (k.fixed == nil || k.fixed.ctx.Err() != nil) {
+			k.settle(over) // etcd is asked nothing
+			return
+		}
+		k.released = make(chan struct{})
+		release := func() {
+			k.settle(errors.Join(over, k.release(leaving)))
 			close(k.released)
 		}
-		if !asks || !k.l.spawn(release) {
-			release() // asks etcd nothing
+		if !k.l.spawn(release) {
+			release()
 		}
 	})
 }
 
-// remove removes the keys of the Lock's own holds, all at the same time, and
+// settle records the outcome of the release.
+func (k *Lock) settle(err error) {
+	if err != nil {
+		k.err = fmt.Errorf("etcdlock: unlocking: %w", err)
+	}
+	k.l.leave(k)
+}
+
+// release removes the keys of the holds that leave, all at the same time, and
 // returns once each outcome is known.
-func (k *Lock) remove(over []error) error {
-	errs := make([]error, len(k.parts))
+func (k *Lock) release(leaving []*hold) error {
+	if k.fixed != nil {
+		defer k.fixed.cancel(nil)
+		return k.fixed.revoke()
+	}
+	errs := make([]error, len(leaving))
 	var wg sync.WaitGroup
-	for i, p := range k.parts {
-		switch {
-		case p.nested:
-			errs[i] = over[i]
-		case k.fixed != nil:
-			errs[i] = over[i]
-			p.hold.leave()
-		default:
-			wg.Go(func() { errs[i] = p.hold.remove(over[i]) })
-		}
+	for i, h := range leaving {
+		wg.Go(func() { errs[i] = h.release() })
 	}
 	wg.Wait()
-	if k.fixed != nil && k.fixed.ctx.Err() == nil {
-		errs = append(errs, k.fixed.revoke())
-		k.fixed.cancel(nil)
-	}
 	return errors.Join(errs...)
 }
 
 // shut takes the Lock away because the Locker is being closed.
 func (k *Lock) shut() {
-	for _, p := range k.parts {
+	for _, p := range k.held.parts {
 		if !p.nested {
-			p.hold.e.cancel(ErrClosed)
+			p.turn.cancel(ErrClosed)
 		}
 	}
 	k.giveBack()

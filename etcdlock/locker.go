@@ -17,9 +17,10 @@ type Locker struct {
 	settings
 	cli     *clientv3.Client
 	now     clock
-	gate    gate
 	session session
 	health  health
+
+	stations stations
 
 	// closing ends, with ErrClosed, when Close begins; base ends when Close
 	// has let everybody out, and with it all work in the background.
@@ -116,7 +117,8 @@ func (l *Locker) Do(ctx context.Context, name string, fn func(ctx context.Contex
 }
 
 // Close refuses new locks and ends those that wait, both with ErrClosed. It
-// waits until every hold is given back or ctx ends, cancels the contexts of
+// gives lingering holds back, waits until every other is given back or ctx ends,
+// cancels the contexts of
 // the remaining holds with ErrClosed and gives them back, and revokes the
 // lease, so that nothing of this Locker stays in etcd. Further calls wait for
 // the first one and return its result.
@@ -135,6 +137,9 @@ func (l *Locker) Close(ctx context.Context) error {
 		close(l.drained)
 	}
 	l.mu.Unlock()
+	if first {
+		l.rush()
+	}
 	if !first {
 		select {
 		case <-l.closed:

@@ -18,17 +18,17 @@ func heldIn(ctx context.Context, l *Locker) *held {
 	return h
 }
 
-// find returns the live hold of a name. It reports true with a nil hold if the
+// find returns the live turn of a name. It reports true with a nil turn if the
 // context once held the name and does not any more.
-func (h *held) find(name string) (_ *hold, known bool) {
+func (h *held) find(name string) (_ *turn, known bool) {
 	for ; h != nil; h = h.outer {
 		for _, p := range h.parts {
-			if p.hold.e.name != name {
+			if p.turn.e.name != name {
 				continue
 			}
 			known = true
-			if p.hold.live() {
-				return p.hold, true
+			if p.turn.live() {
+				return p.turn, true
 			}
 		}
 	}
@@ -39,7 +39,7 @@ func (h *held) find(name string) (_ *hold, known bool) {
 func (h *held) over() bool {
 	for ; h != nil; h = h.outer {
 		for _, p := range h.parts {
-			if !p.hold.live() {
+			if !p.turn.live() {
 				return true
 			}
 		}
@@ -51,7 +51,7 @@ func (h *held) over() bool {
 func (h *held) sortsAfter(name string) bool {
 	for ; h != nil; h = h.outer {
 		for _, p := range h.parts {
-			if p.hold.e.name > name && p.hold.live() {
+			if p.turn.e.name > name && p.turn.live() {
 				return true
 			}
 		}
@@ -71,7 +71,7 @@ func (h *held) all() []part {
 // includes reports whether all the parts are among what h holds.
 func (h *held) includes(parts []part) bool {
 	for _, p := range parts {
-		if got, _ := h.find(p.hold.e.name); got != p.hold {
+		if got, _ := h.find(p.turn.e.name); got != p.turn {
 			return false
 		}
 	}

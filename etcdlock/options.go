@@ -1,6 +1,7 @@
 package etcdlock
 
 import (
+	"cmp"
 	"math"
 	"strings"
 	"time"
@@ -12,7 +13,14 @@ import (
 // that all of these exclude one another.
 const NoNamespace = "-"
 
+// NoLinger as Options.Linger makes a hold that no goroutine wants any more
+// leave at once.
+const NoLinger time.Duration = -1
+
 const (
+	defaultLinger         = 50 * time.Millisecond
+	defaultMaxTurns       = 32
+	defaultMaxHold        = 20 * time.Millisecond
 	defaultNamespace      = "holdfast/"
 	sessionPrefix         = "holdfast/.session/"
 	defaultTTL            = 10 * time.Second
@@ -35,6 +43,17 @@ type Options struct {
 	// long one that lost etcd may go on working. Whole seconds, at least 2 s.
 	// The server may raise it to its own minimum. Default: 10 s.
 	TTL time.Duration
+	// Linger is how long a name stays held after its last user in this process
+	// has given it back; locking it again meanwhile asks etcd nothing. It is
+	// given up at once when another process queues. Should this process die
+	// meanwhile, the others wait for TTL. Default: 50 ms. NoLinger turns it off.
+	Linger time.Duration
+	// MaxTurns is how many goroutines of this process may have their turn, one
+	// after the other, once another process is known to wait. Default: 32.
+	MaxTurns int
+	// MaxHold is for how long they may. It ends no turn, it only lets no other
+	// begin. Default: 20 ms.
+	MaxHold time.Duration
 	// Service is written into the owner data of every lock, beside host and
 	// process id, so that Holders and List tell who it is. Default: empty.
 	Service string
@@ -48,6 +67,9 @@ type Options struct {
 type settings struct {
 	namespace      string // "" means verbatim names
 	ttl            time.Duration
+	linger         time.Duration // 0 means not at all
+	maxTurns       int
+	maxHold        time.Duration
 	service        string
 	requestTimeout time.Duration
 }
@@ -60,6 +82,9 @@ func (o *Options) settings() (settings, error) {
 	s := settings{
 		namespace:      o.Namespace,
 		ttl:            o.TTL,
+		linger:         cmp.Or(o.Linger, defaultLinger),
+		maxTurns:       cmp.Or(o.MaxTurns, defaultMaxTurns),
+		maxHold:        cmp.Or(o.MaxHold, defaultMaxHold),
 		service:        o.Service,
 		requestTimeout: o.RequestTimeout,
 	}
@@ -83,6 +108,16 @@ func (o *Options) settings() (settings, error) {
 	}
 	if s.ttl < minTTL || s.ttl > maxTTL || s.ttl%time.Second != 0 {
 		return s, invalid(doing, "Options.TTL is %v, want whole seconds from %v on", s.ttl, minTTL)
+	}
+	switch {
+	case s.linger == NoLinger:
+		s.linger = 0
+	case s.linger < 0:
+		return s, invalid(doing, "Options.Linger is %v, want a positive duration or NoLinger", s.linger)
+	case s.maxTurns < 0:
+		return s, invalid(doing, "Options.MaxTurns is %d, want a positive number", s.maxTurns)
+	case s.maxHold < 0:
+		return s, invalid(doing, "Options.MaxHold is %v, want a positive duration", s.maxHold)
 	}
 	if !utf8.ValidString(s.service) {
 		return s, invalid(doing, "Options.Service is not valid UTF-8")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -42,15 +43,21 @@ type entry struct {
 	rev    int64  // create revision, 0 while unknown
 	pred   string // key of the predecessor, "" if there is none
 	unsure bool   // a sending of the enqueueing had no answer: it may land yet
+	behind bool   // the last check found somebody behind
+	waited bool   // there was a predecessor on another lease
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	guard  *time.Timer
+
+	guard   *time.Timer // starts a watch on the own key,
+	guarded context.Context
+	unguard context.CancelFunc // which this ends
 }
 
 func (l *Locker) newEntry(name string, s *lease) *entry {
 	e := &entry{l: l, name: name, prefix: l.prefix(name), lease: s}
 	e.key = s.key(e.prefix)
 	e.ctx, e.cancel = context.WithCancelCause(s.ctx)
+	e.guarded, e.unguard = context.WithCancel(e.ctx)
 	return e
 }
 
@@ -136,14 +143,17 @@ func firstKey(kvs []*mvccpb.KeyValue) string {
 	return string(kvs[0].Key)
 }
 
-// check finds out who is before the entry now.
+// check finds out who is before the entry now, and whether anybody is behind.
 func (e *entry) check(ctx context.Context) error {
-	queue := append(clientv3.WithLastCreate(), clientv3.WithMaxCreateRev(e.rev-1), clientv3.WithKeysOnly())
+	before := append(clientv3.WithLastCreate(), clientv3.WithMaxCreateRev(e.rev-1), clientv3.WithKeysOnly())
+	behind := []clientv3.OpOption{
+		clientv3.WithPrefix(), clientv3.WithMinCreateRev(e.rev + 1), clientv3.WithLimit(1), clientv3.WithKeysOnly(),
+	}
 	var resp *clientv3.TxnResponse
 	err := e.l.call(ctx, func(ctx context.Context) (err error) {
 		resp, err = e.l.cli.Txn(ctx).
 			If(clientv3.Compare(clientv3.CreateRevision(e.key), "=", e.rev)).
-			Then(clientv3.OpGet(e.prefix, queue...)).
+			Then(clientv3.OpGet(e.prefix, before...), clientv3.OpGet(e.prefix, behind...)).
 			Commit()
 		return err
 	})
@@ -155,6 +165,7 @@ func (e *entry) check(ctx context.Context) error {
 		return context.Cause(e.ctx)
 	}
 	e.pred = firstKey(resp.Responses[0].GetResponseRange().Kvs)
+	e.behind = len(resp.Responses[1].GetResponseRange().Kvs) > 0
 	return nil
 }
 
@@ -165,7 +176,8 @@ func (e *entry) await(ctx context.Context) error {
 	defer context.AfterFunc(e.ctx, func() { cancel(context.Cause(e.ctx)) })()
 	for e.pred != "" {
 		watched := e.pred
-		err := e.l.follow(ctx, watched, func(ctx context.Context) (bool, error) {
+		e.waited = e.waited || !strings.HasPrefix(watched, e.lease.keyPrefix(e.prefix))
+		err := e.l.followKey(ctx, watched, func(ctx context.Context) (bool, error) {
 			err := e.check(ctx)
 			return e.ctx.Err() != nil || err == nil && e.pred != watched, err
 		})
@@ -195,11 +207,18 @@ func (e *entry) deleted() {
 func (e *entry) watchOwnKey() {
 	e.guard = time.AfterFunc(guardDelay, func() {
 		e.l.spawn(func() {
-			if err := e.l.awaitGone(e.ctx, e.key, e.rev); err == nil {
+			if err := e.l.awaitGone(e.guarded, e.key, e.rev); err == nil {
 				e.deleted()
 			}
 		})
 	})
+}
+
+// reached ends the watch on the own key, because the hold that the entry has
+// become looks after that.
+func (e *entry) reached() {
+	e.guard.Stop()
+	e.unguard()
 }
 
 // end ends the entry's context with cause, unless it has ended already, and

@@ -9,16 +9,27 @@ import (
 
 var errWatchEnded = errors.New("watch ended")
 
-// follow calls look whenever something may have happened to key, until look
-// reports that it has seen enough, fails for good, or ctx ends.
+// sight is what a watch looks at, and for.
+type sight struct {
+	key  string
+	opts []clientv3.OpOption
+	// event takes note of a change and reports whether it asks for a look. Nil
+	// means that each does.
+	event func(*clientv3.Event) bool
+	// look finds out how things stand, and reports whether it has seen enough.
+	look func(context.Context) (bool, error)
+}
+
+// follow calls look whenever something may have happened to what v is about,
+// until look reports that it has seen enough, fails for good, or ctx ends.
 //
 // The watch starts from now, not at a revision: the server serves a watch
 // that starts in the past only from its 100 ms catch-up loop. What happened
 // before it stood is found by the look that follows its creation.
-func (l *Locker) follow(ctx context.Context, key string, look func(context.Context) (bool, error)) error {
+func (l *Locker) follow(ctx context.Context, v sight) error {
 	var pace backoff
 	for {
-		done, err := l.followOnce(ctx, key, look)
+		done, err := l.followOnce(ctx, v)
 		if done || l.final(err) {
 			return err
 		}
@@ -27,20 +38,20 @@ func (l *Locker) follow(ctx context.Context, key string, look func(context.Conte
 		if !pace.wait(ctx) {
 			return ctx.Err()
 		}
-		if done, err = look(ctx); done || l.final(err) {
+		if done, err = v.look(ctx); done || l.final(err) {
 			return err
 		}
 	}
 }
 
-func (l *Locker) followOnce(ctx context.Context, key string, look func(context.Context) (bool, error)) (bool, error) {
+func (l *Locker) followOnce(ctx context.Context, v sight) (bool, error) {
 	// The watch gets the values of the Locker's context, not the caller's:
 	// etcd's client opens a stream for each set of gRPC metadata it meets.
 	wctx, cancel := context.WithCancel(clientv3.WithRequireLeader(l.base))
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
 
-	events := l.cli.Watch(wctx, key, clientv3.WithCreatedNotify(), clientv3.WithFilterPut())
+	events := l.cli.Watch(wctx, v.key, append(v.opts, clientv3.WithCreatedNotify())...)
 	for {
 		select {
 		case <-ctx.Done():
@@ -52,21 +63,32 @@ func (l *Locker) followOnce(ctx context.Context, key string, look func(context.C
 			if err := resp.Err(); err != nil {
 				return false, err
 			}
-			if !resp.Created && len(resp.Events) == 0 {
+			asks := resp.Created
+			for _, ev := range resp.Events {
+				if v.event == nil || v.event(ev) {
+					asks = true
+				}
+			}
+			if !asks {
 				continue
 			}
-			if done, err := look(ctx); done || err != nil {
+			if done, err := v.look(ctx); done || err != nil {
 				return done, err
 			}
 		}
 	}
 }
 
+// followKey is follow for the end of one key.
+func (l *Locker) followKey(ctx context.Context, key string, look func(context.Context) (bool, error)) error {
+	return l.follow(ctx, sight{key: key, opts: []clientv3.OpOption{clientv3.WithFilterPut()}, look: look})
+}
+
 // awaitGone returns nil once the key does not exist any more, or exists with
 // another create revision than rev (0 means any). An error means that it is
 // not known: ctx ended, or etcd refuses to tell.
 func (l *Locker) awaitGone(ctx context.Context, key string, rev int64) error {
-	return l.follow(ctx, key, func(ctx context.Context) (bool, error) {
+	return l.followKey(ctx, key, func(ctx context.Context) (bool, error) {
 		var resp *clientv3.GetResponse
 		err := l.call(ctx, func(ctx context.Context) (err error) {
 			resp, err = l.cli.Get(ctx, key, clientv3.WithKeysOnly())

@@ -135,7 +135,7 @@ func TestLockLostReply_TryLock(t *testing.T) {
 	ctx := bounded(t, time.Minute)
 	f := newFleet(t, etcdEndpoints(t))
 	var net interceptor
-	l := f.lockerOn(net.client(t, f.endpoints), &etcdlock.Options{RequestTimeout: time.Second})
+	l := f.lockerOn(net.client(t, f.endpoints), &etcdlock.Options{RequestTimeout: time.Second, Linger: etcdlock.NoLinger})
 	dropped := net.dropReplies("Enqueue", 1)
 	k, err := l.TryLock(ctx, "n")
 	if err != nil {
@@ -198,7 +198,7 @@ func TestLockRelease_GoesOnInTheBackground(t *testing.T) {
 	ctx := bounded(t, time.Minute)
 	f := newFleet(t, etcdEndpoints(t))
 	var net interceptor
-	l := f.lockerOn(net.client(t, f.endpoints), nil)
+	l := f.lockerOn(net.client(t, f.endpoints), &etcdlock.Options{Linger: etcdlock.NoLinger})
 	k := mustLock(ctx, t, l, "n")
 	tried, open := make(chan struct{}, 1), make(chan struct{})
 	net.set(func(_ context.Context, method string, req any, call func() error) error {

@@ -121,7 +121,7 @@ func TestLockCalls_Do(t *testing.T) {
 	t.Parallel()
 	ctx := bounded(t, 30*time.Second)
 	f := newFleet(t, etcdEndpoints(t))
-	l := f.locker(nil)
+	l := f.locker(&etcdlock.Options{Linger: etcdlock.NoLinger})
 	why, own := errors.New("the caller went home"), errors.New("the work failed")
 
 	caller, cancel := context.WithCancelCause(ctx)

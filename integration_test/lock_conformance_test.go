@@ -30,7 +30,7 @@ func TestLockConformance_NoNamespace(t *testing.T) {
 	endpoints := ownEtcd(t).Endpoints()
 	locktest.Run(t, func(t *testing.T) locktest.Harness {
 		t.Helper()
-		h := etcdHarness(t, endpoints, "", etcdlock.Options{Namespace: etcdlock.NoNamespace})
+		h := etcdHarness(t, endpoints, "", etcdlock.Options{Namespace: etcdlock.NoNamespace, Linger: etcdlock.NoLinger})
 		h.Features = locktest.AllFeatures()
 		h.Features.AnyName = false // a name with a slash is refused
 		return h

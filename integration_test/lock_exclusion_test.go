@@ -38,8 +38,8 @@ func TestLock_GoroutinesOfOneProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k.Token() <= first.Token() {
-		t.Errorf("token %d after %d", k.Token(), first.Token())
+	if k.Token() != first.Token() || k.Turn() != first.Turn()+1 {
+		t.Errorf("token %d, turn %d after token %d, turn %d", k.Token(), k.Turn(), first.Token(), first.Turn())
 	}
 	mustUnlock(ctx, t, k)
 	f.awaitQueue(ctx, "n", 0)
@@ -190,7 +190,7 @@ func TestLock_TryLockBusyWritesNothing(t *testing.T) {
 	ctx := bounded(t, time.Minute)
 	// Alone on its server: any write of another test would count here.
 	f := newFleet(t, ownEtcd(t).Endpoints())
-	held := mustLock(ctx, t, f.locker(&etcdlock.Options{Service: "billing"}), "n")
+	held := mustLock(ctx, t, f.locker(&etcdlock.Options{Service: "billing", Linger: etcdlock.NoLinger}), "n")
 	l := f.locker(nil)
 	before := revision(ctx, t, f.cli)
 	_, err := l.TryLock(ctx, "n")

@@ -108,7 +108,7 @@ func TestLockLoss_KeyDeletedJustBeforeUnlock(t *testing.T) {
 	t.Parallel()
 	ctx := bounded(t, 30*time.Second)
 	f := newFleet(t, etcdEndpoints(t))
-	k := mustLock(ctx, t, f.locker(nil), "n")
+	k := mustLock(ctx, t, f.locker(&etcdlock.Options{Linger: etcdlock.NoLinger}), "n")
 	if _, err := f.cli.Delete(ctx, f.awaitQueue(ctx, "n", 1)[0]); err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ func TestLocked_EtcdStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = etcd.Close() })
-	locker := newFleet(t, etcd.Endpoints()).locker(&etcdlock.Options{TTL: 2 * time.Second})
+	locker := newFleet(t, etcd.Endpoints()).locker(&etcdlock.Options{TTL: 2 * time.Second, Linger: etcdlock.NoLinger})
 	const limit = 3 * time.Second
 	b := newBank(t, sqliteFile(t), locker, lockedrepo.Options{LockTimeout: limit})
 	if err := b.accounts.Save(ctx, &account{ID: "before"}); err != nil {

@@ -38,7 +38,7 @@ func TestLocked_InTx(t *testing.T) {
 	t.Parallel()
 	ctx := bounded(t, time.Minute)
 	f := newFleet(t, etcdEndpoints(t))
-	locker, other := f.locker(nil), f.locker(nil)
+	locker, other := f.locker(&etcdlock.Options{Linger: etcdlock.NoLinger}), f.locker(nil)
 	b := newBank(t, sqliteFile(t), locker, lockedrepo.Options{})
 	free := func(t *testing.T) {
 		t.Helper()
@@ -147,7 +147,7 @@ func TestLocked_ForeignTransactionsAreRefused(t *testing.T) {
 	t.Parallel()
 	ctx := bounded(t, time.Minute)
 	f := newFleet(t, etcdEndpoints(t))
-	locker := f.locker(nil)
+	locker := f.locker(&etcdlock.Options{Linger: etcdlock.NoLinger})
 	b := newBank(t, sqliteFile(t), locker, lockedrepo.Options{})
 	elsewhere := newBank(t, sqliteFile(t), locker, lockedrepo.Options{})
 

@@ -173,7 +173,7 @@ func TestCluster_Expire(t *testing.T) {
 func TestCluster_CutAndMend(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	l := newLocker(t, c, nil)
+	l := newLocker(t, c, &etcdlock.Options{Linger: etcdlock.NoLinger})
 	use := func() error { return l.Do(t.Context(), "order", func(context.Context) error { return nil }) }
 	if err := use(); err != nil {
 		t.Fatal(err)

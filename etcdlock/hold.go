@@ -1,0 +1,292 @@
+package etcdlock
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+const (
+	// A hold is taken anew after so many turns or so long, so that its token
+	// moves on and the number of a turn stays small.
+	maxTurnsOfHold = 1 << 20
+	maxAgeOfHold   = time.Minute
+	// watchDelay is how old a hold grows before it is watched without need, so
+	// that a lock held for a moment costs no watch.
+	watchDelay = 100 * time.Millisecond
+)
+
+// hold is a name that this process owns in etcd, and that its goroutines use
+// one after the other. stations.mu guards what changes in it.
+//
+// Nobody outside of the process matters to a hold until somebody queues behind
+// it. The hold learns of that from the request that confirmed it, or from a
+// watch, which also notices that its key is deleted. From then on it stays for
+// a few turns or a moment at most.
+type hold struct {
+	s       *station
+	e       *entry
+	begun   time.Time
+	turns   int64       // begun so far
+	wanted  bool        // somebody queues behind
+	since   time.Time   // when that became known
+	before  int64       // turns begun by then
+	alone   bool        // it was known once that nobody queues behind
+	watched bool        // a watch is there, or on its way
+	guard   *time.Timer // starts the watch of a hold that is simply held on to
+	idle    *time.Timer // ends the lingering; nil before the first time
+	idling  bool
+	until   time.Time // of the lingering
+	unhook  func() bool
+}
+
+func newHold(s *station, e *entry) *hold {
+	e.reached()
+	h := &hold{s: s, e: e, begun: time.Now(), alone: !e.waited}
+	if e.behind {
+		h.want()
+	}
+	h.guard = time.AfterFunc(watchDelay, func() {
+		s.l.stations.mu.Lock()
+		defer s.l.stations.mu.Unlock()
+		if s.hold == h {
+			h.watch()
+		}
+	})
+	h.unhook = context.AfterFunc(e.ctx, func() {
+		if errors.Is(context.Cause(e.ctx), ErrLost) {
+			h.gone()
+		}
+	})
+	return h
+}
+
+// want notes that somebody queues behind.
+func (h *hold) want() {
+	if !h.wanted {
+		h.wanted, h.since, h.before = true, time.Now(), h.turns
+	}
+}
+
+// passes reports whether the hold may be used for another turn.
+func (h *hold) passes() bool {
+	if !h.e.lease.alive() || h.e.ctx.Err() != nil {
+		return false
+	}
+	if h.turns == 0 {
+		return true
+	}
+	if h.turns >= maxTurnsOfHold || time.Since(h.begun) >= maxAgeOfHold {
+		return false
+	}
+	return !h.wanted || h.turns-h.before < int64(h.s.l.maxTurns) && time.Since(h.since) < h.s.l.maxHold
+}
+
+// lingers reports whether the hold may stay although nobody uses it. One that
+// others had to leave first does not stay before it is certain that none of
+// them is back: where processes compete, every wait would be longer by that.
+func (h *hold) lingers() bool {
+	l := h.s.l
+	return l.linger > 0 && h.alone && !h.wanted && l.closing.Err() == nil && h.passes()
+}
+
+// linger starts the time for which the hold stays, if that is not running.
+func (h *hold) linger() {
+	if h.idling {
+		return
+	}
+	d := h.s.l.linger
+	h.idling, h.until = true, time.Now().Add(d)
+	if h.idle == nil {
+		h.idle = time.AfterFunc(d, h.idled)
+	} else {
+		h.idle.Reset(d)
+	}
+	h.watch()
+}
+
+// awake ends the lingering because the hold is used again.
+func (h *hold) awake() {
+	if h.idling {
+		h.idling = false
+		h.idle.Stop()
+	}
+}
+
+// idled parts with a hold that has lingered for its time. The timer may have
+// fired just before the hold was used and left again.
+func (h *hold) idled() {
+	s := h.s
+	s.l.stations.mu.Lock()
+	var leaves *hold
+	if s.hold == h && h.idling && !time.Now().Before(h.until) {
+		leaves = s.detach()
+	}
+	s.l.stations.mu.Unlock()
+	s.l.letGo(leaves)
+}
+
+// gone lets the goroutines in line go on when the hold is lost: it excludes
+// nobody any more, and must not keep them waiting until its user notices.
+func (h *hold) gone() {
+	s := h.s
+	s.l.stations.mu.Lock()
+	if s.hold != h {
+		s.l.stations.mu.Unlock()
+		return
+	}
+	t := s.turn
+	s.hold, s.turn = nil, nil
+	h.end()
+	s.advance()
+	var owner *Lock
+	if t != nil {
+		owner = t.owner
+	}
+	s.l.stations.mu.Unlock()
+	if owner != nil {
+		s.l.leave(owner) // Close need not wait for what is not held
+	}
+}
+
+// end ends the hold's context, unless it was lost, and all that looks after it.
+func (h *hold) end() {
+	h.unhook()
+	h.guard.Stop()
+	h.awake()
+	h.e.end(nil)
+}
+
+// release takes the key of a hold that has left its station out of the queue.
+func (h *hold) release() error {
+	s := h.s
+	return h.e.release(func() {
+		s.l.stations.mu.Lock()
+		s.leaving--
+		if s.left != nil {
+			close(s.left)
+			s.left = nil
+		}
+		leaves := s.advance()
+		s.l.stations.mu.Unlock()
+		s.l.letGo(leaves)
+	})
+}
+
+// watch starts to watch the queue, for those who come and for the own key,
+// unless that has been done.
+func (h *hold) watch() {
+	if h.watched {
+		return
+	}
+	h.watched = h.s.l.spawn(func() {
+		_ = h.s.l.follow(h.e.ctx, sight{
+			key: h.e.prefix, opts: []clientv3.OpOption{clientv3.WithPrefix()}, event: h.event, look: h.look,
+		})
+	})
+}
+
+// event takes note of a change in the queue. None of them needs a look.
+func (h *hold) event(ev *clientv3.Event) bool {
+	switch {
+	case string(ev.Kv.Key) == h.e.key:
+		if ev.Type == mvccpb.DELETE {
+			h.e.deleted()
+		}
+	case ev.IsCreate():
+		h.noticed(true)
+	}
+	return false
+}
+
+// look finds out how things stand when a watch has just been made, or cannot
+// be made.
+func (h *hold) look(ctx context.Context) (bool, error) {
+	err := h.e.check(ctx)
+	if h.e.ctx.Err() != nil || err != nil {
+		return h.e.ctx.Err() != nil, err
+	}
+	h.noticed(h.e.behind)
+	return false, nil
+}
+
+func (h *hold) noticed(wanted bool) {
+	s := h.s
+	s.l.stations.mu.Lock()
+	var leaves *hold
+	if s.hold == h {
+		h.alone = h.alone || !wanted
+		if wanted {
+			h.want()
+		}
+		leaves = s.advance()
+	}
+	s.l.stations.mu.Unlock()
+	s.l.letGo(leaves)
+}
+
+// turn is the use that one Lock makes of a hold.
+type turn struct {
+	e      *entry
+	h      *hold // nil for a fixed term
+	n      int64
+	ctx    context.Context // ends with the turn, or when the hold is lost
+	cancel context.CancelCauseFunc
+	owner  *Lock // guarded by stations.mu; nil while it is being made
+}
+
+func newTurn(e *entry, h *hold, n int64) *turn {
+	t := &turn{e: e, h: h, n: n}
+	t.ctx, t.cancel = context.WithCancelCause(e.ctx)
+	return t
+}
+
+// belongsTo names the Lock that has nothing but this turn.
+func (t *turn) belongsTo(k *Lock) {
+	t.e.l.stations.mu.Lock()
+	t.owner = k
+	gone := t.h.s.turn != t
+	t.e.l.stations.mu.Unlock()
+	if gone { // lost before it could be known whose it is
+		k.l.leave(k)
+	}
+}
+
+// live reports whether it is the turn's time right now.
+func (t *turn) live() bool { return t.e.lease.alive() && t.ctx.Err() == nil }
+
+// over returns why the turn ended without having been given back.
+func (t *turn) over() error {
+	if t.live() {
+		return nil
+	}
+	if cause := context.Cause(t.ctx); errors.Is(cause, ErrLost) || errors.Is(cause, ErrClosed) {
+		return cause
+	}
+	return nil
+}
+
+// finish ends the turn and lets the hold go on. It returns the hold if that is
+// to be released now, which is up to the caller.
+func (t *turn) finish() (leaves *hold) {
+	t.cancel(nil)
+	if t.h == nil {
+		t.e.end(nil)
+		return nil
+	}
+	if errors.Is(context.Cause(t.e.ctx), ErrLost) {
+		t.h.gone()
+		return nil
+	}
+	s := t.h.s
+	s.l.stations.mu.Lock()
+	defer s.l.stations.mu.Unlock()
+	if s.turn != t {
+		return nil // lost just now
+	}
+	s.turn = nil
+	return s.advance()
+}

@@ -1,0 +1,289 @@
+package etcdlock
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// stations are the names that goroutines of this process hold or want. One
+// mutex guards all of them: nothing is waited for while it is held.
+type stations struct {
+	mu     sync.Mutex
+	byName map[string]*station // those where anything goes on
+}
+
+// station is one name in this process. Its goroutines stand in line here, and
+// one contender in etcd, the bid, stands for all of them. What it brings home
+// is the hold, which the goroutines then use one after the other.
+type station struct {
+	l       *Locker
+	name    string
+	line    list.List     // of *waiter, first come first served
+	bid     *bid          // under way in etcd; nil while the hold is here, or wanted by nobody
+	hold    *hold         // nil while the name is not held
+	turn    *turn         // who uses the hold; nil while it lingers
+	leaving int           // former holds whose release etcd has not answered yet
+	left    chan struct{} // closed when leaving goes down; nil while nobody waits for that
+}
+
+type waiter struct{ served chan served } // has room for one
+
+type served struct {
+	turn *turn
+	err  error
+}
+
+// bid is an attempt to get the name from etcd.
+type bid struct {
+	stop context.CancelFunc // nil for that of a TryLock, which stands for nobody else
+}
+
+// at returns the station of a name. The caller holds the mutex, and leaves
+// the station with something going on, or calls advance.
+func (l *Locker) at(name string) *station {
+	s := l.stations.byName[name]
+	if s == nil {
+		if l.stations.byName == nil {
+			l.stations.byName = make(map[string]*station)
+		}
+		s = &station{l: l, name: name}
+		l.stations.byName[name] = s
+	}
+	return s
+}
+
+// advance does whatever is to be done next here: hand the hold to the next in
+// line, let it linger, part with it, send for it, or call the bid off. The
+// caller holds the mutex; it releases the hold returned, if any, without it.
+func (s *station) advance() (leaves *hold) {
+	if h := s.hold; h != nil && s.turn == nil {
+		switch front := s.line.Front(); {
+		case front != nil && h.passes():
+			s.line.Remove(front).(*waiter).served <- served{turn: s.begin()}
+		case front == nil && h.lingers():
+			h.linger()
+		default:
+			leaves = s.detach()
+		}
+	}
+	switch {
+	case s.hold != nil:
+	case s.bid == nil && s.line.Len() > 0:
+		s.send()
+	case s.bid != nil && s.bid.stop != nil && s.line.Len() == 0:
+		s.bid.stop()
+		s.bid = nil
+	}
+	if s.line.Len() == 0 && s.bid == nil && s.hold == nil && s.leaving == 0 {
+		delete(s.l.stations.byName, s.name)
+	}
+	return leaves
+}
+
+// begin starts the next turn of the hold.
+func (s *station) begin() *turn {
+	h := s.hold
+	h.awake()
+	h.turns++
+	if h.turns > 1 && !h.wanted {
+		h.watch()
+	}
+	s.turn = newTurn(h.e, h, h.turns)
+	return s.turn
+}
+
+// detach ends the hold without releasing it in etcd.
+func (s *station) detach() *hold {
+	h := s.hold
+	s.hold = nil
+	s.leaving++
+	h.end()
+	return h
+}
+
+// letGo releases a hold that has left its station, in the background.
+func (l *Locker) letGo(h *hold) {
+	if h != nil {
+		l.spawn(func() { _ = h.release() })
+	}
+}
+
+// send starts a bid. It stands for whoever is in line when it ends, so that
+// one goroutine that gives up costs the others nothing.
+func (s *station) send() {
+	ctx, cancel := context.WithCancel(s.l.closing)
+	b := &bid{stop: cancel}
+	started := s.l.spawn(func() {
+		defer cancel()
+		e, err := s.l.queueUp(ctx, s.name)
+		s.arrive(b, e, err)
+	})
+	if started {
+		s.bid = b
+	} else { // closed: so are the contexts of all who wait
+		cancel()
+	}
+}
+
+// queueUp goes through the queue until the name is owned.
+func (l *Locker) queueUp(ctx context.Context, name string) (*entry, error) {
+	for {
+		e, err := l.contend(ctx, name, true, nil)
+		if !errors.Is(err, errRequeue) {
+			return e, err
+		}
+	}
+}
+
+// arrive takes in what a bid has brought. An error is for the first in line,
+// for whom the bid stood in the queue; the others try anew.
+func (s *station) arrive(b *bid, e *entry, err error) {
+	mu := &s.l.stations.mu
+	mu.Lock()
+	if s.bid != b { // called off
+		mu.Unlock()
+		if err == nil {
+			e.spawnRelease()
+		}
+		return
+	}
+	s.bid = nil
+	if err == nil {
+		s.hold = newHold(s, e)
+	} else {
+		s.line.Remove(s.line.Front()).(*waiter).served <- served{err: err}
+	}
+	leaves := s.advance()
+	mu.Unlock()
+	s.l.letGo(leaves)
+}
+
+// join takes the name, waiting in line for it.
+func (l *Locker) join(ctx context.Context, name string) (*turn, error) {
+	w := &waiter{served: make(chan served, 1)}
+	l.stations.mu.Lock()
+	s := l.at(name)
+	place := s.line.PushBack(w)
+	leaves := s.advance()
+	l.stations.mu.Unlock()
+	l.letGo(leaves)
+
+	select {
+	case got := <-w.served:
+		return got.turn, got.err
+	case <-ctx.Done():
+	}
+	l.stations.mu.Lock()
+	select {
+	case got := <-w.served:
+		l.stations.mu.Unlock()
+		if got.turn != nil { // it came while ctx ended: hand it on
+			l.letGo(got.turn.finish())
+		}
+		return nil, ctx.Err()
+	default:
+	}
+	s.line.Remove(place)
+	leaves = s.advance()
+	l.stations.mu.Unlock()
+	l.letGo(leaves)
+	return nil, ctx.Err()
+}
+
+// relock takes a name whose hold lingers here, and returns nil if none does.
+func (l *Locker) relock(name string) *turn {
+	l.stations.mu.Lock()
+	defer l.stations.mu.Unlock()
+	if s := l.stations.byName[name]; s != nil && s.idles() && s.hold.passes() {
+		return s.begin()
+	}
+	return nil
+}
+
+// idles reports whether the hold lingers.
+func (s *station) idles() bool { return s.hold != nil && s.turn == nil }
+
+// try takes the name if nobody has it or wants it.
+func (l *Locker) try(ctx context.Context, name string) (*turn, error) {
+	if _, err := l.rest(ctx, name); err != nil {
+		return nil, err
+	}
+	if t := l.relock(name); t != nil {
+		return t, nil
+	}
+	l.stations.mu.Lock()
+	s := l.at(name)
+	if s.bid != nil || s.hold != nil || s.line.Len() > 0 {
+		l.stations.mu.Unlock()
+		return nil, errHeldHere
+	}
+	s.bid = &bid{}
+	l.stations.mu.Unlock()
+
+	e, err := l.tryOn(ctx, name, nil)
+	l.stations.mu.Lock()
+	s.bid = nil
+	var t *turn
+	if err == nil {
+		s.hold = newHold(s, e)
+		t = s.begin()
+	}
+	leaves := s.advance()
+	l.stations.mu.Unlock()
+	l.letGo(leaves)
+	return t, err
+}
+
+var errHeldHere = fmt.Errorf("%w by another goroutine of this process", ErrHeld)
+
+// rest waits until no hold of the name that nobody here uses is on its way
+// out, so that a TryLock does not meet what its own process leaves behind. It
+// reports whether a hold lingers here, and fails if the name is in use.
+func (l *Locker) rest(ctx context.Context, name string) (lingers bool, err error) {
+	for {
+		l.stations.mu.Lock()
+		s := l.stations.byName[name]
+		if s == nil {
+			l.stations.mu.Unlock()
+			return false, nil
+		}
+		var leaves *hold
+		if s.idles() {
+			if s.hold.passes() {
+				l.stations.mu.Unlock()
+				return true, nil
+			}
+			leaves = s.detach()
+		}
+		if s.hold != nil || s.bid != nil || s.line.Len() > 0 {
+			l.stations.mu.Unlock()
+			return false, errHeldHere
+		}
+		if s.left == nil {
+			s.left = make(chan struct{})
+		}
+		left := s.left
+		l.stations.mu.Unlock()
+		l.letGo(leaves)
+		select {
+		case <-left:
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+	}
+}
+
+// rush ends the lingering of all holds. The Locker is being closed, so none
+// lingers from then on.
+func (l *Locker) rush() {
+	l.stations.mu.Lock()
+	defer l.stations.mu.Unlock()
+	for _, s := range l.stations.byName {
+		if s.idles() {
+			l.letGo(s.detach())
+		}
+	}
+}
