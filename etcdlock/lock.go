@@ -17,6 +17,7 @@ type part struct {
 type Lock struct {
 	l        *Locker
 	held     held // what contexts of this Lock carry
+	one      [1]part // its only name, if it has no more
 	ctx      carrier
 	cancel   context.CancelCauseFunc
 	fixed    *lease // own lease of a fixed term, else nil
@@ -45,7 +46,12 @@ func (c *carrier) Value(key any) any {
 }
 
 func (l *Locker) newLock(ctx context.Context, outer *held, parts []part, fixed *lease) *Lock {
-	k := &Lock{l: l, held: held{outer: outer, parts: parts}, fixed: fixed}
+	k := &Lock{l: l, fixed: fixed}
+	if len(parts) == 1 {
+		k.one[0] = parts[0]
+		parts = k.one[:]
+	}
+	k.held = held{outer: outer, parts: parts}
 	k.ctx.values, k.ctx.k = ctx, k
 	own := false
 	for _, p := range parts {

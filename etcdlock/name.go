@@ -102,6 +102,9 @@ func (s *settings) checkNames(doing string, names []string) ([]string, error) {
 			return nil, invalid(doing, "name %q is the default namespace", name)
 		}
 	}
+	if len(names) == 1 {
+		return names, nil
+	}
 	sorted := slices.Clone(names)
 	slices.Sort(sorted)
 	for i := 1; i < len(sorted); i++ {
