@@ -37,10 +37,13 @@ func (m mutex) lock(ctx context.Context, name string) (func() error, error) {
 
 // service is the lock service of the etcd server, which jetcd calls, used the
 // way the Java starter does: a lease that nobody renews.
-type service struct{ cli *clientv3.Client }
+type service struct {
+	cli *clientv3.Client
+	ttl int64 // in seconds
+}
 
 func (s service) lock(ctx context.Context, name string) (func() error, error) {
-	lease, err := s.cli.Grant(ctx, 30)
+	lease, err := s.cli.Grant(ctx, s.ttl)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +100,7 @@ func TestLockInterop(t *testing.T) {
 	cli := etcdClient(t)
 	for name, other := range map[string]foreign{
 		"Mutex":   mutex{cli},
-		"V3Lock":  service{cli},
+		"V3Lock":  service{cli, 30},
 		"Etcdctl": etcdctl{t, endpoints},
 	} {
 		t.Run(name, func(t *testing.T) {

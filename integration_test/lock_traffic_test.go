@@ -1,0 +1,171 @@
+package integration_test
+
+import (
+	"context"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
+)
+
+// full is the size of a test: a tenth of it, unless HOLDFAST_SOAK=1 asks for
+// all.
+func full[N int | time.Duration](n N) N {
+	if os.Getenv("HOLDFAST_SOAK") == "1" {
+		return n
+	}
+	return n / 10
+}
+
+// traffic counts what a client sends to etcd: requests, and messages on
+// streams, such as the creation of a watch.
+type traffic struct{ sent atomic.Int64 }
+
+func (c *traffic) client(t *testing.T, endpoints []string) *clientv3.Client {
+	t.Helper()
+	unary := func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		c.sent.Add(1)
+		return invoker(ctx, method, req, reply, cc, opts...)
+	}
+	stream := func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+		s, err := streamer(ctx, desc, cc, method, opts...)
+		return countedStream{s, c}, err
+	}
+	cli, err := clientv3.New(clientv3.Config{
+		Endpoints:   endpoints,
+		DialTimeout: 10 * time.Second,
+		Logger:      zap.NewNop(),
+		DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(unary), grpc.WithChainStreamInterceptor(stream)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cli.Close() })
+	return cli
+}
+
+type countedStream struct {
+	grpc.ClientStream
+	c *traffic
+}
+
+func (s countedStream) SendMsg(m any) error {
+	s.c.sent.Add(1)
+	return s.ClientStream.SendMsg(m)
+}
+
+// settle waits until nothing is sent any more: until the watch of a name that
+// was just taken is there.
+func (c *traffic) settle(ctx context.Context, t *testing.T) {
+	t.Helper()
+	eventually(ctx, t, "the traffic to come to rest", func() bool {
+		before := c.sent.Load()
+		pauseFor(ctx, 300*time.Millisecond)
+		return c.sent.Load() == before
+	})
+}
+
+// eventually looks until ok, for what nothing tells of.
+func eventually(ctx context.Context, t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("waiting for %s: %v", what, ctx.Err())
+		}
+	}
+}
+
+func pauseFor(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// What a lock costs is counted, not believed: round trips by the client, writes
+// by etcd's revision.
+func TestLockTraffic(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, time.Minute)
+	f := newFleet(t, ownEtcd(t).Endpoints()) // alone: every write is ours
+	var net traffic
+	// The next keepalive is 20 minutes away.
+	l := f.lockerOn(net.client(t, f.endpoints), &etcdlock.Options{TTL: time.Hour, Linger: time.Hour})
+	strict := f.lockerOn(net.client(t, f.endpoints), &etcdlock.Options{TTL: time.Hour, Linger: etcdlock.NoLinger})
+	for _, l := range []*etcdlock.Locker{l, strict} {
+		mustUnlock(ctx, t, mustLock(ctx, t, l, "warm"+uniqueName("")))
+	}
+	net.settle(ctx, t)
+	cost := func(work func()) (requests, writes int64) {
+		r, w := net.sent.Load(), revision(ctx, t, f.cli)
+		work()
+		return net.sent.Load() - r, revision(ctx, t, f.cli) - w
+	}
+
+	r, w := cost(func() { mustUnlock(ctx, t, mustLock(ctx, t, strict, "n")) })
+	if r != 2 || w != 2 {
+		t.Errorf("a lock that nobody else wants costs %d requests and %d writes, want 2 and 2", r, w)
+	}
+	r, w = cost(func() { mustUnlock(ctx, t, mustLock(ctx, t, l, "n")) })
+	if w != 1 {
+		t.Errorf("a lock that lingers then costs %d requests and %d writes, want 1 write", r, w)
+	}
+	net.settle(ctx, t) // its watch is there now
+	r, w = cost(func() {
+		for range 100 {
+			mustUnlock(ctx, t, mustLock(ctx, t, l, "n"))
+			k, err := l.TryLock(ctx, "n")
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustUnlock(ctx, t, k)
+		}
+	})
+	if r != 0 || w != 0 {
+		t.Errorf("taking it again while it lingers costs %d requests and %d writes", r, w)
+	}
+	held := mustLock(ctx, t, l, "n")
+	r, w = cost(func() {
+		calls := make([]*attempt, 100)
+		for i := range calls {
+			calls[i] = goLock(func() (*etcdlock.Lock, error) {
+				k, err := l.Lock(ctx, "n")
+				if err == nil {
+					err = k.Unlock(ctx)
+				}
+				return k, err
+			})
+		}
+		mustUnlock(ctx, t, held)
+		for _, a := range calls {
+			if _, err := a.wait(ctx, t); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if r != 0 || w != 0 {
+		t.Errorf("handing it on in the process costs %d requests and %d writes", r, w)
+	}
+	r, w = cost(func() {
+		for range 10 {
+			if _, err := strict.TryLock(ctx, "n"); err == nil {
+				t.Error("TryLock took a lock that lingers elsewhere")
+			}
+		}
+	})
+	if r != 10 || w != 0 {
+		t.Errorf("10 TryLocks of a busy name cost %d requests and %d writes, want 10 and 0", r, w)
+	}
+}
