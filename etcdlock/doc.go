@@ -22,7 +22,13 @@
 // [Lock] they return has a context: do the work with it. [Lock.Unlock] gives
 // the lock back even when the caller's context is over.
 //
-// Goroutines of one process exclude one another like processes do. A call
+// Goroutines of one process exclude one another like processes do, but stand
+// in etcd's queue as one: [Lock.Unlock] hands the hold to the next of them
+// without asking etcd, and a hold that none of them wants stays for
+// Options.Linger, so that locking the name again asks etcd nothing either. As
+// soon as another process waits, it gets the lock: a hold that lingers leaves
+// at once, one that is handed on after Options.MaxTurns turns or
+// Options.MaxHold. LockFor neither hands on nor lingers. A call
 // under the context of a hold may take the same name again and gets a nested
 // Lock; goroutines that share such a context share the hold.
 //
@@ -56,7 +62,8 @@
 //     the lease could not be renewed in time.
 //   - Nothing is left in the queue after a cancelled wait, a lost answer or a
 //     Close; what a process that died leaves behind goes with its lease.
-//   - A number that grows from holder to holder: [Lock.Token].
+//   - A pair of numbers that grows from holder to holder: [Lock.Token] from hold
+//     to hold, and within a hold [Lock.Turn].
 //
 // # What is not promised
 //
@@ -68,7 +75,13 @@
 // TTL can cost an update.
 //
 // A lock whose holder died is free after the TTL at the earliest. etcd starts
-// the TTL anew when its leader changes, so it can take longer.
+// the TTL anew when its leader changes, so it can take longer. This is so for
+// a hold that lingers, too: a process that is killed within Options.Linger of
+// its last use of a name keeps the others waiting. NoLinger avoids that.
+//
+// An Unlock that tells of every loss. One that hands the hold on, or lets it
+// linger, asks etcd nothing; that somebody deleted the key just before is then
+// noticed a moment later, by the watch, and ends the next turn instead.
 //
 // Fairness within one process is by the order in which goroutines call, across
 // processes by the order in which etcd sees them. TryLock and LockFor stand in
