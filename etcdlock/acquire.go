@@ -22,9 +22,19 @@ func (r *request) String() string {
 	return fmt.Sprintf("%s %q", r.doing, strings.Join(r.names, `", "`))
 }
 
-// lock checks everything that can be known without asking etcd, then takes
-// the names.
 func (l *Locker) lock(ctx context.Context, r request) (*Lock, error) {
+	if l.hooks.Waited == nil {
+		return l.acquire(ctx, r)
+	}
+	begun := time.Now()
+	k, err := l.acquire(ctx, r)
+	l.hooks.Waited(r.names, time.Since(begun), err)
+	return k, err
+}
+
+// acquire checks everything that can be known without asking etcd, then takes
+// the names.
+func (l *Locker) acquire(ctx context.Context, r request) (*Lock, error) {
 	if ctx == nil {
 		return nil, invalid(r.doing, "nil context")
 	}

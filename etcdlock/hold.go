@@ -150,6 +150,7 @@ func (h *hold) gone() {
 	if owner != nil {
 		s.l.leave(owner) // Close need not wait for what is not held
 	}
+	s.l.hooks.lost(s.name, context.Cause(h.e.ctx))
 }
 
 // end ends the hold's context, unless it was lost, and all that looks after it.
@@ -233,13 +234,14 @@ type turn struct {
 	e      *entry
 	h      *hold // nil for a fixed term
 	n      int64
+	begun  time.Time
 	ctx    context.Context // ends with the turn, or when the hold is lost
 	cancel context.CancelCauseFunc
 	owner  *Lock // guarded by stations.mu; nil while it is being made
 }
 
 func newTurn(e *entry, h *hold, n int64) *turn {
-	t := &turn{e: e, h: h, n: n}
+	t := &turn{e: e, h: h, n: n, begun: time.Now()}
 	t.ctx, t.cancel = context.WithCancelCause(e.ctx)
 	return t
 }

@@ -160,6 +160,9 @@ func (s *lease) renew(ctx context.Context, probe bool) error {
 		}
 		return err
 	})
+	if hook := s.l.hooks.KeptAlive; hook != nil {
+		hook(s.l.now()-sent, err)
+	}
 	if err == nil {
 		s.extend(sent)
 	}

@@ -16,7 +16,7 @@ type part struct {
 // Lock is one or more names held. Its methods are safe for concurrent use.
 type Lock struct {
 	l        *Locker
-	held     held // what contexts of this Lock carry
+	held     held    // what contexts of this Lock carry
 	one      [1]part // its only name, if it has no more
 	ctx      carrier
 	cancel   context.CancelCauseFunc
@@ -46,6 +46,7 @@ func (c *carrier) Value(key any) any {
 }
 
 func (l *Locker) newLock(ctx context.Context, outer *held, parts []part, fixed *lease) *Lock {
+	l.hooks.taken(parts)
 	k := &Lock{l: l, fixed: fixed}
 	if len(parts) == 1 {
 		k.one[0] = parts[0]
@@ -89,6 +90,9 @@ func (k *Lock) hook(t *turn, mine bool) {
 		lost := errors.Is(cause, ErrLost)
 		if lost && mine {
 			k.l.leave(k) // Close need not wait for what is not held
+			if k.fixed != nil {
+				k.l.hooks.lost(t.e.name, cause)
+			}
 		}
 		if mine || lost || errors.Is(cause, ErrClosed) {
 			k.cancel(cause)
@@ -229,6 +233,7 @@ func (k *Lock) giveBack() {
 			if p.nested {
 				continue
 			}
+			k.l.hooks.held(p.turn)
 			if h := p.turn.finish(); h != nil {
 				leaving = append(leaving, h)
 			}

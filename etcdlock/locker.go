@@ -153,7 +153,7 @@ func (l *Locker) Close(ctx context.Context) error {
 	select {
 	case <-l.drained:
 	case <-ctx.Done():
-		if n := l.evict(); n > 0 {
+		if n := l.shutAll(); n > 0 {
 			cut = fmt.Errorf("etcdlock: closing: %d locks were still held: %w", n, contextError(ctx))
 		}
 	}
@@ -170,9 +170,9 @@ func (l *Locker) Close(ctx context.Context) error {
 	return l.closeErr
 }
 
-// evict ends all holds and waits, not for ever, until they are given back. It
+// shutAll ends all holds and waits, not for ever, until they are given back. It
 // returns how many there were.
-func (l *Locker) evict() int {
+func (l *Locker) shutAll() int {
 	l.mu.Lock()
 	locks := make([]*Lock, 0, len(l.open))
 	for k := range l.open {

@@ -61,6 +61,8 @@ type Options struct {
 	// Holders and List as a whole; Lock and Unlock send their requests again
 	// until their context ends. Default: 3 s.
 	RequestTimeout time.Duration
+	// Hooks are told what happens. Default: none.
+	Hooks *Hooks
 }
 
 // settings are checked Options with the defaults filled in.
@@ -72,6 +74,7 @@ type settings struct {
 	maxHold        time.Duration
 	service        string
 	requestTimeout time.Duration
+	hooks          Hooks
 }
 
 func (o *Options) settings() (settings, error) {
@@ -87,6 +90,9 @@ func (o *Options) settings() (settings, error) {
 		maxHold:        cmp.Or(o.MaxHold, defaultMaxHold),
 		service:        o.Service,
 		requestTimeout: o.RequestTimeout,
+	}
+	if o.Hooks != nil {
+		s.hooks = *o.Hooks
 	}
 	switch {
 	case s.namespace == "":

@@ -89,7 +89,12 @@ func (e *entry) enqueue(ctx context.Context, onlyIfFree bool) error {
 			return errRequeue
 		case errors.Is(err, ErrLost):
 			return err // put, and deleted by hand before we knew
-		case e.l.final(err) || !pace.wait(ctx):
+		case e.l.final(err):
+			e.abandon()
+			return err
+		}
+		e.l.hooks.unknown(e.name, "enqueue", err)
+		if !pace.wait(ctx) {
 			e.abandon()
 			return err
 		}
@@ -309,7 +314,9 @@ func (e *entry) release(answered func()) error {
 			return fmt.Errorf("%w: %s: %w", ErrLost, e.key, errKeyDeleted)
 		case e.l.final(err):
 			return fmt.Errorf("deleting %s: %w: %w", e.key, ErrUnavailable, err)
-		case !pace.wait(e.lease.ctx):
+		}
+		e.l.hooks.unknown(e.name, "release", err)
+		if !pace.wait(e.lease.ctx) {
 			return fmt.Errorf("deleting %s: %w, it goes with its lease: %w", e.key, ErrUnavailable, err)
 		}
 	}
