@@ -115,9 +115,16 @@ func newCluster(t *testing.T) *locktest.Cluster {
 	return c
 }
 
+// newLocker returns a Locker that does not linger: the tests ask another one
+// whether a lock was given back.
 func newLocker(t *testing.T, c *locktest.Cluster, opts *etcdlock.Options) *etcdlock.Locker {
 	t.Helper()
-	l, err := c.NewLocker(opts)
+	var o etcdlock.Options
+	if opts != nil {
+		o = *opts
+	}
+	o.Linger = etcdlock.NoLinger
+	l, err := c.NewLocker(&o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -112,11 +112,14 @@ func drawPlan(t *rapid.T) plan {
 	}
 }
 
+// turnBits leaves room for the turns of one hold beside its token.
+const turnBits = 21
+
 // world is the etcd with all that its clients share.
 type world struct {
 	srv       *memetcd.Server
 	owner     atomic.Int64 // number of the client that holds the lock, 0 for nobody
-	lastToken atomic.Int64
+	lastPlace atomic.Int64 // token and turn of the last holder
 	holds     atomic.Int64
 	felt      [answerStays + 1]atomic.Int64
 	busy      sync.WaitGroup // clients that may still ask for the lock
@@ -139,8 +142,11 @@ func (w *world) critical(ctx context.Context, who int64, l *etcdlock.Locker, k *
 		return
 	}
 	w.holds.Add(1)
-	if before := w.lastToken.Swap(k.Token()); before >= k.Token() {
-		w.failf("client %d holds token %d after %d", who, k.Token(), before)
+	// Tokens grow from hold to hold, turns within one.
+	place := k.Token()<<turnBits | k.Turn()
+	if before := w.lastPlace.Swap(place); before >= place {
+		w.failf("client %d has turn %d of token %d after turn %d of token %d",
+			who, k.Turn(), k.Token(), before&(1<<turnBits-1), before>>turnBits)
 	}
 	if queue, err := l.Holders(ctx, lockName); err == nil && (len(queue) == 0 || queue[0].Revision != k.Token()) {
 		w.failf("client %d holds token %d, the queue is %v", who, k.Token(), queue)
@@ -230,10 +236,8 @@ func TestLockers(t *testing.T) {
 		// The sessions still live: a key that nobody looks after would be in
 		// the way.
 		w.next(ctx)
-		for _, key := range w.srv.Keys() {
-			if strings.HasPrefix(key, "holdfast/"+lockName+"/") {
-				w.failf("key %s is left in the queue", key)
-			}
+		if left := w.queueAfterLingering(ctx); len(left) > 0 {
+			w.failf("keys are left in the queue: %q", left)
 		}
 		close(w.ending)
 		wg.Wait()
@@ -256,6 +260,29 @@ func TestLockers(t *testing.T) {
 	}
 	if holds == 0 {
 		t.Error("nobody ever held the lock: the test proves nothing")
+	}
+}
+
+// queueAfterLingering waits until nobody is in the queue, lingering holds
+// included, and returns what stays when ctx ends.
+func (w *world) queueAfterLingering(ctx context.Context) []string {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		var queue []string
+		for _, key := range w.srv.Keys() {
+			if strings.HasPrefix(key, "holdfast/"+lockName+"/") {
+				queue = append(queue, key)
+			}
+		}
+		if len(queue) == 0 {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return queue
+		}
 	}
 }
 
