@@ -158,7 +158,7 @@ func (h *hold) end() {
 	h.unhook()
 	h.guard.Stop()
 	h.awake()
-	h.e.end(nil)
+	h.e.end()
 }
 
 // release takes the key of a hold that has left its station out of the queue.
@@ -276,7 +276,7 @@ func (t *turn) over() error {
 func (t *turn) finish() (leaves *hold) {
 	t.cancel(nil)
 	if t.h == nil {
-		t.e.end(nil)
+		t.e.end()
 		return nil
 	}
 	if errors.Is(context.Cause(t.e.ctx), ErrLost) {

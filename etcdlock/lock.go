@@ -53,7 +53,7 @@ func (l *Locker) newLock(ctx context.Context, outer *held, parts []part, fixed *
 		parts = k.one[:]
 	}
 	k.held = held{outer: outer, parts: parts}
-	k.ctx.values, k.ctx.k = ctx, k
+	k.ctx.values, k.ctx.k = ctx, k //nolint:fatcontext // a field of the Lock itself, set once
 	own := false
 	for _, p := range parts {
 		own = own || !p.nested

@@ -226,20 +226,20 @@ func (e *entry) reached() {
 	e.unguard()
 }
 
-// end ends the entry's context with cause, unless it has ended already, and
-// everything that looks after the entry.
-func (e *entry) end(cause error) {
+// end ends the entry's context, unless it has ended already, and everything
+// that looks after the entry.
+func (e *entry) end() {
 	if e.guard != nil {
 		e.guard.Stop()
 	}
-	e.cancel(cause)
+	e.cancel(nil)
 }
 
 // abandon removes the key of an entry whose enqueueing has no known outcome:
 // now, and once more when a transaction that is still under way somewhere must
 // have landed. It stops when the lease ends, which removes the key for good.
 func (e *entry) abandon() {
-	e.end(nil)
+	e.end()
 	e.l.spawn(func() {
 		if e.sweep() && pause(e.lease.ctx, sweepDelay) {
 			e.sweep()
@@ -280,7 +280,7 @@ func (e *entry) sweep() bool {
 
 // spawnRelease gives the place in the queue back without waiting for it.
 func (e *entry) spawnRelease() {
-	e.end(nil)
+	e.end()
 	e.l.spawn(func() { _ = e.release(nil) })
 }
 

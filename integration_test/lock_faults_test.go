@@ -3,7 +3,7 @@ package integration_test
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -81,7 +81,7 @@ func TestLockFaults_EveryMessage(t *testing.T) {
 				// Two lives differ by a message or two.
 				for at, untouched := 0, 0; untouched < 3; at++ {
 					fault := &oneFault{answer: answer, left: at}
-					t.Run(fmt.Sprint(at), func(t *testing.T) {
+					t.Run(strconv.Itoa(at), func(t *testing.T) {
 						liveWith(t, site, fault)
 					})
 					if what := fault.hitStep(); what != "" {

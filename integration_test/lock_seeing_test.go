@@ -78,7 +78,10 @@ func TestLockSeeing_Watch(t *testing.T) {
 			t.Errorf("evicting %+v: %v", h, err)
 		}
 	}
-	for range observer.Watch(ctx, "n") {
+	for _, err := range observer.Watch(ctx, "n") {
+		if err != nil {
+			t.Error(err)
+		}
 		break // no more is wanted
 	}
 	if err := observer.Close(ctx); err != nil {

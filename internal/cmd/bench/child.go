@@ -39,7 +39,7 @@ func startChild(ctx context.Context, role string, job any) (*child, error) {
 	}
 	// Not bound to ctx: an interrupted run still closes what it has on the
 	// server, and then has it stop properly.
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), self) //nolint:gosec // this program itself
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), self)
 	cmd.Env = append(os.Environ(), roleVariable+"="+role, jobVariable+"="+string(text))
 	cmd.Stderr = os.Stderr
 	isolate(cmd)
