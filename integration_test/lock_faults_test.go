@@ -101,7 +101,9 @@ func liveWith(t *testing.T, site faultSite, fault *oneFault) {
 	t.Helper()
 	ctx := bounded(t, 30*time.Second)
 	f := site.fleet(t)
-	l, other := f.lockerOn(site.client(t, fault.hook), nil), f.lockerOn(site.client(t, nil), nil)
+	// Without lingering every Unlock sends a message that can be lost.
+	opts := &etcdlock.Options{Linger: etcdlock.NoLinger}
+	l, other := f.lockerOn(site.client(t, fault.hook), opts), f.lockerOn(site.client(t, nil), opts)
 
 	held := mustLock(ctx, t, other, "n")
 	waiter := goLock(func() (*etcdlock.Lock, error) { return l.Lock(ctx, "n") })
