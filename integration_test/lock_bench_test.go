@@ -75,6 +75,10 @@ func BenchmarkLockUncontended(b *testing.B) {
 	}
 	b.Run("Put", func(b *testing.B) {
 		cli, base := etcdClient(b), uniqueName("bench-")
+		b.Cleanup(func() {
+			_, err := cli.Delete(context.Background(), base, clientv3.WithPrefix())
+			must(b, err)
+		})
 		run(b, func(ctx context.Context, i int64) error {
 			_, err := cli.Put(ctx, base+strconv.FormatInt(i, 10), "")
 			return err
