@@ -33,6 +33,23 @@ var (
 	// version is another one: somebody saved in between. Read again and retry.
 	ErrStale = errors.New("repo: stale version")
 
+	// ErrFenced is returned when a newer holder of the lock, or a later turn of
+	// the same hold, has reached the store already: the caller lost its lock, or
+	// was late. Nothing was written. Take the lock again, read again and retry.
+	// The error is a *FencedError where the stored claim is known.
+	ErrFenced = errors.New("repo: fenced off by a newer holder of the lock")
+
+	// ErrRegressed is returned when etcd's revision is below one that the store
+	// has seen: etcd was restored from a backup, made anew, or is another
+	// cluster. Nothing was written. An operator decides: the package
+	// documentation of the backend tells how to go on.
+	ErrRegressed = errors.New("repo: etcd is older than what the store has seen")
+
+	// ErrUnknown is returned when the answer to a commit was lost and the store
+	// cannot be asked whether it happened. The error is an *UnknownError, whose
+	// Op asks again later.
+	ErrUnknown = errors.New("repo: it is unknown whether the write happened")
+
 	// ErrInTx is returned for a write that would become part of a transaction
 	// which the repository does not control, so that its lock would be given
 	// back before the commit.
