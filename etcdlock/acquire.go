@@ -219,6 +219,19 @@ func (l *Locker) tryOn(ctx context.Context, name string, fixed *lease) (*entry, 
 
 // contend goes once through the queue.
 func (l *Locker) contend(ctx context.Context, name string, wait bool, s *lease) (*entry, error) {
+	e, err := l.enterQueue(ctx, name, wait, s)
+	if err != nil {
+		return nil, err
+	}
+	if !wait && e.pred != "" {
+		e.spawnRelease()
+		return nil, fmt.Errorf("%w by key %s", ErrHeld, e.pred)
+	}
+	return e, e.reach(ctx)
+}
+
+// enterQueue takes a place in the queue, on the session's lease if none is given.
+func (l *Locker) enterQueue(ctx context.Context, name string, wait bool, s *lease) (*entry, error) {
 	if s == nil {
 		var err error
 		if s, err = l.sessionLease(ctx, !wait); err != nil {
@@ -226,20 +239,7 @@ func (l *Locker) contend(ctx context.Context, name string, wait bool, s *lease) 
 		}
 	}
 	e := l.newEntry(name, s)
-	if err := e.enqueue(ctx, !wait); err != nil {
-		return nil, err
-	}
-	if !wait && e.pred != "" {
-		e.spawnRelease()
-		return nil, fmt.Errorf("%w by key %s", ErrHeld, e.pred)
-	}
-	if err := e.await(ctx); err != nil {
-		return nil, err
-	}
-	if !s.alive() {
-		return nil, errRequeue
-	}
-	return e, nil
+	return e, e.enqueue(ctx, !wait)
 }
 
 // look fails with ErrHeld if anybody is in the queue, without a write.

@@ -85,6 +85,10 @@ func (h *hold) passes() bool {
 	return !h.wanted || h.turns-h.before < int64(h.s.l.maxTurns) && time.Since(h.since) < h.s.l.maxHold
 }
 
+// contended reports whether other processes wait for the hold, or did when it
+// was taken and may still.
+func (h *hold) contended() bool { return h.wanted || !h.alone }
+
 // lingers reports whether the hold may stay although nobody uses it. One that
 // others had to leave first does not stay before it is certain that none of
 // them is back: where processes compete, every wait would be longer by that.
@@ -161,10 +165,11 @@ func (h *hold) end() {
 	h.e.end()
 }
 
-// release takes the key of a hold that has left its station out of the queue.
+// release takes the key of a hold that has left its station out of the queue,
+// and puts one for those in line to its end.
 func (h *hold) release() error {
 	s := h.s
-	return h.e.release(func() {
+	answered := func() {
 		s.l.stations.mu.Lock()
 		s.leaving--
 		if s.left != nil {
@@ -174,7 +179,17 @@ func (h *hold) release() error {
 		leaves := s.advance()
 		s.l.stations.mu.Unlock()
 		s.l.letGo(leaves)
-	})
+	}
+	b := s.succeed(h)
+	if b == nil {
+		return h.e.release(answered)
+	}
+	next := s.l.newEntry(s.name, h.e.lease)
+	released, queued := h.e.exchange(next, answered)
+	if !s.l.spawn(func() { s.pursue(b, next, queued) }) { // closed
+		b.stop()
+	}
+	return released
 }
 
 // watch starts to watch the queue, for those who come and for the own key,
@@ -191,7 +206,7 @@ func (h *hold) watch() {
 }
 
 // event takes note of a change in the queue. None of them needs a look.
-func (h *hold) event(ev *clientv3.Event) bool {
+func (h *hold) event(ev *clientv3.Event) sign {
 	switch {
 	case string(ev.Kv.Key) == h.e.key:
 		if ev.Type == mvccpb.DELETE {
@@ -200,13 +215,13 @@ func (h *hold) event(ev *clientv3.Event) bool {
 	case ev.IsCreate():
 		h.noticed(true)
 	}
-	return false
+	return nothing
 }
 
 // look finds out how things stand when a watch has just been made, or cannot
 // be made.
-func (h *hold) look(ctx context.Context) (bool, error) {
-	err := h.e.check(ctx)
+func (h *hold) look(ctx context.Context, since int64) (bool, error) {
+	err := h.e.check(ctx, since)
 	if h.e.ctx.Err() != nil || err != nil {
 		return h.e.ctx.Err() != nil, err
 	}

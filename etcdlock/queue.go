@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"go.etcd.io/etcd/api/v3/mvccpb"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
@@ -42,6 +42,7 @@ type entry struct {
 	lease  *lease
 	rev    int64  // create revision, 0 while unknown
 	pred   string // key of the predecessor, "" if there is none
+	second bool   // nobody is before the predecessor: it owns the name
 	unsure bool   // a sending of the enqueueing had no answer: it may land yet
 	behind bool   // the last check found somebody behind
 	waited bool   // there was a predecessor on another lease
@@ -114,8 +115,7 @@ func (e *entry) send(ctx context.Context, onlyIfFree bool) error {
 			resp, err = txn(ctx).If(empty).Then(put).Else(mine, first).Commit()
 			return err
 		}
-		last := clientv3.OpGet(e.prefix, append(clientv3.WithLastCreate(), clientv3.WithKeysOnly())...)
-		resp, err = txn(ctx).If(absent).Then(last, put).Else(mine).Commit()
+		resp, err = txn(ctx).If(absent).Then(clientv3.OpGet(e.prefix, lastTwo()...), put).Else(mine).Commit()
 		return err
 	})
 	if err != nil {
@@ -125,7 +125,7 @@ func (e *entry) send(ctx context.Context, onlyIfFree bool) error {
 	if resp.Succeeded {
 		e.rev = resp.Header.Revision
 		if !onlyIfFree {
-			e.pred = firstKey(resp.Responses[0].GetResponseRange().Kvs)
+			e.follows(resp.Responses[0])
 		}
 		return nil
 	}
@@ -133,7 +133,7 @@ func (e *entry) send(ctx context.Context, onlyIfFree bool) error {
 	// queue is not empty.
 	if own := resp.Responses[0].GetResponseRange().Kvs; len(own) > 0 {
 		e.rev = own[0].CreateRevision
-		return e.check(ctx)
+		return e.check(ctx, e.rev)
 	}
 	if onlyIfFree {
 		return &heldError{e.l.holder(e.name, resp.Responses[1].GetResponseRange().Kvs[0])}
@@ -141,27 +141,35 @@ func (e *entry) send(ctx context.Context, onlyIfFree bool) error {
 	return errKeyDeleted
 }
 
-func firstKey(kvs []*mvccpb.KeyValue) string {
-	if len(kvs) == 0 {
-		return ""
+// lastTwo asks for the last key of a queue and the one before it.
+func lastTwo() []clientv3.OpOption {
+	return []clientv3.OpOption{
+		clientv3.WithPrefix(), clientv3.WithSort(clientv3.SortByCreateRevision, clientv3.SortDescend),
+		clientv3.WithLimit(2), clientv3.WithKeysOnly(),
 	}
-	return string(kvs[0].Key)
 }
 
-// check finds out who is before the entry now, and whether anybody is behind.
-func (e *entry) check(ctx context.Context) error {
-	before := append(clientv3.WithLastCreate(), clientv3.WithMaxCreateRev(e.rev-1), clientv3.WithKeysOnly())
-	behind := []clientv3.OpOption{
-		clientv3.WithPrefix(), clientv3.WithMinCreateRev(e.rev + 1), clientv3.WithLimit(1), clientv3.WithKeysOnly(),
+// follows takes in who is before the entry.
+func (e *entry) follows(r *pb.ResponseOp) {
+	kvs := r.GetResponseRange().Kvs
+	e.pred, e.second = "", len(kvs) == 1
+	if len(kvs) > 0 {
+		e.pred = string(kvs[0].Key)
 	}
-	var resp *clientv3.TxnResponse
-	err := e.l.call(ctx, func(ctx context.Context) (err error) {
-		resp, err = e.l.cli.Txn(ctx).
-			If(clientv3.Compare(clientv3.CreateRevision(e.key), "=", e.rev)).
-			Then(clientv3.OpGet(e.prefix, before...), clientv3.OpGet(e.prefix, behind...)).
-			Commit()
-		return err
-	})
+}
+
+// check finds out who is before the entry now, and whether anybody is behind,
+// as it was at the revision since or later, or with 0 as it is now.
+//
+// What happened up to a known revision can be asked of the member that the
+// client talks to alone, without a round through the cluster that would queue
+// behind the writes. It is as good an answer as one that took longer on its
+// way: who owned the name at one revision owns it until its key goes.
+func (e *entry) check(ctx context.Context, since int64) error {
+	resp, err := e.ask(ctx, since > 0)
+	if err == nil && resp.Header.Revision < since { // another member, which lags behind
+		resp, err = e.ask(ctx, false)
+	}
 	if err != nil {
 		return err
 	}
@@ -169,8 +177,39 @@ func (e *entry) check(ctx context.Context) error {
 		e.deleted()
 		return context.Cause(e.ctx)
 	}
-	e.pred = firstKey(resp.Responses[0].GetResponseRange().Kvs)
+	e.follows(resp.Responses[0])
 	e.behind = len(resp.Responses[1].GetResponseRange().Kvs) > 0
+	return nil
+}
+
+func (e *entry) ask(ctx context.Context, local bool) (resp *clientv3.TxnResponse, err error) {
+	before := append(lastTwo(), clientv3.WithMaxCreateRev(e.rev-1))
+	behind := []clientv3.OpOption{
+		clientv3.WithPrefix(), clientv3.WithMinCreateRev(e.rev + 1), clientv3.WithLimit(1), clientv3.WithKeysOnly(),
+	}
+	if local {
+		before = append(before, clientv3.WithSerializable())
+		behind = append(behind, clientv3.WithSerializable())
+	}
+	err = e.l.call(ctx, func(ctx context.Context) (err error) {
+		resp, err = e.l.cli.Txn(ctx).
+			If(clientv3.Compare(clientv3.CreateRevision(e.key), "=", e.rev)).
+			Then(clientv3.OpGet(e.prefix, before...), clientv3.OpGet(e.prefix, behind...)).
+			Commit()
+		return err
+	})
+	return resp, err
+}
+
+// reach waits until the entry owns its name. With errRequeue its lease has
+// ended meanwhile.
+func (e *entry) reach(ctx context.Context) error {
+	if err := e.await(ctx); err != nil {
+		return err
+	}
+	if !e.lease.alive() {
+		return errRequeue
+	}
 	return nil
 }
 
@@ -180,12 +219,8 @@ func (e *entry) await(ctx context.Context) error {
 	defer cancel(nil)
 	defer context.AfterFunc(e.ctx, func() { cancel(context.Cause(e.ctx)) })()
 	for e.pred != "" {
-		watched := e.pred
-		e.waited = e.waited || !strings.HasPrefix(watched, e.lease.keyPrefix(e.prefix))
-		err := e.l.followKey(ctx, watched, func(ctx context.Context) (bool, error) {
-			err := e.check(ctx)
-			return e.ctx.Err() != nil || err == nil && e.pred != watched, err
-		})
+		e.waited = e.waited || !strings.HasPrefix(e.pred, e.lease.keyPrefix(e.prefix))
+		err := e.l.follow(ctx, e.sightOfPredecessor())
 		if err == nil {
 			continue
 		}
@@ -199,6 +234,35 @@ func (e *entry) await(ctx context.Context) error {
 		return context.Cause(e.ctx)
 	}
 	return nil
+}
+
+// sightOfPredecessor watches the key before the entry's. Its end is a reason to
+// look who is before now, unless it owned the name: then the entry does, if its
+// own key was there still at that moment. One watch over both keys, and what
+// lies between them, tells their ends in the order in which they happened.
+func (e *entry) sightOfPredecessor() sight {
+	watched, second := e.pred, e.second
+	v := sight{key: watched, opts: []clientv3.OpOption{clientv3.WithFilterPut()}}
+	v.look = func(ctx context.Context, since int64) (bool, error) {
+		err := e.check(ctx, since)
+		return e.ctx.Err() != nil || err == nil && (e.pred != watched || e.second != second), err
+	}
+	if second {
+		v.key = min(watched, e.key)
+		v.opts = append(v.opts, clientv3.WithRange(max(watched, e.key)+"\x00"))
+	}
+	v.event = func(ev *clientv3.Event) sign {
+		switch key := string(ev.Kv.Key); {
+		case key == watched && second:
+			e.pred = ""
+			return enough
+		case key == watched, key == e.key:
+			return unclear
+		default:
+			return nothing
+		}
+	}
+	return v
 }
 
 // deleted ends the entry: its key is gone and we did not delete it. When that

@@ -9,15 +9,25 @@ import (
 
 var errWatchEnded = errors.New("watch ended")
 
+// sign is what an event of a watch means to the watcher.
+type sign int
+
+const (
+	nothing sign = iota
+	enough       // what was waited for has happened
+	unclear      // somebody must look how things stand
+)
+
 // sight is what a watch looks at, and for.
 type sight struct {
 	key  string
 	opts []clientv3.OpOption
-	// event takes note of a change and reports whether it asks for a look. Nil
-	// means that each does.
-	event func(*clientv3.Event) bool
+	// event takes note of a change. Nil means that all are unclear. Of several
+	// at one revision the least clear counts.
+	event func(*clientv3.Event) sign
 	// look finds out how things stand, and reports whether it has seen enough.
-	look func(context.Context) (bool, error)
+	// What it sees must be no older than the revision, or with 0 than the call.
+	look func(ctx context.Context, since int64) (bool, error)
 }
 
 // follow calls look whenever something may have happened to what v is about,
@@ -38,7 +48,7 @@ func (l *Locker) follow(ctx context.Context, v sight) error {
 		if !pace.wait(ctx) {
 			return ctx.Err()
 		}
-		if done, err = v.look(ctx); done || l.final(err) {
+		if done, err = v.look(ctx, 0); done || l.final(err) {
 			return err
 		}
 	}
@@ -63,24 +73,38 @@ func (l *Locker) followOnce(ctx context.Context, v sight) (bool, error) {
 			if err := resp.Err(); err != nil {
 				return false, err
 			}
-			asks := resp.Created
-			for _, ev := range resp.Events {
-				if v.event == nil || v.event(ev) {
-					asks = true
-				}
-			}
-			if !asks {
+			switch v.read(resp) {
+			case nothing:
 				continue
+			case enough:
+				return true, nil
+			case unclear:
 			}
-			if done, err := v.look(ctx); done || err != nil {
+			if done, err := v.look(ctx, resp.Header.Revision); done || err != nil {
 				return done, err
 			}
 		}
 	}
 }
 
+// read returns what an answer of the watch means. That the watch stands now is
+// a reason to look for what happened before.
+func (v *sight) read(resp clientv3.WatchResponse) sign {
+	if resp.Created {
+		return unclear
+	}
+	said := nothing
+	for _, ev := range resp.Events {
+		if v.event == nil {
+			return unclear
+		}
+		said = max(said, v.event(ev))
+	}
+	return said
+}
+
 // followKey is follow for the end of one key.
-func (l *Locker) followKey(ctx context.Context, key string, look func(context.Context) (bool, error)) error {
+func (l *Locker) followKey(ctx context.Context, key string, look func(ctx context.Context, since int64) (bool, error)) error {
 	return l.follow(ctx, sight{key: key, opts: []clientv3.OpOption{clientv3.WithFilterPut()}, look: look})
 }
 
@@ -88,7 +112,7 @@ func (l *Locker) followKey(ctx context.Context, key string, look func(context.Co
 // another create revision than rev (0 means any). An error means that it is
 // not known: ctx ended, or etcd refuses to tell.
 func (l *Locker) awaitGone(ctx context.Context, key string, rev int64) error {
-	return l.followKey(ctx, key, func(ctx context.Context) (bool, error) {
+	return l.followKey(ctx, key, func(ctx context.Context, _ int64) (bool, error) {
 		var resp *clientv3.GetResponse
 		err := l.call(ctx, func(ctx context.Context) (err error) {
 			resp, err = l.cli.Get(ctx, key, clientv3.WithKeysOnly())
