@@ -227,7 +227,13 @@ func (l *Locker) contend(ctx context.Context, name string, wait bool, s *lease) 
 		e.spawnRelease()
 		return nil, fmt.Errorf("%w by key %s", ErrHeld, e.pred)
 	}
-	return e, e.reach(ctx)
+	if err := e.await(ctx); err != nil {
+		return nil, err
+	}
+	if !e.lease.alive() {
+		return nil, errRequeue
+	}
+	return e, nil
 }
 
 // enterQueue takes a place in the queue, on the session's lease if none is given.

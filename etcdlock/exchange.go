@@ -29,7 +29,7 @@ func (e *entry) exchange(next *entry, answered func()) (released, queued error) 
 		case err == nil && resp.Succeeded:
 			e.sweepLate()
 			next.rev = resp.Header.Revision
-			next.follows(resp.Responses[1])
+			next.follow(resp.Responses[1])
 			next.watchOwnKey()
 			return nil, nil
 		case err == nil:
@@ -55,7 +55,7 @@ func (e *entry) sendExchange(next *entry) (resp *clientv3.TxnResponse, err error
 			If(clientv3.Compare(clientv3.CreateRevision(e.key), "=", e.rev)).
 			Then(
 				clientv3.OpDelete(e.key),
-				clientv3.OpGet(e.prefix, lastTwo()...),
+				clientv3.OpGet(e.prefix, lastCreated()...),
 				clientv3.OpPut(next.key, e.l.ownerData(), clientv3.WithLease(e.lease.id)),
 			).
 			Else(clientv3.OpGet(next.key, clientv3.WithKeysOnly())).

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
@@ -42,7 +43,7 @@ type entry struct {
 	lease  *lease
 	rev    int64  // create revision, 0 while unknown
 	pred   string // key of the predecessor, "" if there is none
-	second bool   // nobody is before the predecessor: it owns the name
+	ahead  int64  // how many were before it when it was put
 	unsure bool   // a sending of the enqueueing had no answer: it may land yet
 	behind bool   // the last check found somebody behind
 	waited bool   // there was a predecessor on another lease
@@ -115,7 +116,7 @@ func (e *entry) send(ctx context.Context, onlyIfFree bool) error {
 			resp, err = txn(ctx).If(empty).Then(put).Else(mine, first).Commit()
 			return err
 		}
-		resp, err = txn(ctx).If(absent).Then(clientv3.OpGet(e.prefix, lastTwo()...), put).Else(mine).Commit()
+		resp, err = txn(ctx).If(absent).Then(clientv3.OpGet(e.prefix, lastCreated()...), put).Else(mine).Commit()
 		return err
 	})
 	if err != nil {
@@ -125,7 +126,7 @@ func (e *entry) send(ctx context.Context, onlyIfFree bool) error {
 	if resp.Succeeded {
 		e.rev = resp.Header.Revision
 		if !onlyIfFree {
-			e.follows(resp.Responses[0])
+			e.follow(resp.Responses[0])
 		}
 		return nil
 	}
@@ -141,20 +142,24 @@ func (e *entry) send(ctx context.Context, onlyIfFree bool) error {
 	return errKeyDeleted
 }
 
-// lastTwo asks for the last key of a queue and the one before it.
-func lastTwo() []clientv3.OpOption {
-	return []clientv3.OpOption{
-		clientv3.WithPrefix(), clientv3.WithSort(clientv3.SortByCreateRevision, clientv3.SortDescend),
-		clientv3.WithLimit(2), clientv3.WithKeysOnly(),
-	}
+// lastCreated asks for the key that stands last in a queue.
+func lastCreated() []clientv3.OpOption {
+	return append(clientv3.WithLastCreate(), clientv3.WithKeysOnly())
 }
 
-// follows takes in who is before the entry.
-func (e *entry) follows(r *pb.ResponseOp) {
-	kvs := r.GetResponseRange().Kvs
-	e.pred, e.second = "", len(kvs) == 1
+// follow takes in whom the entry was put behind.
+func (e *entry) follow(r *pb.ResponseOp) {
+	before := r.GetResponseRange()
+	e.ahead = before.Count
+	e.behindKey(before.Kvs)
+}
+
+// behindKey takes in who is before the entry now.
+func (e *entry) behindKey(kvs []*mvccpb.KeyValue) {
+	e.pred = ""
 	if len(kvs) > 0 {
 		e.pred = string(kvs[0].Key)
+		e.waited = e.waited || !strings.HasPrefix(e.pred, e.lease.keyPrefix(e.prefix))
 	}
 }
 
@@ -177,13 +182,13 @@ func (e *entry) check(ctx context.Context, since int64) error {
 		e.deleted()
 		return context.Cause(e.ctx)
 	}
-	e.follows(resp.Responses[0])
+	e.behindKey(resp.Responses[0].GetResponseRange().Kvs)
 	e.behind = len(resp.Responses[1].GetResponseRange().Kvs) > 0
 	return nil
 }
 
 func (e *entry) ask(ctx context.Context, local bool) (resp *clientv3.TxnResponse, err error) {
-	before := append(lastTwo(), clientv3.WithMaxCreateRev(e.rev-1))
+	before := append(lastCreated(), clientv3.WithMaxCreateRev(e.rev-1))
 	behind := []clientv3.OpOption{
 		clientv3.WithPrefix(), clientv3.WithMinCreateRev(e.rev + 1), clientv3.WithLimit(1), clientv3.WithKeysOnly(),
 	}
@@ -201,26 +206,17 @@ func (e *entry) ask(ctx context.Context, local bool) (resp *clientv3.TxnResponse
 	return resp, err
 }
 
-// reach waits until the entry owns its name. With errRequeue its lease has
-// ended meanwhile.
-func (e *entry) reach(ctx context.Context) error {
-	if err := e.await(ctx); err != nil {
-		return err
-	}
-	if !e.lease.alive() {
-		return errRequeue
-	}
-	return nil
-}
-
 // await waits until the entry owns its name.
 func (e *entry) await(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(e.ctx, func() { cancel(context.Cause(e.ctx)) })()
 	for e.pred != "" {
-		e.waited = e.waited || !strings.HasPrefix(e.pred, e.lease.keyPrefix(e.prefix))
-		err := e.l.follow(ctx, e.sightOfPredecessor())
+		watched := e.pred
+		err := e.l.followKey(ctx, watched, func(ctx context.Context, since int64) (bool, error) {
+			err := e.check(ctx, since)
+			return e.ctx.Err() != nil || err == nil && e.pred != watched, err
+		})
 		if err == nil {
 			continue
 		}
@@ -228,41 +224,17 @@ func (e *entry) await(ctx context.Context) error {
 			e.spawnRelease()
 			return err
 		}
-		if e.lease.ctx.Err() != nil && e.lease.faded() {
-			return errRequeue
-		}
-		return context.Cause(e.ctx)
+		return e.ended()
 	}
 	return nil
 }
 
-// sightOfPredecessor watches the key before the entry's. Its end is a reason to
-// look who is before now, unless it owned the name: then the entry does, if its
-// own key was there still at that moment. One watch over both keys, and what
-// lies between them, tells their ends in the order in which they happened.
-func (e *entry) sightOfPredecessor() sight {
-	watched, second := e.pred, e.second
-	v := sight{key: watched, opts: []clientv3.OpOption{clientv3.WithFilterPut()}}
-	v.look = func(ctx context.Context, since int64) (bool, error) {
-		err := e.check(ctx, since)
-		return e.ctx.Err() != nil || err == nil && (e.pred != watched || e.second != second), err
+// ended says why an entry ended that we did not end.
+func (e *entry) ended() error {
+	if e.lease.ctx.Err() != nil && e.lease.faded() {
+		return errRequeue
 	}
-	if second {
-		v.key = min(watched, e.key)
-		v.opts = append(v.opts, clientv3.WithRange(max(watched, e.key)+"\x00"))
-	}
-	v.event = func(ev *clientv3.Event) sign {
-		switch key := string(ev.Kv.Key); {
-		case key == watched && second:
-			e.pred = ""
-			return enough
-		case key == watched, key == e.key:
-			return unclear
-		default:
-			return nothing
-		}
-	}
-	return v
+	return context.Cause(e.ctx)
 }
 
 // deleted ends the entry: its key is gone and we did not delete it. When that

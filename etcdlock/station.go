@@ -25,6 +25,7 @@ type station struct {
 	bid     *bid          // under way in etcd; nil while the hold is here, or wanted by nobody
 	hold    *hold         // nil while the name is not held
 	turn    *turn         // who uses the hold; nil while it lingers
+	view    *view         // of the queue in etcd; nil while nobody needs one
 	going   *hold         // a former hold whose release is about to be sent; nil most of the time
 	leaving int           // former holds whose release etcd has not answered yet
 	left    chan struct{} // closed when leaving goes down; nil while nobody waits for that
@@ -81,6 +82,7 @@ func (s *station) advance() (leaves *hold) {
 		s.bid = nil
 	}
 	if s.line.Len() == 0 && s.bid == nil && s.hold == nil && s.leaving == 0 {
+		s.lookAway()
 		delete(s.l.stations.byName, s.name)
 	}
 	return leaves
@@ -92,7 +94,7 @@ func (s *station) begin() *turn {
 	h.awake()
 	h.turns++
 	if h.turns > 1 && !h.wanted {
-		h.watch()
+		s.look()
 	}
 	s.turn = newTurn(h.e, h, h.turns)
 	return s.turn
@@ -155,8 +157,11 @@ func (s *station) succeed(h *hold) *bid {
 func (s *station) pursue(b *bid, e *entry, err error) {
 	defer b.stop()
 	for {
-		if err == nil {
-			err = e.reach(b.ctx)
+		if err == nil && e.pred != "" {
+			err = s.awaitInView(b.ctx, e)
+		}
+		if err == nil && !e.lease.alive() {
+			err = errRequeue
 		}
 		if !errors.Is(err, errRequeue) {
 			break

@@ -9,22 +9,13 @@ import (
 
 var errWatchEnded = errors.New("watch ended")
 
-// sign is what an event of a watch means to the watcher.
-type sign int
-
-const (
-	nothing sign = iota
-	enough       // what was waited for has happened
-	unclear      // somebody must look how things stand
-)
-
 // sight is what a watch looks at, and for.
 type sight struct {
 	key  string
 	opts []clientv3.OpOption
-	// event takes note of a change. Nil means that all are unclear. Of several
-	// at one revision the least clear counts.
-	event func(*clientv3.Event) sign
+	// news takes note of changes and reports whether somebody must look. Nil
+	// means always.
+	news func([]*clientv3.Event) bool
 	// look finds out how things stand, and reports whether it has seen enough.
 	// What it sees must be no older than the revision, or with 0 than the call.
 	look func(ctx context.Context, since int64) (bool, error)
@@ -73,34 +64,15 @@ func (l *Locker) followOnce(ctx context.Context, v sight) (bool, error) {
 			if err := resp.Err(); err != nil {
 				return false, err
 			}
-			switch v.read(resp) {
-			case nothing:
+			// That the watch stands is a reason to look for what was before.
+			if !resp.Created && v.news != nil && !v.news(resp.Events) {
 				continue
-			case enough:
-				return true, nil
-			case unclear:
 			}
 			if done, err := v.look(ctx, resp.Header.Revision); done || err != nil {
 				return done, err
 			}
 		}
 	}
-}
-
-// read returns what an answer of the watch means. That the watch stands now is
-// a reason to look for what happened before.
-func (v *sight) read(resp clientv3.WatchResponse) sign {
-	if resp.Created {
-		return unclear
-	}
-	said := nothing
-	for _, ev := range resp.Events {
-		if v.event == nil {
-			return unclear
-		}
-		said = max(said, v.event(ev))
-	}
-	return said
 }
 
 // followKey is follow for the end of one key.
