@@ -36,7 +36,7 @@ func TestTwoHolders(t *testing.T) {
 	cases := map[string]faulty{
 		"NoFault":         {apart, 2, faults{}},
 		"NoFaultTogether": {together, 2, faults{}},
-		"Expire":          {apart, 2, faults{expires: 2, aborts: 2, quits: 1}},
+		"Expire":          {apart, 2, faults{expires: 2, aborts: 1, quits: 1}},
 		"Turns":           {together, 2, faults{expires: 1, aborts: 2, quits: 1}},
 		"Restored":        {apart, 2, faults{restores: 1, aborts: 2, quits: 1}},
 		"RestoredTurns":   {together, 2, faults{restores: 1, aborts: 2, quits: 1}},
