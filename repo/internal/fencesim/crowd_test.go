@@ -28,7 +28,7 @@ func TestThreeHolders(t *testing.T) {
 // The same with more runs than rapid has patience for.
 func TestThreeHolders_ManyRuns(t *testing.T) {
 	t.Parallel()
-	runs := uint64(20_000)
+	runs := uint64(10_000)
 	if os.Getenv("HOLDFAST_SOAK") != "" {
 		runs = 5_000_000
 	}

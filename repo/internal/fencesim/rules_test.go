@@ -1,6 +1,11 @@
 package fencesim_test
 
-import "testing"
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
 
 // broken is a protocol that lacks something, and what it takes to see that.
 type broken struct {
@@ -84,5 +89,23 @@ func TestBrokenProtocols(t *testing.T) {
 				t.Errorf("with nothing switched off: %s", x.losing())
 			}
 		})
+	}
+}
+
+// The page tells its readers why a check at the write is too late.
+func TestGuaranteesShowTheShortestLoss(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../docs/guarantees.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := without["R1_Document"]
+	c := b.config(2)
+	x, o := explore(&c)
+	oneLine := func(text string) string { return strings.Join(strings.Fields(text), " ") }
+	for _, want := range []string{x.losing(), fmt.Sprintf("%d of %d interleavings", o.losing, o.schedules)} {
+		if !strings.Contains(oneLine(string(page)), oneLine(want)) {
+			t.Errorf("docs/guarantees.md does not have: %s", want)
+		}
 	}
 }
