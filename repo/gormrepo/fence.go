@@ -148,6 +148,7 @@ func (t fenceTable) inspect(ctx context.Context, pool gorm.ConnPool, claims []re
 	if err := pool.QueryRowContext(ctx, epochSQL).Scan(&epoch); err != nil {
 		return err
 	}
+	var same error
 	for _, c := range claims {
 		refused := &repo.FencedError{Stored: repo.Claim{Key: c.Key}, Presented: c}
 		refused.Presented.Token |= epoch << epochBits
@@ -159,9 +160,16 @@ func (t fenceTable) inspect(ctx context.Context, pool gorm.ConnPool, claims []re
 		if err != nil {
 			return err
 		}
-		if !accepts(refused.Stored, refused.Presented) {
+		switch {
+		case accepts(refused.Stored, refused.Presented):
+		case refused.Stored != refused.Presented:
 			return refused
+		case same == nil:
+			same = refused // or it was accepted in this very transaction
 		}
+	}
+	if same != nil {
+		return same
 	}
 	// The epoch was advanced while a claim waited with the old one.
 	return &againError{&repo.FencedError{Presented: claims[0]}, false}

@@ -3,7 +3,6 @@ package gormrepo
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -97,7 +96,10 @@ func (r *Repository[T]) fold(ctx context.Context, s showing, c *call, items []*i
 	if err == nil {
 		return nil
 	}
-	cause := errors.Join(pool.err, err)
+	cause := pool.err
+	if cause == nil {
+		cause = single(err)
+	}
 	switch {
 	case isNullToken(cause):
 		return r.fence.failed(s.claims, r.fence.inspect(ctx, plain, s.claims))
@@ -106,7 +108,7 @@ func (r *Repository[T]) fold(ctx context.Context, s showing, c *call, items []*i
 	case !pool.used || isAnswer(cause) || isUnsent(cause):
 		return err
 	}
-	if err := r.settle(ctx, s.op, err); err != nil {
+	if err := r.settle(ctx, s.op, cause); err != nil {
 		return err
 	}
 	// What the statement would have returned is read.
