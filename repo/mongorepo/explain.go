@@ -90,7 +90,8 @@ func (r *Repository[T]) renewRefused(ctx context.Context, writes []*write[T], fo
 
 func (r *Repository[T]) explainOne(ctx context.Context, w *write[T], s *stored[T]) error {
 	cause := w.err
-	mayRepeat := onID(cause) && mongo.SessionFromContext(ctx) == nil
+	// A failed write has aborted the transaction that it was in.
+	mayRepeat := mongo.SessionFromContext(ctx) == nil
 	if s != nil {
 		if refused := w.fence.refusedBy(s.fence); refused != nil {
 			w.err = fmt.Errorf("%w: %w", refused, cause)
@@ -122,7 +123,7 @@ func (r *Repository[T]) explainOne(ctx context.Context, w *write[T], s *stored[T
 		// Gone, or gone and back in the same version since.
 		w.err = fmt.Errorf("%w: the entity is gone: %w", repo.ErrStale, cause)
 		return nil
-	case s != nil && mayRepeat && !w.insert:
+	case s != nil && mayRepeat && !w.insert && (onID(cause) || w.renewed):
 		return r.again(ctx, w)
 	}
 	w.err = fmt.Errorf("%w: %w", repo.ErrDuplicateKey, cause)

@@ -24,7 +24,8 @@ func (r *Repository[T]) standing() bson.D {
 	if !r.buries() {
 		return nil
 	}
-	return bson.D{{Key: fenceField + "." + goneName, Value: nil}}
+	// A comparison with null would become a field of what an upsert inserts.
+	return bson.D{{Key: fenceField + "." + goneName, Value: bson.D{{Key: "$exists", Value: false}}}}
 }
 
 // buries tells whether a deletion leaves a tombstone. A mark of deletion is one
@@ -92,6 +93,9 @@ func (r *Repository[T]) buryAsRead(ctx context.Context, s *stored[T], d *deletio
 func (r *Repository[T]) dig(ctx context.Context, w *write[T], stone *stored[T]) error {
 	filter := and(byID(w.key.id), bson.D{{Key: fenceField, Value: bson.D{{Key: "$eq", Value: stone.fence}}}})
 	res, err := r.on(w.fence).ReplaceOne(ctx, filter, and(w.whole, w.fence.field(stone.fence)))
+	if isDuplicateKey(err) {
+		return fmt.Errorf("%w: %w", repo.ErrDuplicateKey, err)
+	}
 	if err != nil {
 		return r.settle(ctx, w, err)
 	}
