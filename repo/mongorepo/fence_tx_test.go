@@ -249,7 +249,7 @@ func lastClaim(cmd bson.Raw, sub int64) bson.D {
 		return bson.D{{Key: "ok", Value: 0}, {Key: "code", Value: 13}, {Key: "errmsg", Value: "not allowed"}}
 	}
 	set, _ := cmd.Lookup("update", "$set").Document().Elements()
-	return ok(bson.E{Key: "value", Value: bson.D{{Key: "_id", Value: "orders"}, {Key: "_f", Value: bson.D{
+	return ok(bson.E{Key: "value", Value: bson.D{{Key: "_id", Value: cmd.Lookup("query", "_id")}, {Key: "_f", Value: bson.D{
 		{Key: set[0].Key()[len("_f."):], Value: bson.D{{Key: "t", Value: int64(7)}, {Key: "o", Value: "me"}, {Key: "s", Value: sub}}},
 	}}}})
 }

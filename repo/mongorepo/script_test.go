@@ -83,7 +83,11 @@ func (s *script) serve(c net.Conn) {
 		case opQuery: // the first greeting
 			err = send(c, head, opReply, make([]byte, 16), append(s.hello(), bson.E{Key: "ok", Value: 1}))
 		case opMsg:
-			err = send(c, head, opMsg, make([]byte, 4), s.reply(body[4:]))
+			answer := s.reply(body[4:])
+			if answer == nil {
+				return // the answer is lost
+			}
+			err = send(c, head, opMsg, make([]byte, 4), answer)
 		default:
 			err = errors.New("an opcode that the script does not know")
 		}
