@@ -21,6 +21,8 @@ func runChild() {
 		ctlv3.MustStart()
 	case "signposts":
 		os.Exit(runSignposts(os.Args[1:]))
+	case "crowd":
+		os.Exit(runCrowd(os.Args[1]))
 	}
 	os.Exit(0)
 }
