@@ -49,7 +49,10 @@ func runCrowd(spec string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	r, err := c.run(context.Background())
+	// Not for ever, should the test that started it be gone.
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	r, err := c.run(ctx)
 	if err == nil {
 		err = json.NewEncoder(os.Stdout).Encode(r)
 	}
@@ -104,7 +107,7 @@ func (c *crowd) run(ctx context.Context) (r crowdReport, err error) {
 		if c.Visits > 0 {
 			return begun.Add(1) <= c.Visits
 		}
-		return time.Now().Before(end) || handovers < c.Handovers
+		return time.Now().Before(end) || handovers < c.Handovers && time.Now().Before(end.Add(time.Minute))
 	}
 	var g errgroup.Group
 	for range c.Goroutines {
@@ -247,6 +250,9 @@ func TestLockCrowd_Fairness(t *testing.T) {
 				crowds[i] = crowd{Goroutines: n, For: full(10 * time.Second), Handovers: 100}
 			}
 			reports, end := runCrowds(ctx, t, f, crowds)
+			if end.handovers() < 100 {
+				t.Errorf("%d handovers in a minute", end.handovers())
+			}
 			t.Logf("%d visits, handovers to each process %v", end.Visits, end.Handovers)
 			for i, r := range reports {
 				t.Logf("process %d, %d goroutines: %d visits, longest wait %v, with at most %d handovers meanwhile",
