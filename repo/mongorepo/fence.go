@@ -158,7 +158,7 @@ func (cs claims) storedIn(fence bson.Raw) bool {
 func (cs claims) String() string {
 	texts := make([]string, len(cs))
 	for i, c := range cs {
-		texts[i] = c.Claim.String()
+		texts[i] = c.String()
 	}
 	return strings.Join(texts, ", ")
 }
