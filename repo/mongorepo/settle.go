@@ -82,7 +82,7 @@ func (r *Repository[T]) settle(ctx context.Context, w *write[T], lost error) err
 	case errors.Is(err, errNotWritten), errors.Is(err, errAbsent) && w.keepGone && !w.insert:
 		return lost
 	}
-	return &repo.UnknownError{Op: fmt.Sprintf("%s%s", w.fence, w.key.id), Err: err}
+	return &repo.UnknownError{Op: fmt.Sprintf("%s on %s", w.fence, w.key.id), Err: err}
 }
 
 // settleAll does so with every write of a bulk write and notes the errors. It
@@ -150,5 +150,5 @@ func (r *Repository[T]) settleDeletion(ctx context.Context, cs claims, d *deleti
 	case errors.Is(err, errNotWritten):
 		return lost
 	}
-	return &repo.UnknownError{Op: fmt.Sprintf("%s%s", cs, d.id), Err: err}
+	return &repo.UnknownError{Op: fmt.Sprintf("%s on %s", cs, d.id), Err: err}
 }

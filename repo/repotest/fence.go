@@ -65,7 +65,7 @@ func (h Harness) fenced(t *testing.T) (repo.Repository[Item], repo.FenceMode) {
 }
 
 // wantFenced wants a refusal that names the two tokens.
-func wantFenced(t *testing.T, err error, presented, stored int64) {
+func wantFenced(t *testing.T, err error, presented, stored int64) { //nolint:unparam // reads as what it checks
 	t.Helper()
 	wantErr(t, err, repo.ErrFenced)
 	fe, ok := errors.AsType[*repo.FencedError](err)
