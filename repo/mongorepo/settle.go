@@ -37,7 +37,7 @@ var (
 // claims, so that a write that is still under way comes too late. Any other
 // error means that it cannot be told.
 func ask(ctx context.Context, coll *mongo.Collection, id bson.D, presented, next claims) error {
-	opts := options.FindOneAndUpdate().SetReturnDocument(options.Before).SetProjection(bson.D{{Key: fenceField, Value: 1}})
+	opts := options.FindOneAndUpdate().SetReturnDocument(options.Before)
 	raw, err := coll.FindOneAndUpdate(ctx, and(id, next.accept()), updateOf(next.set(), nil), opts).Raw()
 	switch {
 	case err == nil && presented.storedIn(fenceOf(raw)):
