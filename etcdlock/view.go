@@ -39,10 +39,16 @@ func (s *station) look() {
 	if s.view != nil {
 		return
 	}
-	ctx, stop := context.WithCancel(s.l.base)
+	ctx, stop := context.WithCancel(s.l.watching)
 	v := &view{s: s, stop: stop}
-	sight := sight{key: s.l.prefix(s.name), opts: []clientv3.OpOption{clientv3.WithPrefix()}, news: v.news, look: v.load}
-	if s.l.spawn(func() { v.fail(s.l.follow(ctx, sight)) }) {
+	sight := sight{
+		key: s.l.prefix(s.name), opts: []clientv3.OpOption{clientv3.WithPrefix()}, lasting: true, news: v.news, look: v.load,
+	}
+	follow := func() {
+		defer stop()
+		v.fail(s.l.follow(ctx, sight))
+	}
+	if s.l.spawn(follow) {
 		s.view = v
 	} else {
 		stop()
@@ -58,23 +64,30 @@ func (s *station) lookAway() {
 }
 
 // load paints the picture anew, as things were at the revision since or later,
-// or with 0 as they are now.
+// or with 0 as they are now, as soon as etcd tells.
 func (v *view) load(ctx context.Context, since int64) (bool, error) {
-	resp, err := v.get(ctx, since > 0)
-	if err == nil && resp.Header.Revision < since { // another member, which lags behind
-		resp, err = v.get(ctx, false)
-	}
-	if err != nil {
-		return false, err
-	}
-	v.change(func() {
-		v.places = v.places[:0]
-		for _, kv := range resp.Kvs {
-			v.places = append(v.places, place{string(kv.Key), kv.CreateRevision})
+	var pace backoff
+	for {
+		resp, err := v.get(ctx, since > 0)
+		if err == nil && resp.Header.Revision < since { // another member, which lags behind
+			resp, err = v.get(ctx, false)
 		}
-		v.rev = resp.Header.Revision
-	})
-	return false, nil
+		if err == nil {
+			v.change(func() { v.show(resp) })
+			return false, nil
+		}
+		if v.s.l.final(err) || !pace.wait(ctx) {
+			return false, err
+		}
+	}
+}
+
+func (v *view) show(resp *clientv3.GetResponse) {
+	v.places = v.places[:0]
+	for _, kv := range resp.Kvs {
+		v.places = append(v.places, place{string(kv.Key), kv.CreateRevision})
+	}
+	v.rev = resp.Header.Revision
 }
 
 func (v *view) get(ctx context.Context, local bool) (resp *clientv3.GetResponse, err error) {
