@@ -137,6 +137,7 @@ func liveWith(t *testing.T, site faultSite, fault *oneFault) {
 	}
 	f.awaitQueue(ctx, "n", 1)
 	mustUnlock(ctx, t, held)
+	f.awaitQueue(ctx, "n", 0) // one that others waited for goes in the background
 
 	if k, err := l.TryLock(ctx, "n"); err == nil {
 		mustUnlock(ctx, t, k)
