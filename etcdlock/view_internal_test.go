@@ -161,17 +161,22 @@ func TestView_MemberLagsBehind(t *testing.T) {
 	if _, err := l.cli.Delete(ctx, e.pred); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.load(ctx, srv.Revision()); err != nil {
-		t.Fatal(err)
-	}
-	if got := v.keys(); !slices.Equal(got, []string{e.key}) {
-		t.Errorf("the queue is %v, the picture is that of the member", got)
-	}
-	if err := e.check(ctx, srv.Revision()); err != nil {
-		t.Fatal(err)
-	}
-	if e.pred != "" {
-		t.Errorf("%s is before it, says the member", e.pred)
+	// By the revision that a watch told, and without one.
+	for _, since := range []int64{srv.Revision(), 0} {
+		before := e.pred
+		if _, err := v.load(ctx, since); err != nil {
+			t.Fatal(err)
+		}
+		if got := v.keys(); !slices.Equal(got, []string{e.key}) {
+			t.Errorf("since %d: the queue is %v, the picture is that of the member", since, got)
+		}
+		if err := e.check(ctx, since); err != nil {
+			t.Fatal(err)
+		}
+		if e.pred != "" {
+			t.Errorf("since %d: %s is before it, says the member", since, e.pred)
+		}
+		e.pred = before
 	}
 	e.spawnRelease()
 }
