@@ -3,50 +3,12 @@ package etcdlock
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
-
-// inLine waits until n goroutines stand in line for the name.
-func inLine(t *testing.T, l *Locker, name string, n int) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for {
-		l.stations.mu.Lock()
-		s := l.stations.byName[name]
-		there := 0
-		if s != nil {
-			there = s.line.Len()
-		}
-		l.stations.mu.Unlock()
-		if there == n {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-t.Context().Done():
-			t.Fatalf("%d in line, want %d", there, n)
-		}
-	}
-}
-
-func lockNow(t *testing.T, l *Locker, name string) *Lock {
-	t.Helper()
-	k, err := l.Lock(t.Context(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
-func unlockNow(t *testing.T, k *Lock) {
-	t.Helper()
-	if err := k.Unlock(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // Goroutines get their turns in the order in which they came, on one hold.
 func TestStation_FirstComeFirstServed(t *testing.T) {
@@ -167,5 +129,123 @@ func TestStation_IsForgotten(t *testing.T) {
 	defer l.stations.mu.Unlock()
 	if n := len(l.stations.byName); n != 0 {
 		t.Errorf("%d stations are left", n)
+	}
+}
+
+// Who is served at the moment at which it gives up hands its turn on: nobody
+// else would ever get the name.
+func TestStation_GivingUpHandsTheTurnOn(t *testing.T) {
+	t.Parallel()
+	l, _ := newTestLocker(t, &Options{Linger: time.Hour})
+	unlockNow(t, lockNow(t, l, "n"))
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	given, refused := 0, 0
+	for range 100 {
+		// It is served at once, by the hold that lingers. Chance decides what it
+		// notices first: that, or its context.
+		got, err := l.join(over, "n")
+		if err == nil {
+			given++
+			l.letGo(got.finish())
+		} else {
+			refused++
+		}
+		l.stations.mu.Lock()
+		stuck := l.stations.byName["n"].turn != nil
+		l.stations.mu.Unlock()
+		if stuck {
+			t.Fatal("nobody uses the turn, and nobody gets it")
+		}
+	}
+	if given == 0 || refused == 0 {
+		t.Errorf("%d were given, %d refused: the test proves nothing", given, refused)
+	}
+}
+
+// What a bid brings home after it was called off is for nobody, least of all
+// for those who wait for the next one.
+func TestStation_BidCalledOff(t *testing.T) {
+	t.Parallel()
+	l, _ := newTestLocker(t, nil)
+	e, err := l.enterQueue(t.Context(), "n", true, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := make(chan *Lock)
+	go func() { next <- lockNow(t, l, "n") }()
+	inLine(t, l, "n", 1)
+	l.stations.mu.Lock()
+	s := l.at("n")
+	l.stations.mu.Unlock()
+	calledOff := s.newBid()
+	calledOff.stop()
+	s.arrive(calledOff, nil, errors.New("what befell another"))
+	s.arrive(calledOff, e, nil)
+	k := <-next
+	if k.Token() <= e.rev {
+		t.Errorf("token %d is that of the bid called off", k.Token())
+	}
+	unlockNow(t, k)
+}
+
+// loseUnnoticed ends the hold of a name as lost, before anybody who is told of
+// that has done anything about it.
+func loseUnnoticed(t *testing.T, l *Locker, name string) {
+	t.Helper()
+	l.stations.mu.Lock()
+	h := l.stations.byName[name].hold
+	h.unhook()
+	l.stations.mu.Unlock()
+	h.e.cancel(fmt.Errorf("%w: the test says so", ErrLost))
+	if _, err := l.cli.Delete(t.Context(), h.e.key); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A hold that is lost is handed to nobody, also when the one who gives it back
+// is the first to notice. That one need not wait for etcd.
+func TestStation_LostIsNotHandedOn(t *testing.T) {
+	t.Parallel()
+	var lost atomic.Int64
+	l, _ := newTestLocker(t, &Options{Hooks: &Hooks{Lost: func(string, error) { lost.Add(1) }}})
+	first := lockNow(t, l, "n")
+	next := make(chan *Lock)
+	go func() { next <- lockNow(t, l, "n") }()
+	inLine(t, l, "n", 1)
+	loseUnnoticed(t, l, "n")
+	if err := first.Unlock(t.Context()); !errors.Is(err, ErrLost) {
+		t.Errorf("Unlock: %v", err)
+	}
+	if first.released != nil {
+		t.Error("etcd was asked to release what is lost")
+	}
+	if lost.Load() != 1 {
+		t.Errorf("%d losses were told", lost.Load())
+	}
+	second := <-next
+	if second.Token() <= first.Token() {
+		t.Errorf("token %d after %d was lost", second.Token(), first.Token())
+	}
+	unlockNow(t, second)
+}
+
+// A hold that is lost, or whose lease is over, while it lingers is not used
+// again, even if nobody has noticed.
+func TestStation_LostIsNotUsedAgain(t *testing.T) {
+	t.Parallel()
+	l, suspend := newTestLocker(t, &Options{Linger: time.Hour})
+	for name, lose := range map[string]func(){
+		"lost":  func() { loseUnnoticed(t, l, "n") },
+		"slept": func() { suspend(time.Hour) },
+	} {
+		first := lockNow(t, l, "n")
+		unlockNow(t, first)
+		lose()
+		second := lockNow(t, l, "n")
+		if second.Token() <= first.Token() || second.Context().Err() != nil {
+			t.Errorf("%s: token %d after %d, its context: %v", name, second.Token(), first.Token(), second.Context().Err())
+		}
+		unlockNow(t, second)
 	}
 }

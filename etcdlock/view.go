@@ -155,8 +155,8 @@ func (v *view) find(e *entry) (at int, known bool) {
 	return slices.IndexFunc(v.places, func(p place) bool { return p.rev == e.rev && p.key == e.key }), true
 }
 
-// awaitInView waits, as await does, until the entry owns its name. It returns
-// errFar when too many are ahead for that.
+// awaitInView waits, as await does, until the entry owns its name. With many
+// ahead it leaves that to await.
 func (s *station) awaitInView(ctx context.Context, e *entry) error {
 	if e.ahead > nearEnough {
 		s.l.stations.mu.Lock()
@@ -165,8 +165,11 @@ func (s *station) awaitInView(ctx context.Context, e *entry) error {
 		return e.await(ctx)
 	}
 	e.reached() // the view shows its own key too
-	for {
+	for first := true; ; first = false {
 		s.l.stations.mu.Lock()
+		if first && s.view != nil && s.view.failure != nil { // which was for others
+			s.lookAway()
+		}
 		s.look()
 		v := s.view
 		at, known := -1, false
