@@ -115,7 +115,9 @@ func (r *report) markdown(quick bool) string {
 		if t.plotName != "" {
 			fmt.Fprintf(&s, "![%s](%s)\n\n", t.title, t.plotName)
 		}
-		writeTable(&s, t.head, t.rows)
+		if len(t.rows) > 0 {
+			writeTable(&s, t.head, t.rows)
+		}
 		if len(t.notes) > 0 {
 			s.WriteByte('\n')
 		}
