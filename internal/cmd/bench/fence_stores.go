@@ -30,11 +30,6 @@ import (
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
 )
 
-const (
-	postgresVariable = "POSTGRES_DSN"
-	mysqlVariable    = "MYSQL_DSN"
-)
-
 // record is what is saved.
 type record struct {
 	ID   int64 `gorm:"primaryKey;autoIncrement:false" bson:"_id"`

@@ -32,7 +32,7 @@ type table struct {
 	cluster    string
 	title, how string
 	head       []string
-	rows       [][]string
+	rows       [][]string // none where other tables follow that have them
 	notes      []string
 	plotName   string
 	plot       []byte // SVG
@@ -118,7 +118,7 @@ func (r *report) markdown(quick bool) string {
 		if len(t.rows) > 0 {
 			writeTable(&s, t.head, t.rows)
 		}
-		if len(t.notes) > 0 {
+		if len(t.rows) > 0 && len(t.notes) > 0 {
 			s.WriteByte('\n')
 		}
 		for _, n := range t.notes {
