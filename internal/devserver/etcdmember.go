@@ -62,7 +62,7 @@ func (c EtcdMember) Endpoints() []string {
 }
 
 func (c EtcdMember) url(member, port int) *url.URL {
-	u := loopbackURL("http", c.Ports[3*member+port])
+	u := loopbackURL(c.Ports[3*member+port])
 	return &u
 }
 

@@ -41,8 +41,8 @@ type member struct {
 	grpcs []*grpc.Server
 }
 
-func loopbackURL(scheme string, port int) url.URL {
-	return url.URL{Scheme: scheme, Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
+func loopbackURL(port int) url.URL {
+	return url.URL{Scheme: "http", Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
 }
 
 // startMembers launches all members, then waits until each of them serves: the
