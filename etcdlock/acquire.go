@@ -219,14 +219,8 @@ func (l *Locker) tryOn(ctx context.Context, name string, fixed *lease) (*entry, 
 
 // contend goes once through the queue.
 func (l *Locker) contend(ctx context.Context, name string, wait bool, s *lease) (*entry, error) {
-	if s == nil {
-		var err error
-		if s, err = l.sessionLease(ctx, !wait); err != nil {
-			return nil, err
-		}
-	}
-	e := l.newEntry(name, s)
-	if err := e.enqueue(ctx, !wait); err != nil {
+	e, err := l.enterQueue(ctx, name, wait, s)
+	if err != nil {
 		return nil, err
 	}
 	if !wait && e.pred != "" {
@@ -236,10 +230,22 @@ func (l *Locker) contend(ctx context.Context, name string, wait bool, s *lease) 
 	if err := e.await(ctx); err != nil {
 		return nil, err
 	}
-	if !s.alive() {
+	if !e.lease.alive() {
 		return nil, errRequeue
 	}
 	return e, nil
+}
+
+// enterQueue takes a place in the queue, on the session's lease if none is given.
+func (l *Locker) enterQueue(ctx context.Context, name string, wait bool, s *lease) (*entry, error) {
+	if s == nil {
+		var err error
+		if s, err = l.sessionLease(ctx, !wait); err != nil {
+			return nil, err
+		}
+	}
+	e := l.newEntry(name, s)
+	return e, e.enqueue(ctx, !wait)
 }
 
 // look fails with ErrHeld if anybody is in the queue, without a write.

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"go.etcd.io/etcd/api/v3/mvccpb"
-	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 const (
@@ -27,20 +24,19 @@ const (
 // watch, which also notices that its key is deleted. From then on it stays for
 // a few turns or a moment at most.
 type hold struct {
-	s       *station
-	e       *entry
-	begun   time.Time
-	turns   int64       // begun so far
-	wanted  bool        // somebody queues behind
-	since   time.Time   // when that became known
-	before  int64       // turns begun by then
-	alone   bool        // it was known once that nobody queues behind
-	watched bool        // a watch is there, or on its way
-	guard   *time.Timer // starts the watch of a hold that is simply held on to
-	idle    *time.Timer // ends the lingering; nil before the first time
-	idling  bool
-	until   time.Time // of the lingering
-	unhook  func() bool
+	s      *station
+	e      *entry
+	begun  time.Time
+	turns  int64       // begun so far
+	wanted bool        // somebody queues behind
+	since  time.Time   // when that became known
+	before int64       // turns begun by then
+	alone  bool        // it was known once that nobody queues behind
+	guard  *time.Timer // starts the watch of a hold that is simply held on to
+	idle   *time.Timer // ends the lingering; nil before the first time
+	idling bool
+	until  time.Time // of the lingering
+	unhook func() bool
 }
 
 func newHold(s *station, e *entry) *hold {
@@ -49,11 +45,16 @@ func newHold(s *station, e *entry) *hold {
 	if e.behind {
 		h.want()
 	}
+	if v := s.view; v != nil {
+		if at, known := v.find(e); known && at >= 0 && at < len(v.places)-1 {
+			h.want()
+		}
+	}
 	h.guard = time.AfterFunc(watchDelay, func() {
 		s.l.stations.mu.Lock()
 		defer s.l.stations.mu.Unlock()
 		if s.hold == h {
-			h.watch()
+			s.look()
 		}
 	})
 	h.unhook = context.AfterFunc(e.ctx, func() {
@@ -105,7 +106,7 @@ func (h *hold) linger() {
 	} else {
 		h.idle.Reset(d)
 	}
-	h.watch()
+	h.s.look()
 }
 
 // awake ends the lingering because the hold is used again.
@@ -161,10 +162,11 @@ func (h *hold) end() {
 	h.e.end()
 }
 
-// release takes the key of a hold that has left its station out of the queue.
+// release takes the key of a hold that has left its station out of the queue,
+// and puts one for those in line to its end.
 func (h *hold) release() error {
 	s := h.s
-	return h.e.release(func() {
+	answered := func() {
 		s.l.stations.mu.Lock()
 		s.leaving--
 		if s.left != nil {
@@ -174,59 +176,35 @@ func (h *hold) release() error {
 		leaves := s.advance()
 		s.l.stations.mu.Unlock()
 		s.l.letGo(leaves)
-	})
-}
-
-// watch starts to watch the queue, for those who come and for the own key,
-// unless that has been done.
-func (h *hold) watch() {
-	if h.watched {
-		return
 	}
-	h.watched = h.s.l.spawn(func() {
-		_ = h.s.l.follow(h.e.ctx, sight{
-			key: h.e.prefix, opts: []clientv3.OpOption{clientv3.WithPrefix()}, event: h.event, look: h.look,
-		})
-	})
+	b := s.succeed(h)
+	if b == nil {
+		return h.e.release(answered)
+	}
+	next := s.l.newEntry(s.name, h.e.lease)
+	released, queued := h.e.exchange(next, answered)
+	if !s.l.spawn(func() { s.pursue(b, next, queued) }) { // closed
+		b.stop()
+	}
+	return released
 }
 
-// event takes note of a change in the queue. None of them needs a look.
-func (h *hold) event(ev *clientv3.Event) bool {
+// regard takes in what a picture of the queue says about the hold. It returns
+// the hold if it is to be released now.
+func (h *hold) regard(v *view) (leaves *hold) {
+	at, known := v.find(h.e)
 	switch {
-	case string(ev.Kv.Key) == h.e.key:
-		if ev.Type == mvccpb.DELETE {
-			h.e.deleted()
-		}
-	case ev.IsCreate():
-		h.noticed(true)
+	case !known:
+		return nil
+	case at < 0:
+		h.e.deleted()
+		return nil
+	case at < len(v.places)-1:
+		h.want()
+	default:
+		h.alone = true
 	}
-	return false
-}
-
-// look finds out how things stand when a watch has just been made, or cannot
-// be made.
-func (h *hold) look(ctx context.Context) (bool, error) {
-	err := h.e.check(ctx)
-	if h.e.ctx.Err() != nil || err != nil {
-		return h.e.ctx.Err() != nil, err
-	}
-	h.noticed(h.e.behind)
-	return false, nil
-}
-
-func (h *hold) noticed(wanted bool) {
-	s := h.s
-	s.l.stations.mu.Lock()
-	var leaves *hold
-	if s.hold == h {
-		h.alone = h.alone || !wanted
-		if wanted {
-			h.want()
-		}
-		leaves = s.advance()
-	}
-	s.l.stations.mu.Unlock()
-	s.l.letGo(leaves)
+	return h.s.advance()
 }
 
 // turn is the use that one Lock makes of a hold.

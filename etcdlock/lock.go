@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -240,6 +241,14 @@ func (k *Lock) giveBack() {
 		}
 		if len(leaving) == 0 && (k.fixed == nil || k.fixed.ctx.Err() != nil) {
 			k.settle(over) // etcd is asked nothing
+			return
+		}
+		if k.fixed == nil && !slices.ContainsFunc(leaving, func(h *hold) bool { return !h.wanted }) {
+			// Others are waiting for it. The caller need not wait too.
+			for _, h := range leaving {
+				k.l.letGo(h)
+			}
+			k.settle(over)
 			return
 		}
 		k.released = make(chan struct{})

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -42,6 +43,7 @@ type entry struct {
 	lease  *lease
 	rev    int64  // create revision, 0 while unknown
 	pred   string // key of the predecessor, "" if there is none
+	ahead  int64  // how many were before it when it was put
 	unsure bool   // a sending of the enqueueing had no answer: it may land yet
 	behind bool   // the last check found somebody behind
 	waited bool   // there was a predecessor on another lease
@@ -114,8 +116,7 @@ func (e *entry) send(ctx context.Context, onlyIfFree bool) error {
 			resp, err = txn(ctx).If(empty).Then(put).Else(mine, first).Commit()
 			return err
 		}
-		last := clientv3.OpGet(e.prefix, append(clientv3.WithLastCreate(), clientv3.WithKeysOnly())...)
-		resp, err = txn(ctx).If(absent).Then(last, put).Else(mine).Commit()
+		resp, err = txn(ctx).If(absent).Then(clientv3.OpGet(e.prefix, lastCreated()...), put).Else(mine).Commit()
 		return err
 	})
 	if err != nil {
@@ -125,7 +126,7 @@ func (e *entry) send(ctx context.Context, onlyIfFree bool) error {
 	if resp.Succeeded {
 		e.rev = resp.Header.Revision
 		if !onlyIfFree {
-			e.pred = firstKey(resp.Responses[0].GetResponseRange().Kvs)
+			e.follow(resp.Responses[0])
 		}
 		return nil
 	}
@@ -133,7 +134,7 @@ func (e *entry) send(ctx context.Context, onlyIfFree bool) error {
 	// queue is not empty.
 	if own := resp.Responses[0].GetResponseRange().Kvs; len(own) > 0 {
 		e.rev = own[0].CreateRevision
-		return e.check(ctx)
+		return e.check(ctx, e.rev)
 	}
 	if onlyIfFree {
 		return &heldError{e.l.holder(e.name, resp.Responses[1].GetResponseRange().Kvs[0])}
@@ -141,27 +142,39 @@ func (e *entry) send(ctx context.Context, onlyIfFree bool) error {
 	return errKeyDeleted
 }
 
-func firstKey(kvs []*mvccpb.KeyValue) string {
-	if len(kvs) == 0 {
-		return ""
-	}
-	return string(kvs[0].Key)
+// lastCreated asks for the key that stands last in a queue.
+func lastCreated() []clientv3.OpOption {
+	return append(clientv3.WithLastCreate(), clientv3.WithKeysOnly())
 }
 
-// check finds out who is before the entry now, and whether anybody is behind.
-func (e *entry) check(ctx context.Context) error {
-	before := append(clientv3.WithLastCreate(), clientv3.WithMaxCreateRev(e.rev-1), clientv3.WithKeysOnly())
-	behind := []clientv3.OpOption{
-		clientv3.WithPrefix(), clientv3.WithMinCreateRev(e.rev + 1), clientv3.WithLimit(1), clientv3.WithKeysOnly(),
+// follow takes in whom the entry was put behind.
+func (e *entry) follow(r *pb.ResponseOp) {
+	before := r.GetResponseRange()
+	e.ahead = before.Count
+	e.behindKey(before.Kvs)
+}
+
+// behindKey takes in who is before the entry now.
+func (e *entry) behindKey(kvs []*mvccpb.KeyValue) {
+	e.pred = ""
+	if len(kvs) > 0 {
+		e.pred = string(kvs[0].Key)
+		e.waited = e.waited || !strings.HasPrefix(e.pred, e.lease.keyPrefix(e.prefix))
 	}
-	var resp *clientv3.TxnResponse
-	err := e.l.call(ctx, func(ctx context.Context) (err error) {
-		resp, err = e.l.cli.Txn(ctx).
-			If(clientv3.Compare(clientv3.CreateRevision(e.key), "=", e.rev)).
-			Then(clientv3.OpGet(e.prefix, before...), clientv3.OpGet(e.prefix, behind...)).
-			Commit()
-		return err
-	})
+}
+
+// check finds out who is before the entry now, and whether anybody is behind,
+// as it was at the revision since or later, or with 0 as it is now.
+//
+// What happened up to a known revision can be asked of the member that the
+// client talks to alone, without a round through the cluster that would queue
+// behind the writes. It is as good an answer as one that took longer on its
+// way: who owned the name at one revision owns it until its key goes.
+func (e *entry) check(ctx context.Context, since int64) error {
+	resp, err := e.ask(ctx, since > 0)
+	if err == nil && resp.Header.Revision < since { // another member, which lags behind
+		resp, err = e.ask(ctx, false)
+	}
 	if err != nil {
 		return err
 	}
@@ -169,9 +182,28 @@ func (e *entry) check(ctx context.Context) error {
 		e.deleted()
 		return context.Cause(e.ctx)
 	}
-	e.pred = firstKey(resp.Responses[0].GetResponseRange().Kvs)
+	e.behindKey(resp.Responses[0].GetResponseRange().Kvs)
 	e.behind = len(resp.Responses[1].GetResponseRange().Kvs) > 0
 	return nil
+}
+
+func (e *entry) ask(ctx context.Context, local bool) (resp *clientv3.TxnResponse, err error) {
+	before := append(lastCreated(), clientv3.WithMaxCreateRev(e.rev-1))
+	behind := []clientv3.OpOption{
+		clientv3.WithPrefix(), clientv3.WithMinCreateRev(e.rev + 1), clientv3.WithLimit(1), clientv3.WithKeysOnly(),
+	}
+	if local {
+		before = append(before, clientv3.WithSerializable())
+		behind = append(behind, clientv3.WithSerializable())
+	}
+	err = e.l.call(ctx, func(ctx context.Context) (err error) {
+		resp, err = e.l.cli.Txn(ctx).
+			If(clientv3.Compare(clientv3.CreateRevision(e.key), "=", e.rev)).
+			Then(clientv3.OpGet(e.prefix, before...), clientv3.OpGet(e.prefix, behind...)).
+			Commit()
+		return err
+	})
+	return resp, err
 }
 
 // await waits until the entry owns its name.
@@ -181,9 +213,8 @@ func (e *entry) await(ctx context.Context) error {
 	defer context.AfterFunc(e.ctx, func() { cancel(context.Cause(e.ctx)) })()
 	for e.pred != "" {
 		watched := e.pred
-		e.waited = e.waited || !strings.HasPrefix(watched, e.lease.keyPrefix(e.prefix))
-		err := e.l.followKey(ctx, watched, func(ctx context.Context) (bool, error) {
-			err := e.check(ctx)
+		err := e.l.followKey(ctx, watched, func(ctx context.Context, since int64) (bool, error) {
+			err := e.check(ctx, since)
 			return e.ctx.Err() != nil || err == nil && e.pred != watched, err
 		})
 		if err == nil {
@@ -193,12 +224,17 @@ func (e *entry) await(ctx context.Context) error {
 			e.spawnRelease()
 			return err
 		}
-		if e.lease.ctx.Err() != nil && e.lease.faded() {
-			return errRequeue
-		}
-		return context.Cause(e.ctx)
+		return e.ended()
 	}
 	return nil
+}
+
+// ended says why an entry ended that we did not end.
+func (e *entry) ended() error {
+	if e.lease.ctx.Err() != nil && e.lease.faded() {
+		return errRequeue
+	}
+	return context.Cause(e.ctx)
 }
 
 // deleted ends the entry: its key is gone and we did not delete it. When that

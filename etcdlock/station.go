@@ -25,6 +25,8 @@ type station struct {
 	bid     *bid          // under way in etcd; nil while the hold is here, or wanted by nobody
 	hold    *hold         // nil while the name is not held
 	turn    *turn         // who uses the hold; nil while it lingers
+	view    *view         // of the queue in etcd; nil while nobody needs one
+	going   *hold         // a former hold whose release is about to be sent; nil most of the time
 	leaving int           // former holds whose release etcd has not answered yet
 	left    chan struct{} // closed when leaving goes down; nil while nobody waits for that
 }
@@ -36,9 +38,11 @@ type served struct {
 	err  error
 }
 
-// bid is an attempt to get the name from etcd.
+// bid is an attempt to get the name from etcd. That of a TryLock, which stands
+// for nobody else, has neither.
 type bid struct {
-	stop context.CancelFunc // nil for that of a TryLock, which stands for nobody else
+	ctx  context.Context //nolint:containedctx // it lives as long as the bid
+	stop context.CancelFunc
 }
 
 // at returns the station of a name. The caller holds the mutex, and leaves
@@ -71,13 +75,14 @@ func (s *station) advance() (leaves *hold) {
 	}
 	switch {
 	case s.hold != nil:
-	case s.bid == nil && s.line.Len() > 0:
+	case s.bid == nil && s.line.Len() > 0 && s.going == nil:
 		s.send()
 	case s.bid != nil && s.bid.stop != nil && s.line.Len() == 0:
 		s.bid.stop()
 		s.bid = nil
 	}
 	if s.line.Len() == 0 && s.bid == nil && s.hold == nil && s.leaving == 0 {
+		s.lookAway()
 		delete(s.l.stations.byName, s.name)
 	}
 	return leaves
@@ -89,7 +94,7 @@ func (s *station) begin() *turn {
 	h.awake()
 	h.turns++
 	if h.turns > 1 && !h.wanted {
-		h.watch()
+		s.look()
 	}
 	s.turn = newTurn(h.e, h, h.turns)
 	return s.turn
@@ -98,7 +103,7 @@ func (s *station) begin() *turn {
 // detach ends the hold without releasing it in etcd.
 func (s *station) detach() *hold {
 	h := s.hold
-	s.hold = nil
+	s.hold, s.going = nil, h
 	s.leaving++
 	h.end()
 	return h
@@ -111,31 +116,59 @@ func (l *Locker) letGo(h *hold) {
 	}
 }
 
+func (s *station) newBid() *bid {
+	ctx, stop := context.WithCancel(s.l.closing)
+	return &bid{ctx, stop}
+}
+
 // send starts a bid. It stands for whoever is in line when it ends, so that
 // one goroutine that gives up costs the others nothing.
 func (s *station) send() {
-	ctx, cancel := context.WithCancel(s.l.closing)
-	b := &bid{stop: cancel}
-	started := s.l.spawn(func() {
-		defer cancel()
-		e, err := s.l.queueUp(ctx, s.name)
-		s.arrive(b, e, err)
-	})
-	if started {
+	b := s.newBid()
+	if s.l.spawn(func() { s.pursue(b, nil, errRequeue) }) {
 		s.bid = b
 	} else { // closed: so are the contexts of all who wait
-		cancel()
+		b.stop()
 	}
 }
 
-// queueUp goes through the queue until the name is owned.
-func (l *Locker) queueUp(ctx context.Context, name string) (*entry, error) {
-	for {
-		e, err := l.contend(ctx, name, true, nil)
-		if !errors.Is(err, errRequeue) {
-			return e, err
-		}
+// succeed starts a bid that takes its place in the queue by the very request
+// that releases the hold, if somebody is in line. The next hold has to wait for
+// all who queue behind this one.
+func (s *station) succeed(h *hold) *bid {
+	s.l.stations.mu.Lock()
+	defer s.l.stations.mu.Unlock()
+	if s.going == h {
+		s.going = nil
 	}
+	if s.line.Len() == 0 || s.bid != nil || s.hold != nil {
+		return nil
+	}
+	if s.l.closing.Err() != nil || !h.e.lease.alive() {
+		s.send()
+		return nil
+	}
+	s.bid = s.newBid()
+	return s.bid
+}
+
+// pursue goes through the queue until the name is owned: from the place e on,
+// or with errRequeue from the beginning.
+func (s *station) pursue(b *bid, e *entry, err error) {
+	defer b.stop()
+	for {
+		if err == nil && e.pred != "" {
+			err = s.awaitInView(b.ctx, e)
+		}
+		if err == nil && !e.lease.alive() {
+			err = errRequeue
+		}
+		if !errors.Is(err, errRequeue) {
+			break
+		}
+		e, err = s.l.enterQueue(b.ctx, s.name, true, nil)
+	}
+	s.arrive(b, e, err)
 }
 
 // arrive takes in what a bid has brought. An error is for the first in line,

@@ -13,11 +13,12 @@ var errWatchEnded = errors.New("watch ended")
 type sight struct {
 	key  string
 	opts []clientv3.OpOption
-	// event takes note of a change and reports whether it asks for a look. Nil
-	// means that each does.
-	event func(*clientv3.Event) bool
+	// news takes note of changes and reports whether somebody must look. Nil
+	// means always.
+	news func([]*clientv3.Event) bool
 	// look finds out how things stand, and reports whether it has seen enough.
-	look func(context.Context) (bool, error)
+	// What it sees must be no older than the revision, or with 0 than the call.
+	look func(ctx context.Context, since int64) (bool, error)
 }
 
 // follow calls look whenever something may have happened to what v is about,
@@ -38,7 +39,7 @@ func (l *Locker) follow(ctx context.Context, v sight) error {
 		if !pace.wait(ctx) {
 			return ctx.Err()
 		}
-		if done, err = v.look(ctx); done || l.final(err) {
+		if done, err = v.look(ctx, 0); done || l.final(err) {
 			return err
 		}
 	}
@@ -63,16 +64,11 @@ func (l *Locker) followOnce(ctx context.Context, v sight) (bool, error) {
 			if err := resp.Err(); err != nil {
 				return false, err
 			}
-			asks := resp.Created
-			for _, ev := range resp.Events {
-				if v.event == nil || v.event(ev) {
-					asks = true
-				}
-			}
-			if !asks {
+			// That the watch stands is a reason to look for what was before.
+			if !resp.Created && v.news != nil && !v.news(resp.Events) {
 				continue
 			}
-			if done, err := v.look(ctx); done || err != nil {
+			if done, err := v.look(ctx, resp.Header.Revision); done || err != nil {
 				return done, err
 			}
 		}
@@ -80,7 +76,7 @@ func (l *Locker) followOnce(ctx context.Context, v sight) (bool, error) {
 }
 
 // followKey is follow for the end of one key.
-func (l *Locker) followKey(ctx context.Context, key string, look func(context.Context) (bool, error)) error {
+func (l *Locker) followKey(ctx context.Context, key string, look func(ctx context.Context, since int64) (bool, error)) error {
 	return l.follow(ctx, sight{key: key, opts: []clientv3.OpOption{clientv3.WithFilterPut()}, look: look})
 }
 
@@ -88,7 +84,7 @@ func (l *Locker) followKey(ctx context.Context, key string, look func(context.Co
 // another create revision than rev (0 means any). An error means that it is
 // not known: ctx ended, or etcd refuses to tell.
 func (l *Locker) awaitGone(ctx context.Context, key string, rev int64) error {
-	return l.followKey(ctx, key, func(ctx context.Context) (bool, error) {
+	return l.followKey(ctx, key, func(ctx context.Context, _ int64) (bool, error) {
 		var resp *clientv3.GetResponse
 		err := l.call(ctx, func(ctx context.Context) (err error) {
 			resp, err = l.cli.Get(ctx, key, clientv3.WithKeysOnly())

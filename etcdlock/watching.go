@@ -37,7 +37,7 @@ func (l *Locker) Watch(ctx context.Context, name string) iter.Seq2[[]Holder, err
 		first, left := true, false
 		err := l.follow(wctx, sight{
 			key: l.prefix(name), opts: []clientv3.OpOption{clientv3.WithPrefix()},
-			look: func(ctx context.Context) (bool, error) {
+			look: func(ctx context.Context, _ int64) (bool, error) {
 				now, err := l.Holders(ctx, name)
 				if err != nil || !first && slices.Equal(now, last) {
 					return false, err

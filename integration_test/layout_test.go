@@ -34,6 +34,9 @@ var house = []floor{
 		modules: []string{"github.com/go-json-experiment/json"},
 	},
 	{
+		pkg: "repo/internal/fencesim", // tests only
+	},
+	{
 		pkg:     "repo/gormrepo",
 		own:     []string{"repo", "repo/internal/..."},
 		modules: []string{"gorm.io/gorm"},

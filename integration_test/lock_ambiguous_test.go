@@ -19,18 +19,29 @@ var errReplyLost = status.Error(codes.Unavailable, "the reply is lost")
 
 // step tells the requests of the lock protocol apart.
 func step(method string, req any) string {
-	if method != "Txn" {
+	switch req := req.(type) {
+	case *pb.RangeRequest:
+		if req.GetSortTarget() == pb.RangeRequest_CREATE && req.GetLimit() == 0 {
+			return "View"
+		}
 		return method
-	}
-	for _, op := range req.(*pb.TxnRequest).GetSuccess() {
+	case *pb.TxnRequest:
+		puts, deletes := false, false
+		for _, op := range req.GetSuccess() {
+			puts = puts || op.GetRequestPut() != nil
+			deletes = deletes || op.GetRequestDeleteRange() != nil
+		}
 		switch {
-		case op.GetRequestPut() != nil:
+		case puts && deletes:
+			return "Exchange"
+		case puts:
 			return "Enqueue"
-		case op.GetRequestDeleteRange() != nil:
+		case deletes:
 			return "Release"
 		}
+		return "Check"
 	}
-	return "Check"
+	return method
 }
 
 // dropReplies lets the given step's requests through, n times with the reply
@@ -60,7 +71,7 @@ func (i *interceptor) dropReplies(what string, n int64) (dropped func() int64) {
 // and given back all the same, and nothing stays in the queue.
 func TestLockLostReply(t *testing.T) {
 	t.Parallel()
-	for _, what := range []string{"LeaseGrant", "Put", "Enqueue", "Check", "Release", "LeaseRevoke"} {
+	for _, what := range []string{"LeaseGrant", "Put", "Enqueue", "View", "Check", "Release", "LeaseRevoke"} {
 		for _, times := range []int64{1, 3} {
 			if what == "LeaseRevoke" && times > 1 {
 				continue // the second answer is "no such lease", which settles it
@@ -75,7 +86,12 @@ func TestLockLostReply(t *testing.T) {
 				other := f.locker(nil)
 
 				held := mustLock(ctx, t, other, "n")
-				waiter := goLock(func() (*etcdlock.Lock, error) { return l.Lock(ctx, "n") })
+				waiter := goLock(func() (*etcdlock.Lock, error) {
+					if what == "Check" { // made by those who watch their predecessor alone
+						return l.LockFor(ctx, 10*time.Second, "n")
+					}
+					return l.Lock(ctx, "n")
+				})
 				f.awaitQueue(ctx, "n", 2)
 				mustUnlock(ctx, t, held)
 				k, err := waiter.wait(ctx, t)
@@ -102,7 +118,7 @@ func TestLockLostReply(t *testing.T) {
 // Who gives up while no reply comes leaves nothing behind.
 func TestLockLostReply_GivenUp(t *testing.T) {
 	t.Parallel()
-	for _, what := range []string{"Enqueue", "Check"} {
+	for _, what := range []string{"Enqueue", "View", "Check"} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			ctx := bounded(t, time.Minute)
@@ -115,7 +131,13 @@ func TestLockLostReply_GivenUp(t *testing.T) {
 			dropped := net.dropReplies(what, -1)
 			short, cancel := context.WithTimeout(ctx, time.Second)
 			defer cancel()
-			_, err := l.Lock(short, "n")
+			take := l.Lock
+			if what == "Check" {
+				take = func(ctx context.Context, names ...string) (*etcdlock.Lock, error) {
+					return l.LockFor(ctx, 10*time.Second, names...)
+				}
+			}
+			_, err := take(short, "n")
 			if !errors.Is(err, etcdlock.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("Lock: %v", err)
 			}

@@ -68,7 +68,7 @@ func TestLockFaults_EveryMessage(t *testing.T) {
 		for _, answer := range []bool{false, true} {
 			t.Run(site.name+(&oneFault{answer: answer}).String(), func(t *testing.T) {
 				t.Parallel()
-				for _, what := range []string{"LeaseGrant", "Put", "Range", "Enqueue", "Check", "Watch", "Release", "LeaseRevoke"} {
+				for _, what := range []string{"LeaseGrant", "Put", "Range", "Enqueue", "View", "Check", "Watch", "Release", "LeaseRevoke"} {
 					fault := &oneFault{answer: answer, step: what}
 					t.Run(what, func(t *testing.T) {
 						liveWith(t, site, fault)
@@ -112,6 +112,15 @@ func liveWith(t *testing.T, site faultSite, fault *oneFault) {
 	k, err := waiter.wait(ctx, t)
 	if err != nil {
 		t.Fatalf("Lock after a lost %s: %v", fault.hitStep(), err)
+	}
+	mustUnlock(ctx, t, k)
+
+	held = mustLock(ctx, t, other, "n")
+	fixed := goLock(func() (*etcdlock.Lock, error) { return l.LockFor(ctx, 10*time.Second, "n") })
+	f.awaitQueue(ctx, "n", 2)
+	mustUnlock(ctx, t, held)
+	if k, err = fixed.wait(ctx, t); err != nil {
+		t.Fatalf("LockFor after a lost %s: %v", fault.hitStep(), err)
 	}
 	mustUnlock(ctx, t, k)
 

@@ -39,6 +39,11 @@ var (
 	// The error is a *FencedError where the stored claim is known.
 	ErrFenced = errors.New("repo: fenced off by a newer holder of the lock")
 
+	// ErrBusy is returned under a fence when another transaction kept what this
+	// one needed for longer than the store is told to wait, as the transaction of
+	// a host that vanished does. Nothing was written. Retry.
+	ErrBusy = errors.New("repo: another transaction is in the way")
+
 	// ErrRegressed is returned when etcd's revision is below one that the store
 	// has seen: etcd was restored from a backup, made anew, or is another
 	// cluster. Nothing was written. An operator decides: the package

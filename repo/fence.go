@@ -36,6 +36,12 @@ func (c Claim) String() string {
 	return fmt.Sprintf("%q token %d.%d owner %.8s turn %d.%d", c.Key, c.Token>>tokenBits, c.Token&(1<<tokenBits-1), c.Owner, c.Sub>>32, c.Sub&(1<<32-1))
 }
 
+// Succeeds tells whether c is accepted where stored is; see [Claim]. Their keys
+// are not looked at.
+func (c Claim) Succeeds(stored Claim) bool {
+	return stored.Token < c.Token || stored.Token == c.Token && stored.Owner == c.Owner && stored.Sub < c.Sub
+}
+
 // tokenBits is how many bits of a stored token are the revision. Those above
 // are the epoch.
 const tokenBits = 48

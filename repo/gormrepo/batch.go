@@ -24,6 +24,9 @@ func (r *Repository[T]) inBatches(c *call, items []*item[T], columns []*schema.F
 // does not say for which, so then the statement is cut in half until it is
 // known. The savepoint is what lets PostgreSQL go on after the error.
 func (r *Repository[T]) batch(c *call, items []*item[T], write func([]*item[T]) error) error {
+	if c.once && len(items) > 1 {
+		return write(items)
+	}
 	if len(items) == 1 {
 		if err := write(items); err != nil {
 			return r.itemError(items[0], err)

@@ -31,6 +31,9 @@ func (r *Repository[T]) failed(ctx context.Context, doing string, err error) err
 		return nil
 	}
 	err = r.classify(err)
+	if _, fenced := repo.FenceFrom(ctx); fenced && isLockTimeout(err) && !errors.Is(err, repo.ErrBusy) && !errors.Is(err, repo.ErrUnknown) {
+		err = fmt.Errorf("%w: %w", repo.ErrBusy, err)
+	}
 	if ended := done(ctx); ended != nil && (!errors.Is(err, ctx.Err()) || !errors.Is(err, context.Cause(ctx))) {
 		err = fmt.Errorf("%w: %w", ended, err)
 	}

@@ -12,7 +12,7 @@ import (
 
 // FindByID returns the entity with the id; see repo.Repository.
 func (r *Repository[T]) FindByID(ctx context.Context, id any) (*T, error) {
-	found, err := r.findByID(ctx, []any{id}, r.reader(ctx))
+	found, err := r.findByID(ctx, []any{id}, false)
 	if err == nil && len(found) == 0 {
 		err = fmt.Errorf("%w: %s", repo.ErrNotFound, r.entity.Type)
 	}
@@ -25,11 +25,13 @@ func (r *Repository[T]) FindByID(ctx context.Context, id any) (*T, error) {
 // FindAllByID returns the entities in the order of ids; see repo.Repository. A
 // bad id is reported in a *repo.BatchError.
 func (r *Repository[T]) FindAllByID(ctx context.Context, ids []any) ([]*T, error) {
-	found, err := r.findByID(ctx, ids, r.listReader(ctx))
+	found, err := r.findByID(ctx, ids, true)
 	return found, r.failed(ctx, "find all by id", err)
 }
 
-func (r *Repository[T]) findByID(ctx context.Context, ids []any, tx *gorm.DB) ([]*T, error) {
+// findByID reads entities. The text of the statement depends on the length of a
+// list.
+func (r *Repository[T]) findByID(ctx context.Context, ids []any, list bool) ([]*T, error) {
 	if err := done(ctx); err != nil {
 		return nil, err
 	}
@@ -37,13 +39,26 @@ func (r *Repository[T]) findByID(ctx context.Context, ids []any, tx *gorm.DB) ([
 	if err != nil {
 		return nil, err
 	}
-	rows := make([]*T, 0, len(keys))
-	for chunk := range slices.Chunk(keys, idsPerStatement) {
-		var part []*T
-		if err := r.live(tx).Where(r.keyIn(chunk)).Find(&part).Error; err != nil {
-			return nil, err
+	if len(keys) == 0 {
+		return []*T{}, nil
+	}
+	var rows []*T
+	err = r.read(ctx, func(tx *gorm.DB) error {
+		if list {
+			tx.Statement.ConnPool = unprepared(tx.Statement.ConnPool)
 		}
-		rows = append(rows, part...)
+		rows = make([]*T, 0, len(keys))
+		for chunk := range slices.Chunk(keys, idsPerStatement) {
+			var part []*T
+			if err := r.live(tx).Where(r.keyIn(chunk)).Find(&part).Error; err != nil {
+				return err
+			}
+			rows = append(rows, part...)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	if len(keys) < 2 {
 		return rows, nil // a key that the database takes for equal need not be the same
@@ -96,18 +111,27 @@ func (r *Repository[T]) ExistsByID(ctx context.Context, id any) (bool, error) {
 		return false, r.failed(ctx, "exists by id", single(err))
 	}
 	var n int64
-	err = r.live(r.reader(ctx)).Model(new(T)).Where(r.keyIn(keys)).Count(&n).Error
+	err = r.read(ctx, func(tx *gorm.DB) error {
+		return r.live(tx).Model(new(T)).Where(r.keyIn(keys)).Count(&n).Error
+	})
 	return n > 0, r.failed(ctx, "exists by id", err)
 }
 
 // Find returns the entities that satisfy the options; see repo.Repository.
 func (r *Repository[T]) Find(ctx context.Context, opts ...repo.Option) ([]*T, error) {
-	tx, q, err := r.compile(ctx, opts)
+	q, err := r.compile(ctx, opts)
 	if err != nil {
 		return nil, r.failed(ctx, "find", err)
 	}
-	found := []*T{}
-	err = r.cut(r.ordered(tx, q), q).Find(&found).Error
+	var found []*T
+	err = r.read(ctx, func(tx *gorm.DB) error {
+		found = []*T{}
+		tx, err := r.restrict(tx, q)
+		if err != nil {
+			return err
+		}
+		return r.cut(r.ordered(tx, q), q).Find(&found).Error
+	})
 	if err != nil {
 		return nil, r.failed(ctx, "find", err)
 	}
@@ -116,13 +140,22 @@ func (r *Repository[T]) Find(ctx context.Context, opts ...repo.Option) ([]*T, er
 
 // Count counts the entities that Find would return; see repo.Repository.
 func (r *Repository[T]) Count(ctx context.Context, opts ...repo.Option) (int64, error) {
-	tx, _, err := r.compile(ctx, opts)
+	q, err := r.compile(ctx, opts)
 	if err != nil {
 		return 0, r.failed(ctx, "count", err)
 	}
-	// What a Native option loads beside the entities does not matter here.
-	clear(tx.Statement.Preloads)
 	var n int64
-	err = tx.Model(new(T)).Count(&n).Error
-	return n, r.failed(ctx, "count", err)
+	err = r.read(ctx, func(tx *gorm.DB) error {
+		tx, err := r.restrict(tx, q)
+		if err != nil {
+			return err
+		}
+		// What a Native option loads beside the entities does not matter here.
+		clear(tx.Statement.Preloads)
+		return tx.Model(new(T)).Count(&n).Error
+	})
+	if err != nil {
+		return 0, r.failed(ctx, "count", err)
+	}
+	return n, nil
 }

@@ -3,6 +3,7 @@ package gormrepo
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/holdfast-go/holdfast/repo"
 )
@@ -32,18 +33,43 @@ type Options struct {
 	// associations are left alone. Reading them is a matter of repo.Native with
 	// Preload.
 	Associations bool
+
+	// HoldLimit bounds, for transactions under a fence, how long a statement
+	// waits for a lock and how long the transaction may be idle, which the
+	// database enforces: the row of the fence is a lock that outlasts the one in
+	// etcd, and the transaction of a host that vanished would keep it for
+	// hours. It should be longer than the lock's TTL, and than fn of Update and
+	// InTx takes between two statements. A wait that was too long is
+	// repo.ErrBusy. MySQL rounds it to whole seconds. By default it is
+	// DefaultHoldLimit; NoHoldLimit leaves it to the settings of the database.
+	// SQLite needs none: a lock ends with its process.
+	HoldLimit time.Duration
 }
 
+// DefaultHoldLimit is what Options.HoldLimit is by default: three times the
+// default TTL of a lock.
+const DefaultHoldLimit = 30 * time.Second
+
+// NoHoldLimit as Options.HoldLimit turns the limit off.
+const NoHoldLimit time.Duration = -1
+
 func (o *Options) orDefault() Options {
-	if o == nil {
-		return Options{}
+	opts := Options{}
+	if o != nil {
+		opts = *o
 	}
-	return *o
+	if opts.HoldLimit == 0 {
+		opts.HoldLimit = DefaultHoldLimit
+	}
+	return opts
 }
 
 func (o *Options) check(m *model) error {
 	if o.NewID != nil && (len(m.key) > 1 || m.isInt && !m.generated) {
 		return fmt.Errorf("%w: NewID for %s, whose key is composite or an assigned integer", repo.ErrInvalid, m.entity.Type)
+	}
+	if o.HoldLimit < 0 && o.HoldLimit != NoHoldLimit {
+		return fmt.Errorf("%w: a HoldLimit of %v", repo.ErrInvalid, o.HoldLimit)
 	}
 	if o.Revive && len(m.deleted) > 0 {
 		if _, ok := m.aliveValue(); !ok {

@@ -16,28 +16,35 @@ import (
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
-// compile turns options into a handle with conditions; order, limit and offset
-// are still to be added.
-func (r *Repository[T]) compile(ctx context.Context, opts []repo.Option) (*gorm.DB, repo.Query, error) {
+// compile checks options.
+func (r *Repository[T]) compile(ctx context.Context, opts []repo.Option) (repo.Query, error) {
 	q, err := repo.Compile[T](opts...)
 	if err != nil {
-		return nil, q, err
+		return q, err
 	}
 	if err := done(ctx); err != nil {
-		return nil, q, err
+		return q, err
 	}
-	conds, err := r.conditions(q.Where)
-	if err != nil {
-		return nil, q, err
+	if _, err := r.conditions(q.Where); err != nil {
+		return q, err
 	}
 	for _, o := range q.Orders {
 		if _, err := r.column(o.Field); err != nil {
-			return nil, q, err
+			return q, err
 		}
 	}
-	tx, err := r.native(r.reader(ctx), q.Native)
+	return q, nil
+}
+
+// restrict adds the conditions of q to tx; order, limit and offset are still to
+// be added.
+func (r *Repository[T]) restrict(tx *gorm.DB, q repo.Query) (*gorm.DB, error) {
+	conds, err := r.conditions(q.Where)
 	if err != nil {
-		return nil, q, err
+		return nil, err
+	}
+	if tx, err = r.native(tx, q.Native); err != nil {
+		return nil, err
 	}
 	if !tx.Statement.Unscoped {
 		conds = append(conds, r.unknown...)
@@ -45,7 +52,7 @@ func (r *Repository[T]) compile(ctx context.Context, opts []repo.Option) (*gorm.
 	if len(conds) > 0 {
 		tx = tx.Where(all(conds))
 	}
-	return tx, q, nil
+	return tx, nil
 }
 
 // native lets the user's functions restrict tx and keeps together what each of

@@ -19,6 +19,7 @@ var (
 	_ repo.DocumentSaver[checked] = (*Repository[checked])(nil)
 	_ repo.Transactor             = (*Repository[checked])(nil)
 	_ repo.TxReporter             = (*Repository[checked])(nil)
+	_ repo.Fencer                 = (*Repository[checked])(nil)
 )
 
 // Repository keeps entities of type T in one table. All methods may be called
@@ -32,6 +33,7 @@ type Repository[T any] struct {
 	foreign bool
 	opts    Options
 	dialect dialect
+	fence   fenceTable
 	*model
 }
 
@@ -76,6 +78,7 @@ func newRepository[T any](db *gorm.DB, opts *Options) (*Repository[T], error) {
 		db: db.Session(&gorm.Session{NewDB: true, Context: context.Background()}), store: storeOf(db),
 		foreign: isTx(db), opts: opts.orDefault(), dialect: d, model: m,
 	}
+	r.fence = fenceTable{dialect: d.name, limit: max(0, r.opts.HoldLimit)}
 	return r, r.opts.check(m)
 }
 

@@ -2,7 +2,6 @@ package gormrepo
 
 import (
 	"context"
-	"errors"
 	"reflect"
 )
 
@@ -29,17 +28,24 @@ func (r *Repository[T]) repeat(ctx context.Context, run func(c *call) error) err
 // isDeadlock tells whether the database rolled the transaction back to let
 // another one go on.
 func isDeadlock(err error) bool {
-	var state interface{ SQLState() string }
-	if errors.As(err, &state) {
-		return state.SQLState() == "40001" || state.SQLState() == "40P01"
+	if state := sqlState(err); state != "" {
+		return state == "40001" || state == "40P01"
 	}
-	return anyInChain(err, func(err error) bool {
-		// MySQL's driver, which is not imported, has the number in a field.
+	return mysqlNumber(err) == 1213
+}
+
+// mysqlNumber is the number that MySQL gives its errors, or zero. The driver,
+// which is not imported, has it in a field.
+func mysqlNumber(err error) (number uint64) {
+	anyInChain(err, func(err error) bool {
 		v := reflect.Indirect(reflect.ValueOf(err))
 		if v.Kind() != reflect.Struct || v.Type().Name() != "MySQLError" {
 			return false
 		}
-		number := v.FieldByName("Number")
-		return number.IsValid() && number.CanUint() && number.Uint() == 1213
+		if f := v.FieldByName("Number"); f.IsValid() && f.CanUint() {
+			number = f.Uint()
+		}
+		return number != 0
 	})
+	return number
 }

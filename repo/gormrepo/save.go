@@ -82,11 +82,7 @@ func (r *Repository[T]) saveItems(ctx context.Context, items []*item[T]) (err er
 	if err := r.giveKeys(ctx, items); err != nil {
 		return err
 	}
-	write := r.write
-	if r.oneStatement(items) {
-		write = r.writeOnce
-	}
-	err = write(ctx, func(c *call) error {
+	err = r.writeItems(ctx, items, func(c *call) error {
 		for _, it := range items {
 			it.begin()
 		}
@@ -94,6 +90,19 @@ func (r *Repository[T]) saveItems(ctx context.Context, items []*item[T]) (err er
 	})
 	saved = err == nil
 	return err
+}
+
+// writeItems runs fn, which saves items, with as few round trips as it takes.
+func (r *Repository[T]) writeItems(ctx context.Context, items []*item[T], fn func(*call) error) error {
+	f, fenced := repo.FenceFrom(ctx)
+	switch {
+	case fenced && r.TxState(ctx) == repo.TxNone && r.folds(items):
+		return r.writeFolded(ctx, f, items, fn)
+	case r.oneStatement(items):
+		return r.writeOnce(ctx, fn)
+	default:
+		return r.write(ctx, fn)
+	}
 }
 
 // oneStatement tells whether saving takes one statement that writes, and none

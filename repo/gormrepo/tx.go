@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"sync"
 
 	"gorm.io/gorm"
 
@@ -63,15 +62,14 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 	case repo.TxNone:
 	}
 	var failure error
-	err := r.begin(ctx, func(tx *gorm.DB) error {
-		mark := &spoiled{}
-		handle := tx.Set(spoiledKey, mark).Session(&gorm.Session{})
+	err := r.begin(ctx, true, func(tx *gorm.DB, state *txState) error {
+		handle := tx.Set(txStateKey, state).Session(&gorm.Session{})
 		failure = fn(repo.WithTx(ctx, repo.Tx{Store: r.store, Handle: handle}))
 		if failure != nil {
 			return failure
 		}
-		if err := mark.get(); err != nil {
-			return fmt.Errorf("rolled back, because a write had failed halfway: %w", err)
+		if err := state.spoiled(); err != nil {
+			return fmt.Errorf("rolled back, because a call had failed halfway: %w", err)
 		}
 		return nil
 	})
@@ -81,45 +79,61 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 	return r.failed(ctx, "transaction", err)
 }
 
-// spoiled is set when a call failed after it had written a part.
-type spoiled struct {
-	mu  sync.Mutex
-	err error
-}
-
-const spoiledKey = "holdfast:spoiled"
-
-func (s *spoiled) set(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err == nil {
-		s.err = err
+// begin runs fn in a transaction of its own, which begins with the claims of the
+// fence in ctx.
+func (r *Repository[T]) begin(ctx context.Context, writes bool, fn func(tx *gorm.DB, state *txState) error) error {
+	f, fenced := repo.FenceFrom(ctx)
+	if !fenced {
+		return r.transact(ctx, nil, fn)
 	}
+	return r.show(ctx, f, writes, func(s showing) error { return r.transact(ctx, &s, fn) })
 }
 
-func (s *spoiled) get() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.err
-}
-
-// begin runs fn in a transaction of its own.
-func (r *Repository[T]) begin(ctx context.Context, fn func(tx *gorm.DB) error) error {
-	tx := r.session(ctx, r.db.Statement.ConnPool).Begin(txOptions(r.dialect)...)
+// transact makes one attempt at a transaction. s is what it shows, nil without a
+// fence.
+func (r *Repository[T]) transact(ctx context.Context, s *showing, fn func(tx *gorm.DB, state *txState) error) error {
+	tx := r.open(ctx, s != nil)
 	if tx.Error != nil {
 		return tx.Error
 	}
 	finished := false
 	defer func() {
-		if !finished { // fn failed or panicked
+		if !finished { // something failed or panicked
 			tx.Rollback()
 		}
 	}()
-	if err := fn(tx); err != nil {
+	state := &txState{}
+	if s != nil {
+		if err := r.fence.raise(ctx, unprepared(tx.Statement.ConnPool), *s, false); err != nil {
+			return err
+		}
+		state.shown(*s)
+	}
+	if err := fn(tx, state); err != nil {
 		return err
 	}
 	finished = true
-	return tx.Commit().Error
+	err := tx.Commit().Error
+	if op := state.operation(); err != nil && op != "" {
+		return r.settle(ctx, op, err)
+	}
+	return err
+}
+
+// open begins a transaction, one with limits when it is fenced.
+func (r *Repository[T]) open(ctx context.Context, fenced bool) *gorm.DB {
+	tx := r.session(ctx, r.db.Statement.ConnPool)
+	pool, ok := r.store.(*sql.DB)
+	if !fenced || !ok || r.dialect.name != mysql || r.fence.limit == 0 {
+		return tx.Begin(txOptions(r.dialect)...)
+	}
+	limited, err := beginLimited(ctx, pool, r.fence.limit)
+	if err != nil {
+		_ = tx.AddError(err)
+		return tx
+	}
+	tx.Statement.ConnPool = limited
+	return tx
 }
 
 func txOptions(d dialect) []*sql.TxOptions {
@@ -162,13 +176,27 @@ func (r *Repository[T]) pool(ctx context.Context) gorm.ConnPool {
 	return r.db.Statement.ConnPool
 }
 
-// reader is the handle for reading.
-func (r *Repository[T]) reader(ctx context.Context) *gorm.DB { return r.session(ctx, r.pool(ctx)) }
-
-// listReader is the handle for statements whose text depends on the length of a
-// list.
-func (r *Repository[T]) listReader(ctx context.Context) *gorm.DB {
-	return r.session(ctx, unprepared(r.pool(ctx)))
+// read runs fn on the connection that reads under ctx: in the transaction of
+// ctx, or, when ctx carries a fence, in one that shows its claims. fn may run
+// more than once then.
+func (r *Repository[T]) read(ctx context.Context, fn func(tx *gorm.DB) error) error {
+	_, fenced := repo.FenceFrom(ctx)
+	switch {
+	case !fenced:
+		return fn(r.session(ctx, r.pool(ctx)))
+	case r.foreign:
+		return errForeignFence()
+	case r.TxState(ctx) == repo.TxJoined:
+		if err := r.join(ctx); err != nil {
+			return err
+		}
+		return fn(r.session(ctx, r.pool(ctx)))
+	}
+	return r.repeat(ctx, func(*call) error {
+		return r.begin(ctx, false, func(tx *gorm.DB, _ *txState) error {
+			return fn(r.session(ctx, tx.Statement.ConnPool))
+		})
+	})
 }
 
 // call is one call that writes.
@@ -182,6 +210,8 @@ type call struct {
 	// also when the row of the very same key comes in at the same moment and
 	// has another unique value too.
 	raced bool
+	// once tells that the only statement is the transaction.
+	once bool
 }
 
 // checkTx refuses to write where the write would silently stay outside of the
@@ -194,9 +224,10 @@ func (r *Repository[T]) checkTx(ctx context.Context) error {
 }
 
 // writeOnce runs fn, which writes by one statement and does nothing after it
-// that could fail. A transaction around it would only cost round trips.
+// that could fail. A transaction around it would only cost round trips, but
+// under a fence.
 func (r *Repository[T]) writeOnce(ctx context.Context, fn func(*call) error) error {
-	if r.TxState(ctx) != repo.TxNone {
+	if _, fenced := repo.FenceFrom(ctx); fenced || r.TxState(ctx) != repo.TxNone {
 		return r.write(ctx, fn)
 	}
 	return r.repeat(ctx, func(c *call) error {
@@ -213,36 +244,25 @@ func (r *Repository[T]) write(ctx context.Context, fn func(*call) error) error {
 	}
 	if r.TxState(ctx) == repo.TxNone {
 		return r.repeat(ctx, func(c *call) error {
-			return r.begin(ctx, func(tx *gorm.DB) error {
+			return r.begin(ctx, true, func(tx *gorm.DB, _ *txState) error {
 				c.tx = r.session(ctx, unprepared(tx.Statement.ConnPool))
 				return fn(c)
 			})
 		})
 	}
-	mark := markIn(ctx)
-	if err := mark.get(); err != nil {
-		return fmt.Errorf("a write failed halfway before in this transaction: %w", err)
+	state := stateIn(ctx)
+	if err := state.spoiled(); err != nil {
+		return fmt.Errorf("a call failed halfway before in this transaction: %w", err)
+	}
+	if err := r.join(ctx); err != nil {
+		return err
 	}
 	c := &call{tx: r.session(ctx, unprepared(r.pool(ctx))), joined: true}
 	err := fn(c)
 	if err != nil && (c.wrote || isDeadlock(err)) {
 		// MySQL has rolled back all of it then, and would commit each further
 		// statement by itself.
-		mark.set(err)
+		state.spoil(err)
 	}
 	return err
-}
-
-// markIn is the mark of the transaction in ctx, or one that nobody looks at.
-func markIn(ctx context.Context) *spoiled {
-	if tx, ok := repo.TxFrom(ctx); ok {
-		if handle, ok := tx.Handle.(*gorm.DB); ok {
-			if mark, ok := handle.Get(spoiledKey); ok {
-				if mark, ok := mark.(*spoiled); ok {
-					return mark
-				}
-			}
-		}
-	}
-	return &spoiled{}
 }

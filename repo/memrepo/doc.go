@@ -31,6 +31,14 @@
 //
 // A Native option takes a func(*T) bool, which gets a copy and holds no lock.
 //
+// # The fence
+//
+// A call whose context carries a repo.Fence shows the claims before it reads or
+// writes anything, reads and queries included, and is refused as a whole when
+// one of them is not accepted (repo.FenceTx). Each repository remembers the
+// newest claim of every key by itself. Update shows the claims twice, before it
+// reads and before it writes: a newer holder that comes in between is seen.
+//
 // # What it does not promise
 //
 // It has no transactions: repo.As finds no Transactor on it. It does not run

@@ -26,8 +26,11 @@ func (r *Repository[T]) find(ctx context.Context, id any) (*row[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+	unlock, err := r.lockToRead(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	w, ok := r.live(key)
 	if !ok {
 		return nil, fmt.Errorf("%w: %s %v", repo.ErrNotFound, r.ent.Type, key)
@@ -46,13 +49,16 @@ func (r *Repository[T]) FindAllByID(ctx context.Context, ids []any) ([]*T, error
 		return nil, wrap("find all by id", err)
 	}
 	found := make([]*row[T], 0, len(keys))
-	r.mu.RLock()
+	unlock, err := r.lockToRead(ctx)
+	if err != nil {
+		return nil, wrap("find all by id", err)
+	}
 	for _, key := range keys {
 		if w, ok := r.live(key); ok {
 			found = append(found, w)
 		}
 	}
-	r.mu.RUnlock()
+	unlock()
 	return copies(found), nil
 }
 
@@ -88,8 +94,11 @@ func (r *Repository[T]) ExistsByID(ctx context.Context, id any) (bool, error) {
 	if err != nil {
 		return false, wrap("exists by id", err)
 	}
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+	unlock, err := r.lockToRead(ctx)
+	if err != nil {
+		return false, wrap("exists by id", err)
+	}
+	defer unlock()
 	_, ok := r.live(key)
 	return ok, nil
 }
@@ -135,21 +144,28 @@ func (r *Repository[T]) matching(ctx context.Context, q repo.Query) ([]*row[T], 
 	if err != nil {
 		return nil, err
 	}
-	found := slices.DeleteFunc(r.all(), func(w *row[T]) bool { return !match(w.val) })
+	found, err := r.all(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found = slices.DeleteFunc(found, func(w *row[T]) bool { return !match(w.val) })
 	slices.SortFunc(found, func(a, b *row[T]) int { return cmp.Compare(a.seq, b.seq) })
 	return found, done(ctx)
 }
 
-func (r *Repository[T]) all() []*row[T] {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+func (r *Repository[T]) all(ctx context.Context) ([]*row[T], error) {
+	unlock, err := r.lockToRead(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	rows := make([]*row[T], 0, len(r.rows))
 	for _, w := range r.rows {
 		if !r.ent.IsDeleted(valueOf(w.val)) {
 			rows = append(rows, w)
 		}
 	}
-	return rows
+	return rows, nil
 }
 
 func copies[T any](rows []*row[T]) []*T {

@@ -20,6 +20,7 @@ var (
 	_ repo.Repository[checked]    = (*Repository[checked])(nil)
 	_ repo.Updater[checked]       = (*Repository[checked])(nil)
 	_ repo.DocumentSaver[checked] = (*Repository[checked])(nil)
+	_ repo.Fencer                 = (*Repository[checked])(nil)
 )
 
 // Repository keeps entities of type T in memory. All methods may be called
@@ -35,6 +36,7 @@ type Repository[T any] struct {
 	unique []*index
 	lastID uint64 // the largest integer key so far
 	seq    uint64
+	claims map[string]repo.Claim // the newest ones, by key
 }
 
 // row is a stored entity. It is never changed, only replaced: whoever got hold
@@ -59,7 +61,7 @@ func New[T any](opts *Options) (*Repository[T], error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	r := &Repository[T]{ent: ent, newID: o.NewID, now: o.Now, revive: o.Revive, rows: map[any]*row[T]{}}
+	r := &Repository[T]{ent: ent, newID: o.NewID, now: o.Now, revive: o.Revive, rows: map[any]*row[T]{}, claims: map[string]repo.Claim{}}
 	if r.unique, err = indexesOf(ent, o.Unique); err != nil {
 		return nil, fmt.Errorf("memrepo: %w", err)
 	}

@@ -58,8 +58,11 @@ func (r *Repository[T]) saveAll(ctx context.Context, es []*T) error {
 // write runs fn under the lock and takes everything back when it reports a bad
 // element or when the context is done by then.
 func (r *Repository[T]) write(ctx context.Context, fn func(*batch[T]) []*repo.ItemError) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	unlock, err := r.lockToWrite(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	b := r.begin(ctx)
 	finished := false
 	defer func() {

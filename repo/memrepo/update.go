@@ -9,7 +9,8 @@ import (
 
 // Update reads the entity with the id, calls fn with a copy and saves it; see
 // repo.Updater. When somebody else wrote the entity meanwhile it starts over
-// with what is stored then: no update is lost. fn runs without a lock and may
+// with what is stored then: no update is lost. Under a fence the claims are shown
+// when reading and again when writing. fn runs without a lock and may
 // use the repository. What fn does to the version and the times is ignored; a
 // changed key is repo.ErrInvalid.
 func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (*T, error) {
@@ -41,8 +42,11 @@ func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (
 // replace writes e over seen, or returns nil when seen is not the stored row
 // any more.
 func (r *Repository[T]) replace(ctx context.Context, seen *row[T], e *T) (*T, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	unlock, err := r.lockToWrite(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	if err := done(ctx); err != nil {
 		return nil, err
 	}

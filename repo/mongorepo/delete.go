@@ -2,7 +2,10 @@ package mongorepo
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -24,62 +27,21 @@ func (r *Repository[T]) delete(ctx context.Context, es []*T) error {
 	if err := repo.CheckEntities(es); err != nil {
 		return err
 	}
-	keys := make([]keyed, len(es))
+	list := make([]*deletion, len(es))
 	for i, e := range es {
 		id, err := r.idOf(r.ent.KeyOf(valueOf(e)))
 		if err != nil {
 			return err
 		}
-		keys[i] = keyed{id, keyText(id)}
-	}
-	if r.ent.Version == nil {
-		_, err := r.deleteKeys(ctx, keys)
-		return err
-	}
-	return r.deleteVersions(ctx, es, keys)
-}
-
-// deleteVersions deletes each entity on condition of its version. What is
-// still there afterwards has another one.
-func (r *Repository[T]) deleteVersions(ctx context.Context, es []*T, keys []keyed) error {
-	if len(es) == 0 {
-		return nil
-	}
-	mark, err := r.mark()
-	if err != nil {
-		return err
-	}
-	models := make([]mongo.WriteModel, len(es))
-	for i, e := range es {
-		filter := and(byID(keys[i].id), r.live(), r.versioned(r.ent.VersionOf(valueOf(e))))
-		if mark == nil {
-			models[i] = mongo.NewDeleteOneModel().SetFilter(filter)
-		} else {
-			models[i] = mongo.NewUpdateOneModel().SetFilter(filter).SetUpdate(mark)
+		list[i] = &deletion{keyed: keyedBy(id), shown: r.shownID(e)}
+		list[i].index = i
+		if r.ent.Version != nil {
+			version := r.ent.VersionOf(valueOf(e))
+			list[i].version = &version
 		}
 	}
-	res, err := r.coll.BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
-	if err != nil {
-		return err
-	}
-	if !res.Acknowledged || res.DeletedCount+res.MatchedCount == int64(len(es)) {
-		return nil
-	}
-	left, err := r.loadAll(ctx, keys, r.live())
-	if err != nil {
-		return fmt.Errorf("finding out what was not deleted: %w", err)
-	}
-	var bad []*repo.ItemError
-	for i, e := range es {
-		if s, ok := left[keys[i].cmp]; ok {
-			err := fmt.Errorf("%w: version %d is stored, not %d", repo.ErrStale, r.ent.VersionOf(valueOf(s)), r.ent.VersionOf(valueOf(e)))
-			bad = append(bad, &repo.ItemError{Index: i, ID: r.shownID(e), Err: err})
-		}
-	}
-	if len(bad) > 0 {
-		return &repo.BatchError{Items: bad}
-	}
-	return nil
+	_, err := r.deleteAll(ctx, list)
+	return err
 }
 
 // DeleteByID deletes or marks the entity with the id; see repo.Repository.
@@ -91,14 +53,18 @@ func (r *Repository[T]) DeleteByID(ctx context.Context, id any) error {
 	if err != nil {
 		return wrap(ctx, "delete by id", err)
 	}
-	_, err = r.deleteKeys(ctx, []keyed{k})
+	_, err = r.deleteAll(ctx, []*deletion{{keyed: k}})
+	if batch, ok := errors.AsType[*repo.BatchError](err); ok {
+		err = batch.Items[0].Err
+	}
 	return wrap(ctx, "delete by id", err)
 }
 
 // DeleteAllByID deletes or marks the entities with the ids and returns how
 // many there were; see repo.Repository. A bad id is reported in a
-// *repo.BatchError, and then nothing is deleted. Beside another error the
-// number tells how many are known to be deleted.
+// *repo.BatchError, and then nothing is deleted. Beside another error, and
+// where an answer was lost and the documents are found to be gone, the number
+// tells how many are known to be deleted.
 func (r *Repository[T]) DeleteAllByID(ctx context.Context, ids []any) (int64, error) {
 	if err := done(ctx); err != nil {
 		return 0, wrap(ctx, "delete all by id", err)
@@ -107,45 +73,189 @@ func (r *Repository[T]) DeleteAllByID(ctx context.Context, ids []any) (int64, er
 	if err != nil {
 		return 0, wrap(ctx, "delete all by id", err)
 	}
-	n, err := r.deleteKeys(ctx, keys)
+	list := make([]*deletion, len(keys))
+	for i, k := range keys {
+		list[i] = &deletion{keyed: k}
+	}
+	n, err := r.deleteAll(ctx, list)
 	return n, wrap(ctx, "delete all by id", err)
 }
 
-func (r *Repository[T]) deleteKeys(ctx context.Context, keys []keyed) (total int64, err error) {
-	mark, err := r.mark()
+// deletion is one entity on its way out.
+type deletion struct {
+	keyed
+	shown   any    // the id for errors
+	version *int64 // must be stored; nil when any may be
+	err     error
+}
+
+// deleteAll deletes all and names those that it could not. When the claims were
+// refused because the epoch was an old one, it goes on with new claims.
+func (r *Repository[T]) deleteAll(ctx context.Context, list []*deletion) (total int64, err error) {
+	cs, err := r.claims(ctx)
 	if err != nil {
 		return 0, err
 	}
-	for len(keys) > 0 {
-		part := keys[:min(len(keys), idsPerQuery)]
-		keys = keys[len(part):]
-		n, err := r.deletePart(ctx, and(byIDs(part), r.live()), mark)
+	all := list
+	for len(list) > 0 {
+		n, err := r.deleteUnder(ctx, cs, list)
 		total += n
 		if err != nil {
 			return total, err
+		}
+		list = slices.DeleteFunc(slices.Clone(list), func(d *deletion) bool { return !errors.Is(d.err, repo.ErrFenced) })
+		if len(list) == 0 {
+			break
+		}
+		if cs, err = r.renewed(ctx, cs); err != nil {
+			return total, err
+		}
+		if cs == nil {
+			break
+		}
+		for _, d := range list {
+			d.err = nil
+		}
+	}
+	var bad []*repo.ItemError
+	for _, d := range all {
+		if d.err != nil {
+			bad = append(bad, &repo.ItemError{Index: d.index, ID: d.shown, Err: d.err})
+		}
+	}
+	if len(bad) > 0 {
+		return total, &repo.BatchError{Items: bad}
+	}
+	return total, nil
+}
+
+// deleteUnder deletes what accepts the claims and notes the errors of the
+// others.
+func (r *Repository[T]) deleteUnder(ctx context.Context, cs claims, list []*deletion) (total int64, err error) {
+	if r.buries() {
+		return r.buryAll(ctx, cs, list)
+	}
+	mark, err := r.mark(cs)
+	if err != nil {
+		return 0, err
+	}
+	for part := range slices.Chunk(list, idsPerQuery) {
+		send := r.deleteMany
+		if part[0].version != nil {
+			send = r.deleteVersions
+		}
+		n, err := send(ctx, cs, part, mark)
+		total += n
+		if err != nil {
+			if err = r.settleDeletions(ctx, cs, part, err); err != nil {
+				return total, err
+			}
+			continue
+		}
+		if (len(cs) > 0 || part[0].version != nil) && n < int64(len(part)) {
+			if err := r.explainDeletions(ctx, cs, part); err != nil {
+				return total, err
+			}
 		}
 	}
 	return total, nil
 }
 
-func (r *Repository[T]) deletePart(ctx context.Context, filter, mark bson.D) (int64, error) {
+func keysOf(list []*deletion) []keyed {
+	keys := make([]keyed, len(list))
+	for i, d := range list {
+		keys[i] = d.keyed
+	}
+	return keys
+}
+
+func (r *Repository[T]) deleteMany(ctx context.Context, cs claims, list []*deletion, mark bson.D) (int64, error) {
+	filter := and(byIDs(keysOf(list)), r.live(), cs.accept())
 	if mark == nil {
-		res, err := r.coll.DeleteMany(ctx, filter)
+		res, err := r.on(cs).DeleteMany(ctx, filter)
 		if err != nil {
 			return 0, err
 		}
 		return res.DeletedCount, nil
 	}
-	res, err := r.coll.UpdateMany(ctx, filter, mark)
+	res, err := r.on(cs).UpdateMany(ctx, filter, mark)
 	if err != nil {
 		return 0, err
 	}
 	return res.MatchedCount, nil
 }
 
+// deleteVersions deletes each entity on condition of its version.
+func (r *Repository[T]) deleteVersions(ctx context.Context, cs claims, list []*deletion, mark bson.D) (int64, error) {
+	models := make([]mongo.WriteModel, len(list))
+	for i, d := range list {
+		filter := and(byID(d.id), r.live(), r.versioned(*d.version), cs.accept())
+		if mark == nil {
+			models[i] = mongo.NewDeleteOneModel().SetFilter(filter)
+		} else {
+			models[i] = mongo.NewUpdateOneModel().SetFilter(filter).SetUpdate(mark)
+		}
+	}
+	res, err := r.on(cs).BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
+	if err != nil {
+		return 0, err
+	}
+	if !res.Acknowledged { // nothing can be said of any of them
+		return int64(len(list)), nil
+	}
+	return res.DeletedCount + res.MatchedCount, nil
+}
+
+// explainDeletions says of those that are still there why: a newer claim, or
+// another version.
+func (r *Repository[T]) explainDeletions(ctx context.Context, cs claims, list []*deletion) error {
+	left, err := r.loadStored(ctx, nil, keysOf(list))
+	if err != nil {
+		return fmt.Errorf("finding out what was not deleted: %w", err)
+	}
+	for _, d := range list {
+		s := left[d.cmp]
+		if !r.alive(s) {
+			continue
+		}
+		d.err = cs.refusedBy(s.fence)
+		if d.err == nil && d.version != nil {
+			d.err = r.stale(s, *d.version)
+		}
+	}
+	return nil
+}
+
+func (r *Repository[T]) stale(s *stored[T], want int64) error {
+	return fmt.Errorf("%w: version %d is stored, not %d", repo.ErrStale, r.ent.VersionOf(valueOf(s.e)), want)
+}
+
+// buryAll leaves tombstones, several at a time.
+func (r *Repository[T]) buryAll(ctx context.Context, cs claims, list []*deletion) (int64, error) {
+	workers := min(parallelWrites, len(list))
+	if mongo.SessionFromContext(ctx) != nil {
+		workers = 1
+	}
+	var mu sync.Mutex
+	var total int64
+	err := inParallel(workers, list, func(d *deletion) error {
+		buried, err := r.bury(ctx, cs, d)
+		mu.Lock()
+		defer mu.Unlock()
+		if buried {
+			total++
+		}
+		if errors.Is(err, repo.ErrFenced) || errors.Is(err, repo.ErrStale) || errors.Is(err, repo.ErrUnknown) {
+			d.err, err = err, nil
+		}
+		return err
+	})
+	return total, err
+}
+
 // mark is the update that marks a document as deleted; nil where documents are
 // removed.
-func (r *Repository[T]) mark() (bson.D, error) {
+func (r *Repository[T]) mark(cs claims) (bson.D, error) {
 	if r.ent.Deleted == nil {
 		return nil, nil
 	}
@@ -156,5 +266,5 @@ func (r *Repository[T]) mark() (bson.D, error) {
 	if err != nil {
 		return nil, err
 	}
-	return updateOf(bson.D{{Key: r.layout.deleted, Value: v}}, nil), nil
+	return updateOf(and(bson.D{{Key: r.layout.deleted, Value: v}}, cs.set()), nil), nil
 }

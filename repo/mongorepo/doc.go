@@ -64,15 +64,65 @@
 // elsewhere. Repositories of one client join by the context. fn runs again when
 // the server reports a conflict.
 //
+// # The fence
+//
+// Under a context that carries a repo.Fence each document is protected by
+// itself (repo.FenceDocument). It remembers the newest claims in its field _f,
+// one for every lock that was held when it was read or written, so claims of
+// different locks never meet. A call shows all claims of its context to every
+// document, which accepts all of them or is left alone. The fewer claims a
+// context has, the smaller are documents and filters: a locked repository
+// should pass only those of its own lock.
+//
+//   - FindByID and FindAllByID store the claims with the read, one command per
+//     document, so that no older holder can write it any more. Update and merging
+//     read in the same way, and write on condition that the document still has the
+//     claims of the read.
+//   - Save, SaveAll and replacing documents write on condition that the document
+//     accepts the claims, without another round trip. One that is not there is
+//     inserted.
+//   - Delete and its sisters delete on the same condition. The fence goes with the
+//     document, and a stale holder's Save can bring it back: Options.Tombstones
+//     prevents that.
+//   - Find, Count and ExistsByID are not protected. What they return must not be
+//     saved on their word alone: Update it, or read it again by its id.
+//
+// A refusal is repo.ErrFenced. Lists are not one unit: elements that the
+// *repo.BatchError does not name are written. A merge reads all documents first
+// and is refused before it writes any.
+//
+// Everything goes to the primary with majority and journal, whatever the client
+// is set to: a claim that a new primary forgets is none. A call without a fence
+// is not checked and keeps _f. Whoever replaces whole documents, as Spring Data's
+// save does, takes the fence away. So does a
+// Save without a fence of a type that is replaced whole, and one under a fence
+// keeps the claims of its own locks only. No entity sees _f, and a type that has
+// a field of that name is repo.ErrInvalid.
+//
+// When the answer to a write is lost, the document is asked with the next
+// attempt's claims: it has happened (no error), or it has not and never will
+// (the network's error). It is a *repo.UnknownError when the server cannot be
+// asked, when a newer holder was at the document since, and when a document that
+// was to be inserted is not there yet.
+//
+// In InTx the claims are also shown to a document of each lock in the collection
+// holdfast_fence of the database, before anything else. Two transactions of one
+// lock then conflict, so what they read by queries is protected from each other;
+// from writes outside of transactions it is not. The collection, which is made
+// when it is first needed, keeps the epoch too: see AdvanceEpoch for what to do
+// after etcd was restored. A database that had no epoch has epoch 0.
+//
 // # What it does not promise
 //
 // FindByID, a change and Save lose what another writer saved in between unless
-// T has a version field; Update does not. A save whose answer got lost may have
-// been written. Indexes are the user's: tags of GORM make none.
+// T has a version field or all writers are fenced; Update does not. Without a
+// fence a save whose answer got lost may have been written. Indexes are the
+// user's: tags of GORM make none. In a transaction the id of a tombstone cannot
+// be saved again.
 //
 // The tests ran on a stand-in that speaks MongoDB's protocol (FerretDB with one
 // command at a time) and not on MongoDB, which was not at hand. It has no
 // transactions: InTx was run against a script of a server only, which shows what
-// is sent and not what MongoDB does with it. With MONGODB_URI set the tests run
+// is sent and not what MongoDB does with it; the same is true of lost answers. With MONGODB_URI set the tests run
 // on a real server, transactions included where it is a replica set.
 package mongorepo

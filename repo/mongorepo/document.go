@@ -33,12 +33,28 @@ func (r *Repository[T]) encode(e *T) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
+	if has(elems, fenceField) {
+		return nil, fmt.Errorf("%w: the field %s is the fence's", repo.ErrInvalid, fenceField)
+	}
 	for _, el := range elems {
 		if el.Key != "_id" && !slices.Contains(r.layout.keyNames, el.Key) {
 			d.fields = append(d.fields, el)
 		}
 	}
 	return d, nil
+}
+
+// withoutFence takes the fence out of a document, which an inline map would
+// take for a field of its own.
+func withoutFence(raw bson.Raw) (bson.Raw, error) {
+	if _, err := raw.LookupErr(fenceField); err != nil {
+		return raw, nil //nolint:nilerr // there is none
+	}
+	elems, err := elements(raw)
+	if err != nil {
+		return nil, err
+	}
+	return bson.Marshal(slices.DeleteFunc(elems, func(el bson.E) bool { return el.Key == fenceField }))
 }
 
 func (d *document) whole() bson.D {
@@ -49,7 +65,11 @@ func (d *document) whole() bson.D {
 // its fields are.
 func (r *Repository[T]) decode(raw bson.Raw) (*T, error) {
 	e := new(T)
-	if err := r.codec.unmarshal(raw, e); err != nil {
+	fields, err := withoutFence(raw)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.codec.unmarshal(fields, e); err != nil {
 		return nil, err
 	}
 	if len(r.ent.Key) == 1 && r.layout.keyNames[0] == "_id" {

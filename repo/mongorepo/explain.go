@@ -20,7 +20,8 @@ const upsertTries = 3
 
 // explain turns what the server said of failed writes into the errors of the
 // contract. A conditional write that did not find its document tried to insert
-// it, if it may, and broke the index on _id: what is stored now says why.
+// it, if it may, and broke the index on _id: what is stored now says why. An
+// insert can have met the claim of a newer holder, or a tombstone.
 func (r *Repository[T]) explain(ctx context.Context, writes []*write[T]) error {
 	var unclear []*write[T]
 	aborted := false
@@ -28,7 +29,7 @@ func (r *Repository[T]) explain(ctx context.Context, writes []*write[T]) error {
 		aborted = aborted || w.err != nil && !errors.Is(w.err, errNotMatched)
 		switch {
 		case w.err == nil:
-		case w.insert && isDuplicateKey(w.err):
+		case w.insert && isDuplicateKey(w.err) && len(w.fence) == 0 && !r.buries():
 			w.err = fmt.Errorf("%w: %w", repo.ErrDuplicateKey, w.err)
 		case isDuplicateKey(w.err), errors.Is(w.err, errNotMatched):
 			unclear = append(unclear, w)
@@ -37,12 +38,15 @@ func (r *Repository[T]) explain(ctx context.Context, writes []*write[T]) error {
 	if len(unclear) == 0 {
 		return nil
 	}
-	stored, err := r.storedNow(ctx, unclear, aborted)
+	found, err := r.storedNow(ctx, unclear, aborted)
 	if err != nil {
 		return fmt.Errorf("finding out why %d writes failed: %w", len(unclear), err)
 	}
+	if err := r.renewRefused(ctx, unclear, found); err != nil {
+		return err
+	}
 	for _, w := range unclear {
-		if err := r.explainOne(ctx, w, stored[w.key.cmp]); err != nil {
+		if err := r.explainOne(ctx, w, found[w.key.cmp]); err != nil {
 			return err
 		}
 	}
@@ -51,35 +55,75 @@ func (r *Repository[T]) explain(ctx context.Context, writes []*write[T]) error {
 
 // storedNow reads what is stored under the keys of the writes. In a transaction
 // that a failed write has aborted nothing can be read, so this reads outside.
-func (r *Repository[T]) storedNow(ctx context.Context, writes []*write[T], aborted bool) (map[string]*T, error) {
+func (r *Repository[T]) storedNow(ctx context.Context, writes []*write[T], aborted bool) (map[string]*stored[T], error) {
 	if aborted {
-		ctx = mongo.NewSessionContext(ctx, nil)
+		ctx = outside(ctx)
 	}
 	keys := make([]keyed, len(writes))
 	for i, w := range writes {
 		keys[i] = w.key
 	}
-	return r.loadAll(ctx, keys, nil)
+	return r.loadStored(ctx, nil, keys)
 }
 
-func (r *Repository[T]) explainOne(ctx context.Context, w *write[T], stored *T) error {
-	cause := w.err
-	if stored != nil && r.ent.IsDeleted(valueOf(stored)) {
-		w.err = fmt.Errorf("%w: the entity is marked as deleted: %w", repo.ErrNotFound, cause)
+// renewRefused gives blind writes that were refused new claims, when the epoch
+// of this process was an old one.
+func (r *Repository[T]) renewRefused(ctx context.Context, writes []*write[T], found map[string]*stored[T]) error {
+	var refused []*write[T]
+	for _, w := range writes {
+		if s := found[w.key.cmp]; s != nil && len(w.raised) == 0 && w.fence.refusedBy(s.fence) != nil {
+			refused = append(refused, w)
+		}
+	}
+	if len(refused) == 0 || mongo.SessionFromContext(ctx) != nil {
 		return nil
 	}
-	if stored != nil && r.ent.Version != nil {
-		if have := r.ent.VersionOf(valueOf(stored)); have != w.version {
-			w.err = fmt.Errorf("%w: version %d is stored, not %d: %w", repo.ErrStale, have, w.version, cause)
+	again, err := r.renewed(ctx, refused[0].fence)
+	if err != nil || again == nil {
+		return err
+	}
+	for _, w := range refused {
+		w.fence, w.renewed = again, true
+	}
+	return nil
+}
+
+func (r *Repository[T]) explainOne(ctx context.Context, w *write[T], s *stored[T]) error {
+	cause := w.err
+	// A failed write has aborted the transaction that it was in.
+	mayRepeat := mongo.SessionFromContext(ctx) == nil
+	if s != nil {
+		if refused := w.fence.refusedBy(s.fence); refused != nil {
+			w.err = fmt.Errorf("%w: %w", refused, cause)
 			return nil
 		}
 	}
 	switch {
+	case s != nil && s.e == nil && mayRepeat && !w.keepGone:
+		w.err = r.dig(ctx, w, s)
+		return nil
+	case s == nil || s.e == nil:
+		s = nil
+	case w.insert:
+	case r.ent.IsDeleted(valueOf(s.e)):
+		w.err = fmt.Errorf("%w: the entity is marked as deleted: %w", repo.ErrNotFound, cause)
+		return nil
+	case r.ent.Version != nil && r.ent.VersionOf(valueOf(s.e)) != w.version:
+		w.err = fmt.Errorf("%w: %w", r.stale(s, w.version), cause)
+		return nil
+	}
+	switch {
+	case s != nil && w.renewed && w.keepGone && !w.insert:
+		w.err = r.alone(ctx, w)
+		if errors.Is(w.err, errNotMatched) {
+			w.err = fmt.Errorf("%w: another writer was first: %w", repo.ErrStale, w.err)
+		}
+		return nil
 	case errors.Is(cause, errNotMatched):
 		// Gone, or gone and back in the same version since.
 		w.err = fmt.Errorf("%w: the entity is gone: %w", repo.ErrStale, cause)
 		return nil
-	case stored != nil && onID(cause) && mongo.SessionFromContext(ctx) == nil:
+	case s != nil && mayRepeat && !w.insert && (onID(cause) || w.renewed):
 		return r.again(ctx, w)
 	}
 	w.err = fmt.Errorf("%w: %w", repo.ErrDuplicateKey, cause)
@@ -127,13 +171,13 @@ func (r *Repository[T]) readCreated(ctx context.Context, writes []*write[T]) err
 	if len(keys) == 0 || failed && mongo.SessionFromContext(ctx) != nil {
 		return nil
 	}
-	stored, err := r.loadAll(ctx, keys, nil)
+	found, err := r.loadStored(ctx, nil, keys)
 	if err != nil {
 		return fmt.Errorf("saved, but the creation times cannot be read: %w", err)
 	}
 	for _, w := range writes {
-		if s, ok := stored[w.key.cmp]; ok && !w.insert {
-			if created := r.ent.Created.Value(valueOf(s)); created.IsValid() {
+		if s := found[w.key.cmp]; s != nil && s.e != nil && !w.insert {
+			if created := r.ent.Created.Value(valueOf(s.e)); created.IsValid() {
 				r.ent.Created.Reach(valueOf(w.e)).Set(created)
 			}
 		}

@@ -24,21 +24,39 @@ func (r *Repository[T]) FindByID(ctx context.Context, id any) (*T, error) {
 	if err != nil {
 		return nil, wrap(ctx, "find by id", err)
 	}
-	_, e, err := r.load(ctx, k)
-	return e, wrap(ctx, "find by id", err)
+	s, err := r.load(ctx, k)
+	if err != nil {
+		return nil, wrap(ctx, "find by id", err)
+	}
+	return s.e, nil
 }
 
-// load reads the document with the key, unless it is marked as deleted.
-func (r *Repository[T]) load(ctx context.Context, k keyed) (bson.Raw, *T, error) {
+// load reads the document with the key, unless it is marked as deleted, and
+// raises it under a fence.
+func (r *Repository[T]) load(ctx context.Context, k keyed) (*stored[T], error) {
+	cs, err := r.claims(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(cs) > 0 {
+		s, err := r.raise(ctx, cs, k)
+		if err == nil && !r.alive(s) {
+			return nil, r.absent(k)
+		}
+		return s, err
+	}
 	raw, err := r.coll.FindOne(ctx, and(byID(k.id), r.live())).Raw()
 	if errors.Is(err, mongo.ErrNoDocuments) {
-		return nil, nil, fmt.Errorf("%w: %s %s", repo.ErrNotFound, r.ent.Type, k.id)
+		return nil, r.absent(k)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	e, err := r.decode(raw)
-	return raw, e, err
+	return r.seen(raw, nil)
+}
+
+func (r *Repository[T]) absent(k keyed) error {
+	return fmt.Errorf("%w: %s %s", repo.ErrNotFound, r.ent.Type, k.id)
 }
 
 // FindAllByID returns the entities in the order of ids; see repo.Repository. A
@@ -51,58 +69,50 @@ func (r *Repository[T]) FindAllByID(ctx context.Context, ids []any) ([]*T, error
 	if err != nil {
 		return nil, wrap(ctx, "find all by id", err)
 	}
-	found, err := r.loadAll(ctx, keys, r.live())
+	cs, err := r.claims(ctx)
+	if err != nil {
+		return nil, wrap(ctx, "find all by id", err)
+	}
+	found, err := r.loadStored(ctx, cs, keys)
 	if err != nil {
 		return nil, wrap(ctx, "find all by id", err)
 	}
 	list := make([]*T, 0, len(found))
 	for _, k := range keys {
-		if e, ok := found[k.cmp]; ok {
-			list = append(list, e)
+		if s := found[k.cmp]; r.alive(s) {
+			list = append(list, s.e)
 		}
 	}
 	return list, nil
 }
 
-// loadAll reads the documents with the keys that satisfy the filter.
-func (r *Repository[T]) loadAll(ctx context.Context, keys []keyed, filter bson.D) (map[string]*T, error) {
-	found := make(map[string]*T, len(keys))
-	for len(keys) > 0 {
-		n := min(len(keys), idsPerQuery)
-		list, err := r.query(ctx, and(byIDs(keys[:n]), filter), options.Find())
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range list {
-			// The stored key can be written in another way than the one asked
-			// for (an int32 for an int64): the decoded one is what compares.
-			id, err := r.idOf(r.ent.KeyOf(valueOf(e)))
-			if err != nil {
-				return nil, err
-			}
-			found[keyText(id)] = e
-		}
-		keys = keys[n:]
-	}
-	return found, nil
-}
-
 func (r *Repository[T]) query(ctx context.Context, filter bson.D, opts *options.FindOptionsBuilder) ([]*T, error) {
-	cur, err := r.coll.Find(ctx, filter, opts)
+	list := []*T{}
+	err := r.each(ctx, filter, opts, func(raw bson.Raw) error {
+		e, err := r.decode(raw)
+		list = append(list, e)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
+	return list, nil
+}
+
+// each calls fn with every document found, which the next one overwrites.
+func (r *Repository[T]) each(ctx context.Context, filter bson.D, opts *options.FindOptionsBuilder, fn func(bson.Raw) error) error {
+	cur, err := r.coll.Find(ctx, filter, opts)
+	if err != nil {
+		return err
+	}
 	// The cursor must go back even when the caller's context is done.
 	defer func() { _ = cur.Close(context.WithoutCancel(ctx)) }()
-	list := []*T{}
 	for cur.Next(ctx) {
-		e, err := r.decode(cur.Current)
-		if err != nil {
-			return nil, err
+		if err := fn(cur.Current); err != nil {
+			return err
 		}
-		list = append(list, e)
 	}
-	return list, cur.Err()
+	return cur.Err()
 }
 
 // ExistsByID tells whether there is an entity with the id; see
@@ -113,6 +123,9 @@ func (r *Repository[T]) ExistsByID(ctx context.Context, id any) (bool, error) {
 	}
 	k, err := r.keyFrom(id)
 	if err != nil {
+		return false, wrap(ctx, "exists by id", err)
+	}
+	if err := r.enter(ctx); err != nil {
 		return false, wrap(ctx, "exists by id", err)
 	}
 	err = r.coll.FindOne(ctx, and(byID(k.id), r.live()), options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err()
@@ -144,6 +157,9 @@ func (r *Repository[T]) find(ctx context.Context, opts []repo.Option) ([]*T, err
 	if err != nil {
 		return nil, err
 	}
+	if err := r.enter(ctx); err != nil {
+		return nil, err
+	}
 	return r.query(ctx, filter, o)
 }
 
@@ -163,6 +179,9 @@ func (r *Repository[T]) count(ctx context.Context, opts []repo.Option) (int64, e
 	}
 	filter, err := r.filter(q)
 	if err != nil {
+		return 0, err
+	}
+	if err := r.enter(ctx); err != nil {
 		return 0, err
 	}
 	return r.coll.CountDocuments(ctx, filter)

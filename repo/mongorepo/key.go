@@ -93,9 +93,12 @@ func (r *Repository[T]) hexID(k any) any {
 
 // keyed is a key in the forms that are needed of it.
 type keyed struct {
-	id  bson.RawValue
-	cmp string // equal for equal keys
+	id    bson.RawValue
+	cmp   string // equal for equal keys
+	index int    // in the caller's list, where there is one
 }
+
+func keyedBy(id bson.RawValue) keyed { return keyed{id: id, cmp: keyText(id)} }
 
 // keyText is the bytes of an encoded key. They are equal for equal keys
 // because every key of a type goes through the same codec.
@@ -111,7 +114,7 @@ func (r *Repository[T]) keyFrom(id any) (keyed, error) {
 	if err != nil {
 		return keyed{}, err
 	}
-	return keyed{raw, keyText(raw)}, nil
+	return keyedBy(raw), nil
 }
 
 // keysFrom turns ids into keys and leaves out repeated ones. Bad ids are
@@ -128,6 +131,7 @@ func (r *Repository[T]) keysFrom(ids []any) ([]keyed, error) {
 		}
 		if !seen[k.cmp] {
 			seen[k.cmp] = true
+			k.index = i
 			keys = append(keys, k)
 		}
 	}

@@ -21,12 +21,15 @@ var (
 	_ repo.DocumentSaver[checked] = (*Repository[checked])(nil)
 	_ repo.Transactor             = (*Repository[checked])(nil)
 	_ repo.TxReporter             = (*Repository[checked])(nil)
+	_ repo.Fencer                 = (*Repository[checked])(nil)
 )
 
 // Repository keeps entities of type T in one collection. All methods may be
 // called concurrently, but for those with the context of one transaction.
 type Repository[T any] struct {
 	coll   *mongo.Collection
+	firm   *mongo.Collection // coll with the guarantees that the fence needs
+	locks  *locks
 	opts   Options
 	ent    *entity.Entity
 	layout *layout
@@ -59,7 +62,7 @@ func newRepository[T any](coll *mongo.Collection, opts *Options) (*Repository[T]
 	if err != nil {
 		return nil, err
 	}
-	r := &Repository[T]{coll: coll, ent: ent, tx: &support{}}
+	r := &Repository[T]{coll: coll, firm: fenced(coll), locks: newLocks(coll.Database()), ent: ent, tx: &support{}}
 	if opts != nil {
 		r.opts = *opts
 	}

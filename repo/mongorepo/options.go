@@ -38,6 +38,19 @@ type Options struct {
 	// with one addition: gorm.DeletedAt is stored as a date or null.
 	Registry *bson.Registry
 
+	// Tombstones keeps the fence of what is deleted: the document is replaced
+	// by one that holds the claims and nothing else, which no method of this
+	// repository finds, so that a save of a stale holder cannot bring the entity
+	// back. A newer holder's save can. By default documents are removed. It
+	// costs a round trip, and every deletion is a command of its own. Types with
+	// a deletion mark need none.
+	//
+	// All repositories on the collection must have it, because to others a
+	// tombstone is an entity without values, and it must stay on. Unique indexes
+	// must be sparse or partial: to others all tombstones have one value. See
+	// PruneTombstones for taking them away.
+	Tombstones bool
+
 	// Now gives the time for created, updated and deleted fields. By default
 	// it is time.Now. MongoDB keeps milliseconds.
 	Now func() time.Time

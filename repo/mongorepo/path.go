@@ -101,6 +101,8 @@ func (l *layout) learn(t reflect.Type, prefix string) error {
 			err = l.learn(inner, prefix)
 		case tg.inline:
 			l.opaque = true
+		case path == fenceField:
+			err = fmt.Errorf("%w: field %s of %s has the BSON name of the fence, %s", repo.ErrInvalid, sf.Name, t, fenceField)
 		case tg.name == "" || tg.name[0] == '$' || strings.Contains(tg.name, "."):
 			err = fmt.Errorf("%w: field %s of %s has the BSON name %q, which MongoDB takes for a path or an operator", repo.ErrInvalid, sf.Name, t, tg.name)
 		case l.kept(path):

@@ -18,12 +18,12 @@ func in(path string, list bson.A) bson.D {
 	return bson.D{{Key: path, Value: bson.D{{Key: "$in", Value: list}}}}
 }
 
-// live leaves out documents that are marked as deleted. A document without the
-// field is not marked.
+// live leaves out documents that are marked as deleted, and tombstones. A
+// document without the field is not marked.
 func (r *Repository[T]) live() bson.D {
 	switch {
 	case r.ent.Deleted == nil:
-		return nil
+		return r.standing()
 	case r.deletedDoc:
 		return bson.D{{Key: r.layout.deleted + ".valid", Value: bson.D{{Key: "$ne", Value: true}}}}
 	default:

@@ -60,18 +60,25 @@ func (r *Repository[T]) saveAll(ctx context.Context, es []*T) error {
 
 // send writes all and puts back the entities whose write failed.
 func (r *Repository[T]) send(ctx context.Context, writes []*write[T]) error {
+	cs, err := r.claims(ctx)
+	if err != nil {
+		undoAll(writes)
+		return err
+	}
 	var together, single []*write[T]
 	for _, w := range writes {
 		// How many documents matched is known for a whole bulk write only. Which
 		// ones did not can be seen afterwards by their absence, but not by
-		// their version: another writer may have set the same one.
-		if w.keepGone && !w.insert && r.ent.Version != nil {
+		// their version, another writer may have set the same one, nor by their
+		// fence, which a newer holder may have raised since.
+		w.fence = cs
+		if w.keepGone && !w.insert && (r.ent.Version != nil || len(cs) > 0) {
 			single = append(single, w)
 		} else {
 			together = append(together, w)
 		}
 	}
-	err := r.bulk(ctx, together)
+	err = r.bulk(ctx, together)
 	if err == nil {
 		err = r.singly(ctx, single)
 	}
@@ -111,10 +118,10 @@ func (r *Repository[T]) bulk(ctx context.Context, writes []*write[T]) error {
 	for i, w := range writes {
 		models[i] = w.model()
 	}
-	res, err := r.coll.BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
+	res, err := r.on(writes[0].fence).BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
 	we, ok := errors.AsType[mongo.BulkWriteException](err)
 	if err != nil && (!ok || we.WriteConcernError != nil || len(we.WriteErrors) == 0) {
-		return err
+		return r.settleAll(ctx, writes, err)
 	}
 	for _, e := range we.WriteErrors {
 		// Index is the place in models; the one in Raw counts from the start
@@ -136,12 +143,12 @@ func (r *Repository[T]) noteGone(ctx context.Context, writes []*write[T], aborte
 			asked = append(asked, w)
 		}
 	}
-	stored, err := r.storedNow(ctx, asked, aborted)
+	found, err := r.storedNow(ctx, asked, aborted)
 	if err != nil {
 		return fmt.Errorf("finding out what was not written: %w", err)
 	}
 	for _, w := range asked {
-		if s := stored[w.key.cmp]; s == nil || r.ent.IsDeleted(valueOf(s)) {
+		if !r.alive(found[w.key.cmp]) {
 			w.err = errNotMatched
 		}
 	}
@@ -162,7 +169,7 @@ func (r *Repository[T]) singly(ctx context.Context, writes []*write[T]) error {
 		err := r.alone(ctx, w)
 		var we mongo.BulkWriteException
 		switch {
-		case errors.Is(err, errNotMatched):
+		case errors.Is(err, errNotMatched), errors.Is(err, repo.ErrUnknown):
 			w.err = err
 		case errors.As(err, &we) && we.WriteConcernError == nil:
 			w.err = err

@@ -1,6 +1,7 @@
 package mongorepo_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -82,7 +83,11 @@ func (s *script) serve(c net.Conn) {
 		case opQuery: // the first greeting
 			err = send(c, head, opReply, make([]byte, 16), append(s.hello(), bson.E{Key: "ok", Value: 1}))
 		case opMsg:
-			err = send(c, head, opMsg, make([]byte, 4), s.reply(body[4:]))
+			answer := s.reply(body[4:])
+			if answer == nil {
+				return // the answer is lost
+			}
+			err = send(c, head, opMsg, make([]byte, 4), answer)
 		default:
 			err = errors.New("an opcode that the script does not know")
 		}
@@ -111,8 +116,11 @@ func send(c net.Conn, request [16]byte, opcode uint32, prefix []byte, doc bson.D
 }
 
 func (s *script) reply(sections []byte) bson.D {
-	cmd := bson.Raw(sections[1:])
-	cmd = cmd[:binary.LittleEndian.Uint32(cmd)]
+	cmd, err := command(sections)
+	if err != nil {
+		s.t.Error(err)
+		return bson.D{{Key: "ok", Value: 0}, {Key: "errmsg", Value: err.Error()}}
+	}
 	elems, err := cmd.Elements()
 	if err != nil || len(elems) == 0 {
 		return bson.D{{Key: "ok", Value: 0}, {Key: "errmsg", Value: "no command"}}
@@ -128,6 +136,31 @@ func (s *script) reply(sections []byte) bson.D {
 		s.seen = append(s.seen, slices.Clone(cmd))
 		return s.answer(name, cmd)
 	}
+}
+
+// command puts the sections of a message together: the command, and the lists
+// that the driver sends beside it, such as the updates of an update.
+func command(sections []byte) (bson.Raw, error) {
+	size := binary.LittleEndian.Uint32(sections[1:])
+	body, rest := bson.Raw(sections[1:1+size]), sections[1+size:]
+	var cmd bson.D
+	if err := bson.Unmarshal(body, &cmd); err != nil {
+		return nil, err
+	}
+	for len(rest) > 5 && rest[0] == 1 { // a named list of documents
+		size := binary.LittleEndian.Uint32(rest[1:])
+		list := rest[5 : 1+size]
+		rest = rest[1+size:]
+		name, docs, _ := bytes.Cut(list, []byte{0})
+		var all bson.A
+		for len(docs) > 0 {
+			n := binary.LittleEndian.Uint32(docs)
+			all = append(all, bson.Raw(docs[:n]))
+			docs = docs[n:]
+		}
+		cmd = append(cmd, bson.E{Key: string(name), Value: all})
+	}
+	return bson.Marshal(cmd)
 }
 
 func (s *script) hello() bson.D {

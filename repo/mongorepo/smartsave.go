@@ -104,14 +104,14 @@ func (r *Repository[T]) replaceAll(ctx context.Context, docs *repo.Documents[T],
 }
 
 func (r *Repository[T]) mergeAll(ctx context.Context, docs *repo.Documents[T], groups []*group[T]) error {
-	stored, err := r.storedFor(ctx, docs, groups)
+	found, err := r.storedFor(ctx, docs, groups)
 	if err != nil {
 		return err
 	}
 	var writes []*write[T]
 	var bad []*repo.ItemError
 	for _, g := range groups {
-		w, err := r.merge(ctx, docs, g, stored)
+		w, err := r.merge(ctx, docs, g, found)
 		if err != nil {
 			it, ok := errors.AsType[*repo.ItemError](err)
 			if !ok { // otherwise it knows its document better
@@ -130,8 +130,9 @@ func (r *Repository[T]) mergeAll(ctx context.Context, docs *repo.Documents[T], g
 }
 
 // storedFor reads what is stored under the keys of the groups, deleted ones
-// too.
-func (r *Repository[T]) storedFor(ctx context.Context, docs *repo.Documents[T], groups []*group[T]) (map[string]*T, error) {
+// too. Under a fence it raises all of it, so a refusal comes before the first
+// write.
+func (r *Repository[T]) storedFor(ctx context.Context, docs *repo.Documents[T], groups []*group[T]) (map[string]*stored[T], error) {
 	var keys []keyed
 	for _, g := range groups {
 		e := docs.Entities[g.docs[0]]
@@ -142,20 +143,25 @@ func (r *Repository[T]) storedFor(ctx context.Context, docs *repo.Documents[T], 
 		if err != nil {
 			return nil, err
 		}
-		keys = append(keys, keyed{id, keyText(id)})
+		keys = append(keys, keyedBy(id))
 	}
-	return r.loadAll(ctx, keys, nil)
+	cs, err := r.claims(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.loadStored(ctx, cs, keys)
 }
 
 // merge applies the documents one after the other to what is stored and
 // returns the write for what changed; nil when nothing did.
-func (r *Repository[T]) merge(ctx context.Context, docs *repo.Documents[T], g *group[T], stored map[string]*T) (*write[T], error) {
+func (r *Repository[T]) merge(ctx context.Context, docs *repo.Documents[T], g *group[T], found map[string]*stored[T]) (*write[T], error) {
 	first := docs.Entities[g.docs[0]]
 	text, _ := r.identity(first).(string)
-	old := stored[text]
-	if old == nil {
+	s := found[text]
+	if s == nil || s.e == nil {
 		return r.mergeNew(ctx, docs, g)
 	}
+	old := s.e
 	if r.ent.IsDeleted(valueOf(old)) {
 		return nil, fmt.Errorf("%w: the entity is marked as deleted", repo.ErrNotFound)
 	}
@@ -177,7 +183,11 @@ func (r *Repository[T]) merge(ctx context.Context, docs *repo.Documents[T], g *g
 	}
 	restore(old)
 	g.saved = old
-	return r.changeOf(old, was, g.last(), false)
+	w, err := r.changeOf(old, was, g.last(), false)
+	if w != nil {
+		w.old, w.raised = s.fence, s.raised
+	}
+	return w, err
 }
 
 // mergeNew inserts what the documents give.

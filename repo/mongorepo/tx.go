@@ -19,6 +19,9 @@ type transaction struct {
 	// undo puts entities back that were written in it. fn runs in one
 	// goroutine at a time, as a session demands.
 	undo []func()
+	// raised are the claims that were shown to the documents of their locks in
+	// this try.
+	raised map[raisedKey]claim
 }
 
 func (t *transaction) rollback() {
@@ -26,6 +29,26 @@ func (t *transaction) rollback() {
 		undo()
 	}
 	t.undo = nil
+}
+
+// transaction is the one that ctx joins, or nil.
+func (r *Repository[T]) transaction(ctx context.Context) *transaction {
+	tx, ok := repo.TxFrom(ctx)
+	if !ok || r.TxState(ctx) != repo.TxJoined {
+		return nil
+	}
+	t, _ := tx.Handle.(*transaction)
+	return t
+}
+
+// enter shows the claims of a call that reads what no fence of a document
+// protects. Only a transaction protects it.
+func (r *Repository[T]) enter(ctx context.Context) error {
+	if r.transaction(ctx) == nil {
+		return nil
+	}
+	_, err := r.claims(ctx)
+	return err
 }
 
 // onRollback has the key and the version of a saved entity put back when the
@@ -63,7 +86,8 @@ func (r *Repository[T]) TxState(ctx context.Context) repo.TxState {
 // with another transaction, InTx rolls back, puts the keys and versions of the
 // entities that were saved back to what they were, and calls fn again. fn
 // should read what it changes inside the transaction, must return the errors it
-// gets, and must use its context from one goroutine at a time. It returns
+// gets, and must use its context from one goroutine at a time. Under a fence the
+// first thing that every try does is to show its claims. It returns
 // ErrUnsupported when the server is neither a replica set nor sharded.
 func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
 	if fn == nil {
@@ -96,11 +120,19 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 	}()
 	_, err = session.WithTransaction(ctx, func(ctx context.Context) (any, error) {
 		t.rollback() // what the last try left
-		if err := fn(repo.WithTx(ctx, repo.Tx{Store: r.client(), Handle: t})); err != nil {
+		t.raised = nil
+		ctx = repo.WithTx(ctx, repo.Tx{Store: r.client(), Handle: t})
+		if err := r.enter(ctx); err != nil {
+			return nil, err
+		}
+		if err := fn(ctx); err != nil {
 			return nil, &fnError{err}
 		}
 		return nil, nil
 	})
+	if err != nil {
+		err = r.settleTx(ctx, t, err)
+	}
 	committed = err == nil
 	if own, ok := errors.AsType[*fnError](err); ok {
 		return own.err

@@ -68,10 +68,11 @@ func (e *fnError) Error() string { return e.err.Error() }
 func (e *fnError) Unwrap() error { return e.err }
 
 func (r *Repository[T]) updateOnce(ctx context.Context, k keyed, fn func(*T) error) (*T, error) {
-	raw, e, err := r.load(ctx, k)
+	s, err := r.load(ctx, k)
 	if err != nil {
 		return nil, err
 	}
+	e := s.e
 	was, err := r.encode(e)
 	if err != nil {
 		return nil, err
@@ -89,9 +90,13 @@ func (r *Repository[T]) updateOnce(ctx context.Context, k keyed, fn func(*T) err
 		return e, err
 	}
 	if r.ent.Version == nil {
-		if w.filter, err = unchanged(raw); err != nil {
+		if w.filter, err = unchanged(s.raw); err != nil {
 			return nil, err
 		}
+	}
+	w.old, w.raised = s.fence, s.raised
+	if w.fence, err = r.claims(ctx); err != nil {
+		return nil, err
 	}
 	switch err := r.alone(ctx, w); {
 	case err == nil:
@@ -127,7 +132,7 @@ func (r *Repository[T]) changeOf(e *T, was *document, index int, touch bool) (*w
 	if r.layout.same(was, now) {
 		return nil, nil
 	}
-	w.key = keyed{now.id, keyText(now.id)}
+	w.key = keyedBy(now.id)
 	w.filter = and(byID(now.id), r.live(), r.versioned(w.version))
 	w.whole = now.whole()
 	if !r.layout.opaque {

@@ -3,6 +3,7 @@ package mongorepo
 import (
 	"context"
 	"reflect"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -26,8 +27,16 @@ type write[T any] struct {
 	filter   bson.D
 	update   bson.D // nil: whole is written
 	whole    bson.D
-	undo     func()
-	err      error
+	// old is the fence of the document as it was read.
+	old bson.Raw
+	// raised are the claims that were stored when the document was read, and
+	// must still be there; fence are those that the write stores. Both are none
+	// without a fence.
+	raised, fence claims
+	// renewed tells that fence was refused once, by the epoch alone.
+	renewed bool
+	undo    func()
+	err     error
 }
 
 // prepare decides how e is saved and puts the key, the version and the times
@@ -65,7 +74,7 @@ func (r *Repository[T]) compose(w *write[T]) error {
 	if err != nil {
 		return err
 	}
-	w.key = keyed{doc.id, keyText(doc.id)}
+	w.key = keyedBy(doc.id)
 	w.whole = doc.whole()
 	if w.insert {
 		return nil
@@ -94,24 +103,46 @@ func updateOf(set, unset bson.D) bson.D {
 	return u
 }
 
-// model is w as a part of a bulk write.
+// model is w as a part of a bulk write. A document that was raised when it was
+// read must still have the same claims, and not even later ones of
+// the same hold; a blind write asks the document to accept its own.
 func (w *write[T]) model() mongo.WriteModel {
+	guard := w.fence.accept()
+	if len(w.raised) > 0 {
+		guard = w.raised.equal()
+	}
+	filter := and(w.filter, guard)
 	switch {
 	case w.insert:
-		return mongo.NewInsertOneModel().SetDocument(w.whole)
+		return mongo.NewInsertOneModel().SetDocument(and(w.whole, w.fence.field(nil)))
 	case w.update == nil:
-		return mongo.NewReplaceOneModel().SetFilter(w.filter).SetReplacement(w.whole).SetUpsert(!w.keepGone)
+		return mongo.NewReplaceOneModel().SetFilter(filter).SetReplacement(and(w.whole, w.fence.field(w.old))).SetUpsert(!w.keepGone)
 	default:
-		return mongo.NewUpdateOneModel().SetFilter(w.filter).SetUpdate(w.update).SetUpsert(!w.keepGone)
+		return mongo.NewUpdateOneModel().SetFilter(filter).SetUpdate(withSet(w.update, w.fence.set())).SetUpsert(!w.keepGone)
 	}
+}
+
+// withSet adds to what an update sets.
+func withSet(update, more bson.D) bson.D {
+	if len(more) == 0 {
+		return update
+	}
+	out := slices.Clone(update)
+	for i, op := range out {
+		if op.Key == "$set" {
+			out[i].Value = and(op.Value.(bson.D), more)
+			return out
+		}
+	}
+	return append(out, bson.E{Key: "$set", Value: more})
 }
 
 // alone writes w as a command of its own, which is the only way to learn of
 // one element whether its document was there.
 func (r *Repository[T]) alone(ctx context.Context, w *write[T]) error {
-	res, err := r.coll.BulkWrite(ctx, []mongo.WriteModel{w.model()}, options.BulkWrite().SetOrdered(false))
+	res, err := r.on(w.fence).BulkWrite(ctx, []mongo.WriteModel{w.model()}, options.BulkWrite().SetOrdered(false))
 	if err != nil {
-		return err
+		return r.settle(ctx, w, err)
 	}
 	if !res.Acknowledged {
 		return nil

@@ -97,7 +97,7 @@ func variants() []variant {
 // of its own, because a test cannot fail inside one that passes.
 func TestSuiteCatches(t *testing.T) {
 	t.Parallel()
-	for _, v := range variants() {
+	for _, v := range append(variants(), fenceVariants()...) {
 		t.Run(v.name, func(t *testing.T) {
 			t.Parallel()
 			out, err := runVariant(t, v.name)
@@ -152,7 +152,7 @@ func TestVariant(t *testing.T) {
 	}
 	h := harness()
 	h.Large = 60
-	for _, v := range variants() {
+	for _, v := range append(variants(), fenceVariants()...) {
 		if v.name == name {
 			v.spoil(&h)
 		}

@@ -57,7 +57,7 @@ func wantErr(t *testing.T, err, target error) {
 		t.Fatalf("got error %v, want one that matches %q", err, target)
 	}
 	for _, other := range []error{
-		repo.ErrNotFound, repo.ErrEmptySave, repo.ErrInvalid, repo.ErrDuplicateKey, repo.ErrStale,
+		repo.ErrNotFound, repo.ErrEmptySave, repo.ErrInvalid, repo.ErrDuplicateKey, repo.ErrStale, repo.ErrFenced, repo.ErrUnknown,
 		repo.ErrInTx, repo.ErrTooMany, repo.ErrUnsupported,
 	} {
 		if !errors.Is(target, other) && errors.Is(err, other) {

@@ -41,6 +41,11 @@ type Harness struct {
 	// Stock above n.
 	Native func(n int64) any
 
+	// PrepareFence makes what the fence needs beside the tables of the entities,
+	// for repositories that are a repo.Fencer. It is called after a repository
+	// was made and before the first call with a fence. It may be nil.
+	PrepareFence func(t *testing.T)
+
 	// Large is the length of the longest lists, 0 means 2500. It should cross
 	// the store's batch size.
 	Large int

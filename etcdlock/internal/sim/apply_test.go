@@ -28,7 +28,11 @@ func (c *config) apply(s *state, st step) error {
 	case land:
 		l := s.late[n]
 		s.dropLate(n)
-		c.serve(s, l.kind, l.item, l.try)
+		if l.kind == exchange {
+			c.serveExchange(s, l.item, c.carriedBy(s, l.key))
+		} else {
+			c.serve(s, l.kind, l.item, l.try)
+		}
 	case vanish:
 		s.dropLate(n)
 	case deleteKey:
@@ -72,7 +76,7 @@ func (p *client) grow() {
 func (s *state) forfeit(it item) {
 	for i := range s.entries {
 		e := &s.entries[i]
-		same := e.key == it.key && (e.rev == it.rev || e.rpc == answered && e.ansRev == it.rev)
+		same := e.key == it.key && (e.rev == it.rev || e.phase == carried || e.rpc == answered && e.ansRev == it.rev)
 		if same && e.granted {
 			e.forfeit = true
 		}
@@ -159,7 +163,7 @@ func (c *config) lose(s *state, n int, faded bool) {
 		}
 		switch {
 		case e.phase == idle || e.phase == done:
-		case e.phase <= enqueueCheck, e.waits() && faded:
+		case e.phase <= enqueueCheck, e.phase == carried, e.waits() && faded:
 			c.requeue(s, e)
 		case e.waits(), e.phase == owned:
 			c.finish(s, e, lost)
@@ -183,8 +187,8 @@ func (c *config) dropRPC(s *state, e *entry) {
 		case enqueue:
 			l.kind, l.rev = enqueue, 0
 			s.sendLate(l)
-		case release:
-			l.kind, l.try = release, false
+		case release, exchange:
+			l.kind, l.try = e.phase, false
 			s.sendLate(l)
 		case sweep, lastSweep:
 			l.kind, l.try, l.rev = sweep, false, 0

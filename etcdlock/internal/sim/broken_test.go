@@ -19,6 +19,8 @@ func TestBrokenProtocols(t *testing.T) {
 	impatient, leaving, anyOrder := once, twice, twice
 	impatient.patience, leaving.patience, anyOrder.patience, anyOrder.anyOrder = 1, 1, 1, true
 	clocks := config{clients: 2, attempts: 1, ticks: 4, drifts: 1, running: 1, anyOrder: true}
+	exchanging := twice
+	exchanging.exchanges = 1
 	trying := config{clients: 2, attempts: 1, tries: 2}
 	for name, broken := range map[string]struct {
 		config
@@ -36,15 +38,16 @@ func TestBrokenProtocols(t *testing.T) {
 		"NoGuardOneKey_Holders": {with(anyOrder, flaw{noGuard: true, sameKey: true}, timeout), errTwoHolders},
 		// The guard alone does not make one key for all attempts safe: what
 		// abandons an attempt knows no revision.
-		"OneKey":              {with(leaving, flaw{sameKey: true}, timeout), errNotFirst},
-		"NoSweep":             {with(impatient, flaw{noSweep: true}, loseReply), errLeaked},
-		"OneSweep":            {with(impatient, flaw{oneSweep: true}, timeout), errLeaked},
-		"NoSweepAfterRelease": {with(once, flaw{noLateSweep: true}, timeout), errLeaked},
-		"NoSweepAfterTryLock": {with(trying, flaw{noLateSweep: true}, timeout), errLeaked},
-		"NoWatchOnOwnKey":     {with(once, flaw{noOwnWatch: true}, deleteKey), errUnnoticed},
-		"NoRevocation":        {with(once, flaw{keepAfterLoss: true}, lapse), errStuck},
-		"ValidFromTheAnswer":  {with(clocks, flaw{fromReply: true}), errTwoHolders},
-		"NoMargin":            {with(clocks, flaw{noMargin: true}, drift), errTwoHolders},
+		"OneKey":               {with(leaving, flaw{sameKey: true}, timeout), errNotFirst},
+		"NoSweep":              {with(impatient, flaw{noSweep: true}, loseReply), errLeaked},
+		"OneSweep":             {with(impatient, flaw{oneSweep: true}, timeout), errLeaked},
+		"NoSweepAfterRelease":  {with(once, flaw{noLateSweep: true}, timeout), errLeaked},
+		"NoSweepAfterTryLock":  {with(trying, flaw{noLateSweep: true}, timeout), errLeaked},
+		"ExchangeTakenForDone": {with(exchanging, flaw{carefree: true}, deleteKey), errNotFirst},
+		"NoWatchOnOwnKey":      {with(once, flaw{noOwnWatch: true}, deleteKey), errUnnoticed},
+		"NoRevocation":         {with(once, flaw{keepAfterLoss: true}, lapse), errStuck},
+		"ValidFromTheAnswer":   {with(clocks, flaw{fromReply: true}), errTwoHolders},
+		"NoMargin":             {with(clocks, flaw{noMargin: true}, drift), errTwoHolders},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -11,6 +11,7 @@
 //	open, wait, backoff          entry.await, Locker.follow, Locker.followOnce
 //	owned                        hold
 //	release, releaseError        entry.release
+//	exchange, carried            entry.exchange
 //	sweep ... lastSweep          entry.abandon, entry.sweepLate
 //	step guard                   entry.watchOwnKey, entry.deleted
 //	steps renew..., expireHere   lease.renew, lease.extend, lease.expire
@@ -26,6 +27,10 @@
 // Delays that the code chooses are not counted: entry.sweepLate waits longer
 // than any request can travel, so the model lets it go on once the request has
 // arrived or is lost. Leases are counted, in ticks.
+//
+// A check that one member answers by itself, and a look at a view, are answers
+// that were carried out when their revision was the newest and took longer on
+// their way, so they need no steps of their own.
 //
 // What a process does with a hold that it has, such as keeping it for the next
 // goroutine, belongs between owned and release: a step there changes the entry

@@ -66,8 +66,11 @@ func (c *config) applyEntry(s *state, n int, o op) error {
 		e.send(enqueue)
 	case deliver:
 		it := item{key: e.key, gen: e.gen, rev: e.rev}
+		if e.rpc = answered; e.phase == exchange {
+			e.ans, e.ansRev, e.ansKey = c.serveExchange(s, it, &s.entries[n+1])
+			return nil
+		}
 		e.ans, e.ansRev, e.ansKey = c.serve(s, e.phase, it, e.try)
-		e.rpc = answered
 		if e.ans == ok && e.ansKey == 0 && e.phase <= recheck {
 			e.granted, e.forfeit = true, false
 		}
@@ -82,6 +85,9 @@ func (c *config) applyEntry(s *state, n int, o op) error {
 		case releaseError:
 			e.again = true
 			e.send(release)
+		case exchangeError:
+			e.again = true
+			e.send(exchange)
 		case sweepError:
 			e.send(sweep)
 		case lastSweepError:
@@ -94,6 +100,13 @@ func (c *config) applyEntry(s *state, n int, o op) error {
 	case notice:
 		return c.notice(s, n)
 	case leave:
+		if c.canExchange(s, n) {
+			p.drawn++
+			next := &s.entries[n+1]
+			next.key, next.gen, next.phase = newKey(c.clientOf(n), p.drawn), p.gen, carried
+			e.send(exchange)
+			return nil
+		}
 		e.send(release)
 	case settle:
 		e.send(lastSweep)
@@ -140,6 +153,8 @@ func (e *entry) failed() {
 		e.phase = backoff
 	case release:
 		e.phase, e.left = releaseError, true
+	case exchange:
+		e.phase, e.left = exchangeError, true
 	case sweep:
 		e.phase = sweepError
 	case lastSweep:
@@ -175,6 +190,8 @@ func (c *config) receive(s *state, n int, a answer, rev uint8, pred key) error {
 			return nil
 		}
 		return c.placed(s, n, pred)
+	case exchange:
+		return c.exchanged(s, n, a, rev, pred)
 	case release:
 		e.left = true
 		switch {

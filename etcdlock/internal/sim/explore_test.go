@@ -162,11 +162,13 @@ func TestTwoContenders(t *testing.T) {
 		"Messages":    {clients: 2, attempts: 1, faults: 3, patience: 1, allow: messages()},
 		"TwoAttempts": {clients: 2, attempts: 2, faults: 1, allow: only(timeout, deleteKey)},
 		"TryLock":     {clients: 2, attempts: 1, tries: 2, faults: 2},
+		"Exchange":    {clients: 2, attempts: 2, faults: 2, exchanges: 1, allow: only(timeout, loseReply, deleteKey)},
 		"Clocks":      {clients: 2, attempts: 1, ticks: 4, drifts: 1, running: 1},
 	}
 	if os.Getenv("HOLDFAST_SOAK") != "" {
 		cases["ThreeFaults"] = config{clients: 2, attempts: 1, faults: 3}
 		cases["TwoAttemptsAllFaults"] = config{clients: 2, attempts: 2, faults: 1, patience: 1}
+		cases["ExchangeAllFaults"] = config{clients: 2, attempts: 2, faults: 1, patience: 1, exchanges: 3}
 		cases["TwoAttemptsTryLock"] = config{clients: 2, attempts: 2, tries: 2, faults: 1, patience: 1}
 		cases["ClocksAndMessages"] = config{clients: 2, attempts: 1, ticks: 5, drifts: 1, running: 1, faults: 1, allow: messages()}
 	}

@@ -74,7 +74,10 @@ const (
 	owned
 	release
 	releaseError
-	sweep // abandon's first delete
+	exchange // a release that enqueues the client's next entry too
+	exchangeError
+	carried // that next entry, until the exchange is answered
+	sweep   // abandon's first delete
 	sweepError
 	sweepWait // for what may still arrive
 	lastSweep

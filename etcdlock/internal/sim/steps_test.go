@@ -7,14 +7,15 @@ type config struct {
 	clients, attempts int
 	tries             uint16 // set of the entries that do not wait
 	// How often something of the kind may happen.
-	faults   uint8 // lost or late messages, broken watches, and the deeds of allow
-	patience uint8 // callers who give up
-	ticks    uint8 // how far the clocks go
-	running  int   // how many clients' leases run with the clocks
-	drifts   uint8 // ticks by which a client's clock lags behind
-	allow    map[op]bool
-	flaw     flaw
-	slow     uint16 // set of the entries that a simulation passes over now and then
+	faults    uint8 // lost or late messages, broken watches, and the deeds of allow
+	patience  uint8 // callers who give up
+	ticks     uint8 // how far the clocks go
+	running   int   // how many clients' leases run with the clocks
+	drifts    uint8 // ticks by which a client's clock lags behind
+	allow     map[op]bool
+	flaw      flaw
+	slow      uint16 // set of the entries that a simulation passes over now and then
+	exchanges uint16 // set of the clients whose second entry enqueues as their first one leaves
 	// anyOrder does not mind who owns the lock, as long as it is one.
 	anyOrder bool
 }
@@ -35,6 +36,7 @@ type flaw struct {
 	keepAfterLoss bool // a session that is lost is not revoked
 	fromReply     bool // validity is counted from when the answer arrives
 	noMargin      bool // no margin is taken off the validity
+	carefree      bool // an exchange is taken for done whatever its second sending finds
 }
 
 type op uint8
@@ -121,7 +123,7 @@ func (c *config) steps(s *state, to []step) []step {
 			add(receive, i)
 		}
 		switch e.phase {
-		case enqueueError, releaseError, sweepError, lastSweepError, backoff:
+		case enqueueError, releaseError, exchangeError, sweepError, lastSweepError, backoff:
 			add(retry, i)
 		case open:
 			add(register, i)

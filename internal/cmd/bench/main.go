@@ -54,10 +54,10 @@ var errMissed = errors.New("goals were missed, or could not be measured")
 
 // config is what the flags say.
 type config struct {
-	quick, check, processes bool
-	rounds                  int
-	only, out, dir          string
-	members                 []int
+	quick, check, processes, brief bool
+	rounds                         int
+	only, out, dir                 string
+	members                        []int
 }
 
 // scale shortens n for a quick run, but not below least.
@@ -87,6 +87,7 @@ func parse(args []string, status io.Writer) (config, error) {
 	flags.BoolVar(&c.quick, "quick", false, "a tenth of everything, in one round: tells whether it runs, not how fast")
 	flags.BoolVar(&c.check, "check", false, "exit with 1 when a goal is missed or could not be measured")
 	flags.BoolVar(&c.processes, "processes", false, "make every contender of a handover a process instead of a client")
+	flags.BoolVar(&c.brief, "brief", false, "leave out all peers but "+mutex)
 	flags.IntVar(&c.rounds, "rounds", 0, "`rounds` to take the median of (default 5, or 1 with -quick)")
 	flags.StringVar(&c.only, "only", "", "measure just this `work`: "+strings.Join(names, ", "))
 	flags.StringVar(&c.out, "out", "", "write the figures into this Markdown `file`, and the plots beside it")
@@ -109,6 +110,8 @@ func parse(args []string, status io.Writer) (config, error) {
 		return c, fmt.Errorf("-only is %q, want one of %s", c.only, strings.Join(names, ", "))
 	case c.only != "" && c.out != "":
 		return c, errors.New("-only with -out would drop the other works from the file")
+	case c.brief && c.out != "":
+		return c, errors.New("-brief with -out would drop the other peers from the file")
 	case c.rounds < 0:
 		return c, fmt.Errorf("-rounds is %d", c.rounds)
 	}

@@ -71,10 +71,14 @@ func (b *bench) say(format string, args ...any) {
 
 // peers leaves Redis out on the second cluster: it is the same Redis.
 func (b *bench) peers() []peer {
-	if !b.first {
-		return onEtcd(peers(b.servers))
+	all := peers(b.servers)
+	if b.brief {
+		return all[:2] // ours and concurrency.Mutex
 	}
-	return peers(b.servers)
+	if !b.first {
+		return onEtcd(all)
+	}
+	return all
 }
 
 // each calls f for all of items, in every round beginning with another one, so

@@ -1,0 +1,85 @@
+package etcdlock
+
+import (
+	"context"
+	"fmt"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// exchange gives the entry's place at the head of the queue back and takes one
+// at the end for next, on the same lease, in one transaction. A process that
+// goes on wanting a name that others wait for costs etcd one write for each
+// handover that way, where a release and an enqueueing are two, of which the
+// second keeps the other process's own from being committed.
+//
+// It is repeated until its outcome is certain. Sending it again is harmless,
+// and nothing can land late: its condition never holds again once the key is
+// gone. released is what release would return. queued is nil when next stands
+// in the queue, errRequeue when it does not and somebody should try again.
+// answered is called after the first attempt, whatever came of it.
+func (e *entry) exchange(next *entry, answered func()) (released, queued error) {
+	var pace backoff
+	for attempt := 1; ; attempt++ {
+		resp, err := e.sendExchange(next)
+		if attempt == 1 {
+			answered()
+		}
+		switch {
+		case err == nil && resp.Succeeded:
+			e.sweepLate()
+			next.rev = resp.Header.Revision
+			next.follow(resp.Responses[1])
+			next.watchOwnKey()
+			return nil, nil
+		case err == nil:
+			e.sweepLate()
+			return next.exchanged(resp, attempt > 1, e)
+		case leaseGone(err):
+			e.lease.lose(fmt.Errorf("lease %x: %w", int64(e.lease.id), err))
+			return context.Cause(e.lease.ctx), errRequeue
+		case e.l.final(err):
+			next.abandon()
+			return fmt.Errorf("deleting %s: %w: %w", e.key, ErrUnavailable, err), err
+		}
+		e.l.hooks.unknown(e.name, "exchange", err)
+		if !pace.wait(e.lease.ctx) {
+			return fmt.Errorf("deleting %s: %w, it goes with its lease: %w", e.key, ErrUnavailable, err), errRequeue
+		}
+	}
+}
+
+func (e *entry) sendExchange(next *entry) (resp *clientv3.TxnResponse, err error) {
+	err = e.l.call(e.lease.ctx, func(ctx context.Context) (err error) {
+		resp, err = e.l.cli.Txn(ctx).
+			If(clientv3.Compare(clientv3.CreateRevision(e.key), "=", e.rev)).
+			Then(
+				clientv3.OpDelete(e.key),
+				clientv3.OpGet(e.prefix, lastCreated()...),
+				clientv3.OpPut(next.key, e.l.ownerData(), clientv3.WithLease(e.lease.id)),
+			).
+			Else(clientv3.OpGet(next.key, clientv3.WithKeysOnly())).
+			Commit()
+		return err
+	})
+	return resp, err
+}
+
+// exchanged finds out what became of an exchange that found its entry's key
+// gone: an earlier sending of it got through, or somebody deleted the key.
+func (e *entry) exchanged(resp *clientv3.TxnResponse, again bool, before *entry) (released, queued error) {
+	kvs := resp.Responses[0].GetResponseRange().Kvs
+	switch {
+	case len(kvs) > 0:
+		e.rev = kvs[0].CreateRevision
+		e.watchOwnKey()
+		// Whoever is before it may have left meanwhile: that the key is its own
+		// predecessor makes await look.
+		e.pred = e.key
+		return nil, nil
+	case again:
+		return nil, errRequeue
+	default:
+		return fmt.Errorf("%w: %s: %w", ErrLost, before.key, errKeyDeleted), errRequeue
+	}
+}

@@ -1,0 +1,73 @@
+package sim_test
+
+// canExchange reports whether the entry's client goes on wanting the lock, on
+// the same lease.
+func (c *config) canExchange(s *state, n int) bool {
+	p := &s.clients[c.clientOf(n)]
+	return c.exchanges&(1<<c.clientOf(n)) != 0 && (n+1)%c.attempts != 0 && p.alive && p.gen == s.entries[n].gen &&
+		s.entries[n+1].phase == idle && !s.entries[n+1].try
+}
+
+// carriedBy is the entry that an exchange of the key is to enqueue.
+func (c *config) carriedBy(s *state, k key) *entry {
+	for i := range c.entries() {
+		if s.entries[i].key == k {
+			return &s.entries[i+1]
+		}
+	}
+	panic("an exchange of nobody's key")
+}
+
+// serveExchange carries an exchange out: the key goes, and next's comes.
+func (c *config) serveExchange(s *state, it item, next *entry) (a answer, rev uint8, pred key) {
+	at := s.find(it.key)
+	switch {
+	case at >= 0 && s.items[at].rev == it.rev:
+		if next.phase != carried {
+			// Its sender has given up for good, which it does when the lease is
+			// over only: what lands is swept with that.
+			s.remove(at)
+			return ok, 0, 0
+		}
+		s.remove(at)
+		if s.nItems > 0 {
+			pred = s.items[s.nItems-1].key
+		}
+		if pred == 0 {
+			next.granted, next.forfeit = true, false
+		}
+		return ok, s.put(item{key: next.key, gen: next.gen}), pred
+	case next.phase == carried && s.find(next.key) >= 0:
+		return own, s.items[s.find(next.key)].rev, 0
+	default:
+		return gone, 0, 0
+	}
+}
+
+// exchanged takes in the answer to an exchange.
+func (c *config) exchanged(s *state, n int, a answer, rev uint8, pred key) error {
+	e, next := &s.entries[n], &s.entries[n+1]
+	e.left = true
+	switch a {
+	case ok:
+		if e.forfeit && e.result == pending {
+			return errNotTold
+		}
+		c.end(s, e, released)
+	case own:
+		c.end(s, e, released)
+		pred = next.key // who is before it now is not known: that makes it look
+	default:
+		how := lost
+		if e.again {
+			how = released
+		}
+		c.end(s, e, how)
+		if !c.flaw.carefree {
+			c.requeue(s, next)
+			return nil
+		}
+	}
+	next.rev, next.phase = rev, enqueue
+	return c.placed(s, n+1, pred)
+}

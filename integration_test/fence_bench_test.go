@@ -1,0 +1,72 @@
+package integration_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo"
+)
+
+// BenchmarkFence saves one existing entity, or ten, with and without a fence,
+// by one caller and by 64 who each have a key of their own. It is what the
+// promise costs, without the lock.
+func BenchmarkFence(b *testing.B) {
+	for _, backend := range sqlBackends()[:3] {
+		for _, callers := range []int{1, 64} {
+			for _, size := range []int{1, benchBatch} {
+				b.Run(fmt.Sprintf("%s/%d/rows=%d", backend.name, callers, size), func(b *testing.B) {
+					db := backend.open(b)
+					must(b, gormrepo.MigrateFence(b.Context(), db))
+					r := gormRepo[gormCounter](b, db, nil)
+					for _, way := range []string{"plain", "fenced"} {
+						b.Run(way, func(b *testing.B) { benchFence(b, r, callers, size, way == "fenced") })
+					}
+				})
+			}
+		}
+	}
+}
+
+// benchToken grows over the rounds of a benchmark, which share a database.
+var benchToken atomic.Int64
+
+func benchFence(b *testing.B, r *gormrepo.Repository[gormCounter], callers, size int, withFence bool) {
+	b.Helper()
+	type caller struct {
+		ctx context.Context
+		es  []*gormCounter
+	}
+	list := make([]caller, callers)
+	for i := range list {
+		list[i].ctx = b.Context()
+		if withFence {
+			list[i].ctx = repo.WithFence(b.Context(), turn(benchToken.Add(1), uniqueName(""), 1, fmt.Sprint("bench-", i)))
+		}
+		for n := range size {
+			list[i].es = append(list[i].es, &gormCounter{ID: int64(i*size + n)})
+		}
+		must(b, r.SaveAll(b.Context(), list[i].es))
+	}
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	var wg sync.WaitGroup
+	b.ResetTimer()
+	for i := range list {
+		wg.Go(func() {
+			for left.Add(-1) >= 0 {
+				for _, e := range list[i].es {
+					e.N++
+				}
+				if err := r.SaveAll(list[i].ctx, list[i].es); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,70 @@
+package integration_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/mongorepo"
+)
+
+// A newer holder reads between the read and the write of what reads and writes
+// in one call. Only the claims have changed in the document, and the write must
+// not happen all the same.
+func TestMongoFence_RefusesWhatWasReadByANewerHolderInBetween(t *testing.T) {
+	merge := repo.SmartSaveDTO{EntityList: []string{`{"id": "a", "n": 9}`}}
+	t.Run("Update", func(t *testing.T) {
+		betweenReadAndWrite(t, &tally{ID: "a"}, func(ctx context.Context, r *mongorepo.Repository[tally]) error {
+			_, err := r.Update(ctx, "a", func(e *tally) error { e.N = 9; return nil })
+			return err
+		})
+	})
+	t.Run("UpdateWithAVersion", func(t *testing.T) {
+		betweenReadAndWrite(t, &versionedTally{ID: "a"}, func(ctx context.Context, r *mongorepo.Repository[versionedTally]) error {
+			_, err := r.Update(ctx, "a", func(e *versionedTally) error { e.N = 9; return nil })
+			return err
+		})
+	})
+	t.Run("Merge", func(t *testing.T) {
+		betweenReadAndWrite(t, &tally{ID: "a"}, func(ctx context.Context, r *mongorepo.Repository[tally]) error {
+			_, err := r.SmartSave(ctx, merge, repo.Merge())
+			return err
+		})
+	})
+	t.Run("MergeWithAVersion", func(t *testing.T) {
+		betweenReadAndWrite(t, &versionedTally{ID: "a"}, func(ctx context.Context, r *mongorepo.Repository[versionedTally]) error {
+			_, err := r.SmartSave(ctx, merge, repo.Merge())
+			return err
+		})
+	})
+}
+
+// betweenReadAndWrite calls change under a hold and lets a newer one read just
+// before the first update is sent.
+func betweenReadAndWrite[T any](t *testing.T, e *T, change func(ctx context.Context, r *mongorepo.Repository[T]) error) {
+	t.Helper()
+	ctx := bounded(t, time.Minute)
+	newer, coll := mongoRepository[T](t, nil)
+	noError(t, newer.Save(ctx, e))
+	var read atomic.Bool
+	cli := newMonitoredClient(t, func(name string, _ bson.Raw) {
+		if name == "update" && read.CompareAndSwap(false, true) {
+			if _, err := newer.FindByID(mongoHeld(ctx, 2), "a"); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	r, err := mongorepo.New[T](cli.Database(coll.Database().Name()).Collection(coll.Name()), nil)
+	noError(t, err)
+	wantError(t, change(mongoHeld(ctx, 1), r), repo.ErrFenced)
+	if !read.Load() {
+		t.Error("no update was sent: nothing came in between")
+	}
+	if n := storedDocument(t, coll, "a").Lookup("n").AsInt64(); n != 0 {
+		t.Errorf("n is %d: the refused change was written", n)
+	}
+}

@@ -1,0 +1,122 @@
+package gormrepo
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// folded is a connection of PostgreSQL for one INSERT of some rows, which it puts
+// behind the claims: one statement and one round trip for both.
+type folded struct {
+	gorm.ConnPool
+	fence fenceTable
+	show  showing
+	rows  int
+	used  bool
+	// err is the error of the statement, before GORM may have translated it.
+	err error
+}
+
+// ExecContext runs a statement that returns nothing.
+func (p *folded) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
+	text, args, err := p.fold(text+" RETURNING 1", args)
+	if err != nil {
+		return nil, err
+	}
+	res, err := p.ConnPool.ExecContext(ctx, text, args...)
+	p.err = err
+	return res, err
+}
+
+// QueryContext runs a statement that ends with RETURNING.
+func (p *folded) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	text, args, err := p.fold(text, args)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := p.ConnPool.QueryContext(ctx, text, args...)
+	p.err = err
+	return rows, err
+}
+
+func (p *folded) fold(text string, args []any) (string, []any, error) {
+	if p.used || !strings.HasPrefix(text, "INSERT ") {
+		return "", nil, fmt.Errorf("gormrepo: %.20q cannot be put behind claims", text)
+	}
+	p.used = true
+	text, more := p.fence.foldedSQL(p.show, text, len(args)+1, p.rows)
+	return text, append(args[:len(args):len(args)], more...), nil
+}
+
+// folds tells whether items are saved by one INSERT of PostgreSQL that neither
+// looks for a row nor makes a key: when the answer is lost, a key that the
+// database gave could not be told.
+func (r *Repository[T]) folds(items []*item[T]) bool {
+	if r.dialect.name != postgres || r.hasHooks() || r.opts.Associations || r.opts.Revive || len(items) > r.dialect.rows(len(r.columns)) {
+		return false
+	}
+	ctx := context.Background()
+	isNew, left := items[0].isNew, r.left(ctx, items[0].val, items[0].isNew)
+	if isNew && len(left) > 0 || !isNew && r.version != nil {
+		return false
+	}
+	for _, it := range items[1:] {
+		if it.isNew != isNew || !slices.Equal(r.left(ctx, it.val, isNew), left) {
+			return false
+		}
+	}
+	return true
+}
+
+// writeFolded runs fn, which saves items by one INSERT and does nothing else, in
+// one statement with the claims of f. When the statement fails because of what
+// is in a row, it is done again in a transaction, which finds out which row.
+func (r *Repository[T]) writeFolded(ctx context.Context, f repo.Fence, items []*item[T], fn func(*call) error) error {
+	err := r.repeat(ctx, func(c *call) error {
+		return r.show(ctx, f, true, func(s showing) error { return r.fold(ctx, s, c, items, fn) })
+	})
+	if len(items) > 1 && r.blamesRow(err) || sqlState(err) == divisionByZero {
+		return r.write(ctx, fn)
+	}
+	return err
+}
+
+func (r *Repository[T]) fold(ctx context.Context, s showing, c *call, items []*item[T], fn func(*call) error) error {
+	plain := unprepared(r.db.Statement.ConnPool)
+	pool := &folded{ConnPool: plain, fence: r.fence, show: s, rows: len(items)}
+	c.tx, c.once = r.session(ctx, pool), true
+	err := fn(c)
+	if err == nil {
+		return nil
+	}
+	cause := pool.err
+	if cause == nil {
+		cause = single(err)
+	}
+	switch {
+	case isNullToken(cause):
+		return r.fence.failed(s.claims, r.fence.inspect(ctx, plain, s.claims))
+	case isMissingFence(cause), isLockTimeout(cause):
+		return r.fence.failed(s.claims, cause)
+	case !pool.used || isAnswer(cause) || isUnsent(cause):
+		return err
+	}
+	if err := r.settle(ctx, s.op, cause); err != nil {
+		return err
+	}
+	// What the statement would have returned is read.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleSlack)
+	defer cancel()
+	c.tx = r.session(ctx, plain)
+	if err := r.readBack(c, items, append(slices.Clone(r.created), r.left(ctx, items[0].val, items[0].isNew)...)); err != nil {
+		return &repo.UnknownError{Op: s.op, Err: fmt.Errorf("it was written, but not read back: %w", err)}
+	}
+	return nil
+}

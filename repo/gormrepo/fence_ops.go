@@ -1,0 +1,184 @@
+package gormrepo
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql/driver"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// An operation is named by the milliseconds of its time and random bits, in
+// hexadecimal digits, so that names sort by age: their index grows at its end,
+// and old ones are one range of it.
+const (
+	opLen     = 32
+	opTimeLen = 12
+)
+
+func newOp(now time.Time) string {
+	var random [(opLen - opTimeLen) / 2]byte
+	_, _ = rand.Read(random[:]) // never fails
+	return opTime(now) + hex.EncodeToString(random[:])
+}
+
+func opTime(t time.Time) string { return fmt.Sprintf("%0*x", opTimeLen, t.UnixMilli()) }
+
+// Outcome tells whether the operation op of a *repo.UnknownError was written. The
+// answer is final: an operation that is not there is marked, so that it cannot
+// be committed any more, and one whose transaction is still open is waited for.
+// The error is a *repo.UnknownError again when the database could not be asked,
+// or when the operation is so old that PruneOps may have removed it.
+func Outcome(ctx context.Context, db *gorm.DB, op string) (written bool, err error) {
+	t, pool, err := fenceOf(db)
+	if err == nil {
+		written, err = t.outcome(ctx, pool, op)
+	}
+	if err != nil {
+		return false, fmt.Errorf("gormrepo: outcome: %w", err)
+	}
+	return written, nil
+}
+
+func (t fenceTable) outcome(ctx context.Context, pool gorm.ConnPool, op string) (bool, error) {
+	at, err := strconv.ParseInt(op[:min(len(op), opTimeLen)], 16, 64)
+	if _, bad := hex.DecodeString(op); bad != nil || err != nil || len(op) != opLen {
+		return false, fmt.Errorf("%w: %q is no operation", repo.ErrInvalid, op)
+	}
+	written, err := t.mark(ctx, pool, op)
+	if isMissing(err) {
+		return false, missingFence(err)
+	}
+	if err == nil && !written {
+		// Read after the mark was made, or operations could be removed in between.
+		var pruned int64
+		err = pool.QueryRowContext(ctx, "SELECT value FROM holdfast_meta WHERE name = 'pruned'").Scan(&pruned)
+		if err == nil && at < pruned {
+			err = errors.New("operations of that time were removed")
+		}
+	}
+	if err != nil {
+		return false, &repo.UnknownError{Op: op, Err: err}
+	}
+	return written, nil
+}
+
+// mark writes down that an operation was not written, unless it was. The
+// transaction of the operation wrote the same key, so this waits until it has
+// ended, and one that comes later fails.
+func (t fenceTable) mark(ctx context.Context, pool gorm.ConnPool, op string) (written bool, err error) {
+	ignore := " ON CONFLICT DO NOTHING"
+	if t.dialect == mysql {
+		ignore = " ON DUPLICATE KEY UPDATE op = op"
+	}
+	for n := 1; ; n++ {
+		_, err = pool.ExecContext(ctx, "INSERT INTO holdfast_ops (op, written) VALUES ('"+op+"', false)"+ignore)
+		if err == nil || !isDeadlock(err) || n == attempts {
+			break
+		}
+	}
+	if err != nil {
+		return false, err
+	}
+	err = pool.QueryRowContext(ctx, "SELECT written FROM holdfast_ops WHERE op = '"+op+"'").Scan(&written)
+	return written, err
+}
+
+// settleSlack is how long settling takes at most beyond the time after which
+// the database ends a transaction that is idle.
+const settleSlack = 5 * time.Second
+
+// settle finds out whether an operation was written whose answer is err. It
+// returns nil when it was, err when it was not, and a *repo.UnknownError when
+// that cannot be known now. It goes on after ctx has ended: that may be why the
+// answer is missing.
+func (r *Repository[T]) settle(ctx context.Context, op string, err error) error {
+	limit := r.fence.limit
+	if limit == 0 {
+		limit = DefaultHoldLimit
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit+settleSlack)
+	defer cancel()
+	for n := 1; ; n++ {
+		written, asking := r.fence.outcome(ctx, unprepared(r.db.Statement.ConnPool), op)
+		unknown, ok := errors.AsType[*repo.UnknownError](asking)
+		switch {
+		case asking == nil && written:
+			return nil
+		case asking == nil:
+			return fmt.Errorf("not written: %w", err)
+		case n == attempts || ctx.Err() != nil || !ok:
+			if !ok {
+				unknown = &repo.UnknownError{Op: op, Err: asking}
+			}
+			unknown.Err = fmt.Errorf("%w; the answer was lost by: %w", unknown.Err, err)
+			return unknown
+		}
+	}
+}
+
+// isAnswer tells whether err is what the database said of a statement, so that
+// this has not happened.
+func isAnswer(err error) bool {
+	if state := sqlState(err); len(state) == 5 {
+		switch state[:2] {
+		case "08", "57", "58", "XX": // the connection or the server went down
+			return false
+		}
+		return state != "40003"
+	}
+	return mysqlNumber(err) != 0 || sqliteCode(err) != 0
+}
+
+// isUnsent tells whether err shows that nothing has reached the database.
+func isUnsent(err error) bool {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return true
+	}
+	var retry interface{ SafeToRetry() bool }
+	return errors.Is(err, driver.ErrBadConn) || errors.As(err, &retry) && retry.SafeToRetry()
+}
+
+// minPruneAge keeps operations that somebody may be asking for.
+const minPruneAge = time.Minute
+
+// PruneOps removes the notes about operations that began longer ago, and returns
+// how many there were. Outcome then knows nothing of so old ones. Every write
+// under a fence leaves a note of about a hundred bytes; nothing else removes
+// them. An age below a minute is repo.ErrInvalid: choose one that is longer than
+// anybody would ask later, and than clocks differ, such as a day.
+func PruneOps(ctx context.Context, db *gorm.DB, olderThan time.Duration) (int64, error) {
+	n, err := pruneOps(ctx, db, olderThan)
+	if err != nil {
+		return 0, fmt.Errorf("gormrepo: prune operations: %w", err)
+	}
+	return n, nil
+}
+
+func pruneOps(ctx context.Context, db *gorm.DB, olderThan time.Duration) (int64, error) {
+	t, pool, err := fenceOf(db)
+	if err != nil {
+		return 0, err
+	}
+	if olderThan < minPruneAge {
+		return 0, fmt.Errorf("%w: an age of %v", repo.ErrInvalid, olderThan)
+	}
+	until := time.Now().Add(-olderThan)
+	// First, so that nobody takes a removed note for one that was never made.
+	_, err = pool.ExecContext(ctx, t.bind("UPDATE holdfast_meta SET value = ? WHERE name = 'pruned' AND value < ?"), until.UnixMilli(), until.UnixMilli())
+	if isMissing(err) {
+		return 0, missingFence(err)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return affected(pool.ExecContext(ctx, t.bind("DELETE FROM holdfast_ops WHERE op < ?"), opTime(until)))
+}

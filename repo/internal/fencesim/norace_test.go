@@ -1,0 +1,5 @@
+//go:build !race
+
+package fencesim_test
+
+const raced = false
