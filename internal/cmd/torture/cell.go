@@ -45,6 +45,7 @@ type cell struct {
 
 	felt     int64         // how often the fault was, for certain
 	mustLose int64         // what a weaker design loses for certain
+	resolved int64         // unknown outcomes that the database told later
 	slowest  time.Duration // from healing to the next acknowledged write
 	problems []string
 }
@@ -54,6 +55,7 @@ type result struct {
 	fault, design, store string
 	verdict
 	felt, mustLose int64
+	resolved       int64
 	rejected       bool // porcupine finds no order for what a weaker design did
 	slowest        time.Duration
 	took           time.Duration
@@ -162,7 +164,8 @@ func (c *cell) finish(ctx context.Context) error {
 	}
 	resting := c.hist.event(isResting)
 	failed = append(failed, c.all(func(n *node) error { return n.p.send(order{Do: doRest}) }))
-	rest, cancel := context.WithTimeout(ctx, c.campaign.patience+opLimit)
+	// Asking for the outcome of a commit goes on when its caller has given up.
+	rest, cancel := context.WithTimeout(ctx, c.campaign.patience+opLimit+2*holdLimit)
 	defer cancel()
 	failed = append(failed, c.hist.until(rest, "the load to end", func() bool { return c.hist.events[isResting] == resting+workers }), c.all(func(n *node) error {
 		ending, cancel := context.WithTimeout(ctx, 3*closeLimit)
@@ -225,8 +228,11 @@ func (c *cell) judge(ctx context.Context, begun time.Time) (result, error) {
 		return result{}, fmt.Errorf("reading what is stored: %w", err)
 	}
 	ops := c.hist.all()
+	if err := c.resolve(ctx, b, ops); err != nil {
+		c.problems = append(c.problems, err.Error())
+	}
 	r := result{
-		fault: c.fault.name, design: c.design, store: c.store.name, felt: c.felt, mustLose: c.mustLose,
+		fault: c.fault.name, design: c.design, store: c.store.name, felt: c.felt, mustLose: c.mustLose, resolved: c.resolved,
 		slowest: c.slowest, verdict: judge(ops, c.data, final), took: time.Since(begun),
 	}
 	if c.design != holdfast {
@@ -245,6 +251,26 @@ func (c *cell) judge(ctx context.Context, begun time.Time) (result, error) {
 		return r, errors.Join(write(f, ops), f.Close())
 	}
 	return r, nil
+}
+
+// resolve asks the database for what it told callers to ask later.
+func (c *cell) resolve(ctx context.Context, b *backend, ops []op) error {
+	for i := range ops {
+		o := &ops[i]
+		if o.Outcome != isUnknown || o.ID == "" || b.db == nil {
+			continue
+		}
+		written, err := b.outcome(ctx, o.ID)
+		if err != nil {
+			return fmt.Errorf("asking for the outcome of %s: %w", o.Name, err)
+		}
+		c.resolved++
+		o.Outcome = isRefused
+		if written {
+			o.Outcome, o.End = isDone, time.Now().UnixNano()
+		}
+	}
+	return nil
 }
 
 // wrong tells why the program must fail, or nothing.

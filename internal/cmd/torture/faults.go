@@ -34,7 +34,7 @@ type fault struct {
 const noFault = "none"
 
 // usual are the errors that a caller must be ready for at any time.
-var usual = []string{ofFenced, ofLost, ofTimeout, ofBlocked, ofDeadline, ofUnknown} //nolint:gochecknoglobals // a table, never written to
+var usual = []string{ofFenced, ofLost, ofTimeout, ofBlocked, ofDeadline, ofUnknown, ofBusy} //nolint:gochecknoglobals // a table, never written to
 
 func (f *fault) on(store string) bool {
 	return len(f.stores) == 0 || slices.Contains(f.stores, store)
@@ -194,11 +194,11 @@ func lateTransaction(ctx context.Context, c *cell) error {
 	if read, err := c.hist.hasRead(ctx, first); err != nil || !read {
 		return err
 	}
-	words := []string{first} // the write itself carries the name that is appended
+	late := sign{first} // the write itself carries the name that is appended
 	if c.place.moves() && c.rng.IntN(2) == 0 {
-		words = []string{"commit"}
+		late = sign{"commit"}
 	}
-	a.db.set(func() deed { return hold }, words...)
+	a.db.set(func() deed { return hold }, late)
 	defer a.db.release()
 	if err := goOn(a, first); err != nil {
 		return err

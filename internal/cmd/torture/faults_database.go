@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -56,12 +57,19 @@ func databaseFaults() []*fault {
 	}
 }
 
-// commitWords are what the request contains that makes a write come true.
-func commitWords(store string) []string {
-	if store == onMongoDB {
-		return []string{"findandmodify", "\x02update\x00", "\x02insert\x00"}
+// commits are the signs of a request that makes a write come true.
+func (c *cell) commits() []sign {
+	if c.store.name == onMongoDB {
+		return []sign{{"findandmodify"}, {"\x02update\x00"}, {"\x02insert\x00"}}
 	}
-	return []string{"commit", "holdfast_fence"}
+	signs := []sign{{"commit"}}
+	if c.store.name == onPostgres {
+		// One statement that shows a claim and writes a record.
+		for _, id := range c.data.all() {
+			signs = append(signs, sign{strings.ToLower(lockName), id})
+		}
+	}
+	return signs
 }
 
 // loseCommits loses one in ten of them.
@@ -78,7 +86,7 @@ func loseCommits(ctx context.Context, c *cell) error {
 				return loseAnswer
 			}
 			return nothing
-		}, commitWords(c.store.name)...)
+		}, c.commits()...)
 	}
 	wait(ctx, time.Second)
 	for _, p := range c.databaseWires() {

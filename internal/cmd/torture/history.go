@@ -24,6 +24,7 @@ type op struct {
 	End      int64 // math.MaxInt64 while no answer came
 	Outcome  string
 	Old, New int64
+	ID       string   `json:",omitempty"`
 	Err      string   `json:",omitempty"`
 	Kinds    []string `json:",omitempty"`
 }
@@ -57,7 +58,7 @@ func (h *history) add(worker int, r report) {
 		}
 	case isDone, isRefused, isUnknown:
 		if o := h.ops[r.Op]; o != nil {
-			o.Outcome, o.End, o.Old, o.New, o.Err, o.Kinds = r.What, r.At, r.Old, r.New, r.Err, r.Kinds
+			o.Outcome, o.End, o.Old, o.New, o.ID, o.Err, o.Kinds = r.What, r.At, r.Old, r.New, r.ID, r.Err, r.Kinds
 			if o.Outcome == isDone && o.Kind != reading {
 				h.acked++
 			}

@@ -16,10 +16,22 @@ const (
 	hold
 )
 
-// trap waits for a request that contains one of the words.
+// trap waits for a request that contains all words of one of its signs.
 type trap struct {
-	words [][]byte
+	signs []sign
 	deed  func() deed
+}
+
+// sign is words in lower case.
+type sign []string
+
+func (s sign) in(lower []byte) bool {
+	for _, word := range s {
+		if !bytes.Contains(lower, []byte(word)) {
+			return false
+		}
+	}
+	return true
 }
 
 // spring returns what the trap does with the request.
@@ -28,8 +40,8 @@ func (p *proxy) spring(request []byte) deed {
 		return nothing
 	}
 	lower := bytes.ToLower(request)
-	for _, w := range p.trap.words {
-		if !bytes.Contains(lower, w) {
+	for _, s := range p.trap.signs {
+		if !s.in(lower) {
 			continue
 		}
 		what := p.trap.deed()
@@ -89,15 +101,11 @@ func (p *proxy) resetAll() {
 	}
 }
 
-// set makes a trap. Each of the words is in lower case.
-func (p *proxy) set(do func() deed, words ...string) {
-	t := trap{deed: do}
-	for _, w := range words {
-		t.words = append(t.words, []byte(w))
-	}
+// set makes a trap.
+func (p *proxy) set(do func() deed, signs ...sign) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.trap = t
+	p.trap = trap{signs, do}
 }
 
 // release lets what hold has caught go to the server, long after its client

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/holdfast-go/holdfast/repo"
 )
 
 // operation is what a worker is about to do.
@@ -110,6 +112,9 @@ func (w *worker) perform(ctx context.Context, name string, o operation) {
 	answer.What = outcomeOf(written, err)
 	if err != nil {
 		answer.Err, answer.Kinds = err.Error(), kindsOf(err)
+		if unknown, ok := errors.AsType[*repo.UnknownError](err); ok {
+			answer.ID = unknown.Op
+		}
 	}
 	w.say(answer)
 }

@@ -23,6 +23,7 @@ const (
 	ofCancel    = "cancelled"
 	ofDeadline  = "deadline"
 	ofUnknown   = "unknown"
+	ofBusy      = "busy"
 	ofFenced    = "fenced"
 	ofLost      = "lost"
 	ofClosed    = "closed"
@@ -47,6 +48,7 @@ func kindsOf(err error) []string {
 		{ofUnknown, repo.ErrUnknown},
 		{ofFenced, repo.ErrFenced},
 		{ofRegressed, repo.ErrRegressed},
+		{ofBusy, repo.ErrBusy},
 		{ofStale, repo.ErrStale},
 		{ofNotFound, repo.ErrNotFound},
 		{ofInvalid, repo.ErrInvalid},

@@ -71,6 +71,8 @@ type report struct {
 	// New alone.
 	Old, New int64  `json:",omitempty"`
 	Err      string `json:",omitempty"`
+	// ID is what the database knows an operation by whose outcome is unknown.
+	ID string `json:",omitempty"`
 	// Kinds are the documented errors that Err matches.
 	Kinds []string `json:",omitempty"`
 }

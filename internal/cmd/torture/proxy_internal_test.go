@@ -115,7 +115,7 @@ func TestProxyDeafen(t *testing.T) {
 
 func TestProxyTraps(t *testing.T) {
 	p, dial, got := proxied(t)
-	p.set(func() deed { return loseRequest }, "commit")
+	p.set(func() deed { return loseRequest }, sign{"commit"})
 	c := dial()
 	say(t, c, "begin")
 	hear(t, c, "begin")
@@ -125,7 +125,7 @@ func TestProxyTraps(t *testing.T) {
 	if len(got) > 0 {
 		t.Fatalf("the server got %q", <-got)
 	}
-	p.set(func() deed { return loseAnswer }, "commit")
+	p.set(func() deed { return loseAnswer }, sign{"commit"})
 	c = dial()
 	say(t, c, "COMMIT")
 	if s := <-got; s != "COMMIT" {
@@ -140,7 +140,7 @@ func TestProxyTraps(t *testing.T) {
 // What is held reaches the server after its client has gone.
 func TestProxyHold(t *testing.T) {
 	p, dial, got := proxied(t)
-	p.set(func() deed { return hold }, "commit")
+	p.set(func() deed { return hold }, sign{"commit"})
 	c := dial()
 	say(t, c, "COMMIT")
 	<-p.hit

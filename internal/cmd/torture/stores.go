@@ -169,6 +169,9 @@ type backend struct {
 	cli   *mongo.Client
 }
 
+// holdLimit is how long a transaction of a host that vanished may block others.
+const holdLimit = 3 * ttl
+
 // openLimit bounds how long a worker waits for its first connection.
 const openLimit = 20 * time.Second
 
@@ -187,7 +190,7 @@ func openBackend(ctx context.Context, p place) (*backend, error) {
 		return nil, err
 	}
 	b := &backend{place: p, db: db}
-	b.repo, err = gormrepo.New[Record](db, nil)
+	b.repo, err = gormrepo.New[Record](db, &gormrepo.Options{HoldLimit: holdLimit})
 	return b, err
 }
 
