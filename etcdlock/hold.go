@@ -3,6 +3,8 @@ package etcdlock
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -216,6 +218,10 @@ type turn struct {
 	ctx    context.Context // ends with the turn, or when the hold is lost
 	cancel context.CancelCauseFunc
 	owner  *Lock // guarded by stations.mu; nil while it is being made
+
+	attempted  sync.Once
+	attempting chan struct{} // has room for the one attempt that is open
+	attempts   atomic.Int64  // drawn so far
 }
 
 func newTurn(e *entry, h *hold, n int64) *turn {

@@ -48,12 +48,16 @@ type owner struct {
 	Since   time.Time `json:"since"`
 }
 
-func (l *Locker) ownerData() string {
+func hostname() string {
 	host, err := os.Hostname()
 	if err != nil {
-		host = "unknown"
+		return "unknown"
 	}
-	data, err := json.Marshal(owner{Host: host, PID: os.Getpid(), Service: l.service, Since: time.Now().UTC()})
+	return host
+}
+
+func (l *Locker) ownerData() string {
+	data, err := json.Marshal(owner{Host: l.host, PID: os.Getpid(), Service: l.service, Since: time.Now().UTC()})
 	if err != nil {
 		return ""
 	}
@@ -158,5 +162,33 @@ func (l *Locker) read(ctx context.Context, doing, prefix string) ([]*mvccpb.KeyV
 		return nil, fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx))
 	default:
 		return nil, fmt.Errorf("etcdlock: %s: %w: %w", doing, ErrUnavailable, err)
+	}
+}
+
+// Revision asks etcd for its current revision, which is no lower than the token
+// of any lock that was ever taken there, unless etcd was restored from a backup
+// or made anew since.
+//
+// Errors: ErrUnavailable, ErrClosed, or those of ctx.
+func (l *Locker) Revision(ctx context.Context) (int64, error) {
+	const doing = "asking for the revision"
+	if ctx == nil {
+		return 0, invalid(doing, "nil context")
+	}
+	if l.closing.Err() != nil {
+		return 0, fmt.Errorf("etcdlock: %s: %w", doing, ErrClosed)
+	}
+	var resp *clientv3.GetResponse
+	err := l.call(ctx, func(ctx context.Context) (err error) {
+		resp, err = l.cli.Get(ctx, sessionPrefix, clientv3.WithCountOnly())
+		return err
+	})
+	switch {
+	case err == nil:
+		return resp.Header.Revision, nil
+	case ctx.Err() != nil:
+		return 0, fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx))
+	default:
+		return 0, fmt.Errorf("etcdlock: %s: %w: %w", doing, ErrUnavailable, err)
 	}
 }

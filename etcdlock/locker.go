@@ -17,6 +17,7 @@ type Locker struct {
 	settings
 	cli     *clientv3.Client
 	now     clock
+	host    string
 	session session
 	health  health
 
@@ -56,6 +57,7 @@ func New(cli *clientv3.Client, opts *Options) (*Locker, error) {
 		settings: s,
 		cli:      cli,
 		now:      newClock(),
+		host:     hostname(),
 		open:     make(map[*Lock]struct{}),
 		drained:  make(chan struct{}),
 		closed:   make(chan struct{}),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -49,6 +50,9 @@ type entry struct {
 	waited bool   // there was a predecessor on another lease
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+
+	owned sync.Once
+	owner string // of its claims, once somebody asked for it
 
 	guard   *time.Timer // starts a watch on the own key,
 	guarded context.Context

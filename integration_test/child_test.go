@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -21,6 +22,13 @@ func runChild() {
 		ctlv3.MustStart()
 	case "signposts":
 		os.Exit(runSignposts(os.Args[1:]))
+	case "crowd":
+		os.Exit(runCrowd(os.Args[1]))
+	case "guest":
+		if err := runGuest(os.Args[1], os.Args[2], os.Args[3], os.Args[4] == "true"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
 	os.Exit(0)
 }

@@ -3,63 +3,11 @@ package integration_test
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
-	"strconv"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
 )
-
-// Overlapping sets of names, each named in an order of its own, all get their
-// turn, also when some are held or linger, and never two that share a name.
-func TestLockSeveral_NoDeadlock(t *testing.T) {
-	t.Parallel()
-	const lockers, goroutines, names = 3, 4, 6
-	rounds := full(20_000) / (lockers * goroutines)
-	ctx := bounded(t, 10*time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
-	var rooms [names]room
-	var visit func(set []int, stay func())
-	visit = func(set []int, stay func()) {
-		if len(set) == 0 {
-			stay()
-			return
-		}
-		rooms[set[0]].visit(func() { visit(set[1:], stay) })
-	}
-	var wg sync.WaitGroup
-	for range lockers {
-		l := f.locker(nil)
-		for range goroutines {
-			wg.Go(func() {
-				for range rounds {
-					set := rand.Perm(names)[:1+rand.IntN(3)]
-					keys := make([]string, len(set))
-					for i, n := range set {
-						keys[i] = "n" + strconv.Itoa(n)
-					}
-					k, err := l.Lock(ctx, keys...)
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					visit(set, func() {})
-					if err := k.Unlock(ctx); err != nil {
-						t.Error(err)
-					}
-				}
-			})
-		}
-	}
-	wg.Wait()
-	for i := range rooms {
-		if n := rooms[i].overlaps.Load(); n > 0 {
-			t.Errorf("%d times two held n%d", n, i)
-		}
-	}
-}
 
 func TestLockSeveral_Tokens(t *testing.T) {
 	t.Parallel()

@@ -2,7 +2,6 @@ package integration_test
 
 import (
 	"context"
-	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,15 +12,6 @@ import (
 
 	"github.com/holdfast-go/holdfast/etcdlock"
 )
-
-// full is the size of a test: a tenth of it, unless HOLDFAST_SOAK=1 asks for
-// all.
-func full[N int | time.Duration](n N) N {
-	if os.Getenv("HOLDFAST_SOAK") == "1" {
-		return n
-	}
-	return n / 10
-}
 
 // traffic counts what a client sends to etcd: requests, and messages on
 // streams, such as the creation of a watch.

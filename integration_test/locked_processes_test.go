@@ -58,7 +58,7 @@ func saveSignposts(endpoints, namespace, file, dir string, locked bool) error {
 	if err != nil {
 		return err
 	}
-	if err := db.AutoMigrate(&signpost{}); err != nil {
+	if err := errors.Join(db.AutoMigrate(&signpost{}), gormrepo.MigrateFence(ctx, db)); err != nil {
 		return err
 	}
 	plain, err := gormrepo.New[signpost](db, nil)

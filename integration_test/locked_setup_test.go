@@ -69,6 +69,7 @@ func newBank(t testing.TB, db *gorm.DB, locker *etcdlock.Locker, opts lockedrepo
 	if err := db.AutoMigrate(&account{}, &entry{}); err != nil {
 		t.Fatal(err)
 	}
+	must(t, gormrepo.MigrateFence(t.Context(), db))
 	b := &bank{db: db}
 	var err error
 	if b.plain, err = gormrepo.New[account](db, nil); err != nil {

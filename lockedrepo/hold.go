@@ -10,11 +10,13 @@ import (
 	"github.com/holdfast-go/holdfast/repo"
 )
 
-// How long a call waits for its lock to be given back, and for the name of a
-// holder to put into an error. The lock is released in any case.
+// How long a call waits for its lock to be given back, for the name of a holder
+// to put into an error, and for etcd's revision when the store has refused a
+// claim. The lock is released in any case.
 const (
-	releaseTimeout = 5 * time.Second
-	holderTimeout  = 500 * time.Millisecond
+	releaseTimeout  = 5 * time.Second
+	holderTimeout   = 500 * time.Millisecond
+	revisionTimeout = 2 * time.Second
 )
 
 // ErrRelease marks the error of a write that was done, but whose lock was not
@@ -30,7 +32,7 @@ var ErrRelease = errors.New("lockedrepo: the write was done, giving back its loc
 //     until its end, or is refused.
 //  2. Take the lock, waiting no longer than the timeout.
 //  3. Work with the hold's context, which ends when the lock is lost and when
-//     the caller's context does.
+//     the caller's context does, and with the claims that the store checks.
 //  4. Give the lock back, whatever happened, on a context of its own.
 func (r *Repository[T]) locked(ctx context.Context, work func(context.Context) error) (err error) {
 	switch r.TxState(ctx) {
@@ -41,11 +43,13 @@ func (r *Repository[T]) locked(ctx context.Context, work func(context.Context) e
 		if err != nil {
 			return fmt.Errorf("%w: the transaction was not opened by a locked repository", err)
 		}
-		hold, err := scope.lock(ctx, r.locker, r.key, r.timeout)
+		hold, err := scope.lock(ctx, r.locker, r.key, r.timeout, r.unfenced)
 		if err != nil {
 			return err
 		}
-		return underHold(ctx, hold, work)
+		return r.refusal(ctx, underHold(ctx, hold, func(ctx context.Context) error {
+			return work(scope.fence(ctx))
+		}))
 	case repo.TxNone:
 	}
 	hold, err := acquire(ctx, r.locker, r.key, r.timeout)
@@ -53,7 +57,7 @@ func (r *Repository[T]) locked(ctx context.Context, work func(context.Context) e
 		return err
 	}
 	defer func() { err = join(err, release(ctx, hold)) }()
-	return underHold(ctx, hold, work)
+	return r.fenced(ctx, hold, work)
 }
 
 // acquire takes the lock within timeout. The error of a wait that took too

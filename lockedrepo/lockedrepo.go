@@ -22,11 +22,14 @@ type Repository[T any] struct {
 	locker  *etcdlock.Locker
 	key     string
 	timeout time.Duration
+	// unfenced: the store is shown no claims.
+	unfenced bool
 }
 
 // New wraps inner. It does no I/O. ErrInvalid for a nil argument, a bad option,
 // a key that the locker cannot lock, or an entity type whose name cannot be a
-// key while Options name none.
+// key while Options name none; ErrUnsupported for a repository that enforces no
+// fence (see repo.Fencer), unless Options.Unfenced says that this is meant.
 func New[T any](inner repo.Repository[T], locker *etcdlock.Locker, opts *Options) (*Repository[T], error) {
 	o, err := opts.withDefaults()
 	if err != nil {
@@ -46,7 +49,11 @@ func New[T any](inner repo.Repository[T], locker *etcdlock.Locker, opts *Options
 	if err := locker.CheckName(o.Key); err != nil {
 		return nil, fmt.Errorf("%w: lock key: %w; set another Options.Key", repo.ErrInvalid, err)
 	}
-	return &Repository[T]{inner: inner, locker: locker, key: o.Key, timeout: o.LockTimeout}, nil
+	if fencer, ok := repo.As[repo.Fencer](inner); !o.Unfenced && (!ok || fencer.FenceMode() == repo.FenceNone) {
+		return nil, fmt.Errorf("%w: %T enforces no fence, so a holder that was paused could overwrite what newer ones saved; "+
+			"set Options.Unfenced where that is meant", repo.ErrUnsupported, inner)
+	}
+	return &Repository[T]{inner: inner, locker: locker, key: o.Key, timeout: o.LockTimeout, unfenced: o.Unfenced}, nil
 }
 
 // Key returns the name of the lock, for use with the Locker: to hold several
@@ -151,29 +158,32 @@ func (r *Repository[T]) DeleteAllByID(ctx context.Context, ids []any) (int64, er
 	return lockedValue(r, ctx, func(ctx context.Context) (int64, error) { return r.inner.DeleteAllByID(ctx, ids) })
 }
 
-// FindByID reads without the lock.
+// FindByID does what repo.Repository says. It takes no lock, but under a context
+// that holds the key, and in a transaction of InTx, it belongs to what the lock
+// protects.
 func (r *Repository[T]) FindByID(ctx context.Context, id any) (*T, error) {
-	return r.inner.FindByID(ctx, id)
+	return readValue(r, ctx, func(ctx context.Context) (*T, error) { return r.inner.FindByID(ctx, id) })
 }
 
-// FindAllByID reads without the lock.
+// FindAllByID is to the lock what FindByID is.
 func (r *Repository[T]) FindAllByID(ctx context.Context, ids []any) ([]*T, error) {
-	return r.inner.FindAllByID(ctx, ids)
+	return readValue(r, ctx, func(ctx context.Context) ([]*T, error) { return r.inner.FindAllByID(ctx, ids) })
 }
 
-// ExistsByID reads without the lock.
+// ExistsByID is to the lock what FindByID is.
 func (r *Repository[T]) ExistsByID(ctx context.Context, id any) (bool, error) {
-	return r.inner.ExistsByID(ctx, id)
+	return readValue(r, ctx, func(ctx context.Context) (bool, error) { return r.inner.ExistsByID(ctx, id) })
 }
 
-// Find reads without the lock.
+// Find is to the lock what FindByID is; where the store fences documents one by
+// one, as MongoDB does outside of transactions, what it finds is not protected.
 func (r *Repository[T]) Find(ctx context.Context, q ...repo.Option) ([]*T, error) {
-	return r.inner.Find(ctx, q...)
+	return readValue(r, ctx, func(ctx context.Context) ([]*T, error) { return r.inner.Find(ctx, q...) })
 }
 
-// Count reads without the lock.
+// Count is to the lock what Find is.
 func (r *Repository[T]) Count(ctx context.Context, q ...repo.Option) (int64, error) {
-	return r.inner.Count(ctx, q...)
+	return readValue(r, ctx, func(ctx context.Context) (int64, error) { return r.inner.Count(ctx, q...) })
 }
 
 // TxState says which transaction a call with ctx would become part of.

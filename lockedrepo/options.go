@@ -24,6 +24,10 @@ type Options struct {
 	// LockTimeout bounds the wait for the lock of one write, beside the
 	// context of the call. Zero means DefaultLockTimeout.
 	LockTimeout time.Duration
+	// Unfenced shows the store no claims: a holder that was paused for longer
+	// than its lease can then overwrite what newer ones saved. It is for stores
+	// that enforce no fence, and for databases without its tables.
+	Unfenced bool
 }
 
 func (o *Options) withDefaults() (Options, error) {

@@ -32,6 +32,8 @@ type scopeHold struct {
 	locker *etcdlock.Locker
 	key    string
 	lock   *etcdlock.Lock
+	// attempt is open until the end of the transaction; nil without a fence.
+	attempt *etcdlock.Attempt
 }
 
 // errEnded is for calls that come after their transaction.
@@ -54,9 +56,9 @@ func scopeFrom(ctx context.Context) (*scope, error) {
 	return s, nil
 }
 
-// lock returns the hold on key, taking it when the transaction does not have
-// it yet. It waits no longer than timeout, ctx and the transaction.
-func (s *scope) lock(ctx context.Context, locker *etcdlock.Locker, key string, timeout time.Duration) (*etcdlock.Lock, error) {
+// lock returns the hold on key, taking it, with an attempt unless it is not to
+// be fenced, when the transaction does not have it yet. It waits no longer than timeout, ctx and the transaction.
+func (s *scope) lock(ctx context.Context, locker *etcdlock.Locker, key string, timeout time.Duration, unfenced bool) (*etcdlock.Lock, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	ctx, stop := context.WithCancelCause(ctx)
@@ -93,9 +95,15 @@ func (s *scope) lock(ctx context.Context, locker *etcdlock.Locker, key string, t
 	if err != nil {
 		return nil, err
 	}
+	var a *etcdlock.Attempt
+	if !unfenced {
+		if a, err = attempt(ctx, hold, timeout); err != nil {
+			return nil, join(err, release(ctx, hold))
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held = append(s.held, scopeHold{locker, key, hold})
+	s.held = append(s.held, scopeHold{locker, key, hold, a})
 	return hold, nil
 }
 
@@ -147,6 +155,9 @@ func (s *scope) close(ctx context.Context, tx func() error) (err error) {
 		s.turn <- struct{}{} // what is being taken was cancelled, or is here now
 		var failed []error
 		for _, h := range slices.Backward(s.held) {
+			if h.attempt != nil {
+				h.attempt.Close()
+			}
 			failed = append(failed, release(ctx, h.lock))
 		}
 		err = join(err, errors.Join(failed...))

@@ -8,12 +8,12 @@ import (
 )
 
 // InTx takes the lock, opens a transaction and calls fn. Every locked
-// repository on the same database that is written to with fn's context joins
-// the transaction and takes the lock of its own key. All these locks are kept
+// repository on the same database that is used with fn's context, reads
+// included, joins the transaction and takes the lock of its own key. All these locks are kept
 // until the transaction has been committed or rolled back. It commits when fn
 // returns nil and no lock was lost, else rolls back.
 //
-// Keys are taken in the order of the first writes. A key that sorts before one
+// Keys are taken in the order of their first use. A key that sorts before one
 // that is held is tried once and fails with etcdlock.ErrOrder when it is busy,
 // because waiting could be a deadlock; lock all keys up front with
 // [etcdlock.Locker.Lock], see [Repository.Key], where that matters.
@@ -39,16 +39,23 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 	if err != nil {
 		return err
 	}
-	scope := newScope(scopeHold{r.locker, r.key, hold})
+	first := scopeHold{locker: r.locker, key: r.key, lock: hold}
+	if !r.unfenced {
+		if first.attempt, err = attempt(ctx, hold, r.timeout); err != nil {
+			return join(err, release(ctx, hold))
+		}
+	}
+	scope := newScope(first)
 	// The scope gives back all locks, this one included, after the transaction.
 	return scope.close(ctx, func() error {
-		return underHold(ctx, hold, func(ctx context.Context) error {
-			return transactor.InTx(context.WithValue(ctx, scopeKey{}, scope), func(ctx context.Context) error {
+		return r.refusal(ctx, underHold(ctx, hold, func(ctx context.Context) error {
+			ctx = context.WithValue(ctx, scopeKey{}, scope)
+			return transactor.InTx(scope.fence(ctx), func(ctx context.Context) error {
 				if err := fn(ctx); err != nil {
 					return err
 				}
 				return scope.lost()
 			})
-		})
+		}))
 	})
 }

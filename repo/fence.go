@@ -23,7 +23,7 @@ type Claim struct {
 	// Token grows from hold to hold: the create revision of the lock's key in
 	// etcd, below 2^48. Stores put the epoch that they keep themselves above it.
 	Token int64
-	// Owner is a random text of the session, at most 32 characters, that tells
+	// Owner is a random text of the hold, at most 32 characters, that tells
 	// apart two holders who were given one token by an etcd that was restored.
 	Owner string
 	// Sub grows within a hold: the number of the turn times 2^32, plus the

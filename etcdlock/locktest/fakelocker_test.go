@@ -119,8 +119,8 @@ func (l *fakeLocker) await(ctx context.Context, p *place) error {
 	if f.ignoresCancel {
 		done = nil
 	}
-	if f.closeForgetsWaits {
-		closing = nil
+	if f.closeForgetsWaits || f.closeIsOpen {
+		closing = nil // else a free name is refused as often as not
 	}
 	if f.takesDead {
 		done = nil

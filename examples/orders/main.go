@@ -32,6 +32,9 @@ func run(ctx context.Context) error {
 	if err := db.AutoMigrate(&Order{}); err != nil {
 		return err
 	}
+	if err := gormrepo.MigrateFence(ctx, db); err != nil { // where the database remembers the newest holder
+		return err
+	}
 	client, err := drivers.OpenEtcd(ctx, cfg.Etcd)
 	if err != nil {
 		return err

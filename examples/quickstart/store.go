@@ -64,7 +64,9 @@ func openSQL(ctx context.Context, cfg drivers.SQLConfig) (*store, error) {
 		return nil, err
 	}
 	s := &store{
-		create: func(ctx context.Context) error { return db.WithContext(ctx).AutoMigrate(&Country{}, &Product{}) },
+		create: func(ctx context.Context) error {
+			return errors.Join(db.WithContext(ctx).AutoMigrate(&Country{}, &Product{}), gormrepo.MigrateFence(ctx, db))
+		},
 		drop: func(ctx context.Context) error {
 			return db.WithContext(ctx).Migrator().DropTable(&Country{}, &Product{})
 		},

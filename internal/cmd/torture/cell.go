@@ -13,6 +13,8 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
 // workers is how many processes fight for one lock, and callers how many
@@ -260,7 +262,7 @@ func (c *cell) resolve(ctx context.Context, b *backend, ops []op) error {
 		if o.Outcome != isUnknown || o.ID == "" || b.db == nil {
 			continue
 		}
-		written, err := b.outcome(ctx, o.ID)
+		written, err := gormrepo.Outcome(ctx, b.db, o.ID)
 		if err != nil {
 			return fmt.Errorf("asking for the outcome of %s: %w", o.Name, err)
 		}

@@ -102,7 +102,7 @@ func (c *cell) dance(ctx context.Context, d dance) error {
 	c.felt++
 	if between {
 		c.mustLose++
-		if c.design == holdfast && doneA.Outcome == isDone && fenced(c.store.name) {
+		if c.design == holdfast && doneA.Outcome == isDone {
 			c.problems = append(c.problems, fmt.Sprintf("%s was acknowledged although %s had come in between", opA, opB))
 		}
 	}

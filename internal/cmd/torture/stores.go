@@ -216,7 +216,7 @@ func (b *backend) fill(ctx context.Context, d data) error {
 		if err := b.db.WithContext(ctx).AutoMigrate(&Record{}, &writeFence{}); err != nil {
 			return err
 		}
-		if err := migrateFence(ctx, b.db); err != nil {
+		if err := gormrepo.MigrateFence(ctx, b.db); err != nil {
 			return err
 		}
 	}

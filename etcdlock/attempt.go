@@ -1,0 +1,111 @@
+package etcdlock
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+)
+
+// Claim says what a store can tell the uses of a lock apart by: a pair of
+// Claims with one name is in the order in which the lock protects them, first
+// by Token, then by Turn, then by Attempt. Two with one token and different
+// owners come from an etcd that was restored and gave the token twice; neither
+// is the later one.
+type Claim struct {
+	// Name is the name of the lock.
+	Name string
+	// Token is the create revision of the hold's key.
+	Token int64
+	// Owner is a text of 26 random letters and digits, another one for each hold.
+	Owner string
+	// Turn is the number of the turn within the hold, see Lock.Turn.
+	Turn int64
+	// Attempt is the number of the attempt within the turn, from 1 on.
+	Attempt int64
+}
+
+// Attempt is the right to one transaction with what a Lock protects.
+type Attempt struct{ turns []*turn }
+
+// Attempt waits until no other attempt under the same hold is open, and opens
+// one. Goroutines that share a hold exclude one another for as long as their
+// attempts last, so that a store that checks claims is shown them in order.
+// Close it.
+//
+// Errors: ErrLost when the hold has ended, ErrTimeout with
+// context.DeadlineExceeded when ctx ended first, or context.Canceled.
+func (k *Lock) Attempt(ctx context.Context) (*Attempt, error) {
+	if ctx == nil {
+		return nil, invalid("opening an attempt", "nil context")
+	}
+	a := &Attempt{turns: make([]*turn, 0, len(k.held.parts))}
+	for _, p := range k.held.parts { // sorted by name: two of them wait for one another in one order
+		err := p.turn.open(ctx)
+		if err != nil {
+			a.Close()
+			return nil, fmt.Errorf("etcdlock: waiting for another transaction under the hold of %q: %w", p.turn.e.name, err)
+		}
+		a.turns = append(a.turns, p.turn)
+	}
+	return a, nil
+}
+
+// open takes the turn's only place for an attempt.
+func (t *turn) open(ctx context.Context) error {
+	if !t.live() {
+		return fmt.Errorf("%w: the hold has ended", ErrLost)
+	}
+	t.attempted.Do(func() { t.attempting = make(chan struct{}, 1) })
+	select {
+	case t.attempting <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case t.attempting <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		err := contextError(ctx)
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: %w", ErrTimeout, err)
+		}
+		return err
+	case <-t.ctx.Done():
+		return fmt.Errorf("%w: the hold has ended", ErrLost)
+	}
+}
+
+// Claims returns a claim for each name of the Lock, sorted by name. Each call
+// draws the next number: call it once for every try at a transaction.
+func (a *Attempt) Claims() []Claim {
+	claims := make([]Claim, len(a.turns))
+	for i, t := range a.turns {
+		claims[i] = Claim{Name: t.e.name, Token: t.e.rev, Owner: t.e.ownerText(), Turn: t.n, Attempt: t.attempts.Add(1)}
+	}
+	return claims
+}
+
+// Close ends the attempt and lets the next one begin. A second call does
+// nothing.
+func (a *Attempt) Close() {
+	for _, t := range a.turns {
+		<-t.attempting
+	}
+	a.turns = nil
+}
+
+// ownerText draws the owner of the entry's claims when it is first asked for.
+// It is the entry's own, not the session's: a session that outlives the
+// restoration of an etcd could be given one token twice.
+func (e *entry) ownerText() string {
+	e.owned.Do(func() { e.owner = rand.Text() })
+	return e.owner
+}
+
+// Holding reports whether ctx carries a hold of the name, be it over or not:
+// Lock with ctx then returns a nested Lock, or ErrLost, and asks etcd nothing.
+func (l *Locker) Holding(ctx context.Context, name string) bool {
+	_, known := heldIn(ctx, l).find(name)
+	return known
+}

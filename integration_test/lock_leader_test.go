@@ -1,0 +1,144 @@
+package integration_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/internal/devserver"
+)
+
+// cluster is an etcd of three members.
+type cluster struct {
+	*devserver.Etcd
+	f *fleet
+}
+
+func newCluster(ctx context.Context, t *testing.T) *cluster {
+	t.Helper()
+	srv, err := devserver.StartEtcd(ctx, t.TempDir(), &devserver.EtcdOptions{Members: 3, UnsafeNoFsync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { srv.Close() })
+	return &cluster{srv, newFleet(t, srv.Endpoints())}
+}
+
+// leader returns the number of the member that leads.
+func (c *cluster) leader(ctx context.Context, t *testing.T) (leads int) {
+	t.Helper()
+	eventually(ctx, t, "a leader", func() bool {
+		for i, endpoint := range c.Endpoints() {
+			short, cancel := context.WithTimeout(ctx, time.Second)
+			status, err := c.f.cli.Status(short, endpoint)
+			cancel()
+			if err == nil && status.Leader != 0 && status.Leader == status.Header.MemberId {
+				leads = i
+				return true
+			}
+		}
+		return false
+	})
+	return leads
+}
+
+// changes takes the cluster through what it may meet.
+var changes = map[string]func(ctx context.Context, t *testing.T, c *cluster) error{
+	// The leader dies, and another is elected.
+	"LeaderDies": func(ctx context.Context, t *testing.T, c *cluster) error {
+		t.Helper()
+		dead := c.leader(ctx, t)
+		if err := c.Stop(dead); err != nil {
+			return err
+		}
+		c.leader(ctx, t)
+		return c.Restart(ctx, dead)
+	},
+	// Two die, and there is no leader until they are back.
+	"NoLeader": func(ctx context.Context, t *testing.T, c *cluster) error {
+		t.Helper()
+		dead := []int{c.leader(ctx, t)}
+		dead = append(dead, (dead[0]+1)%3)
+		if err := c.Stop(dead...); err != nil {
+			return err
+		}
+		return c.Restart(ctx, dead...)
+	},
+}
+
+// A change of leader, or a time without one, in all that a name may go
+// through: nobody loses the lock, and nobody waits for ever. The TTL is so long
+// that no lease runs out.
+func TestLockLeader(t *testing.T) {
+	t.Parallel()
+	opts := &etcdlock.Options{TTL: time.Minute, Linger: time.Hour, MaxTurns: 4, MaxHold: time.Hour}
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := bounded(t, 2*time.Minute)
+			c := newCluster(ctx, t)
+			f := c.f
+			l, other := f.locker(opts), f.locker(opts)
+
+			// While one holds and another waits.
+			k := mustLock(ctx, t, l, "held")
+			lingers := mustLock(ctx, t, l, "lingers")
+			mustUnlock(ctx, t, lingers)
+			waiter := goLock(func() (*etcdlock.Lock, error) { return other.Lock(ctx, "held") })
+			f.awaitQueue(ctx, "held", 2)
+			// And while one hands on, which meets the change somewhere.
+			going, stop := context.WithCancel(ctx)
+			defer stop()
+			var r room
+			var passers []*attempt
+			for _, l := range []*etcdlock.Locker{l, l, l, other, other} {
+				passers = append(passers, goLock(func() (*etcdlock.Lock, error) {
+					for going.Err() == nil {
+						k, err := l.Lock(ctx, "passed")
+						if err != nil {
+							return nil, err
+						}
+						r.visit(func() {})
+						if err := k.Unlock(ctx); err != nil {
+							return nil, err
+						}
+					}
+					return nil, nil //nolint:nilnil // nothing is held
+				}))
+			}
+			eventually(ctx, t, "the lock to be handed on", func() bool { return r.visits.Load() > 100 })
+
+			if err := change(ctx, t, c); err != nil {
+				t.Fatal(err)
+			}
+
+			visits := r.visits.Load()
+			eventually(ctx, t, "the lock to be handed on again", func() bool { return r.visits.Load() > visits+100 })
+			stop()
+			for _, p := range passers {
+				if _, err := p.wait(ctx, t); err != nil {
+					t.Errorf("handing on: %v", err)
+				}
+			}
+			if n := r.overlaps.Load(); n > 0 {
+				t.Errorf("%d times two were inside", n)
+			}
+			if err := k.Context().Err(); err != nil {
+				t.Errorf("the hold ended: %v", context.Cause(k.Context()))
+			}
+			again := mustLock(ctx, t, l, "lingers")
+			if again.Token() != lingers.Token() {
+				t.Error("what lingered was lost")
+			}
+			mustUnlock(ctx, t, again)
+			mustUnlock(ctx, t, mustLock(ctx, t, other, "lingers")) // it leaves for others still
+			mustUnlock(ctx, t, k)
+			next, err := waiter.wait(ctx, t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustUnlock(ctx, t, next)
+		})
+	}
+}

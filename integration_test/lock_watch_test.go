@@ -1,0 +1,170 @@
+package integration_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
+)
+
+// newsThief takes one message from the watches of a client and puts another in
+// its place, so that what it told is told by nobody.
+type newsThief struct {
+	steal  func(*pb.WatchResponse) bool // which; it may change the message
+	armed  atomic.Bool
+	stolen atomic.Int64
+}
+
+func (n *newsThief) client(t *testing.T, endpoints []string) *clientv3.Client {
+	t.Helper()
+	stream := func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+		cs, err := streamer(ctx, desc, cc, method, opts...)
+		return robbedStream{cs, n}, err
+	}
+	cli, err := clientv3.New(clientv3.Config{
+		Endpoints: endpoints, DialTimeout: 10 * time.Second, Logger: zap.NewNop(),
+		DialOptions: []grpc.DialOption{grpc.WithChainStreamInterceptor(stream)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cli.Close() })
+	return cli
+}
+
+type robbedStream struct {
+	grpc.ClientStream
+	n *newsThief
+}
+
+func (s robbedStream) RecvMsg(m any) error {
+	err := s.ClientStream.RecvMsg(m)
+	if resp, ok := m.(*pb.WatchResponse); ok && err == nil && s.n.armed.Load() && s.n.steal(resp) {
+		s.n.armed.Store(false)
+		s.n.stolen.Add(1)
+	}
+	return err
+}
+
+// tells reports whether a message tells of a key that was put or deleted.
+func tells(resp *pb.WatchResponse, what mvccpb.Event_EventType) bool {
+	for _, ev := range resp.Events {
+		if ev.Type == what {
+			return true
+		}
+	}
+	return false
+}
+
+// endings are the ways in which an etcd server ends a watch.
+var endings = map[string]func(*pb.WatchResponse){
+	"Compacted": func(resp *pb.WatchResponse) { resp.Canceled, resp.CompactRevision = true, resp.Header.Revision },
+	"NoLeader":  func(resp *pb.WatchResponse) { resp.Canceled, resp.CancelReason = true, "etcdserver: no leader" },
+	"Cancelled": func(resp *pb.WatchResponse) { resp.Canceled, resp.CancelReason = true, "no more watching" },
+}
+
+// The very message that tells a waiter of its turn is lost, because the watch
+// ends instead. The waiter finds out all the same.
+func TestLockWatch_EndsForAWaiter(t *testing.T) {
+	t.Parallel()
+	for name, end := range endings {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := bounded(t, time.Minute)
+			f := newFleet(t, etcdEndpoints(t))
+			n := newsThief{steal: func(resp *pb.WatchResponse) bool {
+				if !tells(resp, mvccpb.Event_DELETE) {
+					return false
+				}
+				resp.Events = nil
+				end(resp)
+				return true
+			}}
+			held := mustLock(ctx, t, f.locker(nil), "n")
+			l := f.lockerOn(n.client(t, f.endpoints), &etcdlock.Options{TTL: time.Hour})
+			mustUnlock(ctx, t, mustLock(ctx, t, l, "warm"))
+			f.awaitQueue(ctx, "warm", 0)
+			waiter := goLock(func() (*etcdlock.Lock, error) { return l.Lock(ctx, "n") })
+			f.awaitQueue(ctx, "n", 2)
+			pauseFor(ctx, 200*time.Millisecond) // nothing tells when it watches; both ways must do
+			n.armed.Store(true)
+			mustUnlock(ctx, t, held)
+			k, err := waiter.wait(ctx, t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustUnlock(ctx, t, k)
+			if n.stolen.Load() == 0 {
+				t.Error("no message was lost: the test proves nothing")
+			}
+		})
+	}
+}
+
+// The very message that tells a lingering hold of somebody who waits is lost
+// likewise. With an hour to linger, nothing else would let the other in.
+func TestLockWatch_EndsForALingerer(t *testing.T) {
+	t.Parallel()
+	for name, end := range endings {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := bounded(t, time.Minute)
+			f := newFleet(t, etcdEndpoints(t))
+			n := newsThief{steal: func(resp *pb.WatchResponse) bool {
+				if !tells(resp, mvccpb.Event_PUT) {
+					return false
+				}
+				resp.Events = nil
+				end(resp)
+				return true
+			}}
+			l := f.lockerOn(n.client(t, f.endpoints), &etcdlock.Options{TTL: time.Hour, Linger: time.Hour})
+			mustUnlock(ctx, t, mustLock(ctx, t, l, "n"))
+			pauseFor(ctx, 200*time.Millisecond) // nothing tells when it watches
+			n.armed.Store(true)
+			mustUnlock(ctx, t, mustLock(ctx, t, f.locker(nil), "n"))
+			if n.stolen.Load() == 0 {
+				t.Error("no message was lost: the test proves nothing")
+			}
+		})
+	}
+}
+
+// The message that tells a holder of the end of its key is lost likewise.
+func TestLockWatch_EndsForAHolder(t *testing.T) {
+	t.Parallel()
+	for name, end := range endings {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := bounded(t, time.Minute)
+			f := newFleet(t, etcdEndpoints(t))
+			n := newsThief{steal: func(resp *pb.WatchResponse) bool {
+				if !tells(resp, mvccpb.Event_DELETE) {
+					return false
+				}
+				resp.Events = nil
+				end(resp)
+				return true
+			}}
+			l := f.lockerOn(n.client(t, f.endpoints), &etcdlock.Options{TTL: time.Hour})
+			k := mustLock(ctx, t, l, "n")
+			pauseFor(ctx, 400*time.Millisecond) // nothing tells when it watches
+			n.armed.Store(true)
+			if _, err := f.cli.Delete(ctx, f.awaitQueue(ctx, "n", 1)[0]); err != nil {
+				t.Fatal(err)
+			}
+			wantLost(ctx, t, k)
+			if n.stolen.Load() == 0 {
+				t.Error("no message was lost: the test proves nothing")
+			}
+		})
+	}
+}
