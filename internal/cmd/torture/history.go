@@ -33,12 +33,11 @@ type op struct {
 type history struct {
 	mu     sync.Mutex
 	ops    map[string]*op
-	events map[string]int64 // how often each other thing was reported
-	texts  []string         // leaks
+	events map[string]int64 // how often anything else was reported
+	texts  []string         // what the leaks were
 	acked  int64            // read-modify-writes so far
 	news   chan struct{}    // closed at the next report
-	// reads and answers hold what a step waits for.
-	reads map[string]bool
+	reads  map[string]bool  // steps that have read and wait
 }
 
 func newHistory() *history {

@@ -110,8 +110,10 @@ func (c *cluster) start(ctx context.Context, which ...int) error {
 	for _, i := range which {
 		go func() {
 			var endpoints []string
-			var err error
-			c.members[i], err = awaitLine(ctx, etcdRole, c.jobs[i], &endpoints)
+			p, err := awaitLine(ctx, etcdRole, c.jobs[i], &endpoints)
+			if err == nil {
+				c.members[i] = p
+			}
 			failed <- err
 		}()
 	}
