@@ -110,9 +110,7 @@ func (c *cell) run(ctx context.Context) (r result, err error) {
 // torture keeps the workers busy and does the fault to them, again and again.
 func (c *cell) torture(ctx context.Context) error {
 	if c.design == holdfast {
-		l := c.fault.load
-		l.Callers, l.Limit = callers, opLimit
-		if err := c.all(func(n *node) error { return n.p.send(order{Do: doLoad, Load: &l}) }); err != nil {
+		if err := c.all(c.busy); err != nil {
 			return err
 		}
 		if _, err := c.hist.progress(ctx, time.Now()); err != nil {
@@ -146,6 +144,25 @@ func (c *cell) breathe(ctx context.Context, d time.Duration, acked int64) {
 	_ = c.hist.until(ctx, "the work to be done", func() bool { return c.hist.acked >= acked })
 }
 
+// busy has a worker begin with its load.
+func (c *cell) busy(n *node) error {
+	l := c.fault.load
+	l.Callers, l.Limit = callers, opLimit
+	return n.p.send(order{Do: doLoad, Load: &l})
+}
+
+// quiet ends the load of all workers.
+func (c *cell) quiet(ctx context.Context) error {
+	resting := c.hist.event(isResting)
+	if err := c.all(func(n *node) error { return n.p.send(order{Do: doRest}) }); err != nil {
+		return err
+	}
+	// Asking for the outcome of a commit goes on when its caller has given up.
+	ctx, cancel := context.WithTimeout(ctx, c.campaign.patience+opLimit+2*holdLimit)
+	defer cancel()
+	return c.hist.until(ctx, "the load to end", func() bool { return c.hist.events[isResting] >= resting+workers })
+}
+
 // recover waits until the work goes on after a fault.
 func (c *cell) recover(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.campaign.patience)
@@ -164,12 +181,7 @@ func (c *cell) finish(ctx context.Context) error {
 	for _, n := range c.nodes {
 		n.heal()
 	}
-	resting := c.hist.event(isResting)
-	failed = append(failed, c.all(func(n *node) error { return n.p.send(order{Do: doRest}) }))
-	// Asking for the outcome of a commit goes on when its caller has given up.
-	rest, cancel := context.WithTimeout(ctx, c.campaign.patience+opLimit+2*holdLimit)
-	defer cancel()
-	failed = append(failed, c.hist.until(rest, "the load to end", func() bool { return c.hist.events[isResting] == resting+workers }), c.all(func(n *node) error {
+	failed = append(failed, c.quiet(ctx), c.all(func(n *node) error {
 		ending, cancel := context.WithTimeout(ctx, 3*closeLimit)
 		defer cancel()
 		return n.p.end(ending)

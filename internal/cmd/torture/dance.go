@@ -54,7 +54,7 @@ func (c *cell) dance(ctx context.Context, d dance) error {
 	if err != nil {
 		return errors.Join(err, c.letGo(a, opA, d))
 	}
-	opB, err := c.order(b, step{Kind: counting, How: c.place.way(c.rng), Key: key, Stop: !d.bFirst})
+	opB, err := c.order(b, step{Kind: counting, How: d.how, Key: key, Stop: !d.bFirst})
 	if err != nil {
 		return err
 	}

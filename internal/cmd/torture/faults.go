@@ -130,7 +130,13 @@ func holderFaults() []*fault {
 
 // signature takes the hold away without telling: only the store can stop the
 // holder. Reading and writing in two transactions, the holder must be refused.
+// Nobody else writes meanwhile: that would fence the holder off, too.
 func signature(ctx context.Context, c *cell) error {
+	if c.design == holdfast {
+		if err := c.quiet(ctx); err != nil {
+			return err
+		}
+	}
 	for _, how := range c.place.ways() {
 		err := c.dance(ctx, dance{
 			how: how,
@@ -146,7 +152,7 @@ func signature(ctx context.Context, c *cell) error {
 			return err
 		}
 	}
-	return nil
+	return c.all(c.busy)
 }
 
 // killHolder kills a process that has read under the lock, and starts another
@@ -170,9 +176,7 @@ func killHolder(ctx context.Context, c *cell) error {
 	if c.nodes[i], err = c.startNode(ctx, i, a.life+1); err != nil {
 		return err
 	}
-	l := c.fault.load
-	l.Callers, l.Limit = callers, opLimit
-	if err := c.nodes[i].p.send(order{Do: doLoad, Load: &l}); err != nil {
+	if err := c.busy(c.nodes[i]); err != nil {
 		return err
 	}
 	patience, cancel := context.WithTimeout(ctx, c.campaign.patience)

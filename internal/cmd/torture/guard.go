@@ -90,49 +90,53 @@ func (f *fortress) do(ctx context.Context, c change) (written bool, err error) {
 	case byUpdate:
 		_, err = f.repo.Update(ctx, c.ids[0], func(r *Record) error { return c.make([]*Record{r}) })
 	case byTx:
-		err = f.repo.InTx(ctx, func(ctx context.Context) error { return readAndSave(ctx, f.repo, c) })
-	default:
-		err = f.locker.Do(ctx, lockName, func(ctx context.Context) error {
-			err := readAndSave(ctx, f.repo, c)
-			written = err == nil
+		err = f.repo.InTx(ctx, func(ctx context.Context) error {
+			_, err := readAndSave(ctx, f.repo, c)
 			return err
 		})
+	default:
+		err = f.locker.Do(ctx, lockName, func(ctx context.Context) (err error) {
+			written, err = readAndSave(ctx, f.repo, c)
+			return err
+		})
+		return written, err
 	}
-	return written || err == nil || errors.Is(err, lockedrepo.ErrRelease), err
+	return isWritten(err), err
 }
+
+// isWritten reports whether a write was done, whatever became of its lock.
+func isWritten(err error) bool { return err == nil || errors.Is(err, lockedrepo.ErrRelease) }
 
 func (f *fortress) close(ctx context.Context) error { return f.locker.Close(ctx) }
 
 // readAndSave is what a service does that has a repository and no Update.
-func readAndSave(ctx context.Context, r repo.Repository[Record], c change) error {
+func readAndSave(ctx context.Context, r repo.Repository[Record], c change) (written bool, err error) {
 	var rs []*Record
 	if len(c.ids) == 1 {
 		one, err := r.FindByID(ctx, c.ids[0])
 		if err != nil {
-			return err
+			return false, err
 		}
 		rs = []*Record{one}
-	} else {
-		var err error
-		if rs, err = r.FindAllByID(ctx, []any{c.ids[0], c.ids[1]}); err != nil {
-			return err
-		}
+	} else if rs, err = r.FindAllByID(ctx, []any{c.ids[0], c.ids[1]}); err != nil {
+		return false, err
 	}
 	if err := c.make(rs); err != nil {
-		return err
+		return false, err
 	}
 	if len(rs) == 1 {
-		return r.Save(ctx, rs[0])
+		err = r.Save(ctx, rs[0])
+	} else {
+		err = r.SaveAll(ctx, rs)
 	}
-	return r.SaveAll(ctx, rs)
+	return isWritten(err), err
 }
 
 // bare takes no lock.
 type bare struct{ b *backend }
 
 func (g bare) do(ctx context.Context, c change) (bool, error) {
-	err := readAndSave(ctx, g.b.repo, c)
-	return err == nil, err
+	return readAndSave(ctx, g.b.repo, c)
 }
 
 func (bare) close(context.Context) error { return nil }
