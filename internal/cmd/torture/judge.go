@@ -174,6 +174,17 @@ func sums(from map[int64]bool, amounts []int64) map[int64]bool {
 	return reached
 }
 
+// judgeUnknown: while the database can be asked, nobody may be told that
+// nothing is known.
+func (v *verdict) judgeUnknown(ops []op) {
+	for _, o := range ops {
+		if slices.Contains(o.Kinds, ofUnknown) {
+			v.problem("%s of %v is unknown although the database can be asked: %s", o.Kind, o.Keys, o.Err)
+			return
+		}
+	}
+}
+
 // judgeErrors: a caller that is refused must be able to tell why, and only by
 // what the fault explains.
 func (v *verdict) judgeErrors(ops []op, explained []string) {

@@ -103,6 +103,22 @@ func TestJudgeErrors(t *testing.T) {
 	}
 }
 
+func TestJudgeUnknown(t *testing.T) {
+	c := done("1", counting, "c", 0, 1)
+	told := so(c, isUnknown)
+	told.Kinds = []string{ofUnknown, ofLost}
+	for name, tc := range map[string]struct {
+		ops  []op
+		want int
+	}{"Killed": {[]op{c, so(c, isUnknown)}, 0}, "Told": {[]op{c, told, told}, 1}} {
+		var v verdict
+		v.judgeUnknown(tc.ops)
+		if len(v.Problems) != tc.want {
+			t.Errorf("%s: %q", name, v.Problems)
+		}
+	}
+}
+
 // A verdict that fails names the history of the loss.
 func TestWrong(t *testing.T) {
 	fine := result{design: holdfast, felt: 1, verdict: verdict{Acked: 5}}
