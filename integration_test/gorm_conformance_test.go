@@ -48,6 +48,13 @@ func inMemory[T any](t *testing.T) repo.Repository[T] {
 // own.
 func gormHarness(db *gorm.DB) repotest.Harness {
 	return repotest.Harness{
+		PrepareFence: func(t *testing.T) {
+			t.Helper()
+			must(t, gormrepo.MigrateFence(t.Context(), db))
+			// All the suite's repositories are in one database, and each of its
+			// cases begins with a store that has seen no claim.
+			must(t, db.Exec("DELETE FROM holdfast_fence WHERE k LIKE 'repotest%'").Error)
+		},
 		Features: repotest.Features{
 			AtomicSaveAll: true, Update: true, IsolatedUpdate: true, Transactions: true, CaseSensitiveText: true,
 		},

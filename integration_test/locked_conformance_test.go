@@ -34,6 +34,9 @@ func TestLockedConformance(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := harness(t)
+			if h.PrepareFence != nil {
+				h.PrepareFence(t)
+			}
 			locker := newFleet(t, etcdEndpoints(t)).locker(nil)
 			h.Features.IsolatedUpdate = true
 			h.Items = locked(locker, h.Items)

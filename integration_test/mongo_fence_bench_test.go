@@ -20,7 +20,9 @@ func BenchmarkMongoFence(b *testing.B) {
 		"Fenced": func(ctx context.Context) context.Context { return mongoHeld(ctx, 1) },
 	}
 	ways := map[string]func(ctx context.Context, r *mongorepo.Repository[tally], id string, n int64) error{
-		"Save": func(ctx context.Context, r *mongorepo.Repository[tally], id string, n int64) error { return r.Save(ctx, &tally{ID: id, N: n}) },
+		"Save": func(ctx context.Context, r *mongorepo.Repository[tally], id string, n int64) error {
+			return r.Save(ctx, &tally{ID: id, N: n})
+		},
 		"Update": func(ctx context.Context, r *mongorepo.Repository[tally], id string, n int64) error {
 			_, err := r.Update(ctx, id, func(e *tally) error { e.N = n; return nil })
 			return err

@@ -68,3 +68,40 @@ func betweenReadAndWrite[T any](t *testing.T, e *T, change func(ctx context.Cont
 		t.Errorf("n is %d: the refused change was written", n)
 	}
 }
+
+// Two calls under one hold are not kept apart by its claims alone, since those
+// of the later call are newer: a merge asks for the very claims of its read.
+func TestMongoFence_MergeSeesAnotherCallOfItsHold(t *testing.T) {
+	ctx := bounded(t, time.Minute)
+	r, coll := mongoRepository[tally](t, nil)
+	noError(t, r.Save(ctx, &tally{ID: "a"}))
+	hold := mongoHeld(ctx, 1)
+	var saved atomic.Bool
+	cli := newMonitoredClient(t, func(name string, _ bson.Raw) {
+		if name == "update" && saved.CompareAndSwap(false, true) {
+			if err := r.Save(hold, &tally{ID: "a", N: 5}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	merging, err := mongorepo.New[tally](cli.Database(coll.Database().Name()).Collection(coll.Name()), nil)
+	noError(t, err)
+	// The merge draws the claims of its write after those of the save.
+	late := repo.WithFence(ctx, mongoLateFence{hold})
+	_, err = merging.SmartSave(late, repo.SmartSaveDTO{EntityList: []string{`{"id": "a", "n": 9}`}}, repo.Merge())
+	wantError(t, err, repo.ErrStale)
+	wantTally(t, r, "a", 5)
+}
+
+// mongoLateFence draws from the fence of a context and adds a lead to all but the
+// first draw, as if they came after those of other calls.
+type mongoLateFence struct{ ctx context.Context }
+
+func (f mongoLateFence) Claims() []repo.Claim {
+	inner, _ := repo.FenceFrom(f.ctx)
+	list := inner.Claims()
+	if list[0].Sub > 1 {
+		list[0].Sub += 100
+	}
+	return list
+}

@@ -140,7 +140,7 @@ func TestMongoFence_CheckedByWritesOnlyLosesAnUpdate(t *testing.T) {
 
 const (
 	mongoHolders = 6
-	mongoHolds  = 40
+	mongoHolds   = 40
 )
 
 // Holders that overlap at random, each with a newer token than the one before,

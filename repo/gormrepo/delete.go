@@ -60,15 +60,13 @@ func (r *Repository[T]) deleteItems(c *call, items []*item[T]) error {
 // deleteVersions deletes rows that still have the version in which their
 // entities were read.
 func (r *Repository[T]) deleteVersions(c *call, items []*item[T]) error {
-	var missed []*item[T]
-	for _, it := range slices.SortedStableFunc(slices.Values(items), r.compareKeys) {
-		n, err := r.remove(c, r.keyIn(r.keysOf([]*item[T]{it})), r.versionIs(it.was))
-		if err != nil {
-			return r.itemError(it, err)
-		}
-		if n == 0 {
-			missed = append(missed, it)
-		}
+	items = slices.SortedStableFunc(slices.Values(items), r.compareKeys)
+	hit, missed, _, err := r.lockVersions(c, items, nil)
+	if err != nil {
+		return err
+	}
+	if _, err := r.deleteKeys(c, r.keysOf(hit)); err != nil {
+		return err
 	}
 	if len(missed) == 0 {
 		return nil

@@ -85,6 +85,48 @@
 // transaction that a method made for itself, because of a deadlock for instance,
 // the method runs it again, hooks included; inside InTx the error is returned.
 //
+// # The fence
+//
+// A lock that lives outside of the database cannot stop a holder who was paused
+// until the lock was somebody else's. Under a context with a repo.Fence, which
+// repositories of package lockedrepo give to theirs, every call shows the claims
+// of the hold to the database: each transaction begins with them, one that only
+// reads too, and a call whose claims are refused is repo.ErrFenced and has
+// written nothing. Calls inside of InTx show those that the transaction has not
+// shown yet. On PostgreSQL a save that takes one INSERT is one statement with its
+// claims. Without a fence in the context nothing of this happens.
+//
+// It needs three tables, holdfast_fence, holdfast_ops and holdfast_meta, in the
+// schema that the connection uses. MigrateFence makes them; FenceDDL returns the
+// statements for a migration tool. Rows of holdfast_fence must never be deleted.
+// Call PruneOps from time to time.
+//
+// The promise that no acknowledged write is lost holds where every writer of the
+// table is locked by the same key, and where the database keeps what it has
+// committed:
+//
+//   - PostgreSQL: synchronous_commit on, its default; with a standby that can take
+//     over, a synchronous one. Reads go to the primary.
+//   - MySQL and MariaDB: InnoDB, innodb_flush_log_at_trx_commit = 1 and
+//     sync_binlog = 1; semi-synchronous or group replication where a replica can
+//     take over. autocommit is on in new sessions.
+//   - SQLite: synchronous = FULL, as drivers.OpenSQL sets it, and a file system
+//     that locks files and keeps what was synchronised.
+//
+// The row of a claim is a lock that the database keeps until the transaction
+// ends. Options.HoldLimit makes it end the transaction of a host that vanished;
+// who waits longer than that gets repo.ErrBusy.
+//
+// When the answer to a commit is lost, because a connection broke or the context
+// ended, the database is asked: the call returns nil when the transaction was
+// committed, the error of the connection when it never will be, and
+// repo.ErrUnknown when the database does not answer. Outcome asks again. That
+// can take as long as HoldLimit, and five seconds more, after the context ended.
+//
+// When etcd was restored from a backup its revisions begin below those that the
+// database has seen, and everything is refused. Stop all processes, restore or
+// replace etcd, run AdvanceEpoch once, start them again.
+//
 // # Errors
 //
 // Errors match the sentinels of package repo, and the driver's errors stay
@@ -97,7 +139,7 @@
 // FindByID, a change and Save lose what another process saved in between,
 // unless the entity has a version or the repository is a locked one. When a
 // connection breaks, or a context ends, during a commit, it is unknown whether
-// that happened. After a rolled-back InTx the entities saved in it keep the
+// that happened, but for the fence. After a rolled-back InTx the entities saved in it keep the
 // keys, times and versions they were given. DeleteByID runs no hooks.
 // Associations are neither saved nor loaded unless asked for.
 package gormrepo

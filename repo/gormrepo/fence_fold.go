@@ -52,7 +52,7 @@ func (p *folded) fold(text string, args []any) (string, []any, error) {
 	}
 	p.used = true
 	text, more := p.fence.foldedSQL(p.show, text, len(args)+1, p.rows)
-	return text, append(args[:len(args):len(args)], more...), nil
+	return text, append(slices.Clip(args), more...), nil
 }
 
 // folds tells whether items are saved by one INSERT of PostgreSQL that neither

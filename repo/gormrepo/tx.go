@@ -45,7 +45,8 @@ func (r *Repository[T]) TxState(ctx context.Context) repo.TxState {
 // no savepoints: when a method that writes fails inside fn after it has
 // written a part, the transaction can only be rolled back, and InTx returns the
 // method's error even when fn did not. When the commit fails it is unknown
-// whether it happened. Entities keep the keys, times and versions that they got
+// whether it happened, unless the transaction showed the claims of a fence: those
+// of ctx come first, before fn is called. Entities keep the keys, times and versions that they got
 // from saves which were rolled back.
 func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
 	if fn == nil {

@@ -2,34 +2,79 @@ package gormrepo
 
 import (
 	"fmt"
+	"slices"
 
 	"gorm.io/gorm/clause"
+	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
 )
 
 // overwriteVersions overwrites rows that still have the version in which their
-// entities were read, one by one: only so does every database tell which of
-// them did not.
+// entities were read. An entity that came from outside, a document for instance,
+// does not know when it was created, so that is read.
 func (r *Repository[T]) overwriteVersions(c *call, items []*item[T]) error {
-	var hit, missed []*item[T]
-	for _, it := range items {
-		n, err := r.overwriteVersion(c, it)
+	if len(items) != 1 {
+		return r.overwriteLocked(c, items)
+	}
+	n, err := r.overwriteVersion(c, items[0])
+	if err != nil {
+		return r.itemError(items[0], err)
+	}
+	if n == 0 {
+		return r.missed(c, items)
+	}
+	return r.readBack(c, items, r.created)
+}
+
+// overwriteLocked does the same for many, in a few statements: an UPDATE of many
+// rows does not tell which it has left alone.
+func (r *Repository[T]) overwriteLocked(c *call, items []*item[T]) error {
+	hit, missed, rows, err := r.lockVersions(c, items, r.created)
+	if err != nil {
+		return err
+	}
+	if !r.opts.Revive {
+		marked, err := r.marked(c, hit)
 		if err != nil {
-			return r.itemError(it, err)
+			return err
 		}
-		if n > 0 {
+		for _, it := range hit {
+			if marked[it] {
+				missed = append(missed, it)
+			}
+		}
+		hit = slices.DeleteFunc(hit, func(it *item[T]) bool { return marked[it] })
+	}
+	if err := r.missed(c, missed); err != nil {
+		return err
+	}
+	if err := r.takeBack(hit, rows, r.created, repo.ErrStale, "the entity is gone"); err != nil {
+		return err
+	}
+	return r.writeLocked(c, hit, r.updatable(r.columns))
+}
+
+// lockVersions locks the rows of items, reads some of their columns, and tells
+// apart those in the version in which their entities were read and all others,
+// absent ones too.
+func (r *Repository[T]) lockVersions(c *call, items []*item[T], fields []*schema.Field) (hit, missed []*item[T], rows []*T, err error) {
+	if err := r.lockDatabase(c); err != nil {
+		return nil, nil, nil, err
+	}
+	rows, err = r.stored(c.tx, r.keysOf(items), slices.Concat(r.key, []*schema.Field{r.version}, fields), true)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	byKey := r.byKey(rows)
+	for _, it := range items {
+		if row := byKey[r.identity(it)]; row != nil && r.entity.VersionOf(valueOf(row)) == it.was {
 			hit = append(hit, it)
 		} else {
 			missed = append(missed, it)
 		}
 	}
-	if err := r.missed(c, missed); err != nil {
-		return err
-	}
-	// An entity that came from outside, a document for instance, does not know
-	// when it was created.
-	return r.readBack(c, hit, r.created)
+	return hit, missed, rows, nil
 }
 
 func (r *Repository[T]) overwriteVersion(c *call, it *item[T]) (int64, error) {

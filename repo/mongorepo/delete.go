@@ -147,7 +147,7 @@ func (r *Repository[T]) deleteUnder(ctx context.Context, cs claims, list []*dele
 		n, err := send(ctx, cs, part, mark)
 		total += n
 		if err != nil {
-			if err = r.settleDeletions(ctx, cs, part, err); err != nil {
+			if err := r.settleDeletions(ctx, cs, part, err); err != nil {
 				return total, err
 			}
 			continue

@@ -120,8 +120,9 @@ func (r *Repository[T]) explainOne(ctx context.Context, w *write[T], s *stored[T
 		}
 		return nil
 	case errors.Is(cause, errNotMatched):
-		// Gone, or gone and back in the same version since.
-		w.err = fmt.Errorf("%w: the entity is gone: %w", repo.ErrStale, cause)
+		// Gone, or gone and back in the same version since, or written by a later
+		// call under the same hold.
+		w.err = fmt.Errorf("%w: the entity is gone or was changed: %w", repo.ErrStale, cause)
 		return nil
 	case s != nil && mayRepeat && !w.insert && (onID(cause) || w.renewed):
 		return r.again(ctx, w)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -155,11 +156,11 @@ func (cs claims) storedIn(fence bson.Raw) bool {
 }
 
 func (cs claims) String() string {
-	text := ""
-	for _, c := range cs {
-		text += c.Claim.String() + " "
+	texts := make([]string, len(cs))
+	for i, c := range cs {
+		texts[i] = c.String()
 	}
-	return text
+	return strings.Join(texts, ", ")
 }
 
 // fenceOf returns the fence of a document, nil when it has none.

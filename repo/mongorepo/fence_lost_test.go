@@ -77,7 +77,9 @@ func lossy(t *testing.T, command string, inside int64) (*script, *mongorepo.Repo
 func TestFence_LostAnswersAreAskedFor(t *testing.T) {
 	t.Parallel()
 	type op func(ctx context.Context, r *mongorepo.Repository[account]) error
-	save := op(func(ctx context.Context, r *mongorepo.Repository[account]) error { return r.Save(ctx, &account{ID: 1, Rev: 3}) })
+	save := op(func(ctx context.Context, r *mongorepo.Repository[account]) error {
+		return r.Save(ctx, &account{ID: 1, Rev: 3})
+	})
 	insert := op(func(ctx context.Context, r *mongorepo.Repository[account]) error { return r.Save(ctx, &account{ID: 1}) })
 	list := op(func(ctx context.Context, r *mongorepo.Repository[account]) error {
 		return r.SaveAll(ctx, []*account{{ID: 1}, {ID: 2}})

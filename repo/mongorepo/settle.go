@@ -37,7 +37,7 @@ var (
 // claims, so that a write that is still under way comes too late. Any other
 // error means that it cannot be told.
 func ask(ctx context.Context, coll *mongo.Collection, id bson.D, presented, next claims) error {
-	opts := options.FindOneAndUpdate().SetReturnDocument(options.Before).SetProjection(bson.D{{Key: fenceField, Value: 1}})
+	opts := options.FindOneAndUpdate().SetReturnDocument(options.Before)
 	raw, err := coll.FindOneAndUpdate(ctx, and(id, next.accept()), updateOf(next.set(), nil), opts).Raw()
 	switch {
 	case err == nil && presented.storedIn(fenceOf(raw)):
@@ -82,7 +82,7 @@ func (r *Repository[T]) settle(ctx context.Context, w *write[T], lost error) err
 	case errors.Is(err, errNotWritten), errors.Is(err, errAbsent) && w.keepGone && !w.insert:
 		return lost
 	}
-	return &repo.UnknownError{Op: fmt.Sprintf("%s%s", w.fence, w.key.id), Err: err}
+	return &repo.UnknownError{Op: fmt.Sprintf("%s on %s", w.fence, w.key.id), Err: err}
 }
 
 // settleAll does so with every write of a bulk write and notes the errors. It
@@ -150,5 +150,5 @@ func (r *Repository[T]) settleDeletion(ctx context.Context, cs claims, d *deleti
 	case errors.Is(err, errNotWritten):
 		return lost
 	}
-	return &repo.UnknownError{Op: fmt.Sprintf("%s%s", cs, d.id), Err: err}
+	return &repo.UnknownError{Op: fmt.Sprintf("%s on %s", cs, d.id), Err: err}
 }

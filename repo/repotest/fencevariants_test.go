@@ -159,7 +159,7 @@ func (r marksFenced) SaveAll(ctx context.Context, es []*repotest.Item) error {
 		for _, e := range es {
 			fenced := *e
 			fenced.Labels = map[string]string{"_f": "1"}
-			if err := r.items.Save(ctx, &fenced); err != nil {
+			if err := r.Save(ctx, &fenced); err != nil {
 				return err
 			}
 		}
