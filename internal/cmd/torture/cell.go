@@ -253,9 +253,9 @@ func (c *cell) judge(ctx context.Context, begun time.Time) (result, error) {
 		r.rejected = rejected(ops, c.data)
 	} else {
 		r.judgeErrors(ops, slices.Concat(usual, c.fault.explained))
-		// MongoDB does not know any more when the next holder has been there.
-		if c.place.moves() && !slices.Contains(c.fault.explained, ofDatabase) {
-			r.judgeUnknown(ops)
+		if !slices.Contains(c.fault.explained, ofDatabase) {
+			// A document does not know any more when the next holder has been there.
+			r.judgeUnknown(ops, c.store.name == onMongoDB)
 		}
 	}
 	r.Problems = slices.Concat(c.problems, r.Problems, c.hist.texts)

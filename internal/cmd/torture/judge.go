@@ -175,10 +175,10 @@ func sums(from map[int64]bool, amounts []int64) map[int64]bool {
 }
 
 // judgeUnknown: while the database can be asked, nobody may be told that
-// nothing is known.
-func (v *verdict) judgeUnknown(ops []op) {
+// nothing is known; nor, by a store that forgets, that asking failed.
+func (v *verdict) judgeUnknown(ops []op, forgets bool) {
 	for _, o := range ops {
-		if slices.Contains(o.Kinds, ofUnknown) {
+		if slices.Contains(o.Kinds, ofUnknown) && (!forgets || slices.Contains(o.Kinds, ofDatabase)) {
 			v.problem("%s of %v is unknown although the database can be asked: %s", o.Kind, o.Keys, o.Err)
 			return
 		}

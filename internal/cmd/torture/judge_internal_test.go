@@ -105,15 +105,21 @@ func TestJudgeErrors(t *testing.T) {
 
 func TestJudgeUnknown(t *testing.T) {
 	c := done("1", counting, "c", 0, 1)
-	told := so(c, isUnknown)
-	told.Kinds = []string{ofUnknown, ofLost}
-	for name, tc := range map[string]struct {
-		ops  []op
-		want int
-	}{"Killed": {[]op{c, so(c, isUnknown)}, 0}, "Told": {[]op{c, told, told}, 1}} {
+	told, failed := so(c, isUnknown), so(c, isUnknown)
+	told.Kinds, failed.Kinds = []string{ofUnknown, ofLost}, []string{ofUnknown, ofDatabase}
+	for name, c := range map[string]struct {
+		ops     []op
+		forgets bool
+		want    int
+	}{
+		"Killed":               {[]op{c, so(c, isUnknown)}, false, 0},
+		"Told":                 {[]op{c, told, told}, false, 1},
+		"ToldByOneThatForgets": {[]op{told}, true, 0},
+		"AskingFailed":         {[]op{failed}, true, 1},
+	} {
 		var v verdict
-		v.judgeUnknown(tc.ops)
-		if len(v.Problems) != tc.want {
+		v.judgeUnknown(c.ops, c.forgets)
+		if len(v.Problems) != c.want {
 			t.Errorf("%s: %q", name, v.Problems)
 		}
 	}
