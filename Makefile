@@ -10,7 +10,7 @@ COMPOSE_ENV = \
 
 TOOL = go tool -modfile=tools/go.mod
 
-.PHONY: help test race lint fuzz bench soak up integration down demo
+.PHONY: help test race lint fuzz bench torture soak up integration down demo
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -33,6 +33,9 @@ fuzz: ## fuzz every target for 30 seconds each
 
 bench: ## measure lock and fence into docs/benchmarks.md (set REDIS_ADDR, POSTGRES_DSN, MYSQL_DSN); wants a quiet machine
 	go run ./internal/cmd/bench -out docs/benchmarks.md
+
+torture: ## try to make Holdfast lose an update, for 20 minutes, into docs/torture.md (PostgreSQL and MariaDB: see CONTRIBUTING.md)
+	go run ./internal/cmd/torture -out docs/torture.md
 
 soak: ## every test in full size (HOLDFAST_SOAK) under the race detector, then a long demo; takes up to an hour
 	HOLDFAST_SOAK=1 go test -race -shuffle=on -count=1 -timeout=1h ./...

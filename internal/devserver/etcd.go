@@ -93,9 +93,9 @@ func startEtcd(ctx context.Context, dir string, o EtcdOptions) (*Etcd, error) {
 		m := &member{
 			name:       fmt.Sprintf("m%d", i),
 			dir:        filepath.Join(dir, fmt.Sprintf("m%d", i)),
-			client:     loopbackURL("http", ports[3*i]),
-			peer:       loopbackURL("http", ports[3*i+1]),
-			peerListen: loopbackURL("http", ports[3*i+2]),
+			client:     loopbackURL(ports[3*i]),
+			peer:       loopbackURL(ports[3*i+1]),
+			peerListen: loopbackURL(ports[3*i+2]),
 			log:        log,
 			noFsync:    o.UnsafeNoFsync,
 			tls:        o.TLS,

@@ -10,6 +10,8 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast-go/holdfast/internal/devserver"
 )
@@ -171,4 +173,60 @@ func bounded(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// Members that are started one by one, as by processes of their own, find each
+// other, and one that comes back finds its data.
+func TestEtcdMembersApart(t *testing.T) {
+	ctx := bounded(t)
+	ports, err := devserver.FreePorts(9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := devserver.EtcdMember{
+		Names: []string{"a", "b", "c"}, Ports: ports, Dir: t.TempDir(), UnsafeNoFsync: true,
+		Heartbeat: 50 * time.Millisecond, Election: 500 * time.Millisecond,
+	}
+	started := make([]*devserver.Etcd, 3)
+	start := func(which ...int) {
+		t.Helper()
+		var all errgroup.Group
+		for _, i := range which {
+			member := c
+			member.Index = i
+			all.Go(func() (err error) {
+				started[i], err = devserver.StartEtcdMember(ctx, member)
+				return err
+			})
+		}
+		if err := all.Wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start(0, 1, 2)
+	t.Cleanup(func() {
+		for _, e := range started {
+			e.Close()
+		}
+	})
+	cli, err := clientv3.New(clientv3.Config{Endpoints: c.Endpoints(), Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cli.Close() })
+	// With the short election a lease may be as short as a second.
+	lease, err := cli.Grant(ctx, 1)
+	if err != nil || lease.TTL != 1 {
+		t.Fatalf("a lease of one second: %v, %v", lease, err)
+	}
+	put(ctx, t, cli, "kept", "1")
+	started[1].Close()
+	put(ctx, t, cli, "kept", "2")
+	start(1)
+	if status, err := cli.Status(ctx, c.Endpoints()[1]); err != nil || status.Leader == 0 {
+		t.Errorf("the member that came back: %v, %v", status, err)
+	}
+	if _, err := devserver.StartEtcdMember(ctx, devserver.EtcdMember{Names: []string{"a"}, Dir: t.TempDir()}); err == nil {
+		t.Error("a member without ports was started")
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
@@ -26,6 +27,8 @@ type member struct {
 	log                *zap.Logger
 	noFsync            bool
 	tls                *EtcdTLS
+	// heartbeat and election are etcd's own while they are 0.
+	heartbeat, election time.Duration
 
 	srv *embed.Etcd
 	// front stands at the peer URL while srv runs. A stopped etcd keeps some
@@ -38,8 +41,8 @@ type member struct {
 	grpcs []*grpc.Server
 }
 
-func loopbackURL(scheme string, port int) url.URL {
-	return url.URL{Scheme: scheme, Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
+func loopbackURL(port int) url.URL {
+	return url.URL{Scheme: "http", Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
 }
 
 // startMembers launches all members, then waits until each of them serves: the
@@ -85,6 +88,12 @@ func (m *member) config() *embed.Config {
 	cfg.ListenPeerUrls = []url.URL{m.peerListen}
 	cfg.AdvertisePeerUrls = []url.URL{m.peer}
 	cfg.UnsafeNoFsync = m.noFsync
+	if m.heartbeat > 0 {
+		cfg.TickMs = uint(m.heartbeat.Milliseconds())
+	}
+	if m.election > 0 {
+		cfg.ElectionMs = uint(m.election.Milliseconds())
+	}
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(m.log)
 	// Nobody here speaks HTTP/JSON to etcd, and the gateway keeps a client
 	// connection of its own.

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/lockedrepo"
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// The designs, from the weakest on.
+const (
+	noLock     = "no lock"
+	shortLease = "one-second lease"
+	mutex      = "concurrency.Mutex"
+	mutexFence = "Mutex, fence at write"
+	holdfast   = "Holdfast"
+)
+
+// ttl is how long the leases live of every design that renews them.
+const ttl = 2 * time.Second
+
+// lockName is what everybody locks.
+const lockName = "torture.Record"
+
+// change is a read, a change and a write of the records with ids. The function
+// may run more than once.
+type change struct {
+	how  way
+	ids  []string
+	make func(rs []*Record) error
+}
+
+// guard is a design at work in one process.
+type guard interface {
+	// do reports whether the change was written for certain, which it may be
+	// with an error beside it.
+	do(ctx context.Context, c change) (written bool, err error)
+	close(ctx context.Context) error
+}
+
+// openGuard opens a design. lost is told of every hold that is lost.
+func openGuard(job workerJob, cli *clientv3.Client, b *backend, lost func()) (guard, error) {
+	switch job.Design {
+	case noLock:
+		return bare{b}, nil
+	case shortLease:
+		return &leaseGuard{bare: bare{b}, cli: cli, prefix: job.Namespace}, nil
+	case mutex, mutexFence:
+		return &mutexGuard{b, cli, job.Namespace + lockName, job.Design == mutexFence}, nil
+	case holdfast:
+		return openHoldfast(job, cli, b, lost)
+	}
+	return nil, fmt.Errorf("there is no design %q", job.Design)
+}
+
+func openEtcd(endpoints []string) (*clientv3.Client, error) {
+	return clientv3.New(clientv3.Config{
+		Endpoints: endpoints, DialTimeout: 5 * time.Second, Logger: zap.NewNop(),
+		DialKeepAliveTime: time.Second, DialKeepAliveTimeout: time.Second,
+	})
+}
+
+// fortress is Holdfast.
+type fortress struct {
+	locker *etcdlock.Locker
+	repo   *lockedrepo.Repository[Record]
+}
+
+func openHoldfast(job workerJob, cli *clientv3.Client, b *backend, lost func()) (*fortress, error) {
+	l, err := etcdlock.New(cli, &etcdlock.Options{
+		Namespace: job.Namespace, TTL: ttl, RequestTimeout: time.Second, Service: fmt.Sprintf("worker %d", job.Index),
+		Hooks: &etcdlock.Hooks{Lost: func(string, error) { lost() }},
+	})
+	if err != nil {
+		return nil, err
+	}
+	r, err := lockedrepo.New(b.repo, l, &lockedrepo.Options{Key: lockName})
+	return &fortress{l, r}, err
+}
+
+func (f *fortress) do(ctx context.Context, c change) (written bool, err error) {
+	switch c.how {
+	case byUpdate:
+		_, err = f.repo.Update(ctx, c.ids[0], func(r *Record) error { return c.make([]*Record{r}) })
+	case byTx:
+		err = f.repo.InTx(ctx, func(ctx context.Context) error {
+			_, err := readAndSave(ctx, f.repo, c)
+			return err
+		})
+	default:
+		err = f.locker.Do(ctx, lockName, func(ctx context.Context) (err error) {
+			written, err = readAndSave(ctx, f.repo, c)
+			return err
+		})
+		return written, err
+	}
+	return isWritten(err), err
+}
+
+// isWritten reports whether a write was done, whatever became of its lock.
+func isWritten(err error) bool { return err == nil || errors.Is(err, lockedrepo.ErrRelease) }
+
+func (f *fortress) close(ctx context.Context) error { return f.locker.Close(ctx) }
+
+// readAndSave is what a service does that has a repository and no Update.
+func readAndSave(ctx context.Context, r repo.Repository[Record], c change) (written bool, err error) {
+	var rs []*Record
+	if len(c.ids) == 1 {
+		one, err := r.FindByID(ctx, c.ids[0])
+		if err != nil {
+			return false, err
+		}
+		rs = []*Record{one}
+	} else if rs, err = r.FindAllByID(ctx, []any{c.ids[0], c.ids[1]}); err != nil {
+		return false, err
+	}
+	if err := c.make(rs); err != nil {
+		return false, err
+	}
+	if len(rs) == 1 {
+		err = r.Save(ctx, rs[0])
+	} else {
+		err = r.SaveAll(ctx, rs)
+	}
+	return isWritten(err), err
+}
+
+// bare takes no lock.
+type bare struct{ b *backend }
+
+func (g bare) do(ctx context.Context, c change) (bool, error) {
+	return readAndSave(ctx, g.b.repo, c)
+}
+
+func (bare) close(context.Context) error { return nil }

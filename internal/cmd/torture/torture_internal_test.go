@@ -1,0 +1,55 @@
+package main
+
+import (
+	"os"
+	"testing"
+	"time"
+)
+
+// The processes of a run are this test again, in another role.
+func TestMain(m *testing.M) {
+	if _, ok := os.LookupEnv(roleVariable); ok {
+		os.Exit(code())
+	}
+	os.Exit(m.Run())
+}
+
+// logWriter shows the progress of a run in the log of its test.
+type logWriter struct{ t *testing.T }
+
+func (w logWriter) Write(p []byte) (int, error) {
+	w.t.Log(string(p))
+	return len(p), nil
+}
+
+// The short run of the program: no acknowledged update is lost, and the
+// weaker designs lose where they must.
+func TestShort(t *testing.T) {
+	c, err := parse([]string{"-short", "-dir", t.TempDir()}, logWriter{t})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := newCampaign(t.Context(), c, logWriter{t})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.close()
+	// The machine may be busy with other tests.
+	k.patience = time.Minute
+	results, err := k.run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	loses := map[string]bool{}
+	for _, r := range results {
+		loses[r.design] = loses[r.design] || r.Lost > 0
+		if why := r.wrong(); why != "" {
+			t.Errorf("%s, %s on %s: %s\n%q", r.fault, r.design, r.store, why, r.Problems)
+		}
+	}
+	for _, design := range allDesigns {
+		if design != holdfast && !loses[design] {
+			t.Errorf("%s lost nothing: the faults do nothing", design)
+		}
+	}
+}
