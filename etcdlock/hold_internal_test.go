@@ -26,7 +26,7 @@ func loseUnnoticed(t *testing.T, l *Locker, name string) {
 
 // A hold that is lost is handed to nobody, also when the one who gives it back
 // is the first to notice. That one need not wait for etcd.
-func TestStation_LostIsNotHandedOn(t *testing.T) {
+func TestHold_LostIsNotHandedOn(t *testing.T) {
 	t.Parallel()
 	var lost atomic.Int64
 	l, _ := newTestLocker(t, &Options{Hooks: &Hooks{Lost: func(string, error) { lost.Add(1) }}})
@@ -53,7 +53,7 @@ func TestStation_LostIsNotHandedOn(t *testing.T) {
 
 // A hold that is lost, or whose lease is over, while it lingers is not used
 // again, even if nobody has noticed.
-func TestStation_LostIsNotUsedAgain(t *testing.T) {
+func TestHold_LostIsNotUsedAgain(t *testing.T) {
 	t.Parallel()
 	l, suspend := newTestLocker(t, &Options{Linger: time.Hour})
 	for name, lose := range map[string]func(){
@@ -97,7 +97,7 @@ func waiting(t *testing.T, srv *memetcd.Server, l *Locker, before int) (goesOn f
 
 // A hold knows from its first moment who queues behind it: its goroutines could
 // hand it on for a minute otherwise.
-func TestStation_KnowsWhoIsBehind(t *testing.T) {
+func TestHold_KnowsWhoIsBehind(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string]int{"InView": 1, "FarAway": nearEnough + 2} {
 		t.Run(name, func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestStation_KnowsWhoIsBehind(t *testing.T) {
 
 // A hold that others had to leave first lingers only once it has seen that none
 // of them is back.
-func TestStation_LingersWhenAlone(t *testing.T) {
+func TestHold_LingersWhenAlone(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	l := lockerOn(t, srv, &Options{Linger: time.Hour}, nil, nil)
@@ -154,4 +154,31 @@ func TestStation_LingersWhenAlone(t *testing.T) {
 	if !lingers() {
 		t.Error("it does not linger, although nobody is there")
 	}
+}
+
+// A hold that lingers, or is handed on, is watched from that moment on, not
+// only when it has become old.
+func TestHold_IsWatchedWhenItStays(t *testing.T) {
+	t.Parallel()
+	watched := func(l *Locker) bool {
+		l.stations.mu.Lock()
+		defer l.stations.mu.Unlock()
+		return l.stations.byName["n"].view != nil
+	}
+	l, _ := newTestLocker(t, &Options{Linger: time.Hour})
+	unlockNow(t, lockNow(t, l, "n"))
+	if !watched(l) {
+		t.Error("it lingers, and nobody would know who comes")
+	}
+	l, _ = newTestLocker(t, &Options{Linger: NoLinger})
+	first := lockNow(t, l, "n")
+	next := make(chan *Lock)
+	go func() { next <- lockNow(t, l, "n") }()
+	inLine(t, l, "n", 1)
+	unlockNow(t, first)
+	second := <-next
+	if !watched(l) {
+		t.Error("it is handed on, and nobody would know who comes")
+	}
+	unlockNow(t, second)
 }
