@@ -3,9 +3,7 @@ package etcdlock
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -187,65 +185,4 @@ func TestStation_BidCalledOff(t *testing.T) {
 		t.Errorf("token %d is that of the bid called off", k.Token())
 	}
 	unlockNow(t, k)
-}
-
-// loseUnnoticed ends the hold of a name as lost, before anybody who is told of
-// that has done anything about it.
-func loseUnnoticed(t *testing.T, l *Locker, name string) {
-	t.Helper()
-	l.stations.mu.Lock()
-	h := l.stations.byName[name].hold
-	h.unhook()
-	l.stations.mu.Unlock()
-	h.e.cancel(fmt.Errorf("%w: the test says so", ErrLost))
-	if _, err := l.cli.Delete(t.Context(), h.e.key); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// A hold that is lost is handed to nobody, also when the one who gives it back
-// is the first to notice. That one need not wait for etcd.
-func TestStation_LostIsNotHandedOn(t *testing.T) {
-	t.Parallel()
-	var lost atomic.Int64
-	l, _ := newTestLocker(t, &Options{Hooks: &Hooks{Lost: func(string, error) { lost.Add(1) }}})
-	first := lockNow(t, l, "n")
-	next := make(chan *Lock)
-	go func() { next <- lockNow(t, l, "n") }()
-	inLine(t, l, "n", 1)
-	loseUnnoticed(t, l, "n")
-	if err := first.Unlock(t.Context()); !errors.Is(err, ErrLost) {
-		t.Errorf("Unlock: %v", err)
-	}
-	if first.released != nil {
-		t.Error("etcd was asked to release what is lost")
-	}
-	if lost.Load() != 1 {
-		t.Errorf("%d losses were told", lost.Load())
-	}
-	second := <-next
-	if second.Token() <= first.Token() {
-		t.Errorf("token %d after %d was lost", second.Token(), first.Token())
-	}
-	unlockNow(t, second)
-}
-
-// A hold that is lost, or whose lease is over, while it lingers is not used
-// again, even if nobody has noticed.
-func TestStation_LostIsNotUsedAgain(t *testing.T) {
-	t.Parallel()
-	l, suspend := newTestLocker(t, &Options{Linger: time.Hour})
-	for name, lose := range map[string]func(){
-		"lost":  func() { loseUnnoticed(t, l, "n") },
-		"slept": func() { suspend(time.Hour) },
-	} {
-		first := lockNow(t, l, "n")
-		unlockNow(t, first)
-		lose()
-		second := lockNow(t, l, "n")
-		if second.Token() <= first.Token() || second.Context().Err() != nil {
-			t.Errorf("%s: token %d after %d, its context: %v", name, second.Token(), first.Token(), second.Context().Err())
-		}
-		unlockNow(t, second)
-	}
 }
