@@ -1,0 +1,102 @@
+package etcdlock
+
+import (
+	"context"
+	"fmt"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// end ends the entry's context, unless it has ended already, and everything
+// that looks after the entry.
+func (e *entry) end() {
+	e.reached()
+	e.cancel(nil)
+}
+
+// abandon removes the key of an entry whose enqueueing has no known outcome:
+// now, and once more when a transaction that is still under way somewhere must
+// have landed. It stops when the lease ends, which removes the key for good.
+func (e *entry) abandon() {
+	e.end()
+	e.l.spawn(func() {
+		if e.sweep() && pause(e.lease.ctx, sweepDelay) {
+			e.sweep()
+		}
+	})
+}
+
+// sweepLate removes, from an entry that is out of the queue, what a sending of
+// the enqueueing without an answer may still put there: its condition holds
+// again now that the key is gone.
+func (e *entry) sweepLate() {
+	if e.unsure {
+		e.l.spawn(func() {
+			if pause(e.lease.ctx, sweepDelay) {
+				e.sweep()
+			}
+		})
+	}
+}
+
+// sweep deletes the key, whatever its revision: nothing else ever has this
+// key. It reports false when it had to give up.
+func (e *entry) sweep() bool {
+	var pace backoff
+	for {
+		err := e.l.call(e.lease.ctx, func(ctx context.Context) error {
+			_, err := e.l.cli.Delete(ctx, e.key)
+			return err
+		})
+		if err == nil {
+			return true
+		}
+		if e.l.final(err) || !pace.wait(e.lease.ctx) {
+			return false
+		}
+	}
+}
+
+// spawnRelease gives the place in the queue back without waiting for it.
+func (e *entry) spawnRelease() {
+	e.end()
+	e.l.spawn(func() { _ = e.release(nil) })
+}
+
+// release deletes the key, guarded by its create revision so that a late
+// repetition can never hit anything else. It repeats until the outcome is
+// certain: the key is deleted, or it was gone before (ErrLost), or the lease
+// has ended and takes the key along (ErrUnavailable). answered, if not nil,
+// is called after the first attempt, whatever came of it.
+func (e *entry) release(answered func()) error {
+	var pace backoff
+	for attempt := 1; ; attempt++ {
+		var resp *clientv3.TxnResponse
+		err := e.l.call(e.lease.ctx, func(ctx context.Context) (err error) {
+			resp, err = e.l.cli.Txn(ctx).
+				If(clientv3.Compare(clientv3.CreateRevision(e.key), "=", e.rev)).
+				Then(clientv3.OpDelete(e.key)).
+				Commit()
+			return err
+		})
+		if attempt == 1 && answered != nil {
+			answered()
+		}
+		switch {
+		case err == nil && (resp.Succeeded || attempt > 1):
+			// A repetition that finds no key finds the work of an attempt
+			// whose answer was lost.
+			e.sweepLate()
+			return nil
+		case err == nil:
+			e.sweepLate()
+			return fmt.Errorf("%w: %s: %w", ErrLost, e.key, errKeyDeleted)
+		case e.l.final(err):
+			return fmt.Errorf("deleting %s: %w: %w", e.key, ErrUnavailable, err)
+		}
+		e.l.hooks.unknown(e.name, "release", err)
+		if !pace.wait(e.lease.ctx) {
+			return fmt.Errorf("deleting %s: %w, it goes with its lease: %w", e.key, ErrUnavailable, err)
+		}
+	}
+}
