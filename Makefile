@@ -31,7 +31,7 @@ lint: ## vet, format check, linters, tidiness of go.mod (the first run compiles 
 fuzz: ## fuzz every target for 30 seconds each
 	.ci/fuzz 30s
 
-bench: ## measure etcdlock beside its peers into docs/benchmarks.md (Redis: set REDIS_ADDR); wants a quiet machine
+bench: ## measure lock and fence into docs/benchmarks.md (set REDIS_ADDR, POSTGRES_DSN, MYSQL_DSN); wants a quiet machine
 	go run ./internal/cmd/bench -out docs/benchmarks.md
 
 torture: ## try to make Holdfast lose an update, for 20 minutes, into docs/torture.md (PostgreSQL and MariaDB: see CONTRIBUTING.md)

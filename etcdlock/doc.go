@@ -40,7 +40,8 @@
 //
 // Every contender puts a key of its own, on the lease of its process, under
 // the directory of the name; the key with the lowest create revision holds the
-// lock, and each of the others watches the one before it. The key's value
+// lock, and each of the others watches the one before it, or near the head of
+// the queue all of them. The key's value
 // tells host, process, service and time, which [Locker.Holders] and
 // [Locker.List] read. With Options.Namespace set to NoNamespace the keys are
 // where concurrency.Mutex, etcdctl lock and the v3lock service (jetcd) put
@@ -63,25 +64,28 @@
 //   - Nothing is left in the queue after a cancelled wait, a lost answer or a
 //     Close; what a process that died leaves behind goes with its lease.
 //   - A pair of numbers that grows from holder to holder: [Lock.Token] from hold
-//     to hold, and within a hold [Lock.Turn].
+//     to hold, and within a hold [Lock.Turn]. An [Attempt] adds a third, for
+//     the transactions of one turn, and lets one of them be open at a time.
 //
 // # What is not promised
 //
 // Exclusion against a paused holder. A process that is stopped, or a write
 // that is still under way, does not notice that the lease ran out; when it
-// goes on, another may hold the lock already. Nothing in this package prevents
-// that, and nothing above it checks a token yet. Until then, a short pause of
-// the garbage collector or the network costs nothing, and one longer than the
-// TTL can cost an update.
+// goes on, another may hold the lock already. Nothing in this package can
+// prevent that. A store can, by refusing what an older holder wants: see
+// [Lock.Attempt] for what to show it. Locked repositories do that by
+// themselves.
 //
 // A lock whose holder died is free after the TTL at the earliest. etcd starts
 // the TTL anew when its leader changes, so it can take longer. This is so for
 // a hold that lingers, too: a process that is killed within Options.Linger of
 // its last use of a name keeps the others waiting. NoLinger avoids that.
 //
-// An Unlock that tells of every loss. One that hands the hold on, or lets it
-// linger, asks etcd nothing; that somebody deleted the key just before is then
-// noticed a moment later, by the watch, and ends the next turn instead.
+// An Unlock that tells of every loss, or that leaves the name free. One that
+// hands the hold on, or lets it linger, asks etcd nothing, and one of a hold
+// that others wait for does not wait for the answer; that somebody deleted the
+// key just before is then noticed a moment later, by the watch, and ends the
+// next turn instead.
 //
 // Fairness within one process is by the order in which goroutines call, across
 // processes by the order in which etcd sees them. TryLock and LockFor stand in

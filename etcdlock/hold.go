@@ -55,15 +55,14 @@ func newHold(s *station, e *entry) *hold {
 	h.guard = time.AfterFunc(watchDelay, func() {
 		s.l.stations.mu.Lock()
 		defer s.l.stations.mu.Unlock()
-		if s.hold == h {
+		if h.guard = nil; s.hold == h {
 			s.look()
 		}
 	})
-	h.unhook = context.AfterFunc(e.ctx, func() {
-		if errors.Is(context.Cause(e.ctx), ErrLost) {
-			h.gone()
-		}
-	})
+	e.hold.Store(h)
+	if e.ctx.Err() != nil { // before that: whoever ended it knew of no hold
+		s.l.spawn(h.gone)
+	}
 	return h
 }
 
@@ -137,7 +136,7 @@ func (h *hold) idled() {
 func (h *hold) gone() {
 	s := h.s
 	s.l.stations.mu.Lock()
-	if s.hold != h {
+	if s.hold != h || !errors.Is(context.Cause(h.e.ctx), ErrLost) {
 		s.l.stations.mu.Unlock()
 		return
 	}
@@ -158,8 +157,9 @@ func (h *hold) gone() {
 
 // end ends the hold's context, unless it was lost, and all that looks after it.
 func (h *hold) end() {
-	h.unhook()
-	h.guard.Stop()
+	if h.guard != nil {
+		h.guard.Stop()
+	}
 	h.awake()
 	h.e.end()
 }

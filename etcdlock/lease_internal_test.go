@@ -3,37 +3,9 @@ package etcdlock
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/holdfast-go/holdfast/internal/memetcd"
 )
-
-// newTestLocker returns a Locker on an etcd in memory, whose clock the test can
-// move forward, as it goes forward while the machine is suspended.
-func newTestLocker(t *testing.T, opts *Options) (l *Locker, suspend func(time.Duration)) {
-	t.Helper()
-	srv := memetcd.New(nil)
-	cli := srv.NewClient(context.Background(), nil)
-	l, err := New(cli, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var slept atomic.Int64
-	awake := l.now
-	l.now = func() time.Duration { return awake() + time.Duration(slept.Load()) }
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := l.Close(ctx); err != nil {
-			t.Error(err)
-		}
-		_ = cli.Close() // says only that its context is over
-		srv.Close()
-	})
-	return l, func(d time.Duration) { slept.Add(int64(d)) }
-}
 
 func TestLease_EndsWhileTheMachineSleeps(t *testing.T) {
 	t.Parallel()

@@ -29,6 +29,9 @@ type Locker struct {
 	refuse  context.CancelCauseFunc
 	base    context.Context
 	stop    context.CancelCauseFunc
+	// watching is base for watches: they must not go on without a leader. It is
+	// made once because what it carries is as large as all else about a watch.
+	watching context.Context
 
 	mu      sync.Mutex
 	inside  int                // calls that acquire, and handles that hold
@@ -65,6 +68,7 @@ func New(cli *clientv3.Client, opts *Options) (*Locker, error) {
 	l.session.changed = make(chan struct{})
 	l.closing, l.refuse = context.WithCancelCause(context.Background())
 	l.base, l.stop = context.WithCancelCause(context.Background())
+	l.watching = clientv3.WithRequireLeader(l.base)
 	return l, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -54,16 +55,14 @@ type entry struct {
 	owned sync.Once
 	owner string // of its claims, once somebody asked for it
 
-	guard   *time.Timer // starts a watch on the own key,
-	guarded context.Context
-	unguard context.CancelFunc // which this ends
+	guard *time.Timer          // starts a watch on the own key
+	hold  atomic.Pointer[hold] // what it has become; nil while it waits
 }
 
 func (l *Locker) newEntry(name string, s *lease) *entry {
 	e := &entry{l: l, name: name, prefix: l.prefix(name), lease: s}
 	e.key = s.key(e.prefix)
 	e.ctx, e.cancel = context.WithCancelCause(s.ctx)
-	e.guarded, e.unguard = context.WithCancel(e.ctx)
 	return e
 }
 
@@ -245,33 +244,37 @@ func (e *entry) ended() error {
 // is because the lease was revoked, the lease says so too, a moment later.
 func (e *entry) deleted() {
 	e.cancel(fmt.Errorf("%w: %s: %w", ErrLost, e.key, errKeyDeleted))
+	if h := e.hold.Load(); h != nil {
+		e.l.spawn(h.gone)
+	}
 	e.sweepLate()
 }
 
-// watchOwnKey notices, from a moment of age on, that somebody deletes the key.
+// watchOwnKey notices, from a moment of age on, that somebody deletes the key,
+// until the entry ends.
 func (e *entry) watchOwnKey() {
 	e.guard = time.AfterFunc(guardDelay, func() {
 		e.l.spawn(func() {
-			if err := e.l.awaitGone(e.guarded, e.key, e.rev); err == nil {
+			if err := e.l.awaitGone(e.ctx, e.key, e.rev); err == nil {
 				e.deleted()
 			}
 		})
 	})
 }
 
-// reached ends the watch on the own key, because the hold that the entry has
-// become looks after that.
+// reached begins no watch on the own key any more, because somebody else looks
+// after that.
 func (e *entry) reached() {
-	e.guard.Stop()
-	e.unguard()
+	if e.guard != nil {
+		e.guard.Stop()
+		e.guard = nil // a timer is kept by whoever can still stop it
+	}
 }
 
 // end ends the entry's context, unless it has ended already, and everything
 // that looks after the entry.
 func (e *entry) end() {
-	if e.guard != nil {
-		e.guard.Stop()
-	}
+	e.reached()
 	e.cancel(nil)
 }
 

@@ -84,6 +84,7 @@ func (l *Locker) keepSession() {
 			return
 		}
 		s.publish(nil, nil)
+		l.bereave(cur)
 		cur.retire()
 		if l.now() < cur.born+cur.ttl/3 { // an operator or a sick cluster keeps ending it
 			pace.wait(l.base)

@@ -320,3 +320,19 @@ func (l *Locker) rush() {
 		}
 	}
 }
+
+// bereave lets the goroutines in line go on whose hold was on a lease that has
+// ended.
+func (l *Locker) bereave(s *lease) {
+	var lost []*hold
+	l.stations.mu.Lock()
+	for _, st := range l.stations.byName {
+		if st.hold != nil && st.hold.e.lease == s {
+			lost = append(lost, st.hold)
+		}
+	}
+	l.stations.mu.Unlock()
+	for _, h := range lost {
+		h.gone()
+	}
+}

@@ -8,46 +8,6 @@ import (
 	"time"
 )
 
-// inLine waits until n goroutines stand in line for the name.
-func inLine(t *testing.T, l *Locker, name string, n int) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for {
-		l.stations.mu.Lock()
-		s := l.stations.byName[name]
-		there := 0
-		if s != nil {
-			there = s.line.Len()
-		}
-		l.stations.mu.Unlock()
-		if there == n {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-t.Context().Done():
-			t.Fatalf("%d in line, want %d", there, n)
-		}
-	}
-}
-
-func lockNow(t *testing.T, l *Locker, name string) *Lock {
-	t.Helper()
-	k, err := l.Lock(t.Context(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
-func unlockNow(t *testing.T, k *Lock) {
-	t.Helper()
-	if err := k.Unlock(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // Goroutines get their turns in the order in which they came, on one hold.
 func TestStation_FirstComeFirstServed(t *testing.T) {
 	t.Parallel()
@@ -168,4 +128,61 @@ func TestStation_IsForgotten(t *testing.T) {
 	if n := len(l.stations.byName); n != 0 {
 		t.Errorf("%d stations are left", n)
 	}
+}
+
+// Who is served at the moment at which it gives up hands its turn on: nobody
+// else would ever get the name.
+func TestStation_GivingUpHandsTheTurnOn(t *testing.T) {
+	t.Parallel()
+	l, _ := newTestLocker(t, &Options{Linger: time.Hour})
+	unlockNow(t, lockNow(t, l, "n"))
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	given, refused := 0, 0
+	for range 100 {
+		// It is served at once, by the hold that lingers. Chance decides what it
+		// notices first: that, or its context.
+		got, err := l.join(over, "n")
+		if err == nil {
+			given++
+			l.letGo(got.finish())
+		} else {
+			refused++
+		}
+		l.stations.mu.Lock()
+		stuck := l.stations.byName["n"].turn != nil
+		l.stations.mu.Unlock()
+		if stuck {
+			t.Fatal("nobody uses the turn, and nobody gets it")
+		}
+	}
+	if given == 0 || refused == 0 {
+		t.Errorf("%d were given, %d refused: the test proves nothing", given, refused)
+	}
+}
+
+// What a bid brings home after it was called off is for nobody, least of all
+// for those who wait for the next one.
+func TestStation_BidCalledOff(t *testing.T) {
+	t.Parallel()
+	l, _ := newTestLocker(t, nil)
+	e, err := l.enterQueue(t.Context(), "n", true, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := make(chan *Lock)
+	go func() { next <- lockNow(t, l, "n") }()
+	inLine(t, l, "n", 1)
+	l.stations.mu.Lock()
+	s := l.at("n")
+	l.stations.mu.Unlock()
+	calledOff := s.newBid()
+	calledOff.stop()
+	s.arrive(calledOff, nil, errors.New("what befell another"))
+	s.arrive(calledOff, e, nil)
+	k := <-next
+	if k.Token() <= e.rev {
+		t.Errorf("token %d is that of the bid called off", k.Token())
+	}
+	unlockNow(t, k)
 }

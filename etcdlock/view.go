@@ -39,10 +39,16 @@ func (s *station) look() {
 	if s.view != nil {
 		return
 	}
-	ctx, stop := context.WithCancel(s.l.base)
+	ctx, stop := context.WithCancel(s.l.watching)
 	v := &view{s: s, stop: stop}
-	sight := sight{key: s.l.prefix(s.name), opts: []clientv3.OpOption{clientv3.WithPrefix()}, news: v.news, look: v.load}
-	if s.l.spawn(func() { v.fail(s.l.follow(ctx, sight)) }) {
+	sight := sight{
+		key: s.l.prefix(s.name), opts: []clientv3.OpOption{clientv3.WithPrefix()}, lasting: true, news: v.news, look: v.load,
+	}
+	follow := func() {
+		defer stop()
+		v.fail(s.l.follow(ctx, sight))
+	}
+	if s.l.spawn(follow) {
 		s.view = v
 	} else {
 		stop()
@@ -58,23 +64,30 @@ func (s *station) lookAway() {
 }
 
 // load paints the picture anew, as things were at the revision since or later,
-// or with 0 as they are now.
+// or with 0 as they are now, as soon as etcd tells.
 func (v *view) load(ctx context.Context, since int64) (bool, error) {
-	resp, err := v.get(ctx, since > 0)
-	if err == nil && resp.Header.Revision < since { // another member, which lags behind
-		resp, err = v.get(ctx, false)
-	}
-	if err != nil {
-		return false, err
-	}
-	v.change(func() {
-		v.places = v.places[:0]
-		for _, kv := range resp.Kvs {
-			v.places = append(v.places, place{string(kv.Key), kv.CreateRevision})
+	var pace backoff
+	for {
+		resp, err := v.get(ctx, since > 0)
+		if err == nil && resp.Header.Revision < since { // another member, which lags behind
+			resp, err = v.get(ctx, false)
 		}
-		v.rev = resp.Header.Revision
-	})
-	return false, nil
+		if err == nil {
+			v.change(func() { v.show(resp) })
+			return false, nil
+		}
+		if v.s.l.final(err) || !pace.wait(ctx) {
+			return false, err
+		}
+	}
+}
+
+func (v *view) show(resp *clientv3.GetResponse) {
+	v.places = v.places[:0]
+	for _, kv := range resp.Kvs {
+		v.places = append(v.places, place{string(kv.Key), kv.CreateRevision})
+	}
+	v.rev = resp.Header.Revision
 }
 
 func (v *view) get(ctx context.Context, local bool) (resp *clientv3.GetResponse, err error) {
@@ -142,8 +155,8 @@ func (v *view) find(e *entry) (at int, known bool) {
 	return slices.IndexFunc(v.places, func(p place) bool { return p.rev == e.rev && p.key == e.key }), true
 }
 
-// awaitInView waits, as await does, until the entry owns its name. It returns
-// errFar when too many are ahead for that.
+// awaitInView waits, as await does, until the entry owns its name. With many
+// ahead it leaves that to await.
 func (s *station) awaitInView(ctx context.Context, e *entry) error {
 	if e.ahead > nearEnough {
 		s.l.stations.mu.Lock()
@@ -152,8 +165,11 @@ func (s *station) awaitInView(ctx context.Context, e *entry) error {
 		return e.await(ctx)
 	}
 	e.reached() // the view shows its own key too
-	for {
+	for first := true; ; first = false {
 		s.l.stations.mu.Lock()
+		if first && s.view != nil && s.view.failure != nil { // which was for others
+			s.lookAway()
+		}
 		s.look()
 		v := s.view
 		at, known := -1, false

@@ -13,6 +13,10 @@ var errWatchEnded = errors.New("watch ended")
 type sight struct {
 	key  string
 	opts []clientv3.OpOption
+	// lasting: the context is a child of Locker.watching and ends when the watch
+	// is to, and look returns no error that another look could mend. It saves
+	// contexts, of which very many watches would keep as many.
+	lasting bool
 	// news takes note of changes and reports whether somebody must look. Nil
 	// means always.
 	news func([]*clientv3.Event) bool
@@ -48,9 +52,13 @@ func (l *Locker) follow(ctx context.Context, v sight) error {
 func (l *Locker) followOnce(ctx context.Context, v sight) (bool, error) {
 	// The watch gets the values of the Locker's context, not the caller's:
 	// etcd's client opens a stream for each set of gRPC metadata it meets.
-	wctx, cancel := context.WithCancel(clientv3.WithRequireLeader(l.base))
-	defer cancel()
-	defer context.AfterFunc(ctx, cancel)()
+	wctx := ctx
+	if !v.lasting {
+		var cancel context.CancelFunc
+		wctx, cancel = context.WithCancel(l.watching)
+		defer cancel()
+		defer context.AfterFunc(ctx, cancel)()
+	}
 
 	events := l.cli.Watch(wctx, v.key, append(v.opts, clientv3.WithCreatedNotify())...)
 	for {

@@ -99,10 +99,11 @@ func TestLockFaults_EveryMessage(t *testing.T) {
 // liveWith lets a client with the fault do everything that Lockers do.
 func liveWith(t *testing.T, site faultSite, fault *oneFault) {
 	t.Helper()
-	ctx := bounded(t, 30*time.Second)
+	ctx := bounded(t, time.Minute)
 	f := site.fleet(t)
-	// Without lingering every Unlock sends a message that can be lost.
-	opts := &etcdlock.Options{Linger: etcdlock.NoLinger}
+	// Without lingering every Unlock sends a message that can be lost. Nothing
+	// runs out, however slow the machine is.
+	opts := &etcdlock.Options{TTL: time.Hour, Linger: etcdlock.NoLinger, RequestTimeout: 30 * time.Second}
 	l, other := f.lockerOn(site.client(t, fault.hook), opts), f.lockerOn(site.client(t, nil), opts)
 
 	held := mustLock(ctx, t, other, "n")
@@ -137,6 +138,7 @@ func liveWith(t *testing.T, site faultSite, fault *oneFault) {
 	}
 	f.awaitQueue(ctx, "n", 1)
 	mustUnlock(ctx, t, held)
+	f.awaitQueue(ctx, "n", 0) // one that others waited for goes in the background
 
 	if k, err := l.TryLock(ctx, "n"); err == nil {
 		mustUnlock(ctx, t, k)

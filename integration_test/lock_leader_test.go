@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -79,7 +80,22 @@ func TestLockLeader(t *testing.T) {
 			ctx := bounded(t, 2*time.Minute)
 			c := newCluster(ctx, t)
 			f := c.f
-			l, other := f.locker(opts), f.locker(opts)
+			var net interceptor
+			l, other := f.lockerOn(net.client(t, f.endpoints), opts), f.locker(opts)
+			var exchanges atomic.Int64
+			var lose atomic.Bool
+			lost := make(chan struct{})
+			net.set(func(_ context.Context, method string, req any, call func() error) error {
+				err := call()
+				if step(method, req) == "Exchange" && err == nil {
+					exchanges.Add(1)
+					if lose.CompareAndSwap(true, false) {
+						close(lost)
+						return errReplyLost
+					}
+				}
+				return err
+			})
 
 			// While one holds and another waits.
 			k := mustLock(ctx, t, l, "held")
@@ -87,7 +103,8 @@ func TestLockLeader(t *testing.T) {
 			mustUnlock(ctx, t, lingers)
 			waiter := goLock(func() (*etcdlock.Lock, error) { return other.Lock(ctx, "held") })
 			f.awaitQueue(ctx, "held", 2)
-			// And while one hands on, which meets the change somewhere.
+			// And while each hands on, then exchanges its place for another, which
+			// meets the change somewhere.
 			going, stop := context.WithCancel(ctx)
 			defer stop()
 			var r room
@@ -107,14 +124,19 @@ func TestLockLeader(t *testing.T) {
 					return nil, nil //nolint:nilnil // nothing is held
 				}))
 			}
-			eventually(ctx, t, "the lock to be handed on", func() bool { return r.visits.Load() > 100 })
+			eventually(ctx, t, "the lock to be handed on", func() bool { return r.visits.Load() > 100 && exchanges.Load() > 5 })
+			// The change begins while the outcome of an exchange is not known.
+			lose.Store(true)
+			await(ctx, t, lost, "an exchange whose answer is lost")
 
 			if err := change(ctx, t, c); err != nil {
 				t.Fatal(err)
 			}
 
-			visits := r.visits.Load()
-			eventually(ctx, t, "the lock to be handed on again", func() bool { return r.visits.Load() > visits+100 })
+			visits, exchanged := r.visits.Load(), exchanges.Load()
+			eventually(ctx, t, "the lock to be handed on again", func() bool {
+				return r.visits.Load() > visits+100 && exchanges.Load() > exchanged+5
+			})
 			stop()
 			for _, p := range passers {
 				if _, err := p.wait(ctx, t); err != nil {

@@ -8,6 +8,9 @@
 //	if err != nil {
 //		return err
 //	}
+//	if err := gormrepo.MigrateFence(ctx, db); err != nil { // once, see below
+//		return err
+//	}
 //	locker, err := etcdlock.New(client, nil)          // one per process
 //	if err != nil {
 //		return err
@@ -24,7 +27,8 @@
 // # What is locked
 //
 // Every write: Save, SaveAll, SmartSave, SaveDocuments, Update, Delete,
-// DeleteByID, DeleteAllByID and InTx. Reads pass through without the lock. A
+// DeleteByID, DeleteAllByID and InTx. Reads pass through without the lock,
+// except under a context that holds it already, and in InTx. A
 // write checks entities and documents first, takes the lock, works, and gives
 // the lock back when the work is done or has failed, also when it panics. A list
 // without elements takes no lock. Ids are checked by the wrapped repository,
@@ -44,6 +48,23 @@
 //	})
 //
 // A context that holds the key already, as inside Do, is not locked again.
+//
+// # The fence
+//
+// A lock on a lease cannot stop a process that is paused for longer than the
+// lease lives and then goes on writing. The store can. Every transaction under
+// the lock shows it a claim before it reads or writes anything, and the store
+// refuses a claim that is older than the newest it has seen. So a holder that
+// is late gets repo.ErrFenced, and no update that was acknowledged is lost. This
+// covers reads made under a context that holds the key: what a stale holder has
+// read it cannot save any more. One transaction at a time is open under a hold;
+// goroutines that share its context wait for one another.
+//
+// On SQL the claims are in tables that gormrepo.MigrateFence makes, on MongoDB
+// in the documents. New refuses a repository that checks no claims, unless
+// Options.Unfenced says that this is meant. When etcd has been restored from a
+// backup and is behind what the store has seen, writes fail with
+// repo.ErrRegressed until an operator has looked.
 //
 // # The key
 //
@@ -81,8 +102,9 @@
 //
 // # What it does not promise
 //
-// A lock on a lease cannot stop a process that was paused for longer than the
-// lease lives and then goes on writing. The database has to refuse such a
-// write, and this version has no such check yet. Writers that do not go
-// through a locked repository with the same key are not kept out.
+// Writers that do not go through a locked repository with the same key are
+// neither kept out nor refused. Where the store fences documents one by one, as
+// MongoDB does outside of transactions, what Find returns may be stale by the
+// time it is saved. What a callback does elsewhere, such as sending a mail, is
+// not undone when its transaction is refused.
 package lockedrepo

@@ -44,6 +44,7 @@ func TestBrokenProtocols(t *testing.T) {
 		"NoSweepAfterRelease":  {with(once, flaw{noLateSweep: true}, timeout), errLeaked},
 		"NoSweepAfterTryLock":  {with(trying, flaw{noLateSweep: true}, timeout), errLeaked},
 		"ExchangeTakenForDone": {with(exchanging, flaw{carefree: true}, deleteKey), errNotFirst},
+		"ExchangeTakenForTurn": {with(exchanging, flaw{headOn: true}, loseReply), errNotFirst},
 		"NoWatchOnOwnKey":      {with(once, flaw{noOwnWatch: true}, deleteKey), errUnnoticed},
 		"NoRevocation":         {with(once, flaw{keepAfterLoss: true}, lapse), errStuck},
 		"ValidFromTheAnswer":   {with(clocks, flaw{fromReply: true}), errTwoHolders},

@@ -56,7 +56,9 @@ func (c *config) exchanged(s *state, n int, a answer, rev uint8, pred key) error
 		c.end(s, e, released)
 	case own:
 		c.end(s, e, released)
-		pred = next.key // who is before it now is not known: that makes it look
+		if !c.flaw.headOn {
+			pred = next.key // who is before it now is not known: that makes it look
+		}
 	default:
 		how := lost
 		if e.again {

@@ -37,6 +37,7 @@ type flaw struct {
 	fromReply     bool // validity is counted from when the answer arrives
 	noMargin      bool // no margin is taken off the validity
 	carefree      bool // an exchange is taken for done whatever its second sending finds
+	headOn        bool // an exchange found done means that nobody is before
 }
 
 type op uint8

@@ -37,8 +37,9 @@ func (b *bench) handover(ctx context.Context) error {
 	b.goal(goal{what: "handover, 2 processes, one name", against: mutex, least: 50, unit: "x", got: ratios(gaps[them][0], gaps[us][0])})
 	b.goal(goal{what: "handover, 16 processes, one name", against: mutex, least: 6, unit: "x", got: ratios(gaps[them][3], gaps[us][3])})
 	// What is measured twice differs by some percent; a queue whose handovers
-	// cost more with more waiters falls by much more than a tenth.
-	b.goal(goal{what: "handovers a second, 32 processes", against: "the same with 2", least: 0.9, unit: "x", got: ratios(gaps[us][0], gaps[us][4])})
+	// cost more with more waiters falls by much more than a tenth. Two processes
+	// are no measure for that: they have a faster way of their own.
+	b.goal(goal{what: "handovers a second, 32 processes", against: "the same with 16", least: 0.9, unit: "x", got: ratios(gaps[us][3], gaps[us][4])})
 
 	kind := "each contender is a client and a lease of its own, all in one operating system process"
 	if b.processes {

@@ -5,6 +5,11 @@
 // fsync. Only the ratios within one run mean something; another machine, or
 // another load, has other figures.
 //
+// It also measures what the fence costs: saves with it and without it, on
+// SQLite, on a stand-in for MongoDB, and on the PostgreSQL and the MySQL or
+// MariaDB that POSTGRES_DSN and MYSQL_DSN name, in a schema and a database that
+// it makes and drops. There it counts the round trips, too.
+//
 //	go run ./internal/cmd/bench                          # prints the figures
 //	go run ./internal/cmd/bench -out docs/benchmarks.md  # writes them there, with plots
 //	go run ./internal/cmd/bench -quick -only handover
@@ -52,6 +57,13 @@ func code() int {
 // errMissed is why the program fails with -check.
 var errMissed = errors.New("goals were missed, or could not be measured")
 
+// Variables that name servers.
+const (
+	redisVariable    = "REDIS_ADDR"
+	postgresVariable = "POSTGRES_DSN"
+	mysqlVariable    = "MYSQL_DSN"
+)
+
 // config is what the flags say.
 type config struct {
 	quick, check, processes, brief bool
@@ -84,6 +96,12 @@ func parse(args []string, status io.Writer) (config, error) {
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(status)
+	flags.Usage = func() {
+		fmt.Fprintln(status, "Usage of bench:")
+		flags.PrintDefaults()
+		fmt.Fprintf(status, "The variables %s (a URL) and %s name servers; what needs one that is not named is left out,\n"+
+			"or, with REQUIRE_BACKENDS=1, an error.\n", strings.Join([]string{redisVariable, postgresVariable}, ", "), mysqlVariable)
+	}
 	flags.BoolVar(&c.quick, "quick", false, "a tenth of everything, in one round: tells whether it runs, not how fast")
 	flags.BoolVar(&c.check, "check", false, "exit with 1 when a goal is missed or could not be measured")
 	flags.BoolVar(&c.processes, "processes", false, "make every contender of a handover a process instead of a client")
@@ -129,10 +147,14 @@ func run(ctx context.Context, args []string, out, status io.Writer) error {
 	if err != nil {
 		return err
 	}
-	addr := os.Getenv("REDIS_ADDR")
-	if addr == "" && os.Getenv("REQUIRE_BACKENDS") == "1" {
-		return errors.New("REDIS_ADDR is not set, and REQUIRE_BACKENDS=1 demands it")
+	if os.Getenv("REQUIRE_BACKENDS") == "1" {
+		for _, name := range []string{redisVariable, postgresVariable, mysqlVariable} {
+			if os.Getenv(name) == "" {
+				return fmt.Errorf("%s is not set, and REQUIRE_BACKENDS=1 demands it", name)
+			}
+		}
 	}
+	addr := os.Getenv(redisVariable)
 	var doc document
 	if c.out != "" { // a mistake here is to be known before the minutes of measuring
 		if doc, err = openDocument(c.out); err != nil {

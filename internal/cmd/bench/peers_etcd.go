@@ -63,14 +63,16 @@ type oursMember struct {
 	locker *etcdlock.Locker
 }
 
-func joinOurs(_ context.Context, s servers) (member, error) {
+func joinOurs(_ context.Context, s servers) (member, error) { return newOurs(s) }
+
+func newOurs(s servers) (oursMember, error) {
 	m, err := newEtcdMember(s)
 	if err != nil {
-		return nil, err
+		return oursMember{}, err
 	}
 	l, err := etcdlock.New(m.cli, &etcdlock.Options{TTL: ttl * time.Second})
 	if err != nil {
-		return nil, errors.Join(err, m.cli.Close())
+		return oursMember{}, errors.Join(err, m.cli.Close())
 	}
 	m.ends = append(m.ends, l.Close)
 	return oursMember{m, l}, nil

@@ -60,3 +60,36 @@ func plot(title, xName string, sizes []int, lines []line) ([]byte, error) {
 	err := c.Render(chart.SVG, &svg)
 	return svg.Bytes(), err
 }
+
+// bars draws at least one ratio, each with its name below it.
+func bars(title string, names []string, ratios []float64) ([]byte, error) {
+	c := chart.BarChart{
+		Title: title, Width: 860, Height: 460, BarWidth: 50, BarSpacing: 45,
+		Background: chart.Style{Padding: chart.NewBox(50, 20, 20, 60)},
+	}
+	high := 1.0
+	for i, y := range ratios {
+		label := names[i] + " " + number(y) + "x"
+		if math.IsNaN(y) {
+			y, label = 0, names[i]
+		}
+		high = max(high, y)
+		// The two bars of a store have one color.
+		color := chart.GetDefaultColor(i / 2)
+		c.Bars = append(c.Bars, chart.Value{Value: y, Label: label, Style: chart.Style{FillColor: color, StrokeColor: color}})
+	}
+	step := 0.5
+	if high > 5 {
+		step = math.Ceil(high / 10)
+	}
+	high = math.Ceil(high/step) * step
+	c.YAxis.Range = &chart.ContinuousRange{Min: 0, Max: high}
+	c.YAxis.GridMajorStyle = chart.Style{StrokeColor: chart.GetDefaultColor(0).WithAlpha(40), StrokeWidth: 1}
+	c.YAxis.GridMinorStyle = c.YAxis.GridMajorStyle // every other line, to the library
+	for y := 0.0; y <= high; y += step {
+		c.YAxis.Ticks = append(c.YAxis.Ticks, chart.Tick{Value: y, Label: number(y) + "x"})
+	}
+	var svg bytes.Buffer
+	err := c.Render(chart.SVG, &svg)
+	return svg.Bytes(), err
+}

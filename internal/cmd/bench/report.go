@@ -32,7 +32,7 @@ type table struct {
 	cluster    string
 	title, how string
 	head       []string
-	rows       [][]string
+	rows       [][]string // none where other tables follow that have them
 	notes      []string
 	plotName   string
 	plot       []byte // SVG
@@ -115,8 +115,10 @@ func (r *report) markdown(quick bool) string {
 		if t.plotName != "" {
 			fmt.Fprintf(&s, "![%s](%s)\n\n", t.title, t.plotName)
 		}
-		writeTable(&s, t.head, t.rows)
-		if len(t.notes) > 0 {
+		if len(t.rows) > 0 {
+			writeTable(&s, t.head, t.rows)
+		}
+		if len(t.rows) > 0 && len(t.notes) > 0 {
 			s.WriteByte('\n')
 		}
 		for _, n := range t.notes {

@@ -39,6 +39,7 @@ func works() []work {
 		{"relock", true, (*bench).relock},
 		{"trylock", true, (*bench).trylock},
 		{"names", true, (*bench).names},
+		{"fence", true, (*bench).fence},
 	}
 }
 

@@ -1,0 +1,108 @@
+package etcdlock
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// frozen answers what is asked of one member alone as it did the first time:
+// a member that has not heard of anything since.
+type frozen struct {
+	clientv3.KV
+	mu  sync.Mutex
+	get *clientv3.GetResponse
+	txn *clientv3.TxnResponse
+}
+
+func (f *frozen) Get(ctx context.Context, key string, opts ...clientv3.OpOption) (*clientv3.GetResponse, error) {
+	resp, err := f.KV.Get(ctx, key, opts...)
+	if err != nil || !clientv3.OpGet(key, opts...).IsSerializable() {
+		return resp, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.get == nil {
+		f.get = resp
+	}
+	return f.get, nil
+}
+
+func (f *frozen) Txn(ctx context.Context) clientv3.Txn { return &frozenTxn{Txn: f.KV.Txn(ctx), f: f} }
+
+type frozenTxn struct {
+	clientv3.Txn
+	f     *frozen
+	local bool
+}
+
+func (t *frozenTxn) If(cmps ...clientv3.Cmp) clientv3.Txn { t.Txn = t.Txn.If(cmps...); return t }
+func (t *frozenTxn) Else(ops ...clientv3.Op) clientv3.Txn { t.Txn = t.Txn.Else(ops...); return t }
+func (t *frozenTxn) Then(ops ...clientv3.Op) clientv3.Txn {
+	t.local = !slices.ContainsFunc(ops, func(op clientv3.Op) bool { return !op.IsSerializable() })
+	t.Txn = t.Txn.Then(ops...)
+	return t
+}
+
+func (t *frozenTxn) Commit() (*clientv3.TxnResponse, error) {
+	resp, err := t.Txn.Commit()
+	if err != nil || !t.local {
+		return resp, err
+	}
+	t.f.mu.Lock()
+	defer t.f.mu.Unlock()
+	if t.f.txn == nil {
+		t.f.txn = resp
+	}
+	return t.f.txn, nil
+}
+
+// A member that lags behind is asked for what it knows and, when that is too
+// old, the cluster is asked.
+func TestLag_MemberIsBehind(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	l := lockerOn(t, srv, nil, nil, func(cli *clientv3.Client) { cli.KV = &frozen{KV: cli.KV} })
+	ctx := t.Context()
+	if _, err := l.cli.Put(ctx, l.prefix("n")+"before", ""); err != nil {
+		t.Fatal(err)
+	}
+	e, err := l.enterQueue(ctx, "n", true, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := pictureOf(l, 0)
+	if _, err := v.load(ctx, srv.Revision()); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.check(ctx, srv.Revision()); err != nil {
+		t.Fatal(err)
+	}
+	if got := v.keys(); !slices.Equal(got, []string{e.pred, e.key}) {
+		t.Fatalf("the queue is %v", got)
+	}
+	if _, err := l.cli.Delete(ctx, e.pred); err != nil {
+		t.Fatal(err)
+	}
+	// By the revision that a watch told, and without one.
+	for _, since := range []int64{srv.Revision(), 0} {
+		before := e.pred
+		if _, err := v.load(ctx, since); err != nil {
+			t.Fatal(err)
+		}
+		if got := v.keys(); !slices.Equal(got, []string{e.key}) {
+			t.Errorf("since %d: the queue is %v, the picture is that of the member", since, got)
+		}
+		if err := e.check(ctx, since); err != nil {
+			t.Fatal(err)
+		}
+		if e.pred != "" {
+			t.Errorf("since %d: %s is before it, says the member", since, e.pred)
+		}
+		e.pred = before
+	}
+	e.spawnRelease()
+}

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+
+	mysqldriver "github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"go.mongodb.org/mongo-driver/v2/event"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+	"gorm.io/driver/mysql"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+
+	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/internal/devserver"
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo"
+	"github.com/holdfast-go/holdfast/repo/mongorepo"
+)
+
+// record is what is saved.
+type record struct {
+	ID   int64 `gorm:"primaryKey;autoIncrement:false" bson:"_id"`
+	N    int64
+	Text string
+}
+
+// store is an empty database that saves are measured on.
+type store struct {
+	about string // its version, and what it does before it acknowledges
+	trips *atomic.Int64
+	// unit is what trips counts.
+	unit string
+	// repository returns one whose records no other way of saving has written
+	// to, where that would make a difference.
+	repository func() (repo.Repository[record], error)
+	close      func(ctx context.Context) error
+}
+
+// storeKind is a database that there may be.
+type storeKind struct {
+	name string
+	// variable names the environment's address of it, if it has one.
+	variable string
+	// transactions tells that it has them, and that several rows are saved in
+	// one step.
+	transactions bool
+	// trips tells that there is something to count; a save under a fence has so
+	// many more of them, at most.
+	trips bool
+	more  float64
+	open  func(ctx context.Context, dir string) (*store, error)
+}
+
+func (k storeKind) missing() bool { return k.variable != "" && os.Getenv(k.variable) == "" }
+
+func storeKinds() []storeKind {
+	return []storeKind{
+		{name: "SQLite", transactions: true, open: openSQLite},
+		{name: "PostgreSQL", variable: postgresVariable, transactions: true, trips: true, open: openPostgres},
+		{name: "MySQL or MariaDB", variable: mysqlVariable, transactions: true, trips: true, more: 1, open: openMySQL},
+		{name: "MongoDB's stand-in", trips: true, open: openStandIn},
+	}
+}
+
+func openSQLite(ctx context.Context, dir string) (*store, error) {
+	db, err := drivers.OpenSQL(ctx, drivers.SQLConfig{Dialect: drivers.SQLite, DSN: filepath.Join(dir, "fence.db")})
+	if err != nil {
+		return nil, err
+	}
+	return sqlStore(ctx, db, nil, "SELECT 'SQLite ' || sqlite_version() || ', write-ahead log, synchronous = full'", "")
+}
+
+// openPostgres works in a schema of its own. Like openMySQL it dials by itself,
+// and opens the rest as the package drivers does.
+func openPostgres(ctx context.Context, _ string) (*store, error) {
+	dsn, schema := os.Getenv(postgresVariable), "holdfast_"+strings.ReplaceAll(uniqueName("bench"), "-", "_")
+	u, err := url.Parse(dsn)
+	if err != nil || u.Scheme == "" {
+		return nil, errors.New(postgresVariable + " is no URL") // the parser's error would quote it
+	}
+	q := u.Query()
+	q.Set("search_path", schema)
+	u.RawQuery = q.Encode()
+	cfg, err := pgx.ParseConfig(u.String())
+	if err != nil {
+		return nil, errors.New(postgresVariable + " is no address of a PostgreSQL")
+	}
+	counted := &turns{}
+	cfg.DialFunc = counted.dial
+	pool := stdlib.OpenDB(*cfg)
+	if _, err := pool.ExecContext(ctx, "CREATE SCHEMA "+schema); err != nil {
+		return nil, errors.Join(err, pool.Close())
+	}
+	return pooled(ctx, pool, postgres.New(postgres.Config{Conn: pool}), counted,
+		"SELECT 'PostgreSQL ' || split_part(current_setting('server_version'), ' ', 1) || ', synchronous_commit = ' || current_setting('synchronous_commit') || ', fsync = ' || current_setting('fsync')",
+		"DROP SCHEMA "+schema+" CASCADE")
+}
+
+// openMySQL works in a database of its own.
+func openMySQL(ctx context.Context, _ string) (*store, error) {
+	cfg, err := mysqldriver.ParseDSN(os.Getenv(mysqlVariable))
+	if err != nil {
+		return nil, errors.New(mysqlVariable + " is no address of a MySQL or MariaDB")
+	}
+	counted := &turns{}
+	cfg.ClientFoundRows, cfg.ParseTime, cfg.Logger = true, true, &mysqldriver.NopLogger{}
+	cfg.DialFunc = counted.dial
+	database := "holdfast_" + strings.ReplaceAll(uniqueName("bench"), "-", "_")
+	if err := createDatabase(ctx, cfg, database); err != nil {
+		return nil, err
+	}
+	cfg.DBName = database
+	connector, err := mysqldriver.NewConnector(cfg)
+	if err != nil {
+		return nil, err
+	}
+	pool := sql.OpenDB(connector)
+	return pooled(ctx, pool, mysql.New(mysql.Config{Conn: pool}), counted,
+		"SELECT CONCAT(IF(LOCATE('MariaDB', VERSION()) > 0, 'MariaDB ', 'MySQL '), SUBSTRING_INDEX(VERSION(), '-', 1), ', innodb_flush_log_at_trx_commit = ', @@innodb_flush_log_at_trx_commit)",
+		"DROP DATABASE "+database)
+}
+
+func createDatabase(ctx context.Context, cfg *mysqldriver.Config, name string) (err error) {
+	connector, err := mysqldriver.NewConnector(cfg)
+	if err != nil {
+		return err
+	}
+	pool := sql.OpenDB(connector)
+	defer func() { err = errors.Join(err, pool.Close()) }()
+	_, err = pool.ExecContext(ctx, "CREATE DATABASE "+name+" CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
+	return err
+}
+
+// pooled gives the pool the size that the package drivers gives it.
+func pooled(ctx context.Context, pool *sql.DB, dialector gorm.Dialector, counted *turns, about, drop string) (*store, error) {
+	pool.SetMaxOpenConns(drivers.DefaultMaxOpenConns)
+	pool.SetMaxIdleConns(drivers.DefaultMaxOpenConns)
+	db, err := gorm.Open(dialector, &gorm.Config{Logger: logger.Discard})
+	if err != nil {
+		_, dropped := pool.ExecContext(context.WithoutCancel(ctx), drop)
+		return nil, errors.Join(err, dropped, pool.Close())
+	}
+	return sqlStore(ctx, db, &counted.n, about, drop)
+}
+
+// sqlStore makes the tables, and a store that ends by running drop. about is a
+// query.
+func sqlStore(ctx context.Context, db *gorm.DB, trips *atomic.Int64, about, drop string) (*store, error) {
+	s := &store{trips: trips, unit: "round trips"}
+	s.close = func(ctx context.Context) error {
+		pool, err := db.DB()
+		if err != nil {
+			return err
+		}
+		if drop != "" {
+			_, err = pool.ExecContext(ctx, drop)
+		}
+		return errors.Join(err, pool.Close())
+	}
+	s.repository = func() (repo.Repository[record], error) { return gormrepo.New[record](db, nil) }
+	here := db.WithContext(ctx)
+	if err := errors.Join(here.AutoMigrate(&record{}), gormrepo.MigrateFence(ctx, db), here.Raw(about).Scan(&s.about).Error); err != nil {
+		return nil, errors.Join(err, closeStore(ctx, s))
+	}
+	return s, nil
+}
+
+// openStandIn starts one for this run.
+func openStandIn(ctx context.Context, dir string) (*store, error) {
+	srv, err := devserver.StartMongo(ctx, dir, nil)
+	if err != nil {
+		return nil, err
+	}
+	var commands atomic.Int64
+	cli, err := mongo.Connect(options.Client().ApplyURI(srv.MongoURI()).SetWriteConcern(writeconcern.Majority()).SetMonitor(&event.CommandMonitor{
+		Started: func(context.Context, *event.CommandStartedEvent) { commands.Add(1) },
+	}))
+	if err != nil {
+		return nil, errors.Join(err, srv.Close())
+	}
+	return &store{
+		about: "FerretDB on SQLite without fsync, which runs one command at a time and, where a filter names more than the id, as those of a fence do, looks at every document of a collection: MongoDB's ratios are others, the number of commands is the same",
+		trips: &commands, unit: "commands",
+		repository: func() (repo.Repository[record], error) {
+			return mongorepo.New[record](cli.Database("bench").Collection(uniqueName("fence")), nil)
+		},
+		close: func(ctx context.Context) error { return errors.Join(cli.Disconnect(ctx), srv.Close()) },
+	}, nil
+}
+
+// closeStore works when the run was interrupted, too.
+func closeStore(ctx context.Context, s *store) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel()
+	if err := s.close(ctx); err != nil {
+		return fmt.Errorf("removing what was measured on: %w", err)
+	}
+	return nil
+}
