@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -117,7 +116,7 @@ func (c *cell) torture(ctx context.Context) error {
 			return err
 		}
 	}
-	for rounds := 0; rounds < c.campaign.rounds(c) || c.design == holdfast && time.Now().Before(c.until); rounds++ {
+	for rounds := 0; rounds < c.campaign.rounds(c) || c.design == holdfast && c.goesOn(); rounds++ {
 		begun := time.Now()
 		if err := c.fault.round(ctx, c); err != nil {
 			return err
@@ -128,20 +127,17 @@ func (c *cell) torture(ctx context.Context) error {
 		if err := c.recover(ctx); err != nil {
 			return err
 		}
-		// Between the faults there is as much time to work as they take.
-		c.breathe(ctx, min(time.Since(begun), time.Until(c.until)), math.MaxInt64)
-	}
-	if c.design == holdfast {
-		c.breathe(ctx, 2*time.Minute, c.campaign.quota)
+		if c.goesOn() { // between the faults there is as much time to work as they take
+			wait(ctx, time.Since(begun))
+		}
 	}
 	return nil
 }
 
-// breathe lets the workers work for a while, or until they have done so much.
-func (c *cell) breathe(ctx context.Context, d time.Duration, acked int64) {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	_ = c.hist.until(ctx, "the work to be done", func() bool { return c.hist.acked >= acked })
+// goesOn tells that there is time for another round, or too little was done.
+func (c *cell) goesOn() bool {
+	over := time.Since(c.until)
+	return over < 0 || over < c.campaign.cellLimit/3 && c.hist.acks() < c.campaign.quota
 }
 
 // busy has a worker begin with its load.

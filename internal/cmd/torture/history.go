@@ -143,6 +143,13 @@ func (h *history) count(so func(*op) bool) int64 {
 	return n
 }
 
+// acks is how many read-modify-writes were acknowledged so far.
+func (h *history) acks() int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.acked
+}
+
 // event returns how often something was reported.
 func (h *history) event(what string) int64 {
 	h.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"fmt"
+	"strings"
 )
 
 // The sizes of the picture, in pixels.
@@ -32,7 +33,8 @@ func (s *summary) picture() []byte {
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="white"/>`+"\n", width, height)
 	for i, c := range columns {
 		x := labelWidth + cellWidth*i + cellWidth/2
-		first, second := c.design, ""
+		// A title that is too long for one line breaks after its comma.
+		first, second, _ := strings.Cut(c.design, ", ")
 		if c.design == holdfast {
 			second = storeTitles[c.store]
 		}
