@@ -127,7 +127,7 @@ func (r *Repository[T]) reading(ctx context.Context, work func(context.Context) 
 	if _, err := scopeFrom(ctx); err != nil && r.TxState(ctx) != repo.TxNone {
 		return work(ctx) // in a transaction that is not ours nothing is protected
 	}
-	return r.locked(ctx, work)
+	return r.lockedAs(ctx, joinRead, work)
 }
 
 // readValue is reading for work that returns something.
@@ -139,5 +139,9 @@ func readValue[T, V any](r *Repository[T], ctx context.Context, work func(contex
 		v, err = work(ctx)
 		return err
 	})
-	return v, err
+	if err != nil {
+		var none V
+		return none, err
+	}
+	return v, nil
 }

@@ -34,7 +34,13 @@ var ErrRelease = errors.New("lockedrepo: the write was done, giving back its loc
 //  3. Work with the hold's context, which ends when the lock is lost and when
 //     the caller's context does, and with the claims that the store checks.
 //  4. Give the lock back, whatever happened, on a context of its own.
-func (r *Repository[T]) locked(ctx context.Context, work func(context.Context) error) (err error) {
+func (r *Repository[T]) locked(ctx context.Context, work func(context.Context) error) error {
+	return r.lockedAs(ctx, join, work)
+}
+
+// lockedAs is locked with a say in what the error of a release means beside
+// that of the work.
+func (r *Repository[T]) lockedAs(ctx context.Context, join func(work, release error) error, work func(context.Context) error) (err error) {
 	switch r.TxState(ctx) {
 	case repo.TxForeign:
 		return fmt.Errorf("%w: the lock on %q would be given back before the commit", repo.ErrInTx, r.key)
@@ -113,7 +119,7 @@ func release(ctx context.Context, hold *etcdlock.Lock) error {
 	return hold.Unlock(ctx)
 }
 
-// join puts the error of a release beside the one of the work.
+// join puts the error of a release beside the one of a write.
 func join(err, unlock error) error {
 	switch {
 	case unlock == nil:
@@ -123,4 +129,13 @@ func join(err, unlock error) error {
 	default:
 		return errors.Join(err, unlock)
 	}
+}
+
+// joinRead puts the error of a release beside the one of a read, which has
+// done nothing and cannot be relied on when its hold had ended.
+func joinRead(err, unlock error) error {
+	if err == nil && unlock != nil {
+		return fmt.Errorf("lockedrepo: the hold ended while reading under it: %w", unlock)
+	}
+	return errors.Join(err, unlock)
 }

@@ -121,3 +121,38 @@ func TestUnknownReleaseIsReported(t *testing.T) {
 		t.Fatalf("the save that the error is about was done: got %v, %v", ok, err)
 	}
 }
+
+// closing closes the locker once it has read.
+type closing struct {
+	watched
+	locker *etcdlock.Locker
+}
+
+func (c closing) FindByID(ctx context.Context, id any) (*order, error) {
+	e, err := c.watched.FindByID(ctx, id)
+	over, cancel := context.WithCancel(context.Background())
+	cancel() // it is to wait for nobody
+	_ = c.locker.Close(over)
+	return e, err
+}
+
+// A read whose hold ends meanwhile fails, and says nothing of a write.
+func TestRead_HoldEndsMeanwhile(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	if err := b.repo.Save(t.Context(), &order{ID: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := lockedrepo.New[order](closing{b.inner, b.locker}, b.locker, &lockedrepo.Options{Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e *order
+	_ = b.locker.Do(t.Context(), key, func(ctx context.Context) error {
+		e, err = r.FindByID(ctx, "a")
+		return nil
+	})
+	if e != nil || !errors.Is(err, etcdlock.ErrClosed) || errors.Is(err, lockedrepo.ErrRelease) {
+		t.Fatalf("got %v, %v, want ErrClosed and no ErrRelease", e, err)
+	}
+}

@@ -140,6 +140,9 @@ func (r *Repository[T]) deleteUnder(ctx context.Context, cs claims, list []*dele
 		return 0, err
 	}
 	for part := range slices.Chunk(list, idsPerQuery) {
+		if err := done(ctx); err != nil { // what is not sent need not be asked about
+			return total, err
+		}
 		send := r.deleteMany
 		if part[0].version != nil {
 			send = r.deleteVersions

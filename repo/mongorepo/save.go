@@ -114,6 +114,9 @@ func (r *Repository[T]) bulk(ctx context.Context, writes []*write[T]) error {
 	if len(writes) == 0 {
 		return nil
 	}
+	if err := done(ctx); err != nil { // what is not sent need not be asked about
+		return err
+	}
 	models := make([]mongo.WriteModel, len(writes))
 	for i, w := range writes {
 		models[i] = w.model()

@@ -140,6 +140,9 @@ func withSet(update, more bson.D) bson.D {
 // alone writes w as a command of its own, which is the only way to learn of
 // one element whether its document was there.
 func (r *Repository[T]) alone(ctx context.Context, w *write[T]) error {
+	if err := done(ctx); err != nil { // what is not sent need not be asked about
+		return err
+	}
 	res, err := r.on(w.fence).BulkWrite(ctx, []mongo.WriteModel{w.model()}, options.BulkWrite().SetOrdered(false))
 	if err != nil {
 		return r.settle(ctx, w, err)
