@@ -27,7 +27,7 @@ type Repository[T any] struct {
 }
 
 // New wraps inner. It does no I/O. ErrInvalid for a nil argument, a bad option,
-// a key that the locker cannot lock, or an entity type whose name cannot be a
+// a key that the locker cannot lock or a fence cannot keep, or an entity type whose name cannot be a
 // key while Options name none; ErrUnsupported for a repository that enforces no
 // fence (see repo.Fencer), unless Options.Unfenced says that this is meant.
 func New[T any](inner repo.Repository[T], locker *etcdlock.Locker, opts *Options) (*Repository[T], error) {
@@ -49,9 +49,14 @@ func New[T any](inner repo.Repository[T], locker *etcdlock.Locker, opts *Options
 	if err := locker.CheckName(o.Key); err != nil {
 		return nil, fmt.Errorf("%w: lock key: %w; set another Options.Key", repo.ErrInvalid, err)
 	}
-	if fencer, ok := repo.As[repo.Fencer](inner); !o.Unfenced && (!ok || fencer.FenceMode() == repo.FenceNone) {
-		return nil, fmt.Errorf("%w: %T enforces no fence, so a holder that was paused could overwrite what newer ones saved; "+
-			"set Options.Unfenced where that is meant", repo.ErrUnsupported, inner)
+	if !o.Unfenced {
+		if fencer, ok := repo.As[repo.Fencer](inner); !ok || fencer.FenceMode() == repo.FenceNone {
+			return nil, fmt.Errorf("%w: %T enforces no fence, so a holder that was paused could overwrite what newer ones saved; "+
+				"set Options.Unfenced where that is meant", repo.ErrUnsupported, inner)
+		}
+		if err := checkFenceKey(o.Key); err != nil {
+			return nil, err
+		}
 	}
 	return &Repository[T]{inner: inner, locker: locker, key: o.Key, timeout: o.LockTimeout, unfenced: o.Unfenced}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/holdfast-go/holdfast/repo"
 )
@@ -19,7 +20,9 @@ type Options struct {
 	// entities of one kind must use one key, so set it in production: a type
 	// that is renamed or moved, or a module's new major version, would
 	// otherwise hold another lock than the pods still running; and set it to
-	// the Java class name where Java services lock the same entities.
+	// the Java class name where Java services lock the same entities. A store
+	// that enforces the fence keeps it: at most 191 characters, no space at the
+	// end, no NUL.
 	Key string
 	// LockTimeout bounds the wait for the lock of one write, beside the
 	// context of the call. Zero means DefaultLockTimeout.
@@ -42,6 +45,19 @@ func (o *Options) withDefaults() (Options, error) {
 		opts.LockTimeout = DefaultLockTimeout
 	}
 	return opts, nil
+}
+
+// maxKey is the length of a key, in characters, that every fence can keep.
+const maxKey = 191
+
+// checkFenceKey refuses what a store could not tell from another key: MySQL's
+// index ends after maxKey characters, and it ignores spaces at the end.
+func checkFenceKey(key string) error {
+	if utf8.RuneCountInString(key) > maxKey || strings.HasSuffix(key, " ") || strings.ContainsRune(key, 0) {
+		return fmt.Errorf("%w: lock key %q cannot be kept by a fence: at most %d characters, no space at the end, no NUL; set another Options.Key",
+			repo.ErrInvalid, key, maxKey)
+	}
+	return nil
 }
 
 // KeyOf returns the default lock key of the entity type T: its package path, a

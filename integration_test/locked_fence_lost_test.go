@@ -1,0 +1,120 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/lockedrepo"
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo"
+)
+
+// lostSite is a locked repository behind a wire.
+type lostSite struct {
+	*fencedSite
+	tallies *lockedrepo.Repository[fencedTally]
+	w       *wire
+	answer  func([]byte) bool
+	save    func(ctx context.Context, n int64) error
+}
+
+// onLockedWire runs a test for the calls whose answer can be lost. The tally a is
+// 1 when it begins.
+func onLockedWire(t *testing.T, test func(ctx context.Context, t *testing.T, l *lostSite)) {
+	t.Helper()
+	t.Parallel()
+	for _, b := range sqlBackends()[1:3] {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			for _, name := range []string{"Save", "Update", "InTx"} {
+				t.Run(name, func(t *testing.T) {
+					ctx := bounded(t, time.Minute)
+					s := &fencedSite{newFleet(t, etcdEndpoints(t)), &fencedStore{name: b.name, db: fenced(t, b)}}
+					s.tally(t, "a", 0)
+					db, w := wiredDB(t, s.store.db)
+					inner, err := gormrepo.New[fencedTally](db, &gormrepo.Options{HoldLimit: time.Second})
+					must(t, err)
+					l := &lostSite{fencedSite: s, w: w, answer: isCommit}
+					p := s.process(t, uniqueName("key-"))
+					l.tallies = lockedOf[fencedTally](t, p, inner, p.key)
+					l.save = map[string]func(ctx context.Context, n int64) error{
+						"Save": func(ctx context.Context, n int64) error { return l.tallies.Save(ctx, &fencedTally{ID: "a", N: n}) },
+						"Update": func(ctx context.Context, n int64) error {
+							_, err := l.tallies.Update(ctx, "a", func(e *fencedTally) error { e.N = n; return nil })
+							return err
+						},
+						"InTx": func(ctx context.Context, n int64) error {
+							return l.tallies.InTx(ctx, func(ctx context.Context) error { return l.tallies.Save(ctx, &fencedTally{ID: "a", N: n}) })
+						},
+					}[name]
+					if name == "Save" && db.Name() == drivers.Postgres {
+						l.answer = isExecution
+					}
+					must(t, l.save(ctx, 1)) // now its statements are prepared
+					test(ctx, t, l)
+					must(t, l.save(ctx, 99)) // it goes on
+					s.want(t, "a", 99)
+				})
+			}
+		})
+	}
+}
+
+func TestLockedFence_LostReply(t *testing.T) {
+	onLockedWire(t, func(ctx context.Context, t *testing.T, l *lostSite) {
+		l.w.strike(loseReply, false, l.answer)
+		must(t, l.save(ctx, 2))
+		<-l.w.struck
+		l.want(t, "a", 2)
+	})
+}
+
+func TestLockedFence_LostRequest(t *testing.T) {
+	for name, fault := range map[string]fault{"Lost": loseRequest, "Late": holdRequest} {
+		t.Run(name, func(t *testing.T) {
+			onLockedWire(t, func(ctx context.Context, t *testing.T, l *lostSite) {
+				l.w.strike(fault, false, l.answer)
+				err := l.save(ctx, 2)
+				<-l.w.struck
+				if err == nil || errors.Is(err, repo.ErrUnknown) {
+					t.Fatalf("got %v", err)
+				}
+				l.want(t, "a", 1)
+				if fault == holdRequest {
+					must(t, l.save(ctx, 3)) // a later turn
+					l.w.release()
+					l.want(t, "a", 3)
+				}
+			})
+		})
+	}
+}
+
+func TestLockedFence_UnknownOutcome(t *testing.T) {
+	for name, fault := range map[string]fault{"Reply": loseReply, "Request": loseRequest} {
+		t.Run(name, func(t *testing.T) {
+			onLockedWire(t, func(ctx context.Context, t *testing.T, l *lostSite) {
+				l.w.strike(fault, true, l.answer)
+				err := l.save(ctx, 2)
+				<-l.w.struck
+				var unknown *repo.UnknownError
+				if !errors.As(err, &unknown) || !errors.Is(err, repo.ErrUnknown) {
+					t.Fatalf("got %v", err)
+				}
+				l.w.up()
+				written, err := gormrepo.Outcome(ctx, l.store.db, unknown.Op)
+				if err != nil || written != (fault == loseReply) {
+					t.Fatalf("written %v, %v", written, err)
+				}
+				if written {
+					l.want(t, "a", 2)
+				} else {
+					l.want(t, "a", 1)
+				}
+			})
+		})
+	}
+}
