@@ -9,6 +9,8 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -58,6 +60,14 @@ func TestExchange(t *testing.T) {
 			true, func(*exchanging, func() error) error { return refused }, nil,
 			outcome{released: ErrUnavailable, queued: refused, keys: 2},
 		},
+		"AnswerLost_ThenRefused": {
+			true, lostAnswer, func(*exchanging, func() error) error { return refused },
+			outcome{released: ErrUnavailable, queued: refused, keys: 1},
+		},
+		"LeaseNotFound": {
+			true, func(*exchanging, func() error) error { return rpctypes.ErrGRPCLeaseNotFound }, nil,
+			outcome{released: ErrLost, queued: errRequeue, keys: 1},
+		},
 		"LeaseEnds": {true, lostAnswer, func(x *exchanging, serve func() error) error {
 			x.e.lease.lose(errors.New("the test says so"))
 			return lostAnswer(x, serve)
@@ -67,7 +77,13 @@ func TestExchange(t *testing.T) {
 			t.Parallel()
 			srv := newServer(t)
 			x := &exchanging{t: t}
-			x.l = lockerOn(t, srv, nil, func(_ context.Context, req any, serve func() error) error {
+			var told atomic.Int64
+			hooks := &Hooks{Unknown: func(name, write string, cause error) {
+				if told.Add(1); name != "n" || write != "exchange" || !errors.Is(cause, errReplyLost) {
+					t.Errorf("told of %s of %s: %v", write, name, cause)
+				}
+			}}
+			x.l = lockerOn(t, srv, &Options{Hooks: hooks}, func(_ context.Context, req any, serve func() error) error {
 				switch {
 				case step(req) != "Exchange":
 					return serve()
@@ -95,6 +111,9 @@ func TestExchange(t *testing.T) {
 				}
 			})
 			x.e.end()
+			if told.Load() != x.lost.Load() {
+				t.Errorf("%d are told to be without an answer, %d were", told.Load(), x.lost.Load())
+			}
 			if answered != 1 {
 				t.Errorf("told of %d answers", answered)
 			}
@@ -144,6 +163,7 @@ type exchanging struct {
 	l       *Locker
 	e, next *entry
 	sent    atomic.Int64
+	lost    atomic.Int64 // how many of them without an answer
 }
 
 func (x *exchanging) try(_ any, err error) {
@@ -155,11 +175,17 @@ func (x *exchanging) try(_ any, err error) {
 func (x *exchanging) remove(key string) { x.try(x.l.cli.Delete(context.Background(), key)) }
 
 func getsThrough(_ *exchanging, serve func() error) error { return serve() }
-func lostRequest(_ *exchanging, _ func() error) error     { return errReplyLost }
-func lostAnswer(_ *exchanging, serve func() error) error {
+
+func lostRequest(x *exchanging, _ func() error) error {
+	x.lost.Add(1)
+	return errReplyLost
+}
+
+func lostAnswer(x *exchanging, serve func() error) error {
 	if err := serve(); err != nil {
 		return err
 	}
+	x.lost.Add(1)
 	return errReplyLost
 }
 
@@ -252,5 +278,43 @@ func TestExchange_NotOnADeadLease(t *testing.T) {
 	_ = first.Unlock(t.Context()) // detached by hand
 	if unknown.Load() != 0 {
 		t.Errorf("%d requests are told to be without an answer", unknown.Load())
+	}
+}
+
+// A sending of the enqueueing that lands when its entry's place has long been
+// exchanged puts a key that nobody wants. It goes all the same, after the ten
+// seconds for which a request can be under way.
+func TestExchange_LateEnqueueing(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]func(x *exchanging, serve func() error) error{
+		"Answered": getsThrough, "AnswerLost": lostAnswer,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := newServer(t)
+			x := &exchanging{t: t}
+			l := lockerOn(t, srv, nil, func(_ context.Context, req any, serve func() error) error {
+				if step(req) == "Exchange" && x.sent.Add(1) == 1 {
+					return first(x, serve)
+				}
+				return serve()
+			}, nil)
+			e, err := l.enterQueue(t.Context(), "n", true, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.unsure = true // as if its first sending had had no answer
+			next := l.newEntry("n", e.lease)
+			if released, queued := e.exchange(next, func() {}); released != nil || queued != nil {
+				t.Fatal(released, queued)
+			}
+			e.end()
+			if _, err := l.cli.Put(t.Context(), e.key, "", clientv3.WithLease(e.lease.id)); err != nil {
+				t.Fatal(err)
+			}
+			awaitQueue(t, srv, "n", 1)
+			next.spawnRelease()
+			awaitQueue(t, srv, "n", 0)
+		})
 	}
 }

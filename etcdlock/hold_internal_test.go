@@ -1,6 +1,7 @@
 package etcdlock
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -180,5 +181,32 @@ func TestHold_IsWatchedWhenItStays(t *testing.T) {
 	if !watched(l) {
 		t.Error("it is handed on, and nobody would know who comes")
 	}
+	unlockNow(t, second)
+}
+
+// Who gives back what others wait for is not kept until etcd has answered.
+func TestHold_LeavesForOthersInTheBackground(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	answer := make(chan struct{})
+	l := lockerOn(t, srv, nil, func(_ context.Context, req any, serve func() error) error {
+		err := serve()
+		if step(req) == "Release" {
+			<-answer
+		}
+		return err
+	}, nil)
+	other := lockerOn(t, srv, nil, nil, nil)
+	k := lockNow(t, l, "n")
+	next := make(chan *Lock)
+	go func() { next <- lockNow(t, other, "n") }()
+	eventually(t, "the hold to know", func() bool {
+		l.stations.mu.Lock()
+		defer l.stations.mu.Unlock()
+		return l.stations.byName["n"].hold.wanted
+	})
+	unlockNow(t, k)
+	second := <-next
+	close(answer)
 	unlockNow(t, second)
 }

@@ -24,8 +24,8 @@ type Hooks struct {
 	// the error if it did not.
 	KeptAlive func(took time.Duration, err error)
 	// Unknown is told of every write that etcd did not answer, so that nobody
-	// knows whether it was done: "enqueue" or "release". It is then repeated,
-	// or undone, until that is certain.
+	// knows whether it was done: "enqueue", "release", or "exchange", which is
+	// both in one. It is then repeated, or undone, until that is certain.
 	Unknown func(name, write string, cause error)
 }
 

@@ -74,8 +74,11 @@ func step(req any) string {
 			puts = puts || op.GetRequestPut() != nil
 			deletes = deletes || op.GetRequestDeleteRange() != nil
 		}
-		if puts && deletes {
+		switch {
+		case puts && deletes:
 			return "Exchange"
+		case deletes:
+			return "Release"
 		}
 	}
 	return ""

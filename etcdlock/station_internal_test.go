@@ -186,3 +186,37 @@ func TestStation_BidCalledOff(t *testing.T) {
 	}
 	unlockNow(t, k)
 }
+
+// Who comes while the former hold of its process is on its way out, and etcd
+// does not answer, queues behind it.
+func TestStation_ComesDuringARelease(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	sent, answer := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	l := lockerOn(t, srv, &Options{Linger: NoLinger}, func(_ context.Context, req any, serve func() error) error {
+		if step(req) == "Release" {
+			once.Do(func() {
+				close(sent)
+				<-answer
+			})
+		}
+		return serve()
+	}, nil)
+	first := lockNow(t, l, "n")
+	released := make(chan error)
+	go func() { released <- first.Unlock(t.Context()) }()
+	<-sent
+	next := make(chan *Lock)
+	go func() { next <- lockNow(t, l, "n") }()
+	awaitQueue(t, srv, "n", 2)
+	close(answer)
+	if err := <-released; err != nil {
+		t.Error(err)
+	}
+	second := <-next
+	if second.Token() <= first.Token() {
+		t.Errorf("token %d after %d", second.Token(), first.Token())
+	}
+	unlockNow(t, second)
+}

@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -131,7 +132,10 @@ func (s *tappedStream) RecvMsg(m any) error {
 // resend sends a transaction that was kept back, as the network does with one
 // that it delivers late.
 func resend(ctx context.Context, cli *clientv3.Client, req any) error {
-	_, err := cli.Txn(ctx).If(compares(req)...).Then(toPut(req)).Commit()
+	resp, err := cli.Txn(ctx).If(compares(req)...).Then(toPut(req)).Commit()
+	if err == nil && !resp.Succeeded {
+		err = errors.New("it lands without effect: the test proves nothing")
+	}
 	return err
 }
 

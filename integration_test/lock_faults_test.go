@@ -291,6 +291,7 @@ func (k *keepBack) landsAndGoes(ctx context.Context, t *testing.T, f *fleet, nex
 	if k.req == nil {
 		t.Fatal("no enqueueing was kept back: the test proves nothing")
 	}
+	f.awaitQueue(ctx, "n", 0) // nothing is in its way any more, nor looks like it
 	if err := resend(ctx, f.cli, k.req); err != nil {
 		t.Fatal(err)
 	}
