@@ -34,8 +34,9 @@ fuzz: ## fuzz every target for 30 seconds each
 bench: ## measure etcdlock beside its peers into docs/benchmarks.md (Redis: set REDIS_ADDR); wants a quiet machine
 	go run ./internal/cmd/bench -out docs/benchmarks.md
 
-soak: ## every test in full size (HOLDFAST_SOAK) under the race detector, then a long demo; takes up to an hour
-	HOLDFAST_SOAK=1 go test -race -shuffle=on -count=1 -timeout=1h ./...
+soak: ## every test in full size (HOLDFAST_SOAK), those of locks under the race detector too, then a long demo; takes half an hour
+	HOLDFAST_SOAK=1 go test -shuffle=on -count=1 -timeout=1h ./...
+	HOLDFAST_SOAK=1 go test -race -shuffle=on -count=1 -timeout=1h -run '^TestLock' ./integration_test
 	go run ./examples/quickstart --workers 6 --ops 5000
 
 up: ## start etcd, PostgreSQL, MySQL and MongoDB with docker compose

@@ -139,8 +139,8 @@ func TestExchange(t *testing.T) {
 				s := &station{l: x.l, name: "n"}
 				go func() { waits <- s.awaitInView(t.Context(), x.next) }()
 				select {
-				case <-waits:
-					t.Error("it did not wait for who is before it")
+				case err := <-waits:
+					t.Fatalf("it did not wait for who is before it: %v", err)
 				default:
 				}
 				x.remove(x.l.prefix("n") + "another")
