@@ -83,7 +83,7 @@ func (c *crowd) run(ctx context.Context) (r crowdReport, err error) {
 	if err := locker.Do(ctx, fmt.Sprintf("warm-%d", c.Process), func(context.Context) error { return nil }); err != nil {
 		return r, err
 	}
-	fmt.Println("ready")
+	fmt.Fprintln(os.Stdout, "ready")
 	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
 		return r, err
 	}

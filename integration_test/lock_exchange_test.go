@@ -99,7 +99,7 @@ func TestLockExchange_GivenUp(t *testing.T) {
 			opts := &etcdlock.Options{MaxTurns: 1, Linger: etcdlock.NoLinger}
 			l, other := f.lockerOn(net.client(t, f.endpoints), opts), f.locker(opts)
 			short, giveUp := context.WithCancel(ctx)
-			net.set(func(ctx context.Context, method string, req any, call func() error) error {
+			net.set(func(_ context.Context, method string, req any, call func() error) error {
 				if step(method, req) != "Exchange" {
 					return call()
 				}

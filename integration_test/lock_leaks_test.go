@@ -160,7 +160,7 @@ func runGuest(endpoints, namespace, linger string, unlock bool) error {
 			return err
 		}
 	}
-	fmt.Println("rests")
+	fmt.Fprintln(os.Stdout, "rests")
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
 }
