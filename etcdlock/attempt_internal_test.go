@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 )
@@ -197,6 +198,18 @@ func TestAttempt_SeveralNames(t *testing.T) {
 	unlockNow(t, both)
 }
 
+// waitedFor tells when somebody begins to wait for it.
+type waitedFor struct {
+	context.Context
+	once  sync.Once
+	begun chan struct{}
+}
+
+func (w *waitedFor) Done() <-chan struct{} {
+	w.once.Do(func() { close(w.begun) })
+	return w.Context.Done()
+}
+
 // Who has lost the lock, or given it back, makes no attempt, nor waits for one
 // any longer.
 func TestAttempt_AfterTheHold(t *testing.T) {
@@ -211,10 +224,12 @@ func TestAttempt_AfterTheHold(t *testing.T) {
 			k := lockNow(t, l, "n")
 			open := attemptNow(t, k)
 			waiting := make(chan error)
+			ctx := &waitedFor{Context: t.Context(), begun: make(chan struct{})}
 			go func() {
-				_, err := k.Attempt(t.Context())
+				_, err := k.Attempt(ctx)
 				waiting <- err
 			}()
+			<-ctx.begun
 			end(k)
 			if err := <-waiting; !errors.Is(err, ErrLost) {
 				t.Errorf("one that waited: %v", err)

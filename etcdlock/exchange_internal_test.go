@@ -140,7 +140,7 @@ func TestExchange(t *testing.T) {
 				go func() { waits <- s.awaitInView(t.Context(), x.next) }()
 				select {
 				case err := <-waits:
-					t.Errorf("it did not wait for who is before it: %v", err)
+					t.Fatalf("it did not wait for who is before it: %v", err)
 				default:
 				}
 				x.remove(x.l.prefix("n") + "another")

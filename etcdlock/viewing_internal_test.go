@@ -193,3 +193,51 @@ func TestView_WithoutWatches(t *testing.T) {
 		})
 	}
 }
+
+// Who queues behind its own process, and then behind another, knows in the end
+// that another had to leave first.
+func TestView_BehindOwnThenAnother(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	l := lockerOn(t, srv, nil, nil, nil)
+	another := l.prefix("n") + "another"
+	if _, err := l.cli.Put(t.Context(), another, ""); err != nil {
+		t.Fatal(err)
+	}
+	var own [2]*entry
+	for i := range own {
+		var err error
+		if own[i], err = l.enterQueue(t.Context(), "n", true, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e, s := own[1], &station{l: l, name: "n"}
+	if e.waited {
+		t.Error("its own process is taken for another")
+	}
+	done := make(chan error)
+	go func() { done <- s.awaitInView(t.Context(), e) }()
+	waitsWith := func(places int) func() bool {
+		return func() bool {
+			l.stations.mu.Lock()
+			defer l.stations.mu.Unlock()
+			return s.view != nil && s.view.changed != nil && len(s.view.places) == places
+		}
+	}
+	eventually(t, "the picture", waitsWith(3))
+	own[0].spawnRelease()
+	eventually(t, "the picture without the first", waitsWith(2))
+	if _, err := l.cli.Delete(t.Context(), another); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if !e.waited {
+		t.Error("it does not know that it waited for another")
+	}
+	l.stations.mu.Lock()
+	s.lookAway()
+	l.stations.mu.Unlock()
+	e.spawnRelease()
+}
