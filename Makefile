@@ -10,7 +10,7 @@ COMPOSE_ENV = \
 
 TOOL = go tool -modfile=tools/go.mod
 
-.PHONY: help test race lint fuzz bench soak up integration down demo
+.PHONY: help test race lint fuzz bench torture soak up integration down demo
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -31,10 +31,13 @@ lint: ## vet, format check, linters, tidiness of go.mod (the first run compiles 
 fuzz: ## fuzz every target for 30 seconds each
 	.ci/fuzz 30s
 
-bench: ## measure etcdlock beside its peers into docs/benchmarks.md (Redis: set REDIS_ADDR); wants a quiet machine
+bench: ## measure lock and fence into docs/benchmarks.md (set REDIS_ADDR, POSTGRES_DSN, MYSQL_DSN); wants a quiet machine
 	go run ./internal/cmd/bench -out docs/benchmarks.md
 
-soak: ## every test in full size (HOLDFAST_SOAK), those of locks under the race detector too, then a long demo; takes half an hour
+torture: ## try to make Holdfast lose an update, for 20 minutes, into docs/torture.md (PostgreSQL and MariaDB: see CONTRIBUTING.md)
+	go run ./internal/cmd/torture -out docs/torture.md
+
+soak: ## every test in full size (HOLDFAST_SOAK), those of locks under the race detector too, then a long demo
 	HOLDFAST_SOAK=1 go test -shuffle=on -count=1 -timeout=1h ./...
 	HOLDFAST_SOAK=1 go test -race -shuffle=on -count=1 -timeout=1h -run '^TestLock' ./integration_test
 	go run ./examples/quickstart --workers 6 --ops 5000
