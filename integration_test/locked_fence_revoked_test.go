@@ -29,9 +29,9 @@ func TestLockedFence_RevokedLeasesLoseNothing(t *testing.T) {
 		var processes sync.WaitGroup
 		for n := range revokedProcesses {
 			p := s.process(t, key)
-			seed := rand.Uint64() //nolint:gosec // a test's choice
+			seed := rand.Uint64()
 			t.Logf("process %d has the seed %d", n, seed)
-			random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test's choice
+			random := rand.New(rand.NewPCG(seed, 0))
 			processes.Go(func() {
 				for acks := 0; acks < each; {
 					// Every third lease ends between reading and writing, and every

@@ -149,7 +149,7 @@ func (s *fencedSite) endLease(ctx context.Context, t testing.TB, key string) {
 // SQLite, where that cannot be seen, it does not wait.
 func (s *fencedStore) awaitBlocked(ctx context.Context, t testing.TB) {
 	t.Helper()
-	query := ""
+	var query string
 	switch s.db.Name() {
 	case drivers.Postgres:
 		query = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN" +
