@@ -95,6 +95,20 @@ func (a *Attempt) Close() {
 	a.turns = nil
 }
 
+// Retire keeps everybody else from using the holds that the Lock was given:
+// Unlock then neither hands them on nor lets them linger, and the next Lock of
+// such a name has a new token. It is for a holder whom a store has told that the
+// token is not good.
+func (k *Lock) Retire() {
+	k.l.stations.mu.Lock()
+	defer k.l.stations.mu.Unlock()
+	for _, p := range k.held.parts {
+		if p.turn.h != nil {
+			p.turn.h.retired = true
+		}
+	}
+}
+
 // ownerText draws the owner of the entry's claims when it is first asked for.
 // It is the entry's own, not the session's: a session that outlives the
 // restoration of an etcd could be given one token twice.

@@ -285,3 +285,27 @@ func TestAttempt_Holding(t *testing.T) {
 		unlockNow(t, k)
 	}
 }
+
+// A hold whose token a store did not like is used by nobody else: not by the
+// next in line, and not by whoever comes while it would linger.
+func TestRetire(t *testing.T) {
+	t.Parallel()
+	l, _ := newTestLocker(t, &Options{Linger: time.Hour})
+	first := lockNow(t, l, "n")
+	next := make(chan *Lock)
+	go func() { next <- lockNow(t, l, "n") }()
+	inLine(t, l, "n", 1)
+	first.Retire()
+	unlockNow(t, first)
+	second := <-next
+	if second.Token() <= first.Token() {
+		t.Errorf("the next in line has token %d, the retired hold had %d", second.Token(), first.Token())
+	}
+	second.Retire()
+	unlockNow(t, second)
+	third := lockNow(t, l, "n")
+	defer unlockNow(t, third)
+	if third.Token() <= second.Token() {
+		t.Errorf("who came later has token %d, the retired hold had %d", third.Token(), second.Token())
+	}
+}

@@ -26,19 +26,19 @@ const (
 // watch, which also notices that its key is deleted. From then on it stays for
 // a few turns or a moment at most.
 type hold struct {
-	s      *station
-	e      *entry
-	begun  time.Time
-	turns  int64       // begun so far
-	wanted bool        // somebody queues behind
-	since  time.Time   // when that became known
-	before int64       // turns begun by then
-	alone  bool        // it was known once that nobody queues behind
-	guard  *time.Timer // starts the watch of a hold that is simply held on to
-	idle   *time.Timer // ends the lingering; nil before the first time
-	idling bool
-	until  time.Time // of the lingering
-	unhook func() bool
+	s       *station
+	e       *entry
+	begun   time.Time
+	turns   int64       // begun so far
+	retired bool        // nobody else may use it
+	wanted  bool        // somebody queues behind
+	since   time.Time   // when that became known
+	before  int64       // turns begun by then
+	alone   bool        // it was known once that nobody queues behind
+	guard   *time.Timer // starts the watch of a hold that is simply held on to
+	idle    *time.Timer // ends the lingering; nil before the first time
+	idling  bool
+	until   time.Time // of the lingering
 }
 
 func newHold(s *station, e *entry) *hold {
@@ -75,7 +75,7 @@ func (h *hold) want() {
 
 // passes reports whether the hold may be used for another turn.
 func (h *hold) passes() bool {
-	if !h.e.lease.alive() || h.e.ctx.Err() != nil {
+	if h.retired || !h.e.lease.alive() || h.e.ctx.Err() != nil {
 		return false
 	}
 	if h.turns == 0 {

@@ -17,8 +17,8 @@ func loseUnnoticed(t *testing.T, l *Locker, name string) {
 	t.Helper()
 	l.stations.mu.Lock()
 	h := l.stations.byName[name].hold
-	h.unhook()
 	l.stations.mu.Unlock()
+	h.e.hold.Store(nil)
 	h.e.cancel(fmt.Errorf("%w: the test says so", ErrLost))
 	if _, err := l.cli.Delete(t.Context(), h.e.key); err != nil {
 		t.Fatal(err)

@@ -106,3 +106,43 @@ func TestLag_MemberIsBehind(t *testing.T) {
 	}
 	e.spawnRelease()
 }
+
+// The member that a watch is on may lag behind the place in the queue itself:
+// that it does not know the key is no sign that somebody deleted it.
+func TestLag_WatchIsOlderThanThePlace(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	slow := &frozen{}
+	l := lockerOn(t, srv, nil, nil, func(cli *clientv3.Client) { slow.KV = cli.KV; cli.KV = slow })
+	ctx := t.Context()
+	watched := srv.Revision() // what the watch's notice says
+	old, err := slow.KV.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision("n"), ">", 0)).Commit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow.txn = old
+	if slow.get, err = slow.KV.Get(ctx, l.prefix("n"), clientv3.WithPrefix()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.cli.Put(ctx, l.prefix("n")+"before", ""); err != nil {
+		t.Fatal(err)
+	}
+	e, err := l.enterQueue(ctx, "n", true, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.check(ctx, watched); err != nil {
+		t.Errorf("it is taken for deleted: %v", err)
+	}
+	v := pictureOf(l, 0)
+	if _, err := v.load(ctx, watched); err != nil {
+		t.Fatal(err)
+	}
+	if _, known := v.find(e); known {
+		t.Error("a picture from before the place says something about it")
+	}
+	if _, err := l.cli.Delete(ctx, e.pred); err != nil {
+		t.Fatal(err)
+	}
+	e.spawnRelease()
+}

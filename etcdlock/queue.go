@@ -174,8 +174,10 @@ func (e *entry) behindKey(kvs []*mvccpb.KeyValue) {
 // behind the writes. It is as good an answer as one that took longer on its
 // way: who owned the name at one revision owns it until its key goes.
 func (e *entry) check(ctx context.Context, since int64) error {
-	resp, err := e.ask(ctx, since > 0)
-	if err == nil && resp.Header.Revision < since { // another member, which lags behind
+	local := since > 0
+	since = max(since, e.rev) // a watch on a member that lags behind may tell of an older one
+	resp, err := e.ask(ctx, local)
+	if err == nil && resp.Header.Revision < since { // so may the answer
 		resp, err = e.ask(ctx, false)
 	}
 	if err != nil {

@@ -58,7 +58,8 @@
 // is late gets repo.ErrFenced, and no update that was acknowledged is lost. This
 // covers reads made under a context that holds the key: what a stale holder has
 // read it cannot save any more. One transaction at a time is open under a hold;
-// goroutines that share its context wait for one another.
+// goroutines that share its context wait for one another's transactions, which
+// does not keep a read of one and its later save together: use Update.
 //
 // On SQL the claims are in tables that gormrepo.MigrateFence makes, on MongoDB
 // in the documents. New refuses a repository that checks no claims, unless

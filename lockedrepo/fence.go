@@ -74,9 +74,11 @@ func (r *Repository[T]) fenced(caller context.Context, hold *etcdlock.Lock, work
 		return err
 	}
 	defer a.Close()
-	return r.refusal(caller, underHold(caller, hold, func(ctx context.Context) error {
-		return work(repo.WithFence(ctx, fence{a}))
-	}))
+	err = underHold(caller, hold, func(ctx context.Context) error { return work(repo.WithFence(ctx, fence{a})) })
+	if errors.Is(err, repo.ErrFenced) {
+		hold.Retire() // whoever tries again is to have a new token
+	}
+	return r.refusal(caller, err)
 }
 
 // refusal tells a holder that was late from an etcd that is older than what the

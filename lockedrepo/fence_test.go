@@ -308,3 +308,42 @@ func TestInTx_ShowsEveryKey(t *testing.T) {
 		t.Errorf("got %q, want %q; %v", shown, want, err)
 	}
 }
+
+// another is the claim of a holder to whom another etcd gave the same token.
+type another struct{ token int64 }
+
+func (a another) Claims() []repo.Claim {
+	return []repo.Claim{{Key: key, Token: a.token, Owner: "another", Sub: 1 << 32}}
+}
+
+// Trying again after a refusal helps, although the hold would linger: it is not
+// used again.
+func TestTryingAgainGetsAnotherToken(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	lingering, err := b.cluster.NewLocker(&etcdlock.Options{Linger: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = lingering.Close(context.Background()) })
+	r, err := lockedrepo.New[order](b.inner, lingering, &lockedrepo.Options{Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hold, err := lingering.Lock(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.inner.Save(repo.WithFence(t.Context(), another{hold.Token()}), &order{ID: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := hold.Unlock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Save(t.Context(), &order{ID: "1", Total: 1}); !errors.Is(err, repo.ErrFenced) {
+		t.Errorf("got %v, want ErrFenced", err)
+	}
+	if err := r.Save(t.Context(), &order{ID: "1", Total: 2}); err != nil {
+		t.Errorf("trying again: %v", err)
+	}
+}

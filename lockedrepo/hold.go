@@ -43,11 +43,11 @@ func (r *Repository[T]) locked(ctx context.Context, work func(context.Context) e
 func (r *Repository[T]) lockedAs(ctx context.Context, join func(work, release error) error, work func(context.Context) error) (err error) {
 	switch r.TxState(ctx) {
 	case repo.TxForeign:
-		return fmt.Errorf("%w: the lock on %q would be given back before the commit", repo.ErrInTx, r.key)
+		return fmt.Errorf("%w: the lock on %q would be given back before the commit; open the transaction with InTx of a locked repository on the same database", repo.ErrInTx, r.key)
 	case repo.TxJoined:
 		scope, err := scopeFrom(ctx)
 		if err != nil {
-			return fmt.Errorf("%w: the transaction was not opened by a locked repository", err)
+			return fmt.Errorf("%w: the transaction was not opened by InTx of a locked repository", err)
 		}
 		hold, err := scope.lock(ctx, r.locker, r.key, r.timeout, r.unfenced)
 		if err != nil {

@@ -35,8 +35,11 @@ func New[T any](inner repo.Repository[T], locker *etcdlock.Locker, opts *Options
 	if err != nil {
 		return nil, err
 	}
-	if inner == nil || locker == nil {
-		return nil, fmt.Errorf("%w: locked repository without a repository or a locker", repo.ErrInvalid)
+	if v := reflect.ValueOf(inner); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
+		return nil, fmt.Errorf("lockedrepo: %w: nil repository", repo.ErrInvalid)
+	}
+	if locker == nil {
+		return nil, fmt.Errorf("lockedrepo: %w: nil locker", repo.ErrInvalid)
 	}
 	if t := reflect.TypeFor[T](); t.Kind() == reflect.Pointer {
 		return nil, fmt.Errorf("%w: entity type %s is a pointer; name the type it points to", repo.ErrInvalid, t)
@@ -118,8 +121,10 @@ func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *repo.Documents[
 // Update reads the entity with the id, calls fn with it and saves it, all while
 // it holds the lock: what fn sees is what all earlier holders have saved. It
 // returns the saved entity, or ErrNotFound, or fn's error with nothing written.
-// fn may run more than once, and must not save entities of the same type by
-// another context than the one Update was called with.
+// fn may run more than once. It must not write to the database itself: entities
+// of the same type would wait for their own lock, and on SQLite any write waits
+// for the transaction that fn runs in, until it fails with ErrBusy. To write
+// more than one entity use InTx.
 func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (*T, error) {
 	if fn == nil {
 		return nil, fmt.Errorf("%w: nil function", repo.ErrInvalid)

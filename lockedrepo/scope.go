@@ -135,6 +135,15 @@ func (s *scope) find(locker *etcdlock.Locker, key string) (hold, newest *etcdloc
 	return hold, newest
 }
 
+// retire has every lock taken anew by whoever tries again.
+func (s *scope) retire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range s.held {
+		h.lock.Retire()
+	}
+}
+
 // lost returns why one of the locks is not held any more, or nil.
 func (s *scope) lost() error {
 	s.mu.Lock()

@@ -2,6 +2,7 @@ package lockedrepo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/holdfast-go/holdfast/repo"
@@ -48,7 +49,7 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 	scope := newScope(first)
 	// The scope gives back all locks, this one included, after the transaction.
 	return scope.close(ctx, func() error {
-		return r.refusal(ctx, underHold(ctx, hold, func(ctx context.Context) error {
+		err := underHold(ctx, hold, func(ctx context.Context) error {
 			ctx = context.WithValue(ctx, scopeKey{}, scope)
 			return transactor.InTx(scope.fence(ctx), func(ctx context.Context) error {
 				if err := fn(ctx); err != nil {
@@ -56,6 +57,10 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 				}
 				return scope.lost()
 			})
-		}))
+		})
+		if errors.Is(err, repo.ErrFenced) {
+			scope.retire()
+		}
+		return r.refusal(ctx, err)
 	})
 }
