@@ -47,7 +47,7 @@ type entry struct {
 	pred   string // key of the predecessor, "" if there is none
 	ahead  int64  // how many were before it when it was put
 	unsure bool   // a sending of the enqueueing had no answer: it may land yet
-	behind bool   // the last check found somebody behind
+	behind bool   // the check that found nobody before found somebody behind
 	waited bool   // there was a predecessor on another lease
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -166,7 +166,8 @@ func (e *entry) behindKey(kvs []*mvccpb.KeyValue) {
 	}
 }
 
-// check finds out who is before the entry now, and whether anybody is behind,
+// check finds out who is before the entry now, and if nobody is, whether
+// anybody is behind,
 // as it was at the revision since or later, or with 0 as it is now.
 //
 // What happened up to a known revision can be asked of the member that the
@@ -187,24 +188,22 @@ func (e *entry) check(ctx context.Context, since int64) error {
 		e.deleted()
 		return context.Cause(e.ctx)
 	}
-	e.behindKey(resp.Responses[0].GetResponseRange().Kvs)
-	e.behind = len(resp.Responses[1].GetResponseRange().Kvs) > 0
+	queue := resp.Responses[0].GetResponseRange()
+	e.behindKey(queue.Kvs)
+	// The count is that of all keys, whoever of them was asked for.
+	e.behind = e.pred == "" && queue.Count > 1
 	return nil
 }
 
 func (e *entry) ask(ctx context.Context, local bool) (resp *clientv3.TxnResponse, err error) {
 	before := append(lastCreated(), clientv3.WithMaxCreateRev(e.rev-1))
-	behind := []clientv3.OpOption{
-		clientv3.WithPrefix(), clientv3.WithMinCreateRev(e.rev + 1), clientv3.WithLimit(1), clientv3.WithKeysOnly(),
-	}
 	if local {
 		before = append(before, clientv3.WithSerializable())
-		behind = append(behind, clientv3.WithSerializable())
 	}
 	err = e.l.call(ctx, func(ctx context.Context) (err error) {
 		resp, err = e.l.cli.Txn(ctx).
 			If(clientv3.Compare(clientv3.CreateRevision(e.key), "=", e.rev)).
-			Then(clientv3.OpGet(e.prefix, before...), clientv3.OpGet(e.prefix, behind...)).
+			Then(clientv3.OpGet(e.prefix, before...)).
 			Commit()
 		return err
 	})
@@ -217,11 +216,7 @@ func (e *entry) await(ctx context.Context) error {
 	defer cancel(nil)
 	defer context.AfterFunc(e.ctx, func() { cancel(context.Cause(e.ctx)) })()
 	for e.pred != "" {
-		watched := e.pred
-		err := e.l.followKey(ctx, watched, func(ctx context.Context, since int64) (bool, error) {
-			err := e.check(ctx, since)
-			return e.ctx.Err() != nil || err == nil && e.pred != watched, err
-		})
+		err := e.l.follow(ctx, e.sightOfPredecessor())
 		if err == nil {
 			continue
 		}
@@ -232,6 +227,30 @@ func (e *entry) await(ctx context.Context) error {
 		return e.ended()
 	}
 	return nil
+}
+
+// sightOfPredecessor watches the key before the entry's. Until its end is told,
+// it is enough to know that it is there still.
+func (e *entry) sightOfPredecessor() sight {
+	watched, told := e.pred, false
+	return sight{
+		key:  watched,
+		opts: []clientv3.OpOption{clientv3.WithFilterPut()},
+		news: func(events []*clientv3.Event) bool {
+			told = told || len(events) > 0
+			return told
+		},
+		look: func(ctx context.Context, since int64) (bool, error) {
+			if !told && since > 0 {
+				there, err := e.l.exists(ctx, watched, max(since, e.rev))
+				if there || err != nil {
+					return false, err
+				}
+			}
+			err := e.check(ctx, since)
+			return e.ctx.Err() != nil || err == nil && e.pred != watched, err
+		},
+	}
 }
 
 // ended says why an entry ended that we did not end.

@@ -11,7 +11,7 @@ import (
 // nearEnough is how many may be ahead for a waiter to look at the whole queue.
 // With more of them it watches its predecessor alone: in a long queue everybody
 // would be told of every change, and wait for what is far away.
-const nearEnough = 3
+const nearEnough = 7
 
 // view is a picture of the queue of a name, kept by one watch on all of it. It
 // shows the queue as it was at one revision: who owned the name at that one

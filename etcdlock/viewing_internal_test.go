@@ -3,6 +3,7 @@ package etcdlock
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,9 +19,10 @@ func TestView_FarAway(t *testing.T) {
 	srv := newServer(t)
 	l := lockerOn(t, srv, nil, nil, nil)
 	var ahead []string
-	for _, who := range []string{"a", "b", "c", "d"} {
-		ahead = append(ahead, l.prefix("n")+who)
-		if _, err := l.cli.Put(t.Context(), l.prefix("n")+who, ""); err != nil {
+	for who := range nearEnough + 1 {
+		key := l.prefix("n") + strconv.Itoa(who)
+		ahead = append(ahead, key)
+		if _, err := l.cli.Put(t.Context(), key, ""); err != nil {
 			t.Fatal(err)
 		}
 	}

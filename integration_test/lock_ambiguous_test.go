@@ -24,6 +24,9 @@ func step(method string, req any) string {
 		if req.GetSortTarget() == pb.RangeRequest_CREATE && req.GetLimit() == 0 {
 			return "View"
 		}
+		if req.GetCountOnly() && req.GetSerializable() {
+			return "Peek"
+		}
 		return method
 	case *pb.TxnRequest:
 		puts, deletes := false, false
@@ -71,7 +74,7 @@ func (i *interceptor) dropReplies(what string, n int64) (dropped func() int64) {
 // and given back all the same, and nothing stays in the queue.
 func TestLockLostReply(t *testing.T) {
 	t.Parallel()
-	for _, what := range []string{"LeaseGrant", "Put", "Enqueue", "View", "Check", "Release", "LeaseRevoke"} {
+	for _, what := range []string{"LeaseGrant", "Put", "Enqueue", "View", "Peek", "Check", "Release", "LeaseRevoke"} {
 		for _, times := range []int64{1, 3} {
 			if what == "LeaseRevoke" && times > 1 {
 				continue // the second answer is "no such lease", which settles it
@@ -87,7 +90,7 @@ func TestLockLostReply(t *testing.T) {
 
 				held := mustLock(ctx, t, other, "n")
 				waiter := goLock(func() (*etcdlock.Lock, error) {
-					if what == "Check" { // made by those who watch their predecessor alone
+					if what == "Check" || what == "Peek" { // made by those who watch their predecessor alone
 						return l.LockFor(ctx, 10*time.Second, "n")
 					}
 					return l.Lock(ctx, "n")
@@ -118,7 +121,7 @@ func TestLockLostReply(t *testing.T) {
 // Who gives up while no reply comes leaves nothing behind.
 func TestLockLostReply_GivenUp(t *testing.T) {
 	t.Parallel()
-	for _, what := range []string{"Enqueue", "View", "Check"} {
+	for _, what := range []string{"Enqueue", "View", "Peek"} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			ctx := bounded(t, time.Minute)
@@ -132,7 +135,7 @@ func TestLockLostReply_GivenUp(t *testing.T) {
 			short, cancel := context.WithTimeout(ctx, time.Second)
 			defer cancel()
 			take := l.Lock
-			if what == "Check" {
+			if what == "Peek" { // of those who watch their predecessor alone
 				take = func(ctx context.Context, names ...string) (*etcdlock.Lock, error) {
 					return l.LockFor(ctx, 10*time.Second, names...)
 				}
