@@ -41,6 +41,12 @@ func sqliteDB(t testing.TB) *gorm.DB {
 // postgresDB opens a schema of its own.
 func postgresDB(t testing.TB) *gorm.DB {
 	t.Helper()
+	return openSQL(t, drivers.SQLConfig{Dialect: drivers.Postgres, DSN: postgresSchema(t)})
+}
+
+// postgresSchema makes a schema for the test and returns a DSN that works in it.
+func postgresSchema(t testing.TB) string {
+	t.Helper()
 	dsn, schema := requireEnv(t, "POSTGRES_DSN"), uniqueName("holdfast_test_")
 	u, err := url.Parse(dsn)
 	if err != nil {
@@ -51,7 +57,7 @@ func postgresDB(t testing.TB) *gorm.DB {
 	u.RawQuery = q.Encode()
 	runOnce(t, drivers.Postgres, dsn, "CREATE SCHEMA "+schema)
 	t.Cleanup(func() { runOnce(t, drivers.Postgres, dsn, "DROP SCHEMA "+schema+" CASCADE") })
-	return openSQL(t, drivers.SQLConfig{Dialect: drivers.Postgres, DSN: u.String()})
+	return u.String()
 }
 
 func mysqlDB(t testing.TB) *gorm.DB {

@@ -20,8 +20,8 @@ func TestQuickstart_OnGivenServers(t *testing.T) {
 	ctx := bounded(t, 4*time.Minute)
 	dir := t.TempDir()
 	sql := drivers.SQLConfig{Dialect: drivers.SQLite, DSN: filepath.Join(dir, "shop.db")}
-	if dsn := os.Getenv("POSTGRES_DSN"); dsn != "" {
-		sql = drivers.SQLConfig{Dialect: drivers.Postgres, DSN: dsn}
+	if os.Getenv("POSTGRES_DSN") != "" {
+		sql = drivers.SQLConfig{Dialect: drivers.Postgres, DSN: postgresSchema(t)}
 	}
 	config := filepath.Join(dir, "holdfast.yaml")
 	yaml := fmt.Sprintf("etcd:\n  endpoints: [%s]\nsql:\n  dialect: %s\n  dsn: '%s'\nmongo:\n  uri: '%s'\n  database: %s\n",

@@ -65,7 +65,12 @@ func openSQL(ctx context.Context, cfg drivers.SQLConfig) (*store, error) {
 	}
 	s := &store{
 		create: func(ctx context.Context) error {
-			return errors.Join(db.WithContext(ctx).AutoMigrate(&Country{}, &Product{}), gormrepo.MigrateFence(ctx, db))
+			if err := errors.Join(db.WithContext(ctx).AutoMigrate(&Country{}, &Product{}), gormrepo.MigrateFence(ctx, db)); err != nil {
+				return err
+			}
+			// A service never does this. The demo begins with another etcd each
+			// time, whose tokens are lower than what the database has seen.
+			return db.WithContext(ctx).Exec("DELETE FROM holdfast_fence WHERE k LIKE 'quickstart.%'").Error
 		},
 		drop: func(ctx context.Context) error {
 			return db.WithContext(ctx).Migrator().DropTable(&Country{}, &Product{})
