@@ -227,7 +227,9 @@ func (l *Locker) contend(ctx context.Context, name string, wait bool, s *lease) 
 		e.spawnRelease()
 		return nil, fmt.Errorf("%w by key %s", ErrHeld, e.pred)
 	}
-	if err := e.await(ctx); err != nil {
+	before, err := e.await(ctx, nil)
+	before.end()
+	if err != nil {
 		return nil, err
 	}
 	if !e.lease.alive() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
@@ -13,28 +14,36 @@ import (
 // handover that way, where a release and an enqueueing are two, of which the
 // second keeps the other process's own from being committed.
 //
+// With a place given in heir, the transaction is also about the key there being in
+// the queue, and says so in the value of next's key: if nobody stands between
+// the two, whoever put heir's key learns from the notice that it owns the name.
+//
 // It is repeated until its outcome is certain. Sending it again is harmless,
 // and nothing can land late: its condition never holds again once the key is
 // gone. released is what release would return. queued is nil when next stands
 // in the queue, errRequeue when it does not and somebody should try again.
 // answered is called after the first attempt, whatever came of it.
-func (e *entry) exchange(next *entry, answered func()) (released, queued error) {
+func (e *entry) exchange(next *entry, heir place, answered func()) (released, queued error) {
 	var pace backoff
-	for attempt := 1; ; attempt++ {
-		resp, err := e.sendExchange(next)
-		if attempt == 1 {
+	for first, again := true, false; ; first = false {
+		resp, err := e.sendExchange(next, heir)
+		if first {
 			answered()
 		}
 		switch {
 		case err == nil && resp.Succeeded:
-			e.sweepLate()
+			e.leave()
 			next.rev = resp.Header.Revision
 			next.follow(resp.Responses[1])
+			e.successor = string(resp.Responses[3].GetResponseRange().Kvs[0].Key)
 			next.watchOwnKey()
 			return nil, nil
+		case err == nil && heir.rev > 0 && e.isIn(resp.Responses[1]):
+			heir = place{}
+			continue
 		case err == nil:
-			e.sweepLate()
-			return next.exchanged(resp, attempt > 1, e)
+			e.leave()
+			return next.exchanged(resp, again, e)
 		case leaseGone(err):
 			e.lease.lose(fmt.Errorf("lease %x: %w", int64(e.lease.id), err))
 			return context.Cause(e.lease.ctx), errRequeue
@@ -42,6 +51,7 @@ func (e *entry) exchange(next *entry, answered func()) (released, queued error) 
 			next.abandon()
 			return fmt.Errorf("deleting %s: %w: %w", e.key, ErrUnavailable, err), err
 		}
+		again = true
 		e.l.hooks.unknown(e.name, "exchange", err)
 		if !pace.wait(e.lease.ctx) {
 			return fmt.Errorf("deleting %s: %w, it goes with its lease: %w", e.key, ErrUnavailable, err), errRequeue
@@ -49,37 +59,49 @@ func (e *entry) exchange(next *entry, answered func()) (released, queued error) 
 	}
 }
 
-func (e *entry) sendExchange(next *entry) (resp *clientv3.TxnResponse, err error) {
+func (e *entry) sendExchange(next *entry, heir place) (resp *clientv3.TxnResponse, err error) {
+	conditions := []clientv3.Cmp{clientv3.Compare(clientv3.CreateRevision(e.key), "=", e.rev)}
+	if heir.rev > 0 {
+		conditions = append(conditions, clientv3.Compare(clientv3.CreateRevision(heir.key), "=", heir.rev))
+	}
 	err = e.l.call(e.lease.ctx, func(ctx context.Context) (err error) {
 		resp, err = e.l.cli.Txn(ctx).
-			If(clientv3.Compare(clientv3.CreateRevision(e.key), "=", e.rev)).
+			If(conditions...).
 			Then(
 				clientv3.OpDelete(e.key),
 				clientv3.OpGet(e.prefix, lastCreated()...),
-				clientv3.OpPut(next.key, e.l.ownerData(), clientv3.WithLease(e.lease.id)),
+				clientv3.OpPut(next.key, e.l.ownerData(heir.rev), clientv3.WithLease(e.lease.id)),
+				clientv3.OpGet(e.prefix, append(clientv3.WithFirstCreate(), clientv3.WithKeysOnly())...),
 			).
-			Else(clientv3.OpGet(next.key, clientv3.WithKeysOnly())).
+			Else(clientv3.OpGet(next.key, clientv3.WithKeysOnly()), clientv3.OpGet(e.key, clientv3.WithKeysOnly())).
 			Commit()
 		return err
 	})
 	return resp, err
 }
 
+// isIn reports whether the answer to a read of the entry's key shows its place.
+func (e *entry) isIn(r *pb.ResponseOp) bool {
+	kvs := r.GetResponseRange().Kvs
+	return len(kvs) > 0 && kvs[0].CreateRevision == e.rev
+}
+
 // exchanged finds out what became of an exchange that found its entry's key
 // gone: an earlier sending of it got through, or somebody deleted the key.
 func (e *entry) exchanged(resp *clientv3.TxnResponse, again bool, before *entry) (released, queued error) {
 	kvs := resp.Responses[0].GetResponseRange().Kvs
-	switch {
-	case len(kvs) > 0:
+	if len(kvs) > 0 {
 		e.rev = kvs[0].CreateRevision
 		e.watchOwnKey()
 		// Whoever is before it may have left meanwhile: that the key is its own
 		// predecessor makes await look.
 		e.pred = e.key
 		return nil, nil
-	case again:
-		return nil, errRequeue
-	default:
-		return fmt.Errorf("%w: %s: %w", ErrLost, before.key, errKeyDeleted), errRequeue
 	}
+	e.end()
+	e.vacate()
+	if again {
+		return nil, errRequeue
+	}
+	return fmt.Errorf("%w: %s: %w", ErrLost, before.key, errKeyDeleted), errRequeue
 }

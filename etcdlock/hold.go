@@ -52,6 +52,9 @@ func newHold(s *station, e *entry) *hold {
 			h.want()
 		}
 	}
+	if !h.wanted {
+		s.forgetNeighbours()
+	}
 	h.guard = time.AfterFunc(watchDelay, func() {
 		s.l.stations.mu.Lock()
 		defer s.l.stations.mu.Unlock()
@@ -184,7 +187,10 @@ func (h *hold) release() error {
 		return h.e.release(answered)
 	}
 	next := s.l.newEntry(s.name, h.e.lease)
-	released, queued := h.e.exchange(next, answered)
+	released, queued := h.e.exchange(next, s.heir(h.e), answered)
+	if released == nil && queued == nil {
+		s.succeeded(h.e, next)
+	}
 	if !s.l.spawn(func() { s.pursue(b, next, queued) }) { // closed
 		b.stop()
 	}

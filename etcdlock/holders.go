@@ -46,6 +46,7 @@ type owner struct {
 	PID     int       `json:"pid"`
 	Service string    `json:"service,omitempty"`
 	Since   time.Time `json:"since"`
+	Next    int64     `json:"next,omitempty"` // see entry.exchange
 }
 
 func hostname() string {
@@ -56,8 +57,8 @@ func hostname() string {
 	return host
 }
 
-func (l *Locker) ownerData() string {
-	data, err := json.Marshal(owner{Host: l.host, PID: os.Getpid(), Service: l.service, Since: time.Now().UTC()})
+func (l *Locker) ownerData(next int64) string {
+	data, err := json.Marshal(owner{Host: l.host, PID: os.Getpid(), Service: l.service, Since: time.Now().UTC(), Next: next})
 	if err != nil {
 		return ""
 	}

@@ -29,9 +29,9 @@ type lease struct {
 	ttl    time.Duration
 	margin time.Duration
 	born   time.Duration
-	until  atomic.Int64  // validity on l.now, in nanoseconds
-	term   atomic.Bool   // ends by itself, as its owner wants it to
-	keys   atomic.Uint64 // number of the last key drawn
+	until  atomic.Int64 // validity on l.now, in nanoseconds
+	term   atomic.Bool  // ends by itself, as its owner wants it to
+	places places       // which keys it has in the queues
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 }
@@ -98,12 +98,6 @@ func (s *lease) expired() {
 // than by somebody's decision.
 func (s *lease) faded() bool {
 	return errors.Is(context.Cause(s.ctx), ErrUnavailable)
-}
-
-// key draws a key that no other acquisition ever uses.
-func (s *lease) key(prefix string) string {
-	n := s.keys.Add(1)
-	return s.keyPrefix(prefix) + strconv.FormatUint(n, 10)
 }
 
 // keyPrefix is what all keys on this lease in the queue begin with.

@@ -30,20 +30,22 @@ var errKeyDeleted = errors.New("its key was deleted")
 //
 //  1. enqueue puts the key and learns the predecessor in one transaction.
 //     Nobody before: owned.
-//  2. await watches the predecessor from now on, and after every sign of life
+//  2. await watches the predecessor, and after every sign of life
 //  3. check asks, in one transaction, whether the own key is still there and
 //     who is before it now. A predecessor that left the middle of the queue
 //     changes only whom to watch.
 //  4. release deletes the key if it is still the one that was put.
 //  5. abandon removes a key of which it is not known whether it exists, and
-//     sweepLate one that may come to exist again.
+//     leave one that may come to exist again.
 type entry struct {
 	l      *Locker
 	name   string
 	prefix string
 	key    string
+	number uint64 // of the key
 	lease  *lease
 	rev    int64  // create revision, 0 while unknown
+	asOf   int64  // revision at which pred was the predecessor
 	pred   string // key of the predecessor, "" if there is none
 	ahead  int64  // how many were before it when it was put
 	unsure bool   // a sending of the enqueueing had no answer: it may land yet
@@ -52,6 +54,10 @@ type entry struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
+	successor string // key that owned the name when an exchange gave it back
+
+	left  atomic.Bool // the key is out of the queue
+	stray bool        // a sweep had no answer
 	owned sync.Once
 	owner string // of its claims, once somebody asked for it
 
@@ -61,7 +67,7 @@ type entry struct {
 
 func (l *Locker) newEntry(name string, s *lease) *entry {
 	e := &entry{l: l, name: name, prefix: l.prefix(name), lease: s}
-	e.key = s.key(e.prefix)
+	e.takePlace()
 	e.ctx, e.cancel = context.WithCancelCause(s.ctx)
 	return e
 }
@@ -83,7 +89,7 @@ func (e *entry) enqueue(ctx context.Context, onlyIfFree bool) error {
 			return nil
 		case errors.As(err, &held):
 			e.cancel(nil)
-			e.sweepLate()
+			e.leave()
 			return err
 		case leaseGone(err):
 			e.lease.lose(fmt.Errorf("lease %x: %w", int64(e.lease.id), err))
@@ -108,7 +114,7 @@ func (e *entry) enqueue(ctx context.Context, onlyIfFree bool) error {
 
 func (e *entry) send(ctx context.Context, onlyIfFree bool) error {
 	absent := clientv3.Compare(clientv3.CreateRevision(e.key), "=", 0)
-	put := clientv3.OpPut(e.key, e.l.ownerData(), clientv3.WithLease(e.lease.id))
+	put := clientv3.OpPut(e.key, e.l.ownerData(0), clientv3.WithLease(e.lease.id))
 	mine := clientv3.OpGet(e.key, clientv3.WithKeysOnly())
 	txn := e.l.cli.Txn
 	var resp *clientv3.TxnResponse
@@ -153,7 +159,7 @@ func lastCreated() []clientv3.OpOption {
 // follow takes in whom the entry was put behind.
 func (e *entry) follow(r *pb.ResponseOp) {
 	before := r.GetResponseRange()
-	e.ahead = before.Count
+	e.ahead, e.asOf = before.Count, e.rev
 	e.behindKey(before.Kvs)
 }
 
@@ -189,6 +195,7 @@ func (e *entry) check(ctx context.Context, since int64) error {
 		return context.Cause(e.ctx)
 	}
 	queue := resp.Responses[0].GetResponseRange()
+	e.asOf = resp.Header.Revision
 	e.behindKey(queue.Kvs)
 	// The count is that of all keys, whoever of them was asked for.
 	e.behind = e.pred == "" && queue.Count > 1
@@ -210,49 +217,6 @@ func (e *entry) ask(ctx context.Context, local bool) (resp *clientv3.TxnResponse
 	return resp, err
 }
 
-// await waits until the entry owns its name.
-func (e *entry) await(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(e.ctx, func() { cancel(context.Cause(e.ctx)) })()
-	for e.pred != "" {
-		err := e.l.follow(ctx, e.sightOfPredecessor())
-		if err == nil {
-			continue
-		}
-		if e.ctx.Err() == nil {
-			e.spawnRelease()
-			return err
-		}
-		return e.ended()
-	}
-	return nil
-}
-
-// sightOfPredecessor watches the key before the entry's. Until its end is told,
-// it is enough to know that it is there still.
-func (e *entry) sightOfPredecessor() sight {
-	watched, told := e.pred, false
-	return sight{
-		key:  watched,
-		opts: []clientv3.OpOption{clientv3.WithFilterPut()},
-		news: func(events []*clientv3.Event) bool {
-			told = told || len(events) > 0
-			return told
-		},
-		look: func(ctx context.Context, since int64) (bool, error) {
-			if !told && since > 0 {
-				there, err := e.l.exists(ctx, watched, max(since, e.rev))
-				if there || err != nil {
-					return false, err
-				}
-			}
-			err := e.check(ctx, since)
-			return e.ctx.Err() != nil || err == nil && e.pred != watched, err
-		},
-	}
-}
-
 // ended says why an entry ended that we did not end.
 func (e *entry) ended() error {
 	if e.lease.ctx.Err() != nil && e.lease.faded() {
@@ -268,7 +232,7 @@ func (e *entry) deleted() {
 	if h := e.hold.Load(); h != nil {
 		e.l.spawn(h.gone)
 	}
-	e.sweepLate()
+	e.leave()
 }
 
 // watchOwnKey notices, from a moment of age on, that somebody deletes the key,

@@ -20,27 +20,35 @@ func (e *entry) end() {
 func (e *entry) abandon() {
 	e.end()
 	e.l.spawn(func() {
-		if e.sweep() && pause(e.lease.ctx, sweepDelay) {
-			e.sweep()
+		if e.sweep() {
+			e.sweepLast()
 		}
 	})
 }
 
-// sweepLate removes, from an entry that is out of the queue, what a sending of
-// the enqueueing without an answer may still put there: its condition holds
-// again now that the key is gone.
-func (e *entry) sweepLate() {
-	if e.unsure {
-		e.l.spawn(func() {
-			if pause(e.lease.ctx, sweepDelay) {
-				e.sweep()
-			}
-		})
+// leave is called when the entry's key is out of the queue. It removes what a
+// sending of the enqueueing without an answer may still put there: its
+// condition holds again now that the key is gone.
+func (e *entry) leave() {
+	switch {
+	case !e.left.CompareAndSwap(false, true):
+	case e.unsure:
+		e.l.spawn(e.sweepLast)
+	default:
+		e.vacate()
 	}
 }
 
-// sweep deletes the key, whatever its revision: nothing else ever has this
-// key. It reports false when it had to give up.
+// sweepLast sweeps when a transaction that is still under way somewhere must
+// have landed.
+func (e *entry) sweepLast() {
+	if pause(e.lease.ctx, sweepDelay) && e.sweep() && !e.stray {
+		e.vacate()
+	}
+}
+
+// sweep deletes the key, whatever its revision: nobody else has this key before
+// the entry vacates it. It reports false when it had to give up.
 func (e *entry) sweep() bool {
 	var pace backoff
 	for {
@@ -51,6 +59,7 @@ func (e *entry) sweep() bool {
 		if err == nil {
 			return true
 		}
+		e.stray = true // it may land yet, and delete what it finds
 		if e.l.final(err) || !pace.wait(e.lease.ctx) {
 			return false
 		}
@@ -86,10 +95,10 @@ func (e *entry) release(answered func()) error {
 		case err == nil && (resp.Succeeded || attempt > 1):
 			// A repetition that finds no key finds the work of an attempt
 			// whose answer was lost.
-			e.sweepLate()
+			e.leave()
 			return nil
 		case err == nil:
-			e.sweepLate()
+			e.leave()
 			return fmt.Errorf("%w: %s: %w", ErrLost, e.key, errKeyDeleted)
 		case e.l.final(err):
 			return fmt.Errorf("deleting %s: %w: %w", e.key, ErrUnavailable, err)

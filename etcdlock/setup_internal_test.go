@@ -77,9 +77,12 @@ func step(req any) string {
 		switch {
 		case puts && deletes:
 			return "Exchange"
+		case puts:
+			return "Enqueue"
 		case deletes:
 			return "Release"
 		}
+		return "Check"
 	}
 	return ""
 }

@@ -25,6 +25,8 @@ type station struct {
 	hold    *hold         // nil while the name is not held
 	turn    *turn         // who uses the hold; nil while it lingers
 	view    *view         // of the queue in etcd; nil while nobody needs one
+	before  *neighbour    // whom this process stood behind in a long queue; nil most of the time
+	behind  *neighbour    // who stood behind it there
 	going   *hold         // a former hold whose release is about to be sent; nil most of the time
 	leaving int           // former holds whose release etcd has not answered yet
 	left    chan struct{} // closed when leaving goes down; nil while nobody waits for that
@@ -75,6 +77,7 @@ func (s *station) advance() (leaves *hold) {
 	}
 	if s.line.Len() == 0 && s.bid == nil && s.hold == nil && s.leaving == 0 {
 		s.lookAway()
+		s.forgetNeighbours()
 		delete(s.l.stations.byName, s.name)
 	}
 	return leaves

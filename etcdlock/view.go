@@ -9,9 +9,9 @@ import (
 )
 
 // nearEnough is how many may be ahead for a waiter to look at the whole queue.
-// With more of them it watches its predecessor alone: in a long queue everybody
+// With more of them it watches its neighbours alone: in a long queue everybody
 // would be told of every change, and wait for what is far away.
-const nearEnough = 7
+const nearEnough = 3
 
 // view is a picture of the queue of a name, kept by one watch on all of it. It
 // shows the queue as it was at one revision: who owned the name at that one
@@ -159,10 +159,7 @@ func (v *view) find(e *entry) (at int, known bool) {
 // ahead it leaves that to await.
 func (s *station) awaitInView(ctx context.Context, e *entry) error {
 	if e.ahead > nearEnough {
-		s.l.stations.mu.Lock()
-		s.lookAway()
-		s.l.stations.mu.Unlock()
-		return e.await(ctx)
+		return s.awaitAfar(ctx, e)
 	}
 	e.reached() // the view shows its own key too
 	for first := true; ; first = false {

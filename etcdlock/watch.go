@@ -88,23 +88,6 @@ func (l *Locker) followKey(ctx context.Context, key string, look func(ctx contex
 	return l.follow(ctx, sight{key: key, opts: []clientv3.OpOption{clientv3.WithFilterPut()}, look: look})
 }
 
-// exists reports whether the key was there at the revision since or later, which
-// is asked of one member where that knows.
-func (l *Locker) exists(ctx context.Context, key string, since int64) (bool, error) {
-	var resp *clientv3.GetResponse
-	ask := func(opts ...clientv3.OpOption) error {
-		return l.call(ctx, func(ctx context.Context) (err error) {
-			resp, err = l.cli.Get(ctx, key, append(opts, clientv3.WithCountOnly())...)
-			return err
-		})
-	}
-	err := ask(clientv3.WithSerializable())
-	if err == nil && resp.Header.Revision < since { // another member, which lags behind
-		err = ask()
-	}
-	return err == nil && resp.Count > 0, err
-}
-
 // awaitGone returns nil once the key does not exist any more, or exists with
 // another create revision than rev (0 means any). An error means that it is
 // not known: ctx ended, or etcd refuses to tell.

@@ -24,9 +24,6 @@ func step(method string, req any) string {
 		if req.GetSortTarget() == pb.RangeRequest_CREATE && req.GetLimit() == 0 {
 			return "View"
 		}
-		if req.GetCountOnly() && req.GetSerializable() {
-			return "Peek"
-		}
 		return method
 	case *pb.TxnRequest:
 		puts, deletes := false, false
@@ -74,7 +71,7 @@ func (i *interceptor) dropReplies(what string, n int64) (dropped func() int64) {
 // and given back all the same, and nothing stays in the queue.
 func TestLockLostReply(t *testing.T) {
 	t.Parallel()
-	for _, what := range []string{"LeaseGrant", "Put", "Enqueue", "View", "Peek", "Check", "Release", "LeaseRevoke"} {
+	for _, what := range []string{"LeaseGrant", "Put", "Enqueue", "View", "Check", "Release", "LeaseRevoke"} {
 		for _, times := range []int64{1, 3} {
 			if what == "LeaseRevoke" && times > 1 {
 				continue // the second answer is "no such lease", which settles it
@@ -90,7 +87,7 @@ func TestLockLostReply(t *testing.T) {
 
 				held := mustLock(ctx, t, other, "n")
 				waiter := goLock(func() (*etcdlock.Lock, error) {
-					if what == "Check" || what == "Peek" { // made by those who watch their predecessor alone
+					if what == "Check" { // made by those who watch their predecessor alone
 						return l.LockFor(ctx, 10*time.Second, "n")
 					}
 					return l.Lock(ctx, "n")
@@ -121,7 +118,7 @@ func TestLockLostReply(t *testing.T) {
 // Who gives up while no reply comes leaves nothing behind.
 func TestLockLostReply_GivenUp(t *testing.T) {
 	t.Parallel()
-	for _, what := range []string{"Enqueue", "View", "Peek"} {
+	for _, what := range []string{"Enqueue", "View", "Check"} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			ctx := bounded(t, time.Minute)
@@ -132,15 +129,23 @@ func TestLockLostReply_GivenUp(t *testing.T) {
 			mustUnlock(ctx, t, mustLock(ctx, t, l, "warm"))
 			held := mustLock(ctx, t, other, "n")
 			dropped := net.dropReplies(what, -1)
-			short, cancel := context.WithTimeout(ctx, time.Second)
+			short, cancel := context.WithTimeout(ctx, 2*time.Second)
 			defer cancel()
-			take := l.Lock
-			if what == "Peek" { // of those who watch their predecessor alone
-				take = func(ctx context.Context, names ...string) (*etcdlock.Lock, error) {
-					return l.LockFor(ctx, 10*time.Second, names...)
+			var err error
+			if what == "Check" { // of those who watch their predecessor alone, once that has gone
+				between, leave := context.WithCancel(ctx)
+				first := goLock(func() (*etcdlock.Lock, error) { return f.locker(nil).Lock(between, "n") })
+				f.awaitQueue(ctx, "n", 2)
+				second := goLock(func() (*etcdlock.Lock, error) { return l.LockFor(short, 10*time.Second, "n") })
+				f.awaitQueue(ctx, "n", 3)
+				leave()
+				if _, err := first.wait(ctx, t); !errors.Is(err, context.Canceled) {
+					t.Fatal(err)
 				}
+				_, err = second.wait(ctx, t)
+			} else {
+				_, err = l.Lock(short, "n")
 			}
-			_, err := take(short, "n")
 			if !errors.Is(err, etcdlock.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("Lock: %v", err)
 			}

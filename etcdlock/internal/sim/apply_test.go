@@ -29,7 +29,7 @@ func (c *config) apply(s *state, st step) error {
 		l := s.late[n]
 		s.dropLate(n)
 		if l.kind == exchange {
-			c.serveExchange(s, l.item, c.carriedBy(s, l.key))
+			c.serveExchange(s, l.item, c.carriedBy(s, l.item), l.heir)
 		} else {
 			c.serve(s, l.kind, l.item, l.try)
 		}
@@ -91,7 +91,7 @@ func (c *config) applyClient(s *state, n int, o op) {
 		for i := range c.entries() {
 			if e := &s.entries[i]; c.clientOf(i) == n {
 				c.dropRPC(s, e)
-				e.watching, e.created, e.event = false, false, false
+				e.unwatch()
 			}
 		}
 	case expireDead:
@@ -119,6 +119,7 @@ func (c *config) applyClient(s *state, n int, o op) {
 		}
 	case grant:
 		p.gen++
+		p.taken = 0
 		p.alive, p.onServer = true, p.onServer|1<<p.gen
 		p.serverLeft, p.localLeft, p.renewal, p.renewed, p.age = ttl, c.fresh(), nowhere, false, 0
 	case renew:
@@ -173,9 +174,10 @@ func (c *config) lose(s *state, n int, faded bool) {
 	}
 }
 
-// requeue starts the attempt anew, with another key on the next lease.
+// requeue starts the attempt anew.
 func (c *config) requeue(s *state, e *entry) {
 	c.dropRPC(s, e)
+	c.vacate(s, e)
 	*e = entry{try: e.try}
 }
 
@@ -188,7 +190,7 @@ func (c *config) dropRPC(s *state, e *entry) {
 			l.kind, l.rev = enqueue, 0
 			s.sendLate(l)
 		case release, exchange:
-			l.kind, l.try = e.phase, false
+			l.kind, l.try, l.heir = e.phase, false, e.heir
 			s.sendLate(l)
 		case sweep, lastSweep:
 			l.kind, l.try, l.rev = sweep, false, 0
@@ -202,13 +204,23 @@ func (c *config) dropRPC(s *state, e *entry) {
 func (c *config) finish(s *state, e *entry, how result) {
 	c.dropRPC(s, e)
 	e.unwatch()
+	c.vacate(s, e)
 	e.phase, e.left = done, true
 	if e.result == pending {
 		e.result = how
 	}
 }
 
-func (e *entry) unwatch() { e.watching, e.created, e.event = false, false, false }
+// vacate makes the entry's key free, unless something may arrive yet that knows
+// no revision: its enqueueing or a sweep.
+func (c *config) vacate(s *state, e *entry) {
+	p := &s.clients[e.key.client()]
+	if e.key != 0 && e.gen == p.gen && (!e.unclear || e.phase == lastSweep && (!e.stray || c.flaw.vacateSwept) || c.flaw.vacateEarly) {
+		p.taken &^= 1 << (e.key.number() - 1)
+	}
+}
+
+func (e *entry) unwatch() { e.watching, e.created, e.event, e.next = false, false, false, 0 }
 
 // judge checks what must hold in every state.
 func (c *config) judge(s *state) error {

@@ -21,6 +21,11 @@ func TestBrokenProtocols(t *testing.T) {
 	clocks := config{clients: 2, attempts: 1, ticks: 4, drifts: 1, running: 1, anyOrder: true}
 	exchanging := twice
 	exchanging.exchanges = 1
+	sweeping := with(twice, flaw{vacateSwept: true}, timeout)
+	sweeping.faults = 2
+	naming := exchanging
+	naming.standing = 3
+	misnaming := with(config{clients: 3, attempts: 2, exchanges: 1, guessLast: true}, flaw{anyName: true, noOwnWatch: true}, deleteKey)
 	trying := config{clients: 2, attempts: 1, tries: 2}
 	for name, broken := range map[string]struct {
 		config
@@ -31,24 +36,25 @@ func TestBrokenProtocols(t *testing.T) {
 		"NoSecondLook":            {with(leaving, flaw{noSecondLook: true}), errNotFirst},
 		"NoSecondLook_Holders":    {with(anyOrder, flaw{noSecondLook: true}), errTwoHolders},
 		"CheckBeforeWatch":        {with(once, flaw{checkFirst: true}), errStuck},
-		// A key that is never used again needs no guard to protect others, but
-		// without one a lost hold looks like one that was given back.
-		"NoGuard":               {with(once, flaw{noGuard: true}, deleteKey), errNotTold},
-		"NoGuardOneKey":         {with(twice, flaw{noGuard: true, sameKey: true}, timeout), errNotFirst},
-		"NoGuardOneKey_Holders": {with(anyOrder, flaw{noGuard: true, sameKey: true}, timeout), errTwoHolders},
-		// The guard alone does not make one key for all attempts safe: what
+		"NoGuard":                 {with(once, flaw{noGuard: true}, deleteKey), errNotTold},
+		"NoGuard_Order":           {with(twice, flaw{noGuard: true}, timeout), errNotFirst},
+		"NoGuard_Holders":         {with(anyOrder, flaw{noGuard: true}, timeout), errTwoHolders},
+		// The guard alone does not make a key good for the next attempt: what
 		// abandons an attempt knows no revision.
-		"OneKey":               {with(leaving, flaw{sameKey: true}, timeout), errNotFirst},
-		"NoSweep":              {with(impatient, flaw{noSweep: true}, loseReply), errLeaked},
-		"OneSweep":             {with(impatient, flaw{oneSweep: true}, timeout), errLeaked},
-		"NoSweepAfterRelease":  {with(once, flaw{noLateSweep: true}, timeout), errLeaked},
-		"NoSweepAfterTryLock":  {with(trying, flaw{noLateSweep: true}, timeout), errLeaked},
-		"ExchangeTakenForDone": {with(exchanging, flaw{carefree: true}, deleteKey), errNotFirst},
-		"ExchangeTakenForTurn": {with(exchanging, flaw{headOn: true}, loseReply), errNotFirst},
-		"NoWatchOnOwnKey":      {with(once, flaw{noOwnWatch: true}, deleteKey), errUnnoticed},
-		"NoRevocation":         {with(once, flaw{keepAfterLoss: true}, lapse), errStuck},
-		"ValidFromTheAnswer":   {with(clocks, flaw{fromReply: true}), errTwoHolders},
-		"NoMargin":             {with(clocks, flaw{noMargin: true}, drift), errTwoHolders},
+		"KeyGivenBackAtOnce":     {with(leaving, flaw{vacateEarly: true}, timeout), errNotFirst},
+		"KeyGivenBackAfterSweep": {sweeping, errNotFirst},
+		"NoSweep":                {with(impatient, flaw{noSweep: true}, loseReply), errLeaked},
+		"OneSweep":               {with(impatient, flaw{oneSweep: true}, timeout), errLeaked},
+		"NoSweepAfterRelease":    {with(once, flaw{noLateSweep: true}, timeout), errLeaked},
+		"NoSweepAfterTryLock":    {with(trying, flaw{noLateSweep: true}, timeout), errLeaked},
+		"ExchangeTakenForDone":   {with(exchanging, flaw{carefree: true}, deleteKey), errNotFirst},
+		"ExchangeTakenForTurn":   {with(exchanging, flaw{headOn: true}, loseReply), errNotFirst},
+		"NamedBlindly":           {with(naming, flaw{blindName: true, noOwnWatch: true}, deleteKey), errNotFirst},
+		"NameTakenForOwn":        {misnaming, errNotFirst},
+		"NoWatchOnOwnKey":        {with(once, flaw{noOwnWatch: true}, deleteKey), errUnnoticed},
+		"NoRevocation":           {with(once, flaw{keepAfterLoss: true}, lapse), errStuck},
+		"ValidFromTheAnswer":     {with(clocks, flaw{fromReply: true}), errTwoHolders},
+		"NoMargin":               {with(clocks, flaw{noMargin: true}, drift), errTwoHolders},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -59,6 +59,8 @@ func drawConfig(draw func(name string, from, to int) int) *config {
 	c.slow = uint16(draw("slow", 0, 1<<c.entries()-1)) & uint16(draw("of these", 0, 1<<c.entries()-1))
 	c.tries = uint16(draw("tries", 0, 1<<c.entries()-1)) & uint16(draw("of them", 0, 1<<c.entries()-1))
 	c.exchanges = uint16(draw("exchanges", 0, 1<<c.clients-1))
+	c.standing = uint16(draw("standing", 0, 1<<c.clients-1))
+	c.guessLast = draw("guess", 0, 1) == 1
 	return c
 }
 

@@ -8,11 +8,13 @@
 //	model                        package etcdlock
 //	enqueue, enqueueError        entry.enqueue, entry.send
 //	enqueueCheck, check, recheck entry.check
-//	open, wait, backoff          entry.await, Locker.follow, Locker.followOnce
+//	open, wait, backoff          entry.await, neighbour, Locker.follow
 //	owned                        hold
 //	release, releaseError        entry.release
 //	exchange, carried            entry.exchange
-//	sweep ... lastSweep          entry.abandon, entry.sweepLate
+//	heir, next                   entry.exchange, entry.named
+//	client.taken                 places
+//	sweep ... lastSweep          entry.abandon, entry.leave
 //	step guard                   entry.watchOwnKey, entry.deleted
 //	steps renew..., expireHere   lease.renew, lease.extend, lease.expire
 //	steps sentinel, retire       Locker.openSession, lease.retire
@@ -24,7 +26,7 @@
 // answered in three steps, and others move in between. One whose sender has
 // given up on it still travels, and arrives at any later time or never.
 //
-// Delays that the code chooses are not counted: entry.sweepLate waits longer
+// Delays that the code chooses are not counted: entry.leave waits longer
 // than any request can travel, so the model lets it go on once the request has
 // arrived or is lost. Leases are counted, in ticks.
 //

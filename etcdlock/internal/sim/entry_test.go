@@ -59,15 +59,12 @@ func (c *config) applyEntry(s *state, n int, o op) error {
 			c.finish(s, e, busy) // look: one read
 			return nil
 		}
-		if !c.flaw.sameKey || p.drawn == 0 {
-			p.drawn++
-		}
-		e.key, e.gen = newKey(c.clientOf(n), p.drawn), p.gen
+		e.key, e.gen = p.draw(c.clientOf(n)), p.gen
 		e.send(enqueue)
 	case deliver:
 		it := item{key: e.key, gen: e.gen, rev: e.rev}
 		if e.rpc = answered; e.phase == exchange {
-			e.ans, e.ansRev, e.ansKey = c.serveExchange(s, it, &s.entries[n+1])
+			e.ans, e.ansRev, e.ansKey = c.serveExchange(s, it, &s.entries[n+1], e.heir)
 			return nil
 		}
 		e.ans, e.ansRev, e.ansKey = c.serve(s, e.phase, it, e.try)
@@ -101,9 +98,9 @@ func (c *config) applyEntry(s *state, n int, o op) error {
 		return c.notice(s, n)
 	case leave:
 		if c.canExchange(s, n) {
-			p.drawn++
 			next := &s.entries[n+1]
-			next.key, next.gen, next.phase = newKey(c.clientOf(n), p.drawn), p.gen, carried
+			next.key, next.gen, next.phase = p.draw(c.clientOf(n)), p.gen, carried
+			e.heir = c.guessHeir(s, e)
 			e.send(exchange)
 			return nil
 		}
@@ -115,6 +112,7 @@ func (c *config) applyEntry(s *state, n int, o op) error {
 	case giveUp:
 		s.patience--
 		e.left, e.result = true, gaveUp
+		c.leave(s, e)
 		switch {
 		case e.phase != enqueueError:
 			c.dropRPC(s, e)
@@ -156,9 +154,9 @@ func (e *entry) failed() {
 	case exchange:
 		e.phase, e.left = exchangeError, true
 	case sweep:
-		e.phase = sweepError
+		e.phase, e.stray = sweepError, true
 	case lastSweep:
-		e.phase = lastSweepError
+		e.phase, e.stray = lastSweepError, true
 	}
 }
 
@@ -218,6 +216,10 @@ func (c *config) receive(s *state, n int, a answer, rev uint8, pred key) error {
 // placed takes note of who is before the entry, nobody included.
 func (c *config) placed(s *state, n int, pred key) error {
 	e := &s.entries[n]
+	if pred != 0 && e.watching && e.pred == pred {
+		e.phase = wait // the watch stood before the key
+		return nil
+	}
 	e.unwatch()
 	e.pred = pred
 	switch {
@@ -246,6 +248,9 @@ func (c *config) notice(s *state, n int) error {
 	}
 	switch {
 	case created && c.flaw.checkFirst:
+	case !created && e.next > 0 && (e.next == e.rev || c.flaw.anyName):
+		e.unwatch()
+		return c.own(s, n)
 	case !created && c.flaw.noSecondLook:
 		e.unwatch()
 		return c.own(s, n)
@@ -285,7 +290,16 @@ func (c *config) end(s *state, e *entry, how result) {
 	}
 	e.unwatch()
 	e.phase, e.left = sweepWait, true
+	c.leave(s, e)
 	if e.result == pending {
 		e.result = how
+	}
+}
+
+// leave gives the key back when the attempt is over for its caller, which is
+// too early.
+func (c *config) leave(s *state, e *entry) {
+	if c.flaw.vacateEarly {
+		c.vacate(s, e)
 	}
 }

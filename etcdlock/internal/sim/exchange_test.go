@@ -8,20 +8,33 @@ func (c *config) canExchange(s *state, n int) bool {
 		s.entries[n+1].phase == idle && !s.entries[n+1].try
 }
 
-// carriedBy is the entry that an exchange of the key is to enqueue.
-func (c *config) carriedBy(s *state, k key) *entry {
+// carriedBy is the entry that an exchange of the place is to enqueue.
+func (c *config) carriedBy(s *state, it item) *entry {
 	for i := range c.entries() {
-		if s.entries[i].key == k {
+		if s.entries[i].key == it.key && s.entries[i].rev == it.rev {
 			return &s.entries[i+1]
 		}
 	}
-	panic("an exchange of nobody's key")
+	panic("an exchange of nobody's place")
+}
+
+// guessHeir returns whom the entry believes to be the one behind it: who is, or
+// who was last to come, which need not be the same.
+func (c *config) guessHeir(s *state, e *entry) (guess item) {
+	for _, it := range s.queue() {
+		if it.rev > e.rev && it.key.client() != e.key.client() && (guess.rev == 0 || c.guessLast) {
+			guess = it
+		}
+	}
+	return guess
 }
 
 // serveExchange carries an exchange out: the key goes, and next's comes.
-func (c *config) serveExchange(s *state, it item, next *entry) (a answer, rev uint8, pred key) {
-	at := s.find(it.key)
+func (c *config) serveExchange(s *state, it item, next *entry, heir item) (a answer, rev uint8, pred key) {
+	at, to := s.find(it.key), s.find(heir.key)
 	switch {
+	case at >= 0 && s.items[at].rev == it.rev && heir.rev > 0 && (to < 0 || s.items[to].rev != heir.rev) && !c.flaw.blindName:
+		return stale, 0, 0
 	case at >= 0 && s.items[at].rev == it.rev:
 		if next.phase != carried {
 			// Its sender has given up for good, which it does when the lease is
@@ -29,12 +42,15 @@ func (c *config) serveExchange(s *state, it item, next *entry) (a answer, rev ui
 			s.remove(at)
 			return ok, 0, 0
 		}
+		c.name(s, it, heir)
 		s.remove(at)
 		if s.nItems > 0 {
 			pred = s.items[s.nItems-1].key
 		}
 		if pred == 0 {
 			next.granted, next.forfeit = true, false
+		} else if c.standing&(1<<next.key.client()) != 0 {
+			next.watching, next.pred = true, pred
 		}
 		return ok, s.put(item{key: next.key, gen: next.gen}), pred
 	case next.phase == carried && s.find(next.key) >= 0:
@@ -44,9 +60,27 @@ func (c *config) serveExchange(s *state, it item, next *entry) (a answer, rev ui
 	}
 }
 
+// name puts whom an exchange names into the notices of it.
+func (c *config) name(s *state, it, heir item) {
+	for i := range c.entries() {
+		e := &s.entries[i]
+		if e.watching && e.pred == it.key {
+			e.next = heir.rev
+		}
+		if s.nItems > 1 && s.items[1] == heir && e.key == heir.key && (e.rev == heir.rev || e.phase == carried) {
+			e.granted, e.forfeit = true, false
+		}
+	}
+}
+
 // exchanged takes in the answer to an exchange.
 func (c *config) exchanged(s *state, n int, a answer, rev uint8, pred key) error {
 	e, next := &s.entries[n], &s.entries[n+1]
+	if a == stale {
+		e.heir = item{}
+		e.send(exchange)
+		return nil
+	}
 	e.left = true
 	switch a {
 	case ok:

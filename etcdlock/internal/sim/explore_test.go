@@ -163,6 +163,7 @@ func TestTwoContenders(t *testing.T) {
 		"TwoAttempts": {clients: 2, attempts: 2, faults: 1, allow: only(timeout, deleteKey)},
 		"TryLock":     {clients: 2, attempts: 1, tries: 2, faults: 2},
 		"Exchange":    {clients: 2, attempts: 2, faults: 2, exchanges: 1, allow: only(timeout, loseReply, deleteKey)},
+		"Standing":    {clients: 2, attempts: 2, faults: 1, exchanges: 3, standing: 3, patience: 1},
 		"Clocks":      {clients: 2, attempts: 1, ticks: 4, drifts: 1, running: 1},
 	}
 	if os.Getenv("HOLDFAST_SOAK") != "" {

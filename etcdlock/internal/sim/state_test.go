@@ -1,10 +1,13 @@
 package sim_test
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
 const (
 	maxClients  = 5
-	maxAttempts = 2
+	maxAttempts = 3
 	maxEntries  = maxClients * maxAttempts
 	maxItems    = 24
 	maxLate     = 8
@@ -13,13 +16,15 @@ const (
 	margin = 1
 )
 
-// key is a key in etcd: the number of the client, and which of its keys. 0 is
-// no key.
-type key uint8
+// key is a key in etcd: the number of the client, the lease, and which of its
+// keys, from 1 on. 0 is no key.
+type key uint16
 
-func newKey(client int, n uint8) key { return key(client<<4) | key(n) }
+func newKey(client int, gen, n uint8) key { return key(client)<<8 | key(gen)<<4 | key(n) }
 
-func (k key) client() int { return int(k >> 4) }
+func (k key) client() int { return int(k >> 8) }
+
+func (k key) number() uint8 { return uint8(k & 15) }
 
 // item is a key in the queue.
 type item struct {
@@ -33,6 +38,7 @@ type late struct {
 	kind phase // the phase whose request it is
 	try  bool
 	item
+	heir item // of an exchange
 }
 
 // answer is what the server says.
@@ -45,6 +51,7 @@ const (
 	held              // the queue is not empty, and the entry was not to wait
 	gone              // the key is not there
 	leaseEnded        // the lease is not there
+	stale             // the key is there, and that of the heir is not
 )
 
 // result is how an attempt ended.
@@ -107,11 +114,15 @@ type entry struct {
 	ansRev uint8
 	ansKey key
 
-	watching bool // the server has the watch on pred
-	created  bool // the notice that it stands is under way
-	event    bool // the notice that pred was deleted is under way
+	watching bool  // the server has the watch on pred
+	created  bool  // the notice that it stands is under way
+	event    bool  // the notice that pred was deleted is under way
+	next     uint8 // the revision that the exchange which deleted it named
+
+	heir item // whom its exchange names
 
 	unclear bool // a sending of the enqueueing had no answer
+	stray   bool // a sweep had no answer
 	again   bool // the release was sent before
 	left    bool // the next attempt of this client may begin
 	result  result
@@ -127,13 +138,20 @@ type client struct {
 	alive    bool // its session, as it believes
 	gen      uint8
 	onServer uint8 // set of its leases that the server has
-	drawn    uint8 // keys drawn
+	taken    uint8 // set of the numbers of keys on this lease that are not free
 	// Ticks until the server may end the lease and until the client thinks it
 	// over; and the keepalive, with its age.
 	serverLeft, localLeft uint8
 	renewal               travels
 	renewed               bool
 	age                   uint8
+}
+
+// draw returns a key that is free, the lowest one, and takes it.
+func (p *client) draw(client int) key {
+	n := uint8(bits.TrailingZeros8(^p.taken))
+	p.taken |= 1 << n
+	return newKey(client, p.gen, n+1)
 }
 
 func (p *client) has(gen uint8) bool { return p.onServer&(1<<gen) != 0 }
@@ -198,7 +216,7 @@ func (s *state) sendLate(l late) {
 	s.late[s.nLate] = l
 	s.nLate++
 	slices.SortFunc(s.late[:s.nLate], func(a, b late) int {
-		return int(a.kind)<<16 + int(a.key)<<8 + int(a.rev) - int(b.kind)<<16 - int(b.key)<<8 - int(b.rev)
+		return int(a.kind)<<24 + int(a.key)<<8 + int(a.rev) - int(b.kind)<<24 - int(b.key)<<8 - int(b.rev)
 	})
 }
 
@@ -219,7 +237,10 @@ func (s *state) appendTo(b []byte, c *config) []byte {
 		seen[s.entries[i].rev], seen[s.entries[i].ansRev] = true, true
 	}
 	for _, l := range s.late[:s.nLate] {
-		seen[l.rev] = true
+		seen[l.rev], seen[l.heir.rev] = true, true
+	}
+	for i := range c.entries() {
+		seen[s.entries[i].next], seen[s.entries[i].heir.rev] = true, true
 	}
 	seen[0] = false
 	var rank [256]uint8
@@ -232,31 +253,33 @@ func (s *state) appendTo(b []byte, c *config) []byte {
 	}
 	b = append(b, s.faults, s.patience, s.ticks, s.drifts, s.nItems, s.nLate)
 	for _, it := range s.queue() {
-		b = append(b, uint8(it.key), it.gen, rank[it.rev])
+		b = append(b, uint8(it.key>>8), uint8(it.key), it.gen, rank[it.rev])
 	}
 	for _, l := range s.late[:s.nLate] {
-		b = append(b, uint8(l.kind), bits(l.try), uint8(l.key), l.gen, rank[l.rev])
+		b = append(b, uint8(l.kind), flags(l.try), uint8(l.key>>8), uint8(l.key), l.gen, rank[l.rev],
+			uint8(l.heir.key>>8), uint8(l.heir.key), rank[l.heir.rev])
 	}
 	for i := range c.entries() {
 		e := &s.entries[i]
 		b = append(
-			b, uint8(e.phase), uint8(e.key), e.gen, rank[e.rev], uint8(e.pred), uint8(e.rpc), uint8(e.ans),
-			rank[e.ansRev], uint8(e.ansKey), uint8(e.result),
-			bits(e.watching, e.created, e.event, e.unclear, e.again, e.left, e.granted, e.forfeit),
+			b, uint8(e.phase), uint8(e.key>>8), uint8(e.key), e.gen, rank[e.rev], uint8(e.pred>>8), uint8(e.pred), uint8(e.rpc),
+			uint8(e.ans), rank[e.ansRev], uint8(e.ansKey>>8), uint8(e.ansKey), uint8(e.result),
+			flags(e.watching, e.created, e.event, e.unclear, e.again, e.left, e.granted, e.forfeit),
+			rank[e.next], uint8(e.heir.key>>8), uint8(e.heir.key), rank[e.heir.rev], flags(e.stray),
 		)
 	}
 	for i := range c.clients {
 		p := &s.clients[i]
 		b = append(
-			b, p.gen, p.onServer, p.drawn, p.serverLeft, p.localLeft, uint8(p.renewal), p.age,
-			bits(p.dead, p.alive, p.renewed),
+			b, p.gen, p.onServer, p.taken, p.serverLeft, p.localLeft, uint8(p.renewal), p.age,
+			flags(p.dead, p.alive, p.renewed),
 		)
 	}
 	return b
 }
 
-func bits(flags ...bool) (b uint8) {
-	for i, f := range flags {
+func flags(set ...bool) (b uint8) {
+	for i, f := range set {
 		if f {
 			b |= 1 << i
 		}

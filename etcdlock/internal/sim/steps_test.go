@@ -16,6 +16,8 @@ type config struct {
 	flaw      flaw
 	slow      uint16 // set of the entries that a simulation passes over now and then
 	exchanges uint16 // set of the clients whose second entry enqueues as their first one leaves
+	standing  uint16 // set of the clients whose watch on who is before stands when they exchange
+	guessLast bool   // an exchange names who came last, not who came next
 	// anyOrder does not mind who owns the lock, as long as it is one.
 	anyOrder bool
 }
@@ -28,7 +30,8 @@ type flaw struct {
 	noSecondLook  bool // once the predecessor has gone, no check who is before now
 	checkFirst    bool // check, then watch, and no check once the watch stands
 	noGuard       bool // release deletes the key whatever its revision
-	sameKey       bool // every attempt of a client has the same key
+	vacateEarly   bool // a key is free when its attempt is over, whatever may arrive yet
+	vacateSwept   bool // a key is free once it is swept last, whatever sweeps may arrive yet
 	noSweep       bool // who gives up an enqueueing deletes nothing
 	oneSweep      bool // who gives up an enqueueing deletes once
 	noLateSweep   bool // an enqueueing sent twice is not swept after once it was released
@@ -37,6 +40,8 @@ type flaw struct {
 	fromReply     bool // validity is counted from when the answer arrives
 	noMargin      bool // no margin is taken off the validity
 	carefree      bool // an exchange is taken for done whatever its second sending finds
+	blindName     bool // an exchange names its heir without asking whether that is in the queue
+	anyName       bool // whoever waits takes a name for its own
 	headOn        bool // an exchange found done means that nobody is before
 }
 

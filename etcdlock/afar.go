@@ -1,0 +1,56 @@
+package etcdlock
+
+import "context"
+
+// awaitAfar waits with many ahead: it watches its neighbours alone.
+func (s *station) awaitAfar(ctx context.Context, e *entry) error {
+	mu := &s.l.stations.mu
+	mu.Lock()
+	s.lookAway()
+	before := s.before
+	s.before = nil
+	mu.Unlock()
+	before, err := e.await(ctx, before)
+	mu.Lock()
+	defer mu.Unlock()
+	if s.l.stations.byName[s.name] == s {
+		s.before = before
+	} else { // called off
+		before.end()
+	}
+	return err
+}
+
+// heir returns the place that is believed to be the one behind the entry's.
+func (s *station) heir(e *entry) place {
+	s.l.stations.mu.Lock()
+	defer s.l.stations.mu.Unlock()
+	if s.behind != nil {
+		if p := s.behind.place.Load(); p != nil && p.rev > e.rev {
+			return *p
+		}
+	}
+	return place{}
+}
+
+// succeeded takes in who stood behind the entry that has been exchanged for the
+// next one: in a long queue that is who will stand behind that one too.
+func (s *station) succeeded(e, next *entry) {
+	s.l.stations.mu.Lock()
+	defer s.l.stations.mu.Unlock()
+	switch {
+	case next.ahead <= nearEnough || s.l.stations.byName[s.name] != s:
+		s.behind.end()
+		s.behind = nil
+	case e.successor != "" && !s.behind.watches(e.successor):
+		s.behind.end()
+		s.behind = s.l.watchNeighbour(e.successor)
+	}
+}
+
+// forgetNeighbours ends the watches on them. The caller holds the mutex.
+func (s *station) forgetNeighbours() {
+	s.before.end()
+	s.behind.end()
+	s.before, s.behind = nil, nil
+}

@@ -1,0 +1,93 @@
+package etcdlock
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+)
+
+// An exchange names its heir if that is in the queue, and goes on without
+// naming anybody if it is not, whatever answers are lost.
+func TestExchange_Heir(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		gone bool // the heir's key is deleted before
+		lose func(serve func() error) error
+		sent int64
+		next bool // the new key names the heir
+	}{
+		"There":             {sent: 1, next: true},
+		"There_RequestLost": {lose: func(func() error) error { return errReplyLost }, sent: 2, next: true},
+		"There_AnswerLost":  {lose: answerLost, sent: 2, next: true},
+		"Gone":              {gone: true, sent: 2},
+		"Gone_RequestLost":  {gone: true, lose: func(func() error) error { return errReplyLost }, sent: 3},
+		"Gone_AnswerLost":   {gone: true, lose: answerLost, sent: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := newServer(t)
+			x := &exchanging{t: t}
+			x.l = lockerOn(t, srv, nil, func(_ context.Context, req any, serve func() error) error {
+				if step(req) == "Exchange" && x.sent.Add(1) == 1 && c.lose != nil {
+					return c.lose(serve)
+				}
+				return serve()
+			}, nil)
+			var err error
+			if x.e, err = x.l.enterQueue(t.Context(), "n", true, nil); err != nil {
+				t.Fatal(err)
+			}
+			heir := place{key: x.l.prefix("n") + "heir"}
+			resp, err := x.l.cli.Put(t.Context(), heir.key, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			heir.rev = resp.Header.Revision
+			if c.gone { // and somebody else's place has the key
+				x.remove(heir.key)
+				if _, err := x.l.cli.Put(t.Context(), heir.key, ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+			x.next = x.l.newEntry("n", x.e.lease)
+			answered := 0
+			released, queued := x.e.exchange(x.next, heir, func() { answered++ })
+			x.e.end()
+			if released != nil || queued != nil || answered != 1 {
+				t.Fatalf("released: %v, queued: %v, told of %d answers", released, queued, answered)
+			}
+			if got := x.sent.Load(); got != c.sent {
+				t.Errorf("it took %d requests, want %d", got, c.sent)
+			}
+			awaitQueue(t, srv, "n", 2)
+			kvs, err := x.l.cli.Get(t.Context(), x.next.key)
+			if err != nil || len(kvs.Kvs) != 1 {
+				t.Fatal(kvs, err)
+			}
+			var o owner
+			if err := json.Unmarshal(kvs.Kvs[0].Value, &o); err != nil {
+				t.Fatal(err)
+			}
+			want := int64(0)
+			if c.next {
+				want = heir.rev
+			}
+			if o.Next != want || nextIn(kvs.Kvs[0].Value) != want {
+				t.Errorf("the new key names revision %d, want %d", o.Next, want)
+			}
+			if lost := c.lose != nil; !lost && x.e.successor != heir.key {
+				t.Errorf("the successor is %q", x.e.successor)
+			}
+			x.next.spawnRelease()
+			x.remove(heir.key)
+			awaitQueue(t, srv, "n", 0)
+		})
+	}
+}
+
+func answerLost(serve func() error) error {
+	if err := serve(); err != nil {
+		return err
+	}
+	return errReplyLost
+}

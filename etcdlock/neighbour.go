@@ -1,0 +1,199 @@
+package etcdlock
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"sync/atomic"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// neighbour watches the keys that one lease has in a queue: those of whoever
+// stands before an entry, or behind it. Processes that go on wanting a name
+// stand in the same order round after round, so the watch outlives the entry.
+// A long queue costs each of them two notices a round that way, and no watch
+// made and called off.
+type neighbour struct {
+	keys    string // what the keys begin with, or the only one
+	stop    context.CancelFunc
+	news    chan change           // room for the last one
+	place   atomic.Pointer[place] // the last key that came, nil once it has gone
+	failure error                 // why there is no news any more; set before news is closed
+}
+
+// change tells that one of the keys has gone, or may have.
+type change struct {
+	rev  int64  // when, 0 if that is not known
+	gone string // the key, if it is known
+	next int64  // create revision of the key that owned the name from then on, if it is known
+}
+
+// keysOf returns what all keys of the lease that the key is on begin with, as
+// far as it can be told from the key.
+func keysOf(key string) (keys string, all bool) {
+	if at := strings.LastIndexByte(key, '-'); at > strings.LastIndexByte(key, '/') {
+		return key[:at+1], true
+	}
+	return key, false
+}
+
+// watches reports whether it is the neighbour that has the key.
+func (n *neighbour) watches(key string) bool {
+	keys, _ := keysOf(key)
+	return n != nil && n.keys == keys
+}
+
+// watchNeighbour watches the keys of whoever has the key given. It returns nil
+// if the Locker is closed.
+func (l *Locker) watchNeighbour(key string) *neighbour {
+	keys, all := keysOf(key)
+	ctx, stop := context.WithCancel(l.watching)
+	n := &neighbour{keys: keys, stop: stop, news: make(chan change, 1)}
+	v := sight{key: keys, lasting: true, news: n.take, look: func(_ context.Context, since int64) (bool, error) {
+		n.tell(change{rev: since})
+		return false, nil
+	}}
+	if all {
+		v.opts = append(v.opts, clientv3.WithPrefix())
+	}
+	follow := func() {
+		defer stop()
+		n.failure = l.follow(ctx, v)
+		close(n.news)
+	}
+	if !l.spawn(follow) {
+		stop()
+		return nil
+	}
+	return n
+}
+
+// take takes in what the watch tells.
+func (n *neighbour) take(events []*clientv3.Event) bool {
+	var c change
+	for _, ev := range events {
+		key, rev := string(ev.Kv.Key), ev.Kv.ModRevision
+		if ev.Type == clientv3.EventTypeDelete {
+			c = change{rev: rev, gone: key}
+			if p := n.place.Load(); p != nil && p.key == key {
+				n.place.Store(nil)
+			}
+			continue
+		}
+		n.place.Store(&place{key, ev.Kv.CreateRevision})
+		if rev == c.rev { // an exchange, which may say who is next
+			c.next = nextIn(ev.Kv.Value)
+		}
+	}
+	if c.rev > 0 {
+		n.tell(c)
+	}
+	return false
+}
+
+// nextIn returns what the value of a key says about who is next, 0 for nothing.
+func nextIn(value []byte) int64 {
+	var o struct{ Next int64 } // of an owner, whose time is slow to read
+	if err := json.Unmarshal(value, &o); err != nil {
+		return 0 // another library's key
+	}
+	return o.Next
+}
+
+// tell replaces the news that nobody has taken.
+func (n *neighbour) tell(c change) {
+	for {
+		select {
+		case n.news <- c:
+			return
+		default:
+		}
+		select {
+		case <-n.news:
+		default:
+		}
+	}
+}
+
+// await waits for something that may have happened after the revision.
+func (n *neighbour) await(ctx context.Context, after int64) (change, error) {
+	for {
+		select {
+		case c, open := <-n.news:
+			switch {
+			case !open:
+				return change{}, n.failure
+			case c.rev == 0 || c.rev > after:
+				return c, nil
+			}
+		case <-ctx.Done():
+			return change{}, ctx.Err()
+		}
+	}
+}
+
+// end ends the watch, if there is one.
+func (n *neighbour) end() {
+	if n != nil {
+		n.stop()
+	}
+}
+
+// await waits until the entry owns its name. It goes on with the watch given, if
+// that is of whom it stands behind, and returns the one it has in the end.
+func (e *entry) await(ctx context.Context, n *neighbour) (*neighbour, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(e.ctx, func() { cancel(context.Cause(e.ctx)) })()
+	for e.pred != "" {
+		var c change
+		var err error
+		if e.asOf > 0 { // else it is not known who is before
+			if !n.watches(e.pred) {
+				n.end()
+				if n = e.l.watchNeighbour(e.pred); n == nil {
+					return nil, ErrClosed
+				}
+			}
+			c, err = n.await(ctx, e.asOf)
+		}
+		switch {
+		case err != nil:
+		case c.gone == e.pred && c.next == e.rev:
+			e.named(c.rev)
+		default:
+			err = e.checkAgain(ctx, c.rev)
+		}
+		switch {
+		case err == nil:
+		case e.ctx.Err() == nil:
+			e.spawnRelease()
+			return n, err
+		default:
+			return n, e.ended()
+		}
+	}
+	return n, nil
+}
+
+// named takes in that who was before the entry left with an exchange that found
+// the entry in the queue and named it. Only an owner exchanges, and nobody was
+// between the two, so the name is the entry's from that revision on, as a check
+// would tell. The owner is in the queue again, behind.
+func (e *entry) named(rev int64) { e.pred, e.asOf, e.behind = "", rev, true }
+
+// checkAgain is check, until there is an answer.
+func (e *entry) checkAgain(ctx context.Context, since int64) error {
+	var pace backoff
+	for {
+		err := e.check(ctx, since)
+		if err == nil || e.l.final(err) {
+			return err
+		}
+		if !pace.wait(ctx) {
+			return ctx.Err()
+		}
+		since = 0
+	}
+}

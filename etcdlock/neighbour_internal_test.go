@@ -1,0 +1,289 @@
+package etcdlock
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/internal/memetcd"
+)
+
+func TestKeysOf(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]struct {
+		keys string
+		all  bool
+	}{
+		"holdfast/n/694d-7":   {"holdfast/n/694d-", true},
+		"holdfast/a-b/694d-7": {"holdfast/a-b/694d-", true},
+		"n/694d":              {"n/694d", false}, // concurrency.Mutex
+		"a-b/694d":            {"a-b/694d", false},
+	} {
+		if keys, all := keysOf(key); keys != want.keys || all != want.all {
+			t.Errorf("keysOf(%q) = %q, %v", key, keys, all)
+		}
+	}
+}
+
+func putValue(key, value string, rev int64) *clientv3.Event {
+	ev := putting(key, rev, rev)
+	ev.Kv.Value = []byte(value)
+	return ev
+}
+
+// What a neighbour makes of the notices of its watch.
+func TestNeighbour_Take(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		events []*clientv3.Event
+		want   change // the zero one for no news
+		place  place  // the zero one for none
+	}{
+		"Put":     {[]*clientv3.Event{putValue("k-1", "{}", 7)}, change{}, place{"k-1", 7}},
+		"Deleted": {[]*clientv3.Event{deletion("k-0", 7)}, change{rev: 7, gone: "k-0"}, place{}},
+		"PutAndDeleted": {
+			[]*clientv3.Event{putValue("k-1", `{"next":3}`, 7), deletion("k-1", 8)}, change{rev: 8, gone: "k-1"}, place{},
+		},
+		"Exchanged": {
+			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"host":"h","next":5}`, 7)},
+			change{rev: 7, gone: "k-0", next: 5},
+			place{"k-1", 7},
+		},
+		"ExchangedForNobody": {
+			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"host":"h"}`, 7)}, change{rev: 7, gone: "k-0"}, place{"k-1", 7},
+		},
+		"AnotherLibrary": {
+			[]*clientv3.Event{deletion("k", 7), putValue("k", "anything", 7)}, change{rev: 7, gone: "k"}, place{"k", 7},
+		},
+		// It did not give its place for the new one.
+		"DeletedAndPutLater": {
+			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"next":5}`, 8)}, change{rev: 7, gone: "k-0"}, place{"k-1", 8},
+		},
+		"TwoExchanges": {
+			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"next":5}`, 7), deletion("k-1", 9), putValue("k-0", `{"next":8}`, 9)},
+			change{rev: 9, gone: "k-1", next: 8},
+			place{"k-0", 9},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := &neighbour{news: make(chan change, 1)}
+			n.tell(change{rev: 1})
+			if n.take(c.events) {
+				t.Error("somebody is to look")
+			}
+			got := <-n.news
+			if c.want.rev == 0 {
+				c.want = change{rev: 1}
+			}
+			if got != c.want {
+				t.Errorf("the news is %+v, want %+v", got, c.want)
+			}
+			p := n.place.Load()
+			if c.place == (place{}) != (p == nil) || p != nil && *p != c.place {
+				t.Errorf("the place is %v, want %v", p, c.place)
+			}
+		})
+	}
+}
+
+// News that is older than what is known is none, and an uncertain one is.
+func TestNeighbour_Await(t *testing.T) {
+	t.Parallel()
+	n := &neighbour{news: make(chan change, 1)}
+	n.tell(change{rev: 6})
+	done := make(chan change)
+	go func() {
+		c, err := n.await(t.Context(), 6)
+		if err != nil {
+			t.Error(err)
+		}
+		done <- c
+	}()
+	eventually(t, "the old news to be taken", func() bool { return len(n.news) == 0 })
+	n.tell(change{rev: 7})
+	if c := <-done; c.rev != 7 {
+		t.Errorf("it got %+v", c)
+	}
+	n.tell(change{})
+	if c, err := n.await(t.Context(), 6); err != nil || c != (change{}) {
+		t.Errorf("it got %+v, %v", c, err)
+	}
+}
+
+// counted counts the requests of the protocol's steps that concern queues.
+type counted struct{ checks, watches, exchanges atomic.Int64 }
+
+func (c *counted) intercept(_ context.Context, req any, serve func() error) error {
+	switch step(req) {
+	case "Check":
+		c.checks.Add(1)
+	case "Watch":
+		c.watches.Add(1)
+	case "Exchange":
+		c.exchanges.Add(1)
+	}
+	return serve()
+}
+
+// Who is named by the one before it owns the name without asking. Whatever
+// else happens there makes it ask.
+func TestAwait_Named(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		gone   string // of the two keys of the one before
+		next   int64  // relative to the waiter's revision
+		checks int64
+	}{
+		"Named":        {"before-1", 0, 0},
+		"AnotherNamed": {"before-1", 1, 1},
+		"AnotherGone":  {"before-0", 0, 2}, // the waiter stands behind before-1
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := newServer(t)
+			var sent counted
+			l := lockerOn(t, srv, nil, sent.intercept, nil)
+			key := func(k string) string { return l.prefix("n") + k }
+			for _, k := range []string{"before-0", "before-1"} {
+				if _, err := l.cli.Put(t.Context(), key(k), ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+			n := l.watchNeighbour(key("before-1"))
+			defer n.end()
+			// As from an earlier wait: the watch stands before the key does.
+			if c := <-n.news; c.rev == 0 {
+				t.Fatalf("it begins with %+v", c)
+			}
+			if c.gone == "before-1" { // its place alone is left
+				if _, err := l.cli.Delete(t.Context(), key("before-0")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			e, err := l.enterQueue(t.Context(), "n", true, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan error, 1)
+			go func() {
+				_, err := e.await(t.Context(), n)
+				done <- err
+			}()
+			value := fmt.Sprintf(`{"next":%d}`, e.rev+c.next)
+			_, err = l.cli.Txn(t.Context()).Then(clientv3.OpDelete(key(c.gone)), clientv3.OpPut(key("before-2"), value)).Commit()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.gone != "before-1" {
+				eventually(t, "a check", func() bool { return sent.checks.Load() == 1 })
+				select {
+				case err := <-done:
+					t.Fatalf("it did not wait for who is before it: %v", err)
+				default:
+				}
+				if _, err := l.cli.Delete(t.Context(), key("before-1")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			if got := sent.checks.Load(); got != c.checks {
+				t.Errorf("it asked %d times, want %d", got, c.checks)
+			}
+			if e.pred != "" || !e.behind {
+				t.Errorf("before it is %q, somebody behind: %v", e.pred, e.behind)
+			}
+			e.spawnRelease()
+		})
+	}
+}
+
+// Processes that go on wanting a name in a long queue hand it on with one
+// request a round, and watch what they watched before.
+func TestNeighbours_OfALongQueue(t *testing.T) {
+	t.Parallel()
+	const lockers, rounds = nearEnough + 6, 60
+	srv := memetcd.New(nil)
+	t.Cleanup(srv.Close)
+	var sent counted
+	ls := make([]*Locker, lockers)
+	for i := range ls {
+		ls[i] = lockerOn(t, srv, &Options{MaxTurns: 1}, sent.intercept, nil)
+	}
+	var inside atomic.Int64
+	var last atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 2 * lockers { // two for each, so that one is in line when the other leaves
+		l := ls[i/2]
+		wg.Go(func() {
+			for range rounds / 2 {
+				k, err := l.Lock(t.Context(), "n")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if inside.Add(1) != 1 || last.Swap(k.Token()) > k.Token() {
+					t.Error("two hold the lock, or one out of order")
+				}
+				inside.Add(-1)
+				if err := k.Unlock(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	handovers := sent.exchanges.Load()
+	t.Logf("%d exchanges, %d checks, %d watches", handovers, sent.checks.Load(), sent.watches.Load())
+	if handovers < lockers*rounds/2 {
+		t.Fatalf("%d exchanges: the queue was not long", handovers)
+	}
+	if got := sent.checks.Load(); got > handovers/4 {
+		t.Errorf("%d checks", got)
+	}
+	if got := sent.watches.Load(); got > handovers/4 {
+		t.Errorf("%d watches", got)
+	}
+	for _, l := range ls {
+		eventually(t, "the end of all that is watched", func() bool {
+			l.stations.mu.Lock()
+			defer l.stations.mu.Unlock()
+			s := l.stations.byName["n"]
+			return s == nil || s.before == nil && s.behind == nil
+		})
+	}
+}
+
+// A hold that nobody waits for needs no neighbours.
+func TestNeighbours_AreForgotten(t *testing.T) {
+	t.Parallel()
+	l := lockerOn(t, newServer(t), nil, nil, nil)
+	before, behind := l.watchNeighbour("before"), l.watchNeighbour("behind")
+	l.stations.mu.Lock()
+	s := l.at("n")
+	s.before, s.behind = before, behind
+	l.stations.mu.Unlock()
+	k := lockNow(t, l, "n")
+	l.stations.mu.Lock()
+	if s.before != nil || s.behind != nil {
+		t.Error("it has neighbours still")
+	}
+	l.stations.mu.Unlock()
+	for _, n := range []*neighbour{before, behind} {
+		eventually(t, "the end of the watch", func() bool {
+			select {
+			case _, open := <-n.news:
+				return !open
+			default:
+				return false
+			}
+		})
+	}
+	unlockNow(t, k)
+}
