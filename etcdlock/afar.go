@@ -33,18 +33,18 @@ func (s *station) heir(e *entry) place {
 	return place{}
 }
 
-// succeeded takes in who stood behind the entry that has been exchanged for the
-// next one: in a long queue that is who will stand behind that one too.
-func (s *station) succeeded(e, next *entry) {
+// succeeded takes in whose the name is after an exchange for the next entry: in a
+// long queue whoever stood behind the one will stand behind the other too.
+func (s *station) succeeded(successor string, next *entry) {
 	s.l.stations.mu.Lock()
 	defer s.l.stations.mu.Unlock()
 	switch {
 	case next.ahead <= nearEnough || s.l.stations.byName[s.name] != s:
 		s.behind.end()
 		s.behind = nil
-	case e.successor != "" && !s.behind.watches(e.successor):
+	case !s.behind.watches(successor):
 		s.behind.end()
-		s.behind = s.l.watchNeighbour(e.successor)
+		s.behind = s.l.watchNeighbour(successor)
 	}
 }
 

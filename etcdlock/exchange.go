@@ -22,8 +22,9 @@ import (
 // and nothing can land late: its condition never holds again once the key is
 // gone. released is what release would return. queued is nil when next stands
 // in the queue, errRequeue when it does not and somebody should try again.
-// answered is called after the first attempt, whatever came of it.
-func (e *entry) exchange(next *entry, heir place, answered func()) (released, queued error) {
+// successor is the key that owns the name now, if that is known. answered is
+// called after the first attempt, whatever came of it.
+func (e *entry) exchange(next *entry, heir place, answered func()) (successor string, released, queued error) {
 	var pace backoff
 	for first, again := true, false; ; first = false {
 		resp, err := e.sendExchange(next, heir)
@@ -35,26 +36,26 @@ func (e *entry) exchange(next *entry, heir place, answered func()) (released, qu
 			e.leave()
 			next.rev = resp.Header.Revision
 			next.follow(resp.Responses[1])
-			e.successor = string(resp.Responses[3].GetResponseRange().Kvs[0].Key)
 			next.watchOwnKey()
-			return nil, nil
+			return string(resp.Responses[3].GetResponseRange().Kvs[0].Key), nil, nil
 		case err == nil && heir.rev > 0 && e.isIn(resp.Responses[1]):
 			heir = place{}
 			continue
 		case err == nil:
 			e.leave()
-			return next.exchanged(resp, again, e)
+			released, queued = next.exchanged(resp, again, e)
+			return "", released, queued
 		case leaseGone(err):
 			e.lease.lose(fmt.Errorf("lease %x: %w", int64(e.lease.id), err))
-			return context.Cause(e.lease.ctx), errRequeue
+			return "", context.Cause(e.lease.ctx), errRequeue
 		case e.l.final(err):
 			next.abandon()
-			return fmt.Errorf("deleting %s: %w: %w", e.key, ErrUnavailable, err), err
+			return "", fmt.Errorf("deleting %s: %w: %w", e.key, ErrUnavailable, err), err
 		}
 		again = true
 		e.l.hooks.unknown(e.name, "exchange", err)
 		if !pace.wait(e.lease.ctx) {
-			return fmt.Errorf("deleting %s: %w, it goes with its lease: %w", e.key, ErrUnavailable, err), errRequeue
+			return "", fmt.Errorf("deleting %s: %w, it goes with its lease: %w", e.key, ErrUnavailable, err), errRequeue
 		}
 	}
 }

@@ -51,7 +51,7 @@ func TestExchange_Heir(t *testing.T) {
 			}
 			x.next = x.l.newEntry("n", x.e.lease)
 			answered := 0
-			released, queued := x.e.exchange(x.next, heir, func() { answered++ })
+			successor, released, queued := x.e.exchange(x.next, heir, func() { answered++ })
 			x.e.end()
 			if released != nil || queued != nil || answered != 1 {
 				t.Fatalf("released: %v, queued: %v, told of %d answers", released, queued, answered)
@@ -75,8 +75,8 @@ func TestExchange_Heir(t *testing.T) {
 			if o.Next != want || nextIn(kvs.Kvs[0].Value) != want {
 				t.Errorf("the new key names revision %d, want %d", o.Next, want)
 			}
-			if lost := c.lose != nil; !lost && x.e.successor != heir.key {
-				t.Errorf("the successor is %q", x.e.successor)
+			if lost := c.lose != nil; !lost && successor != heir.key {
+				t.Errorf("the successor is %q", successor)
 			}
 			x.next.spawnRelease()
 			x.remove(heir.key)

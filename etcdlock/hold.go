@@ -187,9 +187,9 @@ func (h *hold) release() error {
 		return h.e.release(answered)
 	}
 	next := s.l.newEntry(s.name, h.e.lease)
-	released, queued := h.e.exchange(next, s.heir(h.e), answered)
-	if released == nil && queued == nil {
-		s.succeeded(h.e, next)
+	successor, released, queued := h.e.exchange(next, s.heir(h.e), answered)
+	if successor != "" {
+		s.succeeded(successor, next)
 	}
 	if !s.l.spawn(func() { s.pursue(b, next, queued) }) { // closed
 		b.stop()

@@ -54,8 +54,6 @@ type entry struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
-	successor string // key that owned the name when an exchange gave it back
-
 	left  atomic.Bool // the key is out of the queue
 	stray bool        // a sweep had no answer
 	owned sync.Once
