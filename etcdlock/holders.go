@@ -18,8 +18,8 @@ import (
 // one who waits for it.
 type Holder struct {
 	Name     string    // the lock's name, as given to Lock
-	Key      string    // the key in etcd that stands for the place
-	Revision int64     // the key's create revision; the token of the lock once it is held
+	Key      string    // the key in etcd that stands for the place; later maybe for another one
+	Revision int64     // the key's create revision, the place's own; the token of the lock once it is held
 	Lease    int64     // id of the lease that the key lives on
 	Waiting  bool      // false for the one who holds
 	Host     string    // owner data, as is all below; empty when another library wrote the key
