@@ -42,8 +42,7 @@ func (s *station) succeeded(e, next *entry) {
 	defer s.l.stations.mu.Unlock()
 	switch {
 	case next.ahead <= nearEnough || s.l.stations.byName[s.name] != s:
-		s.behind.end()
-		s.behind = nil
+		s.forgetNeighbours()
 	case e.successor != "" && !s.behind.watches(e.successor):
 		s.behind.end()
 		s.behind = s.l.watchNeighbour(e.successor)

@@ -72,3 +72,30 @@ func TestAwaitAfar_CalledOff(t *testing.T) {
 		})
 	}
 }
+
+// Who comes to stand near the head again looks at the whole queue, and needs no
+// watch of its neighbours.
+func TestSucceeded_Near(t *testing.T) {
+	t.Parallel()
+	l := lockerOn(t, newServer(t), nil, nil, nil)
+	before, behind := l.watchNeighbour("before"), l.watchNeighbour("behind")
+	l.stations.mu.Lock()
+	s := l.at("n")
+	s.leaving++ // which keeps it
+	s.before, s.behind = before, behind
+	l.stations.mu.Unlock()
+	s.succeeded(&entry{successor: "behind"}, &entry{ahead: nearEnough + 1})
+	l.stations.mu.Lock()
+	if s.before != before || s.behind != behind {
+		t.Error("far from the head, it has other neighbours")
+	}
+	l.stations.mu.Unlock()
+	s.succeeded(&entry{successor: "behind"}, &entry{ahead: nearEnough})
+	l.stations.mu.Lock()
+	defer l.stations.mu.Unlock()
+	if s.before != nil || s.behind != nil {
+		t.Error("near the head, it has neighbours")
+	}
+	s.leaving--
+	s.advance()
+}
