@@ -5,17 +5,19 @@ import "context"
 // awaitAfar waits with many ahead: it watches its neighbours alone.
 func (s *station) awaitAfar(ctx context.Context, e *entry) error {
 	mu := &s.l.stations.mu
+	var before *neighbour
 	mu.Lock()
-	s.lookAway()
-	before := s.before
-	s.before = nil
+	if ctx.Err() == nil { // else it was called off, and what the station has is for others
+		s.lookAway()
+		before, s.before = s.before, nil
+	}
 	mu.Unlock()
 	before, err := e.await(ctx, before)
 	mu.Lock()
 	defer mu.Unlock()
-	if s.l.stations.byName[s.name] == s {
+	if err == nil && ctx.Err() == nil {
 		s.before = before
-	} else { // called off
+	} else { // failed, or called off: another bid may wait already, for news that this one has taken
 		before.end()
 	}
 	return err
@@ -40,8 +42,7 @@ func (s *station) succeeded(successor string, next *entry) {
 	defer s.l.stations.mu.Unlock()
 	switch {
 	case next.ahead <= nearEnough || s.l.stations.byName[s.name] != s:
-		s.behind.end()
-		s.behind = nil
+		s.forgetNeighbours()
 	case !s.behind.watches(successor):
 		s.behind.end()
 		s.behind = s.l.watchNeighbour(successor)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
@@ -25,6 +26,11 @@ import (
 // successor is the key that owns the name now, if that is known. answered is
 // called after the first attempt, whatever came of it.
 func (e *entry) exchange(next *entry, heir place, answered func()) (successor string, released, queued error) {
+	if e.left.Load() { // it was deleted by hand, and next may have been given its key
+		answered()
+		released, queued = next.exchanged(nil, false, e)
+		return "", released, queued
+	}
 	var pace backoff
 	for first, again := true, false; ; first = false {
 		resp, err := e.sendExchange(next, heir)
@@ -43,7 +49,7 @@ func (e *entry) exchange(next *entry, heir place, answered func()) (successor st
 			continue
 		case err == nil:
 			e.leave()
-			released, queued = next.exchanged(resp, again, e)
+			released, queued = next.exchanged(resp.Responses[0].GetResponseRange().GetKvs(), again, e)
 			return "", released, queued
 		case leaseGone(err):
 			e.lease.lose(fmt.Errorf("lease %x: %w", int64(e.lease.id), err))
@@ -87,12 +93,12 @@ func (e *entry) isIn(r *pb.ResponseOp) bool {
 	return len(kvs) > 0 && kvs[0].CreateRevision == e.rev
 }
 
-// exchanged finds out what became of an exchange that found its entry's key
-// gone: an earlier sending of it got through, or somebody deleted the key.
-func (e *entry) exchanged(resp *clientv3.TxnResponse, again bool, before *entry) (released, queued error) {
-	kvs := resp.Responses[0].GetResponseRange().Kvs
-	if len(kvs) > 0 {
-		e.rev = kvs[0].CreateRevision
+// exchanged finds out, from what a read of the entry's key found, what became of
+// an exchange for which the key of the entry before is gone: an earlier sending
+// of it got through, or somebody deleted the key.
+func (e *entry) exchanged(own []*mvccpb.KeyValue, again bool, before *entry) (released, queued error) {
+	if len(own) > 0 {
+		e.rev = own[0].CreateRevision
 		e.watchOwnKey()
 		// Whoever is before it may have left meanwhile: that the key is its own
 		// predecessor makes await look.

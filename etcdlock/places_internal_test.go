@@ -2,11 +2,13 @@ package etcdlock
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
@@ -138,4 +140,39 @@ func TestPlaces_UnansweredIsNotUsedAgain(t *testing.T) {
 			t.Errorf("key %s", key)
 		}
 	}
+}
+
+// A hold whose key was deleted by hand leaves while goroutines are in line, who
+// may be given that very key again.
+func TestPlaces_OfADeletedKeyThatIsExchanged(t *testing.T) {
+	t.Parallel()
+	l := lockerOn(t, newServer(t), &Options{Linger: time.Hour}, nil, nil)
+	k := lockNow(t, l, "n")
+	token := k.Token()
+	unlockNow(t, k)
+	w := &waiter{served: make(chan served, 1)}
+	l.stations.mu.Lock()
+	s := l.stations.byName["n"]
+	e := s.hold.e
+	if _, err := l.cli.Delete(t.Context(), e.key); err != nil {
+		t.Error(err)
+	}
+	e.deleted() // as the view finds, which has not told the hold yet
+	s.line.PushBack(w)
+	leaves := s.advance()
+	l.stations.mu.Unlock()
+	if leaves == nil {
+		t.Fatal("the hold stays")
+	}
+	if err := leaves.release(); !errors.Is(err, ErrLost) {
+		t.Errorf("the release says %v", err)
+	}
+	got := <-w.served
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	if got.turn.e.key != e.key || got.turn.e.rev <= token {
+		t.Errorf("the next hold has key %s, token %d after %s, %d", got.turn.e.key, got.turn.e.rev, e.key, token)
+	}
+	l.letGo(got.turn.finish())
 }

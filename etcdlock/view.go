@@ -164,6 +164,11 @@ func (s *station) awaitInView(ctx context.Context, e *entry) error {
 	e.reached() // the view shows its own key too
 	for first := true; ; first = false {
 		s.l.stations.mu.Lock()
+		if ctx.Err() != nil { // called off, and nobody ends a view of a station that is forgotten
+			s.l.stations.mu.Unlock()
+			e.spawnRelease()
+			return ctx.Err()
+		}
 		if first && s.view != nil && s.view.failure != nil { // which was for others
 			s.lookAway()
 		}

@@ -159,6 +159,30 @@ func TestView_RefusedBefore(t *testing.T) {
 	l.stations.mu.Unlock()
 }
 
+// A bid that was called off begins no view: the station may be forgotten, and
+// nobody would end it.
+func TestView_OfABidCalledOff(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	l := lockerOn(t, srv, nil, nil, nil)
+	e, err := l.enterQueue(t.Context(), "n", true, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, callOff := context.WithCancel(t.Context())
+	callOff()
+	s := &station{l: l, name: "n"}
+	if err := s.awaitInView(ctx, e); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	l.stations.mu.Lock()
+	if s.view != nil {
+		t.Error("it has begun a view")
+	}
+	l.stations.mu.Unlock()
+	awaitQueue(t, srv, "n", 0)
+}
+
 // Where no watch stands for long, looking from time to time has to do.
 func TestView_WithoutWatches(t *testing.T) {
 	t.Parallel()
