@@ -3,6 +3,7 @@ package etcdlock
 import (
 	"context"
 	"errors"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -34,9 +35,13 @@ type sight struct {
 func (l *Locker) follow(ctx context.Context, v sight) error {
 	var pace backoff
 	for {
+		begun := time.Now()
 		done, err := l.followOnce(ctx, v)
 		if done || l.final(err) {
 			return err
+		}
+		if time.Since(begun) > time.Minute { // one that stood for long tells nothing of how the next will do
+			pace = backoff{}
 		}
 		// Compacted, cancelled, without a leader, or cut: look without the
 		// watch, then watch again.
