@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -54,16 +55,6 @@ func (s robbedStream) RecvMsg(m any) error {
 	return err
 }
 
-// tells reports whether a message tells of a key that was put or deleted.
-func tells(resp *pb.WatchResponse, what mvccpb.Event_EventType) bool {
-	for _, ev := range resp.Events {
-		if ev.Type == what {
-			return true
-		}
-	}
-	return false
-}
-
 // endings are the ways in which an etcd server ends a watch.
 var endings = map[string]func(*pb.WatchResponse){
 	"Compacted": func(resp *pb.WatchResponse) { resp.Canceled, resp.CompactRevision = true, resp.Header.Revision },
@@ -71,100 +62,76 @@ var endings = map[string]func(*pb.WatchResponse){
 	"Cancelled": func(resp *pb.WatchResponse) { resp.Canceled, resp.CancelReason = true, "no more watching" },
 }
 
-// The very message that tells a waiter of its turn is lost, because the watch
-// ends instead. The waiter finds out all the same.
-func TestLockWatch_EndsForAWaiter(t *testing.T) {
-	t.Parallel()
+// eachEnding runs the test once for each way in which the watch of a client
+// ends instead of telling of a key that was put, or deleted. The test arms the
+// thief when the next such message is the one that is to be lost.
+func eachEnding(t *testing.T, what mvccpb.Event_EventType, test func(ctx context.Context, t *testing.T, f *fleet, robbed *clientv3.Client, n *newsThief)) {
+	t.Helper()
 	for name, end := range endings {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx := bounded(t, time.Minute)
-			f := newFleet(t, etcdEndpoints(t))
-			n := newsThief{steal: func(resp *pb.WatchResponse) bool {
-				if !tells(resp, mvccpb.Event_DELETE) {
+			n := &newsThief{steal: func(resp *pb.WatchResponse) bool {
+				if !slices.ContainsFunc(resp.Events, func(ev *mvccpb.Event) bool { return ev.Type == what }) {
 					return false
 				}
 				resp.Events = nil
 				end(resp)
 				return true
 			}}
-			held := mustLock(ctx, t, f.locker(nil), "n")
-			l := f.lockerOn(n.client(t, f.endpoints), &etcdlock.Options{TTL: time.Hour})
-			mustUnlock(ctx, t, mustLock(ctx, t, l, "warm"))
-			f.awaitQueue(ctx, "warm", 0)
-			waiter := goLock(func() (*etcdlock.Lock, error) { return l.Lock(ctx, "n") })
-			f.awaitQueue(ctx, "n", 2)
-			pauseFor(ctx, 200*time.Millisecond) // nothing tells when it watches; both ways must do
-			n.armed.Store(true)
-			mustUnlock(ctx, t, held)
-			k, err := waiter.wait(ctx, t)
-			if err != nil {
-				t.Fatal(err)
-			}
-			mustUnlock(ctx, t, k)
+			f := newFleet(t, etcdEndpoints(t))
+			test(bounded(t, time.Minute), t, f, n.client(t, f.endpoints), n)
 			if n.stolen.Load() == 0 {
 				t.Error("no message was lost: the test proves nothing")
 			}
 		})
 	}
+}
+
+// The very message that tells a waiter of its turn is lost, because the watch
+// ends instead. The waiter finds out all the same.
+func TestLockWatch_EndsForAWaiter(t *testing.T) {
+	t.Parallel()
+	eachEnding(t, mvccpb.Event_DELETE, func(ctx context.Context, t *testing.T, f *fleet, robbed *clientv3.Client, n *newsThief) {
+		held := mustLock(ctx, t, f.locker(nil), "n")
+		l := f.lockerOn(robbed, &etcdlock.Options{TTL: time.Hour})
+		mustUnlock(ctx, t, mustLock(ctx, t, l, "warm"))
+		f.awaitQueue(ctx, "warm", 0)
+		waiter := goLock(func() (*etcdlock.Lock, error) { return l.Lock(ctx, "n") })
+		f.awaitQueue(ctx, "n", 2)
+		pauseFor(ctx, 200*time.Millisecond) // nothing tells when it watches; both ways must do
+		n.armed.Store(true)
+		mustUnlock(ctx, t, held)
+		k, err := waiter.wait(ctx, t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustUnlock(ctx, t, k)
+	})
 }
 
 // The very message that tells a lingering hold of somebody who waits is lost
 // likewise. With an hour to linger, nothing else would let the other in.
 func TestLockWatch_EndsForALingerer(t *testing.T) {
 	t.Parallel()
-	for name, end := range endings {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			ctx := bounded(t, time.Minute)
-			f := newFleet(t, etcdEndpoints(t))
-			n := newsThief{steal: func(resp *pb.WatchResponse) bool {
-				if !tells(resp, mvccpb.Event_PUT) {
-					return false
-				}
-				resp.Events = nil
-				end(resp)
-				return true
-			}}
-			l := f.lockerOn(n.client(t, f.endpoints), &etcdlock.Options{TTL: time.Hour, Linger: time.Hour})
-			mustUnlock(ctx, t, mustLock(ctx, t, l, "n"))
-			pauseFor(ctx, 200*time.Millisecond) // nothing tells when it watches
-			n.armed.Store(true)
-			mustUnlock(ctx, t, mustLock(ctx, t, f.locker(nil), "n"))
-			if n.stolen.Load() == 0 {
-				t.Error("no message was lost: the test proves nothing")
-			}
-		})
-	}
+	eachEnding(t, mvccpb.Event_PUT, func(ctx context.Context, t *testing.T, f *fleet, robbed *clientv3.Client, n *newsThief) {
+		l := f.lockerOn(robbed, &etcdlock.Options{TTL: time.Hour, Linger: time.Hour})
+		mustUnlock(ctx, t, mustLock(ctx, t, l, "n"))
+		pauseFor(ctx, 200*time.Millisecond) // nothing tells when it watches
+		n.armed.Store(true)
+		mustUnlock(ctx, t, mustLock(ctx, t, f.locker(nil), "n"))
+	})
 }
 
 // The message that tells a holder of the end of its key is lost likewise.
 func TestLockWatch_EndsForAHolder(t *testing.T) {
 	t.Parallel()
-	for name, end := range endings {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			ctx := bounded(t, time.Minute)
-			f := newFleet(t, etcdEndpoints(t))
-			n := newsThief{steal: func(resp *pb.WatchResponse) bool {
-				if !tells(resp, mvccpb.Event_DELETE) {
-					return false
-				}
-				resp.Events = nil
-				end(resp)
-				return true
-			}}
-			l := f.lockerOn(n.client(t, f.endpoints), &etcdlock.Options{TTL: time.Hour})
-			k := mustLock(ctx, t, l, "n")
-			pauseFor(ctx, 400*time.Millisecond) // nothing tells when it watches
-			n.armed.Store(true)
-			if _, err := f.cli.Delete(ctx, f.awaitQueue(ctx, "n", 1)[0]); err != nil {
-				t.Fatal(err)
-			}
-			wantLost(ctx, t, k)
-			if n.stolen.Load() == 0 {
-				t.Error("no message was lost: the test proves nothing")
-			}
-		})
-	}
+	eachEnding(t, mvccpb.Event_DELETE, func(ctx context.Context, t *testing.T, f *fleet, robbed *clientv3.Client, n *newsThief) {
+		k := mustLock(ctx, t, f.lockerOn(robbed, &etcdlock.Options{TTL: time.Hour}), "n")
+		pauseFor(ctx, 400*time.Millisecond) // nothing tells when it watches
+		n.armed.Store(true)
+		if _, err := f.cli.Delete(ctx, f.awaitQueue(ctx, "n", 1)[0]); err != nil {
+			t.Fatal(err)
+		}
+		wantLost(ctx, t, k)
+	})
 }

@@ -121,7 +121,7 @@ func TestFenceIsReported(t *testing.T) {
 	}; !reflect.DeepEqual(met, want) {
 		t.Errorf("goals met: %v, want %v", met, want)
 	}
-	text := b.report.markdown(false)
+	text := b.report.text(false)
 	for _, want := range []string{
 		"- PostgreSQL: not measured, POSTGRES_DSN was not set\n",
 		"## The fence on SQLite (etcd with 1 member)\n\nMade up.\n\n| µs for each save | 1 caller, 1 row | 64 callers, 1 row |\n",

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/holdfast-go/holdfast/internal/cmd/internal/child"
 )
 
 // contest is what one contender does: take a lock and give it back, again and
@@ -77,10 +79,10 @@ func (c contest) visit(ctx context.Context, t taker, v *visits) error {
 
 // contendAsChild is contend in a process of its own: it prints that it is
 // ready, starts at a line of input and prints its visits.
-func contendAsChild(ctx context.Context, c contest, in io.Reader, lines *json.Encoder) error {
+func contendAsChild(ctx context.Context, c contest, in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	start := make(chan struct{})
+	start, lines := make(chan struct{}), json.NewEncoder(out)
 	go func() {
 		one := make([]byte, 1)
 		if _, err := io.ReadFull(in, one); err != nil {
@@ -123,33 +125,37 @@ func (c contest) goroutines(ctx context.Context, n int) (time.Time, []visits, er
 // processes is goroutines with processes.
 func (c contest) processes(ctx context.Context, n int) (began time.Time, all []visits, err error) {
 	all = make([]visits, n)
-	children := make([]*child, 0, n)
+	type contender struct {
+		*child.Process
+		says *json.Decoder
+	}
+	contenders := make([]contender, 0, n)
 	defer func() {
-		for _, k := range children {
-			err = errors.Join(err, k.end())
+		for _, k := range contenders {
+			err = errors.Join(err, k.End())
 		}
 	}()
 	for range n {
-		k, err := startChild(ctx, contenderRole, c)
+		k, err := child.Start(ctx, contenderRole, c)
 		if err != nil {
 			return began, nil, err
 		}
-		children = append(children, k)
+		contenders = append(contenders, contender{k, json.NewDecoder(k.Out)})
 	}
-	for _, k := range children {
+	for _, k := range contenders {
 		var word string
-		if err := k.out.Decode(&word); err != nil {
+		if err := k.says.Decode(&word); err != nil {
 			return began, nil, fmt.Errorf("starting a contender: %w", err)
 		}
 	}
 	began = time.Now()
-	for _, k := range children {
-		if _, err := k.in.Write([]byte("\n")); err != nil {
+	for _, k := range contenders {
+		if _, err := k.In.Write([]byte("\n")); err != nil {
 			return began, nil, fmt.Errorf("starting a contender: %w", err)
 		}
 	}
-	for i, k := range children {
-		if err := k.out.Decode(&all[i]); err != nil {
+	for i, k := range contenders {
+		if err := k.says.Decode(&all[i]); err != nil {
 			return began, nil, fmt.Errorf("hearing of a contender: %w", err)
 		}
 	}

@@ -25,34 +25,16 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/cmd/internal/child"
+	"github.com/holdfast-go/holdfast/internal/cmd/internal/markdown"
 )
 
-func main() { os.Exit(code()) }
-
-func code() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	var err error
-	if role, ok := os.LookupEnv(roleVariable); ok {
-		err = runChild(ctx, role, os.Stdin, os.Stdout)
-	} else {
-		err = run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	}
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 2
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		return 1
-	}
-	return 0
-}
+func main() { os.Exit(child.Main("bench", run, roles())) }
 
 // errMissed is why the program fails with -check.
 var errMissed = errors.New("goals were missed, or could not be measured")
@@ -155,9 +137,9 @@ func run(ctx context.Context, args []string, out, status io.Writer) error {
 		}
 	}
 	addr := os.Getenv(redisVariable)
-	var doc document
+	var doc markdown.Document
 	if c.out != "" { // a mistake here is to be known before the minutes of measuring
-		if doc, err = openDocument(c.out); err != nil {
+		if doc, err = section.Open(c.out, "Benchmarks"); err != nil {
 			return err
 		}
 	}
@@ -178,7 +160,7 @@ func run(ctx context.Context, args []string, out, status io.Writer) error {
 		}
 	}
 	if c.out == "" {
-		fmt.Fprintln(out, r.markdown(c.quick))
+		fmt.Fprintln(out, section.Marked(r.text(c.quick)))
 	} else if err := r.write(doc, c.quick); err != nil {
 		return err
 	}

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
+
+	"github.com/holdfast-go/holdfast/internal/cmd/internal/markdown"
 )
 
 // report is what a run has found.
@@ -89,15 +87,12 @@ func against(rs []float64) string {
 	return unknown
 }
 
-const (
-	beginMark = "<!-- measured: begin. Written by `make bench`; do not edit. -->"
-	endMark   = "<!-- measured: end -->"
-)
+// section is where the measured part of the document is.
+const section markdown.Section = "bench"
 
-// markdown returns the part of the document that is measured.
-func (r *report) markdown(quick bool) string {
+// text is the part of the document that is measured.
+func (r *report) text(quick bool) string {
 	var s strings.Builder
-	s.WriteString(beginMark + "\n\n")
 	if quick {
 		s.WriteString("**This was a quick run, a tenth of the size, and no measurement: it shows what is measured, not how fast anything is.**\n\n")
 	}
@@ -109,14 +104,14 @@ func (r *report) markdown(quick bool) string {
 	for _, g := range r.goals {
 		goals = append(goals, g.row())
 	}
-	writeTable(&s, []string{"what", "against", "wanted", "measured", "", "etcd"}, goals)
+	s.WriteString(markdown.Table([]string{"what", "against", "wanted", "measured", "", "etcd"}, goals))
 	for _, t := range r.tables {
 		fmt.Fprintf(&s, "\n## %s (etcd with %s)\n\n%s\n\n", t.title, t.cluster, t.how)
 		if t.plotName != "" {
 			fmt.Fprintf(&s, "![%s](%s)\n\n", t.title, t.plotName)
 		}
 		if len(t.rows) > 0 {
-			writeTable(&s, t.head, t.rows)
+			s.WriteString(markdown.Table(t.head, t.rows))
 		}
 		if len(t.rows) > 0 && len(t.notes) > 0 {
 			s.WriteByte('\n')
@@ -125,47 +120,19 @@ func (r *report) markdown(quick bool) string {
 			fmt.Fprintf(&s, "- %s\n", n)
 		}
 	}
-	s.WriteString("\n" + endMark)
+	s.WriteByte('\n')
 	return s.String()
 }
 
-func writeTable(s *strings.Builder, head []string, rows [][]string) {
-	fmt.Fprintf(s, "| %s |\n|%s\n", strings.Join(head, " | "), strings.Repeat("---|", len(head)))
-	for _, row := range rows {
-		fmt.Fprintf(s, "| %s |\n", strings.Join(row, " | "))
-	}
-}
-
-// document is a file with a place for the figures.
-type document struct{ name, head, tail string }
-
-// openDocument reads the file. One that is not there will be made.
-func openDocument(name string) (document, error) {
-	text, err := os.ReadFile(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		_, err := os.Stat(filepath.Dir(name))
-		return document{name, "# Benchmarks\n\n", "\n"}, err
-	case err != nil:
-		return document{}, err
-	}
-	head, rest, found := strings.Cut(string(text), beginMark)
-	_, tail, ended := strings.Cut(rest, endMark)
-	if !found || !ended {
-		return document{}, fmt.Errorf("%s has no place for the figures: it lacks the line %q or %q", name, beginMark, endMark)
-	}
-	return document{name, head, tail}, nil
-}
-
 // write puts the figures into the document, and the plots beside it.
-func (r *report) write(d document, quick bool) error {
+func (r *report) write(d markdown.Document, quick bool) error {
 	for _, t := range r.tables {
 		if t.plotName == "" {
 			continue
 		}
-		if err := os.WriteFile(filepath.Join(filepath.Dir(d.name), t.plotName), t.plot, 0o644); err != nil { //nolint:gosec // a picture in a document
+		if err := d.WritePicture(t.plotName, t.plot); err != nil {
 			return err
 		}
 	}
-	return os.WriteFile(d.name, []byte(d.head+r.markdown(quick)+d.tail), 0o644) //nolint:gosec // a document
+	return d.Write(r.text(quick))
 }

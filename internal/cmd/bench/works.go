@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/internal/cmd/internal/child"
 )
 
 // bench is a run on one etcd cluster.
@@ -45,12 +48,12 @@ func works() []work {
 
 // onCluster starts a cluster, does all the works on it and stops it.
 func (b *bench) onCluster(ctx context.Context, dir string) (err error) {
-	srv, err := startChild(ctx, serverRole, serverJob{Dir: filepath.Join(dir, fmt.Sprint("members-", b.members)), Members: b.members})
+	srv, err := child.Start(ctx, serverRole, serverJob{Dir: filepath.Join(dir, fmt.Sprint("members-", b.members)), Members: b.members})
 	if err != nil {
 		return fmt.Errorf("starting etcd: %w", err)
 	}
-	defer func() { err = errors.Join(err, srv.end()) }()
-	if err := srv.out.Decode(&b.Etcd); err != nil {
+	defer func() { err = errors.Join(err, srv.End()) }()
+	if err := json.NewDecoder(srv.Out).Decode(&b.Etcd); err != nil {
 		return fmt.Errorf("starting etcd: %w", err)
 	}
 	for _, w := range works() {

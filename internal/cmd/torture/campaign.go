@@ -213,7 +213,7 @@ func (k *campaign) close() {
 	if k.mongo != nil {
 		k.mongo.kill()
 	}
-	if err := os.RemoveAll(k.dir); err != nil && !errors.Is(err, os.ErrNotExist) { //nolint:gosec // a folder that this program made
+	if err := os.RemoveAll(k.dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 		fmt.Fprintln(k.status, "torture:", err)
 	}
 }

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	clientv3 "go.etcd.io/etcd/client/v3"
-
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
@@ -201,31 +199,6 @@ func (c *cell) awaitClean(ctx context.Context) error {
 	}
 }
 
-func (c *cell) left(ctx context.Context) (string, error) {
-	for _, prefix := range []string{c.namespace, "holdfast/"} {
-		resp, err := c.cluster.cli.Get(ctx, prefix, clientv3.WithPrefix(), clientv3.WithKeysOnly())
-		if err != nil {
-			return "etcd does not tell what", err
-		}
-		if resp.Count > 0 {
-			return fmt.Sprintf("%s in etcd", resp.Kvs[0].Key), nil
-		}
-	}
-	leases, err := c.cluster.cli.Leases(ctx)
-	if err != nil {
-		return "etcd does not tell which lease", err
-	}
-	// A weaker design may leave a lease for its second.
-	if len(leases.Leases) > 0 {
-		return fmt.Sprintf("lease %x", leases.Leases[0].ID), nil
-	}
-	open, err := c.store.transactions(ctx, c.place)
-	if open > 0 {
-		return fmt.Sprintf("%d transactions", open), err
-	}
-	return "", err
-}
-
 // judge reads what is stored and compares.
 func (c *cell) judge(ctx context.Context, begun time.Time) (result, error) {
 	b, err := openBackend(ctx, c.place)
@@ -258,7 +231,7 @@ func (c *cell) judge(ctx context.Context, begun time.Time) (result, error) {
 	if r.wrong() != "" {
 		r.history = filepath.Join(c.campaign.historyDir, fmt.Sprintf("torture-%d-%s.jsonl", c.campaign.seed, strings.ReplaceAll(c.name(), ", ", "-")))
 		r.history = strings.ReplaceAll(r.history, " ", "_")
-		f, err := os.Create(r.history) //nolint:gosec // the folder is the caller's choice
+		f, err := os.Create(r.history)
 		if err != nil {
 			return r, err
 		}

@@ -27,34 +27,17 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/cmd/internal/child"
+	"github.com/holdfast-go/holdfast/internal/cmd/internal/markdown"
 )
 
 func main() { os.Exit(code()) }
 
-func code() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	var err error
-	if role, ok := os.LookupEnv(roleVariable); ok {
-		// An interrupt is for the run, which ends its processes.
-		err = runRole(context.Background(), role, os.Stdin, os.Stdout)
-	} else {
-		err = run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	}
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 2
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "torture:", err)
-		return 1
-	}
-	return 0
-}
+func code() int { return child.Main("torture", run, roles()) }
 
 // config is what the flags say.
 type config struct {
@@ -114,9 +97,9 @@ func run(ctx context.Context, args []string, out, status io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var doc document
+	var doc markdown.Document
 	if c.out != "" { // a mistake here is to be known before the minutes of running
-		if doc, err = openDocument(c.out); err != nil {
+		if doc, err = section.Open(c.out, "Torture"); err != nil {
 			return err
 		}
 	}

@@ -6,22 +6,24 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"sync"
+
+	"github.com/holdfast-go/holdfast/internal/cmd/internal/child"
 )
 
 const (
-	// roleVariable makes this program be a part of a run instead of the whole.
-	roleVariable = "HOLDFAST_TORTURE_ROLE"
-	jobVariable  = "HOLDFAST_TORTURE_JOB"
-	etcdRole     = "etcd"
-	mongoRole    = "mongo"
-	workerRole   = "worker"
+	etcdRole   = "etcd"
+	mongoRole  = "mongo"
+	workerRole = "worker"
 )
 
-// process is this program in another role. It ends when its input does, so it
-// never outlives the run.
+// roles are what this program does in processes of their own.
+func roles() map[string]child.Role {
+	return map[string]child.Role{etcdRole: child.Doing(serveEtcd), mongoRole: child.Doing(serveMongo), workerRole: child.Doing(work)}
+}
+
+// process is a child that is heard all the time, and that comes to harm.
 type process struct {
 	cmd  *exec.Cmd
 	gone chan struct{} // closed when it has ended and its last line was read
@@ -33,39 +35,20 @@ type process struct {
 // startProcess starts a role with a job and calls line for each line that it
 // prints, one after the other, until it ends.
 func startProcess(ctx context.Context, role string, job any, line func([]byte)) (*process, error) {
-	self, err := os.Executable()
+	c, err := child.Start(ctx, role, job)
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(job)
-	if err != nil {
-		return nil, err
-	}
-	// Not bound to ctx: an interrupted run ends its processes in its own order.
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), self)
-	cmd.Env = append(os.Environ(), roleVariable+"="+role, jobVariable+"="+string(text))
-	cmd.Stderr = os.Stderr
-	isolate(cmd)
-	p := &process{cmd: cmd, gone: make(chan struct{})}
-	if p.in, err = cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
+	p := &process{cmd: c.Cmd, in: c.In, gone: make(chan struct{})}
 	go func() {
 		defer close(p.gone)
-		lines := bufio.NewScanner(out)
+		lines := bufio.NewScanner(c.Out)
 		lines.Buffer(nil, 16<<20)
 		for lines.Scan() {
 			line(lines.Bytes())
 		}
-		_, _ = io.Copy(io.Discard, out) // a line that was too long must not block it
-		_ = cmd.Wait()
+		_, _ = io.Copy(io.Discard, c.Out) // a line that was too long must not block it
+		_ = c.Cmd.Wait()
 	}()
 	return p, nil
 }
@@ -133,34 +116,6 @@ func awaitLine(ctx context.Context, role string, job, first any) (*process, erro
 		return nil, err
 	}
 	return p, nil
-}
-
-// runRole is what a process does instead of main.
-func runRole(ctx context.Context, role string, in io.Reader, out io.Writer) error {
-	text := []byte(os.Getenv(jobVariable))
-	switch role {
-	case etcdRole:
-		return runWith(text, func(job etcdJob) error { return serveEtcd(ctx, job, in, out) })
-	case mongoRole:
-		return runWith(text, func(job mongoJob) error { return serveMongo(ctx, job, in, out) })
-	case workerRole:
-		return runWith(text, func(job workerJob) error { return work(ctx, job, in, out) })
-	}
-	return fmt.Errorf("%s is %q", roleVariable, role)
-}
-
-func runWith[J any](text []byte, do func(J) error) error {
-	var job J
-	if err := json.Unmarshal(text, &job); err != nil {
-		return fmt.Errorf("reading the job: %w", err)
-	}
-	return do(job)
-}
-
-// untilClosed reads in until its end, which is when a server of a run ends.
-func untilClosed(in io.Reader) error {
-	_, err := io.Copy(io.Discard, in)
-	return err
 }
 
 // lines writes values as lines of JSON, whole even when several goroutines do.

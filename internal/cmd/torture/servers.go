@@ -12,6 +12,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 
+	"github.com/holdfast-go/holdfast/internal/cmd/internal/child"
 	"github.com/holdfast-go/holdfast/internal/devserver"
 )
 
@@ -29,10 +30,7 @@ func serveEtcd(ctx context.Context, job etcdJob, in io.Reader, out io.Writer) er
 	if _, err := devserver.StartEtcdMember(ctx, job.Member); err != nil {
 		return err
 	}
-	if err := (&lines{out: out}).write(job.Member.Endpoints()); err != nil {
-		return err
-	}
-	return untilClosed(in)
+	return child.Serve(job.Member.Endpoints(), in, out)
 }
 
 type mongoJob struct{ Dir string }
@@ -42,10 +40,7 @@ func serveMongo(ctx context.Context, job mongoJob, in io.Reader, out io.Writer) 
 	if err != nil {
 		return err
 	}
-	if err := (&lines{out: out}).write(m.MongoURI()); err != nil {
-		return err
-	}
-	return untilClosed(in)
+	return child.Serve(m.MongoURI(), in, out)
 }
 
 // cluster is an etcd whose members are processes.

@@ -2,15 +2,10 @@
 
 package main
 
-import (
-	"errors"
-	"os/exec"
-)
+import "errors"
 
 // errNoSignals is for systems on which processes cannot be stopped.
 var errNoSignals = errors.New("this system cannot stop a process and let it go on")
-
-func isolate(*exec.Cmd) {}
 
 func (*process) pause() error { return errNoSignals }
 

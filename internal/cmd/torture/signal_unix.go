@@ -2,14 +2,7 @@
 
 package main
 
-import (
-	"os/exec"
-	"syscall"
-)
-
-// isolate keeps the terminal's interrupt from a process, which the run ends
-// itself.
-func isolate(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+import "syscall"
 
 // pause stops the process where it stands, as a long garbage collection, a
 // suspended machine or a debugger would.

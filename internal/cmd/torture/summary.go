@@ -1,16 +1,15 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/cmd/internal/markdown"
 )
 
 // summary is what a run has found.
@@ -135,10 +134,8 @@ func (s *summary) totals() (stores map[string]verdict, all verdict) {
 	return stores, all
 }
 
-const (
-	beginMark = "<!-- measured: begin. Written by `make torture`; do not edit. -->"
-	endMark   = "<!-- measured: end -->"
-)
+// section is where the table is in its document.
+const section markdown.Section = "torture"
 
 // text is the table for people and for Markdown.
 func (s *summary) text() string {
@@ -157,7 +154,7 @@ func (s *summary) text() string {
 		}
 		body = append(body, row)
 	}
-	writeTable(&b, head, body)
+	b.WriteString(markdown.Table(head, body))
 	b.WriteString("\nWhat is counted as felt:\n\n")
 	for _, f := range faults() {
 		if slices.Contains(rows, f.name) {
@@ -172,7 +169,8 @@ func (s *summary) text() string {
 			sums = append(sums, sumRow(storeTitles[st], v, s.slowest(st)))
 		}
 	}
-	writeTable(&b, []string{"store", "acknowledged", "lost", "refused", "unknown", "refused and there", "longest until work went on"}, append(sums, sumRow("all", all, s.slowest(""))))
+	sums = append(sums, sumRow("all", all, s.slowest("")))
+	b.WriteString(markdown.Table([]string{"store", "acknowledged", "lost", "refused", "unknown", "refused and there", "longest until work went on"}, sums))
 	if len(s.left) > 0 {
 		b.WriteString("\nLeft out:\n\n")
 		for _, l := range s.left {
@@ -220,40 +218,11 @@ func cellText(r *result) string {
 	return text
 }
 
-func writeTable(b *strings.Builder, head []string, rows [][]string) {
-	fmt.Fprintf(b, "| %s |\n|%s\n", strings.Join(head, " | "), strings.Repeat("---|", len(head)))
-	for _, row := range rows {
-		fmt.Fprintf(b, "| %s |\n", strings.Join(row, " | "))
-	}
-}
-
-// document is a file with a place for the table.
-type document struct{ name, head, tail string }
-
-// openDocument reads the file. One that is not there will be made.
-func openDocument(name string) (document, error) {
-	text, err := os.ReadFile(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		_, err := os.Stat(filepath.Dir(name))
-		return document{name, "# Torture\n\n", "\n"}, err
-	case err != nil:
-		return document{}, err
-	}
-	head, rest, found := strings.Cut(string(text), beginMark)
-	_, tail, ended := strings.Cut(rest, endMark)
-	if !found || !ended {
-		return document{}, fmt.Errorf("%s has no place for the table: it lacks the line %q or %q", name, beginMark, endMark)
-	}
-	return document{name, head, tail}, nil
-}
-
 // write puts the table into the document, and the picture beside it.
-func (s *summary) write(d document) error {
-	picture := strings.TrimSuffix(filepath.Base(d.name), filepath.Ext(d.name)) + ".svg"
-	if err := os.WriteFile(filepath.Join(filepath.Dir(d.name), picture), s.picture(), 0o644); err != nil { //nolint:gosec // a picture in a document
+func (s *summary) write(d markdown.Document) error {
+	picture := strings.TrimSuffix(filepath.Base(d.Name), filepath.Ext(d.Name)) + ".svg"
+	if err := d.WritePicture(picture, s.picture()); err != nil {
 		return err
 	}
-	text := fmt.Sprintf("%s%s\n\n![What each design lost under each fault](%s)\n\n%s%s%s", d.head, beginMark, picture, s.text(), endMark, d.tail)
-	return os.WriteFile(d.name, []byte(text), 0o644) //nolint:gosec // a document
+	return d.Write(fmt.Sprintf("![What each design lost under each fault](%s)\n\n%s", picture, s.text()))
 }

@@ -4,11 +4,13 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/cmd/internal/child"
 )
 
 // The processes of a run are this test again, in another role.
 func TestMain(m *testing.M) {
-	if _, ok := os.LookupEnv(roleVariable); ok {
+	if child.InRole() {
 		os.Exit(code())
 	}
 	os.Exit(m.Run())

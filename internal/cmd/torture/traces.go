@@ -3,8 +3,37 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
 )
+
+// left names something that a cell has left behind, if there is anything.
+func (c *cell) left(ctx context.Context) (string, error) {
+	for _, prefix := range []string{c.namespace, "holdfast/"} {
+		resp, err := c.cluster.cli.Get(ctx, prefix, clientv3.WithPrefix(), clientv3.WithKeysOnly())
+		if err != nil {
+			return "etcd does not tell what", err
+		}
+		if resp.Count > 0 {
+			return fmt.Sprintf("%s in etcd", resp.Kvs[0].Key), nil
+		}
+	}
+	leases, err := c.cluster.cli.Leases(ctx)
+	if err != nil {
+		return "etcd does not tell which lease", err
+	}
+	// A weaker design may leave a lease for its second.
+	if len(leases.Leases) > 0 {
+		return fmt.Sprintf("lease %x", leases.Leases[0].ID), nil
+	}
+	open, err := c.store.transactions(ctx, c.place)
+	if open > 0 {
+		return fmt.Sprintf("%d transactions", open), err
+	}
+	return "", err
+}
 
 // transactions returns how many are open in a place whose workers have ended.
 func (s store) transactions(ctx context.Context, p place) (open int64, err error) {

@@ -1,12 +1,11 @@
 //go:build unix
 
-package main
+package child
 
 import (
 	"os/exec"
 	"syscall"
 )
 
-// isolate keeps the terminal's interrupt from a child, which is to go on until
-// this process has closed its locks.
+// isolate keeps the terminal's interrupt from a child.
 func isolate(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
