@@ -10,9 +10,16 @@ import (
 // wrong: correct it, a retry does not help.
 var ErrInvalid = errors.New("invalid configuration")
 
+// ErrAuthentication is matched by every error that says that a server was
+// reached, and that one of the two sides did not accept the other: the server
+// refused the login or the client's certificate, or the server's certificate
+// is not to be trusted. Correct it, a retry does not help. Its cause can be
+// matched too, and it does not match [ErrUnavailable].
+var ErrAuthentication = errors.New("authentication failed")
+
 // ErrUnavailable is matched by every error that says that a server could not be
-// reached, refused the connection or did not answer in time. Its cause can be
-// matched too.
+// reached, did not answer in time, or cannot serve. Its cause can be matched
+// too.
 var ErrUnavailable = errors.New("server unavailable")
 
 // FieldError is one mistake in a configuration. It never holds a value of the

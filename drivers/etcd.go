@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
@@ -20,9 +21,12 @@ import (
 // With CA, Cert and Key set the connection is mutually authenticated.
 //
 // The whole takes at most DialTimeout. It returns an error that matches
-// [ErrInvalid] when the configuration or one of its files is wrong, and one that
-// matches [ErrUnavailable] when no endpoint answers: that one holds an
-// [EndpointError] for each, with the cause below it. Nothing is left open then.
+// [ErrInvalid] when the configuration or one of its files is wrong, one that
+// matches [ErrAuthentication] when etcd refuses the login, or an endpoint and
+// this client do not accept each other's certificate, and one that matches
+// [ErrUnavailable] when no endpoint answers. Where no endpoint could be used, it
+// holds an [EndpointError] for each, with the cause below it. Nothing is left
+// open then.
 //
 // The client is safe for concurrent use and meant to be shared by all locks of
 // the process. ctx bounds the call, not the client: Close it, after the Locker.
@@ -56,17 +60,20 @@ func openEtcd(ctx context.Context, c EtcdConfig) (*clientv3.Client, error) {
 		return c.explain(ep, probe(ctx, ep, dial, conf))
 	})
 	if answered == 0 {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, failed)
+		return nil, fmt.Errorf("%w: %w", failed.openError(), failed)
 	}
 	for _, e := range failed {
 		log.WarnContext(ctx, "etcd endpoint unreachable", "endpoint", e.Endpoint, "error", e.Error())
 	}
 	cli, err := c.client(ctx, eps, conf, dial, time.Until(deadline))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, scrub(err, c.Password))
+		return nil, fmt.Errorf("%w: %w", openError(err), scrub(err, c.Password))
 	}
 	if err := logMembers(ctx, cli, log); err != nil {
-		return nil, fmt.Errorf("%w: list the members: %w", ErrUnavailable, scrub(errors.Join(err, cli.Close()), c.Password))
+		if c.Username == "" && errors.Is(err, rpctypes.ErrUserEmpty) {
+			err = fmt.Errorf("it demands a login, and etcd.username is not set: %w", err)
+		}
+		return nil, fmt.Errorf("%w: list the members: %w", openError(err), scrub(errors.Join(err, cli.Close()), c.Password))
 	}
 	return cli, nil
 }

@@ -29,9 +29,10 @@ type mongoTarget struct {
 // refused, because a failover then loses acknowledged writes.
 //
 // It returns an error that matches [ErrInvalid] when the configuration is
-// wrong, and one that matches [ErrUnavailable] and names the hosts when the
-// primary did not answer within DialTimeout or before ctx ended. Nothing is
-// left open then. Close the client by its Disconnect method.
+// wrong, one that matches [ErrAuthentication] when the login or a certificate is
+// refused, and one that matches [ErrUnavailable] when the primary did not answer
+// within DialTimeout or before ctx ended. Both name the hosts. Nothing is left
+// open then. Close the client by its Disconnect method.
 func OpenMongo(ctx context.Context, c MongoConfig) (*mongo.Client, error) {
 	var p problems
 	t := c.validate(&p)
@@ -40,7 +41,7 @@ func OpenMongo(ctx context.Context, c MongoConfig) (*mongo.Client, error) {
 	}
 	limit := orDefault(c.DialTimeout, DefaultDialTimeout)
 	fail := func(err error) error {
-		return fmt.Errorf("drivers: open mongo: %s: %w: %w", t.where, ErrUnavailable, scrub(err, t.secrets...))
+		return fmt.Errorf("drivers: open mongo: %s: %w: %w", t.where, openError(err), scrub(err, t.secrets...))
 	}
 	opts := c.clientOptions(t)
 	if opts == nil {

@@ -58,6 +58,17 @@ func (e endpointErrors) Unwrap() []error {
 	return errs
 }
 
+// openError is that of the first endpoint that was reached, if one was: what is
+// wrong there cannot be seen at those that are down.
+func (e endpointErrors) openError() error {
+	for _, one := range e {
+		if isAuthentication(one) {
+			return ErrAuthentication
+		}
+	}
+	return ErrUnavailable
+}
+
 // grace is how long the other endpoints may still take once one has answered. A
 // member whose host is gone would otherwise delay every start by the whole
 // limit and leave nothing of it for listing the members.
@@ -245,16 +256,6 @@ func (c EtcdConfig) refused(alert string) string {
 		return "it refuses the client certificate of etcd.cert"
 	}
 	return "it refuses the TLS connection"
-}
-
-// remoteAlert gives the text of the TLS alert that the server sent. crypto/tls
-// does not export its type.
-func remoteAlert(err error) string {
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "remote error" && op.Err != nil {
-		return op.Err.Error()
-	}
-	return ""
 }
 
 // isWindowsRefused knows WSAECONNREFUSED, which is not syscall.ECONNREFUSED.

@@ -30,9 +30,11 @@ import (
 // statement outside a transaction waits until the transaction ends.
 //
 // It returns an error that matches [ErrInvalid] when the configuration is
-// wrong, and one that matches [ErrUnavailable] and names the server when no
-// connection was possible within DialTimeout or before ctx ended. Nothing is
-// left open then. Close the pool by the Close method of its DB().
+// wrong, the folder of a SQLite file that is not there included, one that
+// matches [ErrAuthentication] when the server refuses the login or a certificate
+// is refused, and one that matches [ErrUnavailable] when no connection was
+// possible within DialTimeout or before ctx ended. All but the first name the
+// server. Nothing is left open then. Close the pool by the Close method of its DB().
 func OpenSQL(ctx context.Context, c SQLConfig) (*gorm.DB, error) {
 	var p problems
 	t := c.validate(&p)
@@ -130,7 +132,11 @@ func ping(ctx context.Context, pool *sql.DB) error {
 }
 
 func (t sqlTarget) failed(err error) error {
-	return fmt.Errorf("drivers: open sql: %s: %w: %w", t.where, ErrUnavailable, scrub(err, t.secrets...))
+	kind := openError(err)
+	if folder := t.missingFolder(); folder != "" {
+		kind, err = ErrInvalid, fmt.Errorf("the folder %s does not exist: %w", folder, err)
+	}
+	return fmt.Errorf("drivers: open sql: %s: %w: %w", t.where, kind, scrub(err, t.secrets...))
 }
 
 // gormLogger keeps the values of statements out of the log: they are the users'

@@ -217,8 +217,9 @@ func TestOpenSQL_Fails(t *testing.T) {
 			drivers.SQLConfig{DSN: "u:" + secret + "@tcp(127.0.0.1:1)/d"},
 			drivers.ErrUnavailable, "mysql://127.0.0.1:1/d",
 		},
-		"FolderAbsent": {t.Context(), drivers.SQLConfig{DSN: "sqlite:/nowhere/at/all/x.db"}, drivers.ErrUnavailable, "sqlite:/nowhere/at/all/x.db"},
-		"Cancelled":    {ctx, drivers.SQLConfig{DSN: "postgres://127.0.0.1:1/d"}, context.Canceled, "open sql"},
+		"FolderAbsent":       {t.Context(), drivers.SQLConfig{DSN: "sqlite:/nowhere/at/all/x.db"}, drivers.ErrInvalid, "the folder /nowhere/at/all does not exist"},
+		"FolderOfAURIAbsent": {t.Context(), drivers.SQLConfig{DSN: "file:/nowhere/at%20all/x.db"}, drivers.ErrInvalid, "the folder /nowhere/at all does not exist"},
+		"Cancelled":          {ctx, drivers.SQLConfig{DSN: "postgres://127.0.0.1:1/d"}, context.Canceled, "open sql"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -3,7 +3,10 @@ package drivers
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -72,14 +75,32 @@ func resolveSQLite(dsn string) (sqlTarget, error) {
 		}
 		params.Set(d.name, d.value)
 	}
+	file := path
 	if !isURI {
 		path = sqlitePath(path)
+	} else if plain, err := url.PathUnescape(path); err == nil {
+		file = plain
 	}
 	return sqlTarget{
 		lite:   fmt.Sprintf("file:%s?%s", path, params.Encode()),
+		file:   file,
 		memory: memory,
 		where:  "sqlite:" + path,
 	}, nil
+}
+
+// missingFolder names the folder of a SQLite file that is not there, or is "".
+// SQLite makes the file and no folder, and says no more than that it cannot open
+// the file.
+func (t sqlTarget) missingFolder() string {
+	if t.dialect != SQLite || t.memory {
+		return ""
+	}
+	folder := filepath.Dir(t.file)
+	if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return folder
 }
 
 func sqliteHas(params url.Values, name, pragma string, aliases []string) bool {

@@ -20,6 +20,7 @@ type sqlTarget struct {
 	pg      *pgx.ConnConfig
 	my      *mysql.Config
 	lite    string // DSN for modernc.org/sqlite
+	file    string // the path that a SQLite DSN names
 	memory  bool   // the SQLite database lives in its connection
 	where   string // for errors and logs: no password and no parameter
 	secrets []string

@@ -45,18 +45,21 @@ func (l *Locker) acquire(ctx context.Context, r request) (*Lock, error) {
 	r.names = sorted
 	held := heldIn(ctx, l)
 	for _, name := range r.names {
-		t, known := held.find(name)
-		if known && t == nil {
-			return nil, fmt.Errorf("etcdlock: %s: %w: the hold that the context carries has ended", &r, ErrLost)
+		t, over := held.find(name)
+		if over != nil {
+			return nil, fmt.Errorf("etcdlock: %s: the context's hold has ended: %w", &r, over)
 		}
-		if known && r.term > 0 {
+		if t != nil && r.term > 0 {
 			return nil, invalid(r.String(), "a fixed term cannot be nested in a hold of the same name")
 		}
 	}
-	if ctx.Err() != nil && held.over() {
-		return nil, fmt.Errorf("etcdlock: %s: %w: the hold that the context carries has ended: %w", &r, ErrLost, contextError(ctx))
-	}
 	if ctx.Err() != nil {
+		if over := held.over(); over != nil {
+			if errors.Is(over, context.Cause(ctx)) { // said already
+				return nil, fmt.Errorf("etcdlock: %s: the context's hold has ended: %w: %w", &r, over, ctx.Err())
+			}
+			return nil, fmt.Errorf("etcdlock: %s: the context's hold has ended: %w: %w", &r, over, contextError(ctx))
+		}
 		return nil, l.explain(ctx, &r, ctx.Err())
 	}
 	if !l.enter() {
@@ -145,7 +148,7 @@ func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *lea
 		// Of several names, the last may be the busy one: look at all of them
 		// before writing anything.
 		for _, name := range r.names {
-			if _, known := held.find(name); known {
+			if t, _ := held.find(name); t != nil {
 				continue
 			}
 			lingers, err := l.rest(ctx, name)

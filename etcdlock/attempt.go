@@ -54,7 +54,7 @@ func (k *Lock) Attempt(ctx context.Context) (*Attempt, error) {
 // open takes the turn's only place for an attempt.
 func (t *turn) open(ctx context.Context) error {
 	if !t.live() {
-		return fmt.Errorf("%w: the hold has ended", ErrLost)
+		return t.ended()
 	}
 	t.attempted.Do(func() { t.attempting = make(chan struct{}, 1) })
 	select {
@@ -72,7 +72,7 @@ func (t *turn) open(ctx context.Context) error {
 		}
 		return err
 	case <-t.ctx.Done():
-		return fmt.Errorf("%w: the hold has ended", ErrLost)
+		return t.ended()
 	}
 }
 
@@ -120,6 +120,6 @@ func (e *entry) ownerText() string {
 // Holding reports whether ctx carries a hold of the name, be it over or not:
 // Lock with ctx then returns a nested Lock, or ErrLost, and asks etcd nothing.
 func (l *Locker) Holding(ctx context.Context, name string) bool {
-	_, known := heldIn(ctx, l).find(name)
-	return known
+	t, over := heldIn(ctx, l).find(name)
+	return t != nil || over != nil
 }

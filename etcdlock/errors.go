@@ -31,13 +31,22 @@ var (
 	// ErrOrder says that the name is busy and sorts before a name that the
 	// context already holds: waiting for it could deadlock. Name all keys in
 	// one call to Lock instead.
-	ErrOrder = errors.New("lock order violated")
+	ErrOrder = errors.New("lock order violated (take all names in one Lock call, or in sorted order)")
 	// ErrUnavailable says that etcd could not be reached, or refused to serve
 	// the request. The cause stays matchable.
 	ErrUnavailable = errors.New("etcd is unavailable")
 	// ErrUnsupported says that the Locker's configuration rules the call out.
 	ErrUnsupported = errors.New("not supported")
 )
+
+// errGivenBack says that a hold is used after its Unlock. It matches ErrLost,
+// since the caller holds nothing, and does not say that anything was lost.
+var errGivenBack error = givenBackError{}
+
+type givenBackError struct{}
+
+func (givenBackError) Error() string        { return "it was given back by Unlock" }
+func (givenBackError) Is(target error) bool { return target == ErrLost }
 
 // errRequeue is internal: the lease of a contender went away before it owned
 // anything, through no decision of anybody, so the contender queues again.

@@ -3,6 +3,7 @@ package etcdlock
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -259,6 +260,21 @@ func (t *turn) over() error {
 		return cause
 	}
 	return nil
+}
+
+// ended says why a turn that is not live has ended. Whatever the reason, the
+// error matches ErrLost: nothing is held.
+func (t *turn) ended() error {
+	switch cause := context.Cause(t.ctx); {
+	case cause == nil: // the lease has run out, and nobody has said so yet
+		return fmt.Errorf("%w: its lease has run out", ErrLost)
+	case errors.Is(cause, ErrLost):
+		return cause
+	case errors.Is(cause, ErrClosed):
+		return fmt.Errorf("%w: %w", ErrLost, cause)
+	default:
+		return errGivenBack
+	}
 }
 
 // finish ends the turn and lets the hold go on. It returns the hold if that is

@@ -18,33 +18,35 @@ func heldIn(ctx context.Context, l *Locker) *held {
 	return h
 }
 
-// find returns the live turn of a name. It reports true with a nil turn if the
-// context once held the name and does not any more.
-func (h *held) find(name string) (_ *turn, known bool) {
+// find returns the live turn of a name, or why it is over if the context once
+// held the name and does not any more.
+func (h *held) find(name string) (_ *turn, over error) {
 	for ; h != nil; h = h.outer {
 		for _, p := range h.parts {
 			if p.turn.e.name != name {
 				continue
 			}
-			known = true
 			if p.turn.live() {
-				return p.turn, true
+				return p.turn, nil
+			}
+			if over == nil {
+				over = p.turn.ended()
 			}
 		}
 	}
-	return nil, known
+	return nil, over
 }
 
-// over reports whether a hold in the context has ended.
-func (h *held) over() bool {
+// over returns why a hold in the context has ended, nil if none has.
+func (h *held) over() error {
 	for ; h != nil; h = h.outer {
 		for _, p := range h.parts {
 			if !p.turn.live() {
-				return true
+				return p.turn.ended()
 			}
 		}
 	}
-	return false
+	return nil
 }
 
 // sortsAfter reports whether a live hold has a name that sorts after name.

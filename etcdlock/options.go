@@ -3,8 +3,10 @@ package etcdlock
 import (
 	"cmp"
 	"math"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -37,7 +39,8 @@ type Options struct {
 	// Namespace is the prefix of all keys of this Locker; a missing slash at
 	// its end is added. Default: "holdfast/". Lockers exclude one another only
 	// within one namespace, and no namespace may continue another ("a/" and
-	// "a/b/"). NoNamespace uses names verbatim.
+	// "a/b/"). NoNamespace uses names verbatim. White space is allowed only
+	// within a part between slashes, control characters nowhere.
 	Namespace string
 	// TTL is how long the locks of a process that has died stay taken, and how
 	// long one that lost etcd may go on working. Whole seconds, at least 2 s.
@@ -77,6 +80,13 @@ type settings struct {
 	hooks          Hooks
 }
 
+// blankPart reports whether a part of the namespace, between two slashes, is
+// empty or has white space around it. A slash at either end is not between two.
+func blankPart(namespace string) bool {
+	parts := strings.Split(strings.TrimSuffix(strings.TrimPrefix(namespace, "/"), "/"), "/")
+	return slices.ContainsFunc(parts, func(p string) bool { return p == "" || strings.TrimSpace(p) != p })
+}
+
 func (o *Options) settings() (settings, error) {
 	const doing = "new locker"
 	if o == nil {
@@ -101,8 +111,12 @@ func (o *Options) settings() (settings, error) {
 		s.namespace = ""
 	case !utf8.ValidString(s.namespace):
 		return s, invalid(doing, "Options.Namespace is not valid UTF-8")
-	case strings.Trim(s.namespace, "/") == "":
+	case strings.Trim(s.namespace, "/") == "" || strings.TrimSpace(s.namespace) == "":
 		return s, invalid(doing, "Options.Namespace %q names nothing", o.Namespace)
+	case strings.ContainsFunc(s.namespace, unicode.IsControl):
+		return s, invalid(doing, "Options.Namespace %q holds a control character", o.Namespace)
+	case blankPart(s.namespace):
+		return s, invalid(doing, "Options.Namespace %q has an empty part, or a space at the begin or end of one", o.Namespace)
 	default:
 		s.namespace = strings.TrimSuffix(s.namespace, "/") + "/"
 	}

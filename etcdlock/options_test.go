@@ -21,27 +21,35 @@ func TestNew_ChecksItsArguments(t *testing.T) {
 	defer cli.Close()
 
 	for name, opts := range map[string]etcdlock.Options{
-		"TTL under the minimum":       {TTL: time.Second},
-		"TTL negative":                {TTL: -10 * time.Second},
-		"TTL with a fraction":         {TTL: 2500 * time.Millisecond},
-		"TTL too long for etcd":       {TTL: 1 << 62},
-		"RequestTimeout negative":     {RequestTimeout: -1},
-		"Namespace of slashes":        {Namespace: "//"},
-		"Namespace not UTF-8":         {Namespace: "a\xff"},
-		"Namespace of the sessions":   {Namespace: "holdfast/.session"},
-		"Namespace below theirs":      {Namespace: "holdfast/.session/x/"},
-		"Service not UTF-8":           {Service: "\xff"},
-		"two mistakes, one at a time": {TTL: 1, Service: "\xff"},
+		"TTL under the minimum":        {TTL: time.Second},
+		"TTL negative":                 {TTL: -10 * time.Second},
+		"TTL with a fraction":          {TTL: 2500 * time.Millisecond},
+		"TTL too long for etcd":        {TTL: 1 << 62},
+		"RequestTimeout negative":      {RequestTimeout: -1},
+		"Namespace of slashes":         {Namespace: "//"},
+		"Namespace blank":              {Namespace: " "},
+		"Namespace of blank parts":     {Namespace: "/ / /"},
+		"Namespace with a space":       {Namespace: "shop "},
+		"Namespace with a space in":    {Namespace: "shop/ locks"},
+		"Namespace with an empty part": {Namespace: "shop//locks"},
+		"Namespace with a line end":    {Namespace: "sh\nop"},
+		"Namespace not UTF-8":          {Namespace: "a\xff"},
+		"Namespace of the sessions":    {Namespace: "holdfast/.session"},
+		"Namespace below theirs":       {Namespace: "holdfast/.session/x/"},
+		"Service not UTF-8":            {Service: "\xff"},
+		"two mistakes, one at a time":  {TTL: 1, Service: "\xff"},
 	} {
 		if l, err := etcdlock.New(cli, &opts); !errors.Is(err, etcdlock.ErrInvalid) || l != nil {
 			t.Errorf("%s: %v, %v", name, l, err)
 		}
 	}
 	for name, opts := range map[string]*etcdlock.Options{
-		"nil":          nil,
-		"zero":         {},
-		"all set":      {Namespace: "shop/locks", TTL: 2 * time.Second, Service: "billing", RequestTimeout: time.Second},
-		"no namespace": {Namespace: etcdlock.NoNamespace},
+		"nil":            nil,
+		"zero":           {},
+		"all set":        {Namespace: "shop/locks", TTL: 2 * time.Second, Service: "billing", RequestTimeout: time.Second},
+		"a slash first":  {Namespace: "/shop/"},
+		"a space within": {Namespace: "my shop/locks"},
+		"no namespace":   {Namespace: etcdlock.NoNamespace},
 	} {
 		var before etcdlock.Options
 		if opts != nil {

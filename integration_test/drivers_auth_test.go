@@ -75,10 +75,24 @@ func TestDriversAuthentication(t *testing.T) {
 		}
 	}
 
-	c.Password = secret + "wrong"
-	_, err = drivers.OpenEtcd(ctx, c)
-	if !errors.Is(err, drivers.ErrUnavailable) || !errors.Is(err, rpctypes.ErrAuthFailed) ||
-		!strings.Contains(err.Error(), `log in as "orders"`) || strings.Contains(err.Error(), secret) {
-		t.Error(err)
+	for name, c := range map[string]drivers.EtcdConfig{
+		"WrongPassword": {Endpoints: server.Endpoints(), Username: "orders", Password: secret + "wrong"},
+		"UnknownUser":   {Endpoints: server.Endpoints(), Username: "nobody", Password: secret},
+	} {
+		_, err = drivers.OpenEtcd(ctx, c)
+		if !isAuthenticationError(err) || !errors.Is(err, rpctypes.ErrAuthFailed) ||
+			!strings.Contains(err.Error(), `log in as "`+c.Username+`"`) || strings.Contains(err.Error(), secret) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
+	_, err = drivers.OpenEtcd(ctx, drivers.EtcdConfig{Endpoints: server.Endpoints()})
+	if !isAuthenticationError(err) || !errors.Is(err, rpctypes.ErrUserEmpty) || !strings.Contains(err.Error(), "etcd.username is not set") {
+		t.Errorf("without a user: %v", err)
+	}
+}
+
+// isAuthenticationError says that err is told apart from a server that is not
+// there.
+func isAuthenticationError(err error) bool {
+	return errors.Is(err, drivers.ErrAuthentication) && !errors.Is(err, drivers.ErrUnavailable)
 }

@@ -28,7 +28,7 @@ func TestDriversOpenEtcd_Fails(t *testing.T) {
 		t.Parallel()
 		c := etcd.config
 		c.Endpoints = []string{"https://" + deadAddr(t), "https://" + deadAddr(t)}
-		err := openEtcdError(t, c, nil, "nothing listens there")
+		err := openEtcdError(t, c, drivers.ErrUnavailable, nil, "nothing listens there")
 		if !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), c.Endpoints[1]) {
 			t.Error(err)
 		}
@@ -37,7 +37,7 @@ func TestDriversOpenEtcd_Fails(t *testing.T) {
 		t.Parallel()
 		c := etcd.config
 		c.Endpoints = []string{"https://" + silentAddr(t)}
-		err := openEtcdError(t, c, nil, "it does not answer")
+		err := openEtcdError(t, c, drivers.ErrUnavailable, nil, "it does not answer")
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
@@ -46,26 +46,26 @@ func TestDriversOpenEtcd_Fails(t *testing.T) {
 		t.Parallel()
 		c := etcd.config
 		c.CA = strangers.ca
-		wantOpenEtcdError(t, c, &x509.UnknownAuthorityError{}, "authority that is not in etcd.ca")
+		wantOpenEtcdError(t, c, drivers.ErrAuthentication, &x509.UnknownAuthorityError{}, "authority that is not in etcd.ca")
 		c.CA = ""
-		wantOpenEtcdError(t, c, &x509.UnknownAuthorityError{}, "authority that the system does not trust")
+		wantOpenEtcdError(t, c, drivers.ErrAuthentication, &x509.UnknownAuthorityError{}, "authority that the system does not trust")
 	})
 	t.Run("ClientCertificateMissing", func(t *testing.T) {
 		t.Parallel()
 		c := etcd.config
 		c.Cert, c.Key = "", ""
-		wantOpenEtcdError(t, c, nil, "demands a client certificate")
+		wantOpenEtcdError(t, c, drivers.ErrAuthentication, nil, "demands a client certificate")
 	})
 	t.Run("ClientCertificateOfAnotherAuthority", func(t *testing.T) {
 		t.Parallel()
 		c := etcd.config
 		c.Cert, c.Key = strangers.issue(t, leaf{name: "client"})
-		wantOpenEtcdError(t, c, nil, "refuses the client certificate")
+		wantOpenEtcdError(t, c, drivers.ErrAuthentication, nil, "refuses the client certificate")
 	})
 	t.Run("HTTPToATLSServer", func(t *testing.T) {
 		t.Parallel()
 		c := drivers.EtcdConfig{Endpoints: []string{strings.Replace(etcd.config.Endpoints[0], "https", "http", 1)}}
-		wantOpenEtcdError(t, c, nil, "is it an https endpoint?")
+		wantOpenEtcdError(t, c, drivers.ErrUnavailable, nil, "is it an https endpoint?")
 	})
 	t.Run("HTTPSToAPlainServer", func(t *testing.T) {
 		t.Parallel()
@@ -76,7 +76,7 @@ func TestDriversOpenEtcd_Fails(t *testing.T) {
 		t.Cleanup(func() { plain.Close() })
 		c := etcd.config
 		c.Endpoints = []string{strings.Replace(plain.Endpoints()[0], "http", "https", 1)}
-		wantOpenEtcdError(t, c, nil, "is it an http endpoint?")
+		wantOpenEtcdError(t, c, drivers.ErrUnavailable, nil, "is it an http endpoint?")
 	})
 	t.Run("Cancelled", func(t *testing.T) {
 		t.Parallel()
@@ -91,26 +91,26 @@ func TestDriversOpenEtcd_Fails(t *testing.T) {
 		old := startTLSServer(t, etcd.ca, leaf{name: "old", hosts: []string{"127.0.0.1"}, expired: true})
 		c := etcd.config
 		c.Endpoints = []string{"https://" + old}
-		wantOpenEtcdError(t, c, &x509.CertificateInvalidError{}, "has expired")
+		wantOpenEtcdError(t, c, drivers.ErrAuthentication, &x509.CertificateInvalidError{}, "has expired")
 	})
 	t.Run("ServerCertificateForAnotherHost", func(t *testing.T) {
 		t.Parallel()
 		other := startTLSServer(t, etcd.ca, leaf{name: "other", hosts: []string{"127.0.0.2"}})
 		c := etcd.config
 		c.Endpoints = []string{"https://" + other}
-		wantOpenEtcdError(t, c, &x509.HostnameError{}, "for other names than 127.0.0.1")
+		wantOpenEtcdError(t, c, drivers.ErrAuthentication, &x509.HostnameError{}, "for other names than 127.0.0.1")
 	})
 }
 
-func wantOpenEtcdError(t *testing.T, c drivers.EtcdConfig, cause any, words string) {
+func wantOpenEtcdError(t *testing.T, c drivers.EtcdConfig, kind error, cause any, words string) {
 	t.Helper()
-	_ = openEtcdError(t, c, cause, words)
+	_ = openEtcdError(t, c, kind, cause, words)
 }
 
 // openEtcdError opens with a limit of two seconds and checks what every
-// failure must do: end in time, match ErrUnavailable, name the endpoint, hold a
-// typed cause and say why in words.
-func openEtcdError(t *testing.T, c drivers.EtcdConfig, cause any, words string) error {
+// failure must do: end in time, match either ErrUnavailable or ErrAuthentication,
+// name the endpoint, hold a typed cause and say why in words.
+func openEtcdError(t *testing.T, c drivers.EtcdConfig, kind error, cause any, words string) error {
 	t.Helper()
 	c.DialTimeout = 2 * time.Second
 	cli, err := drivers.OpenEtcd(bounded(t, 30*time.Second), c)
@@ -121,8 +121,10 @@ func openEtcdError(t *testing.T, c drivers.EtcdConfig, cause any, words string) 
 	if t.Context().Err() != nil {
 		t.Errorf("not within the limit: %v", err)
 	}
-	if !errors.Is(err, drivers.ErrUnavailable) {
-		t.Errorf("%v does not match ErrUnavailable", err)
+	for _, sentinel := range []error{drivers.ErrUnavailable, drivers.ErrAuthentication} {
+		if errors.Is(err, sentinel) != (sentinel == kind) { //nolint:errorlint // which of the two
+			t.Errorf("%v: wanted to match only %q", err, kind)
+		}
 	}
 	var ep *drivers.EndpointError
 	if !errors.As(err, &ep) || ep.Endpoint != c.Endpoints[0] {

@@ -142,7 +142,7 @@ func TestDriversOpenEtcd(t *testing.T) {
 		c.ServerName = "etcd.invalid"
 		openEtcd(t, c)
 		c.ServerName = "other.invalid"
-		wantOpenEtcdError(t, c, &x509.HostnameError{}, "for other names than other.invalid")
+		wantOpenEtcdError(t, c, drivers.ErrAuthentication, &x509.HostnameError{}, "for other names than other.invalid")
 	})
 }
 

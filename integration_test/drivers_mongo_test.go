@@ -61,6 +61,7 @@ func TestDriversOpenMongo_Fails(t *testing.T) {
 		"UnknownOption":  {t.Context(), drivers.MongoConfig{URI: "mongodb://h/?w=majority&tls=perhaps"}, drivers.ErrInvalid, "mongo.uri"},
 		"NothingListens": {t.Context(), drivers.MongoConfig{URI: "mongodb://u:" + secret + "@" + dead + "/d", DialTimeout: 300 * time.Millisecond}, drivers.ErrUnavailable, dead},
 		"NoAnswer":       {t.Context(), drivers.MongoConfig{URI: "mongodb://" + silentAddr(t), Username: "u", Password: secret, DialTimeout: 300 * time.Millisecond}, drivers.ErrUnavailable, "open mongo"},
+		"MongoLogin":     {t.Context(), drivers.MongoConfig{URI: mongoURI(t), Username: "nobody", Password: secret}, drivers.ErrAuthentication, "open mongo"},
 		"Cancelled":      {cancelled, drivers.MongoConfig{URI: "mongodb://" + dead}, context.Canceled, dead},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -101,7 +101,7 @@ func TestDriversProxy(t *testing.T) {
 		// No domain has such a name, so no name server is asked for it.
 		direct := named
 		direct.Endpoints = []string{"https://etcd..invalid:2379"}
-		wantOpenEtcdError(t, direct, new(*net.DNSError), "HTTPS_PROXY is set and not used for etcd")
+		wantOpenEtcdError(t, direct, drivers.ErrUnavailable, new(*net.DNSError), "HTTPS_PROXY is set and not used for etcd")
 		if n := proxy.asked.Load(); n != 0 {
 			t.Errorf("the proxy was asked %d times", n)
 		}
@@ -144,7 +144,7 @@ func TestDriversProxy(t *testing.T) {
 				if c == drivers.ProxyFromEnvironment {
 					in = "the proxy that the environment (HTTPS_PROXY) names is in the way"
 				}
-				err := openEtcdError(t, named, nil, in)
+				err := openEtcdError(t, named, drivers.ErrUnavailable, nil, in)
 				if !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), secret) {
 					t.Error(err)
 				}
@@ -153,7 +153,7 @@ func TestDriversProxy(t *testing.T) {
 		t.Setenv("HTTPS_PROXY", "socks5://"+dead)
 		named := named
 		named.Proxy = drivers.ProxyFromEnvironment
-		wantOpenEtcdError(t, named, nil, "SOCKS")
+		wantOpenEtcdError(t, named, drivers.ErrUnavailable, nil, "SOCKS")
 		named.Proxy = "socks5://" + dead
 		if _, err := drivers.OpenEtcd(t.Context(), named); !errors.Is(err, drivers.ErrInvalid) {
 			t.Error(err)

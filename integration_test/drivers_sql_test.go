@@ -77,6 +77,15 @@ func TestDriversOpenSQL_Postgres(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	t.Run("RoleAbsent", func(t *testing.T) {
+		t.Parallel()
+		const secret = "s3cr!t~canary"
+		_, err := drivers.OpenSQL(bounded(t, 30*time.Second), drivers.SQLConfig{DSN: dsn, Username: uniqueName("nobody_"), Password: secret})
+		var pgErr *pgconn.PgError
+		if !isAuthenticationError(err) || !errors.As(err, &pgErr) || strings.Contains(err.Error(), secret) {
+			t.Error(err)
+		}
+	})
 	t.Run("LogHasNoValues", func(t *testing.T) {
 		t.Parallel()
 		var log logBuffer
@@ -164,7 +173,7 @@ func TestDriversOpenSQL_MySQL(t *testing.T) {
 		const secret = "s3cr!t~canary"
 		_, err := drivers.OpenSQL(bounded(t, 30*time.Second), drivers.SQLConfig{DSN: dsn, Username: "nobody", Password: secret})
 		var myErr *mysql.MySQLError
-		if !errors.Is(err, drivers.ErrUnavailable) || !errors.As(err, &myErr) || strings.Contains(err.Error(), secret) {
+		if !isAuthenticationError(err) || !errors.As(err, &myErr) || strings.Contains(err.Error(), secret) {
 			t.Error(err)
 		}
 	})

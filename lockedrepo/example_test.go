@@ -15,7 +15,7 @@ import (
 )
 
 type Order struct {
-	ID    string `json:"id"`
+	ID    int64  `json:"id"`
 	Buyer string `json:"buyer"`
 	Total int64  `json:"total"`
 }
@@ -32,7 +32,7 @@ func TestWithoutServers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := orders.Save(t.Context(), &Order{ID: "1", Buyer: "Ann", Total: 20}); err != nil {
+	if err := orders.Save(t.Context(), &Order{ID: 1, Buyer: "Ann", Total: 20}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -63,8 +63,8 @@ func ExampleRepository_SmartSave() {
 	_, orders, done := shop()
 	defer done()
 	saved, err := orders.SmartSave(context.Background(), repo.SmartSaveDTO{EntityList: []string{
-		`{"id": "1", "buyer": "Ann", "total": 20}`,
-		`{"id": "2", "buyer": "Bob", "total": 7}`,
+		`{"id": 1, "buyer": "Ann", "total": 20}`,
+		`{"id": 2, "buyer": "Bob", "total": 7}`,
 	}})
 	fmt.Println(len(saved), saved[1].Buyer, err)
 
@@ -79,11 +79,11 @@ func ExampleRepository_Update() {
 	_, orders, done := shop()
 	defer done()
 	ctx := context.Background()
-	if err := orders.Save(ctx, &Order{ID: "1", Buyer: "Ann", Total: 20}); err != nil {
+	if err := orders.Save(ctx, &Order{ID: 1, Buyer: "Ann", Total: 20}); err != nil {
 		fmt.Println(err)
 	}
 	// Reading, changing and saving happen inside the lock.
-	o, err := orders.Update(ctx, "1", func(o *Order) error {
+	o, err := orders.Update(ctx, 1, func(o *Order) error {
 		o.Total += 5
 		return nil
 	})
@@ -97,11 +97,11 @@ func ExampleRepository_Key() {
 	ctx := context.Background()
 	// One hold around several calls: what is read stays true until the save.
 	err := locker.Do(ctx, orders.Key(), func(ctx context.Context) error {
-		there, err := orders.ExistsByID(ctx, "1")
+		there, err := orders.ExistsByID(ctx, 1)
 		if err != nil || there {
 			return err
 		}
-		return orders.Save(ctx, &Order{ID: "1", Buyer: "Ann"})
+		return orders.Save(ctx, &Order{ID: 1, Buyer: "Ann"})
 	})
 	n, _ := orders.Count(ctx)
 	fmt.Println(n, err)
@@ -117,13 +117,13 @@ func ExampleNew_busy() {
 		fmt.Println(err)
 	}
 	// Somebody holds the lock for longer than a save is willing to wait.
-	err = orders.Save(ctx, &Order{ID: "1"})
+	err = orders.Save(ctx, &Order{ID: 1})
 	fmt.Println(errors.Is(err, etcdlock.ErrTimeout))
 
 	if err := hold.Unlock(ctx); err != nil {
 		fmt.Println(err)
 	}
-	fmt.Println(orders.Save(ctx, &Order{ID: "1"}))
+	fmt.Println(orders.Save(ctx, &Order{ID: 1}))
 	// Output:
 	// true
 	// <nil>

@@ -22,7 +22,7 @@
 // Some fields have a duty. They are marked by GORM's own types and tags
 // (gorm.DeletedAt, autoCreateTime, autoUpdateTime, gorm.Model) or by
 //
-//	Version   int64      `holdfast:"version"` // counted up by every save, checked against the store
+//	Version   int64      `holdfast:"version"` // counted up by every save, checked against the store; 0 is new
 //	DeletedAt *time.Time `holdfast:"deleted"` // set by Delete, which then keeps the entity
 //	CreatedAt time.Time  `holdfast:"created"` // set once
 //	UpdatedAt time.Time  `holdfast:"updated"` // set by every save

@@ -1,9 +1,11 @@
 package repo
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"reflect"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -168,7 +170,7 @@ func Decode[T any](dto SmartSaveDTO, opts ...SmartSaveOption) (*Documents[T], er
 // add checks and decodes one document.
 func (d *Documents[T]) add(i int, doc []byte) *ItemError {
 	if k := jsontext.Value(doc).Kind(); k != jsontext.KindBeginObject {
-		return &ItemError{Index: i, Err: fmt.Errorf("%w: want a JSON object, not %s", ErrInvalid, describe(k))}
+		return &ItemError{Index: i, Err: fmt.Errorf("%w: want a JSON object, not %s", ErrInvalid, describe(k, doc))}
 	}
 	if d.Mode == ModeMergeNonNull {
 		stripped, err := stripNulls(doc)
@@ -247,9 +249,16 @@ func itemError(i int, err error) *ItemError {
 	return it
 }
 
-func describe(k jsontext.Kind) string {
-	if k == jsontext.KindInvalid {
-		return "something that is not JSON"
+// describe says what a document is instead of an object. Of its content it
+// shows one character at most: it goes into logs.
+func describe(k jsontext.Kind, doc []byte) string {
+	if k != jsontext.KindInvalid {
+		return "a JSON value of kind " + k.String()
 	}
-	return k.String()
+	rest := bytes.TrimLeft(doc, " \t\r\n")
+	if len(rest) == 0 {
+		return fmt.Sprintf("a text of %d bytes without any JSON", len(doc))
+	}
+	r, _ := utf8.DecodeRune(rest)
+	return fmt.Sprintf("a text with %q at byte %d, where JSON would begin", r, len(doc)-len(rest))
 }

@@ -96,6 +96,25 @@ func TestDecodeNamesEveryBadDocument(t *testing.T) {
 	}
 }
 
+// What is no JSON object is described without showing it.
+func TestDecodeSaysWhatWasGiven(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"":                     "element 0: repo: invalid: want a JSON object, not a text of 0 bytes without any JSON",
+		" \n":                  "a text of 2 bytes without any JSON",
+		"  secret":             "a text with 's' at byte 2, where JSON would begin",
+		"\ufeff{\"id\":\"1\"}": `a text with '\ufeff' at byte 0`,
+		`"secret"`:             "a JSON value of kind string",
+		`["secret"]`:           "a JSON value of kind [",
+		"null":                 "a JSON value of kind null",
+	} {
+		_, err := repo.Decode[doc](list(given))
+		if !errors.Is(err, repo.ErrInvalid) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: %v", given, err)
+		}
+	}
+}
+
 func TestDecodeMatchesNamesWithoutCase(t *testing.T) {
 	t.Parallel()
 	docs, err := repo.Decode[doc](list(`{"i_d":"7","NA-ME":"x","unheardOf":1}`))

@@ -43,7 +43,7 @@ func main() {
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		switch {
 		case errors.Is(err, flag.ErrHelp):
-			os.Exit(2)
+			os.Exit(0)
 		case ctx.Err() != nil:
 			fmt.Fprintln(os.Stderr, "\nquickstart: interrupted; everything was stopped and removed")
 		default:
