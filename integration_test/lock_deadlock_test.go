@@ -43,7 +43,7 @@ func nameOf(n int) string { return "n" + strconv.Itoa(n) }
 func visitSets(t *testing.T, site faultSite, sets int, opts *etcdlock.Options, visit func(ctx context.Context, l *etcdlock.Locker, r *rooms) error) {
 	t.Helper()
 	const lockers, goroutines = 3, 4
-	rounds := sets / (lockers * goroutines)
+	rounds := sets/(lockers*goroutines) + 1
 	ctx := bounded(t, 15*time.Minute)
 	f := site.fleet(t)
 	var r rooms
@@ -92,18 +92,10 @@ func TestLockDeadlock_Sets(t *testing.T) {
 		} {
 			t.Run(site.name+name, func(t *testing.T) {
 				t.Parallel()
-				visitSets(t, site, setsOn(site), &etcdlock.Options{Linger: linger}, lockSome)
+				visitSets(t, site, fullUnraced(20_000), &etcdlock.Options{Linger: linger}, lockSome)
 			})
 		}
 	}
-}
-
-// setsOn are 20 000 sets, on the etcd that is slower a fifth of them.
-func setsOn(site faultSite) int {
-	if site.name == "Memory" {
-		return full(20_000)
-	}
-	return full(4_000)
 }
 
 // Nor do they when some of the names are held already: one that sorts before
@@ -122,7 +114,7 @@ func TestLockDeadlock_Nested(t *testing.T) {
 func nestSets(t *testing.T, site faultSite) {
 	t.Helper()
 	var nested, refused, upFront atomic.Int64
-	visitSets(t, site, setsOn(site), nil, func(ctx context.Context, l *etcdlock.Locker, r *rooms) error {
+	visitSets(t, site, fullUnraced(20_000), nil, func(ctx context.Context, l *etcdlock.Locker, r *rooms) error {
 		outerSet, outer := someNames()
 		innerSet, inner := someNames()
 		more := slices.DeleteFunc(innerSet, func(n int) bool { return slices.Contains(outerSet, n) })

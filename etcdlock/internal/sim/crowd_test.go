@@ -68,12 +68,12 @@ func drawConfig(draw func(name string, from, to int) int) *config {
 // lets everything end.
 func simulate(c *config, pick func(n int) int) error {
 	s := c.start()
-	var way strings.Builder
+	var way story
 	var steps []step
 	do := func(st step) error {
-		fmt.Fprintf(&way, "  %v\n", st)
+		way = append(way, st)
 		if err := c.apply(s, st); err != nil {
-			return fmt.Errorf("%w:\n%s", err, way.String())
+			return fmt.Errorf("%w:\n%v", err, way)
 		}
 		return nil
 	}
@@ -105,7 +105,7 @@ func simulate(c *config, pick func(n int) int) error {
 			return nil
 		}
 		if oldest < 0 || turn > 2000 {
-			return fmt.Errorf("%w:\n%s", errStuck, way.String())
+			return fmt.Errorf("%w:\n%v", errStuck, way)
 		}
 		st := steps[oldest]
 		turns[st.op][st.n] = turn
@@ -113,4 +113,16 @@ func simulate(c *config, pick func(n int) int) error {
 			return err
 		}
 	}
+}
+
+// story is the steps of a run, in words only when they are wanted: that takes
+// longer than the run.
+type story []step
+
+func (way story) String() string {
+	var b strings.Builder
+	for _, st := range way {
+		fmt.Fprintf(&b, "  %v\n", st)
+	}
+	return b.String()
 }
