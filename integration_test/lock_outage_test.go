@@ -17,7 +17,8 @@ func TestLockOutage_NewLocks(t *testing.T) {
 	srv := ownEtcd(t)
 	f := newFleet(t, srv.Endpoints())
 	fresh := f.locker(&etcdlock.Options{RequestTimeout: 500 * time.Millisecond})
-	used := f.locker(&etcdlock.Options{RequestTimeout: 500 * time.Millisecond})
+	// A hold that lingered would be used again without asking etcd.
+	used := f.locker(&etcdlock.Options{RequestTimeout: 500 * time.Millisecond, Linger: etcdlock.NoLinger})
 	mustUnlock(ctx, t, mustLock(ctx, t, used, "n"))
 	if err := srv.Stop(); err != nil {
 		t.Fatal(err)
