@@ -151,10 +151,19 @@ func newClient(t *testing.T, srv *devserver.Etcd) *clientv3.Client {
 	return cli
 }
 
+// put puts again what had no answer: where the leader has just been stopped, etcd
+// gives up on what it was asked.
 func put(ctx context.Context, t *testing.T, cli *clientv3.Client, k, v string) {
 	t.Helper()
-	if _, err := cli.Put(ctx, k, v); err != nil {
-		t.Fatal(err)
+	for {
+		_, err := cli.Put(ctx, k, v)
+		switch {
+		case err == nil:
+			return
+		case ctx.Err() != nil:
+			t.Fatal(err)
+		}
+		t.Logf("putting %s again: %v", k, err)
 	}
 }
 
