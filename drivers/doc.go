@@ -95,9 +95,9 @@
 // [OpenEtcd] tries every endpoint, up to the first answer of its HTTP/2 server,
 // so that a failure has its true cause: an [EndpointError] with, for instance, an
 // x509.UnknownAuthorityError in it. [ErrAuthentication] tells a login or a
-// certificate that is refused from a server that is not there. It uses no HTTP proxy unless told to. A
-// connection that is dead but not closed is noticed after KeepAliveTime plus
-// KeepAliveTimeout, six seconds by default, which is less than the ten seconds
+// certificate that is refused from a server that is not there. It uses no HTTP
+// proxy unless told to. A connection that is dead but not closed is noticed after
+// KeepAliveTime plus KeepAliveTimeout, six seconds by default, which is less than the ten seconds
 // that a lock lives without being renewed.
 //
 // # Secrets

@@ -170,9 +170,8 @@ func (e *entry) behindKey(kvs []*mvccpb.KeyValue) {
 	}
 }
 
-// check finds out who is before the entry now, and if nobody is, whether
-// anybody is behind,
-// as it was at the revision since or later, or with 0 as it is now.
+// check finds out who is before the entry, and if nobody is, whether anybody is
+// behind, as it was at the revision since or later, or with 0 as it is now.
 //
 // What happened up to a known revision can be asked of the member that the
 // client talks to alone, without a round through the cluster that would queue
