@@ -23,16 +23,26 @@ func (s *station) awaitAfar(ctx context.Context, e *entry) error {
 	return err
 }
 
-// heir returns the place that is believed to be the one behind the entry's.
-func (s *station) heir(e *entry) place {
+// trusted is for how many exchanges in a row whoever stands behind is taken to
+// be the same as before, as long as nothing is seen to change: to find it out,
+// etcd reads all of the queue while the next waits for its turn.
+const trusted = 15
+
+// heir is the place that is believed to be the one behind a hold's.
+type heir struct {
+	place
+	sure bool // enough not to ask
+}
+
+func (s *station) heir(e *entry) heir {
 	s.l.stations.mu.Lock()
 	defer s.l.stations.mu.Unlock()
 	if s.behind != nil {
 		if p := s.behind.place.Load(); p != nil && p.rev > e.rev {
-			return *p
+			return heir{*p, s.trust > 0}
 		}
 	}
-	return place{}
+	return heir{}
 }
 
 // succeeded takes in whose the name is after an exchange for the next entry: in a
@@ -40,12 +50,21 @@ func (s *station) heir(e *entry) place {
 func (s *station) succeeded(successor string, next *entry) {
 	s.l.stations.mu.Lock()
 	defer s.l.stations.mu.Unlock()
-	switch {
-	case next.ahead <= nearEnough || s.l.stations.byName[s.name] != s:
+	if next.ahead <= nearEnough || s.l.stations.byName[s.name] != s {
 		s.forgetNeighbours()
-	case !s.behind.watches(successor):
+		return
+	}
+	if !s.behind.watches(successor) {
 		s.behind.end()
 		s.behind = s.l.watchNeighbour(successor)
+	}
+	switch {
+	case s.length != next.ahead: // somebody has come or gone
+		s.length, s.trust = next.ahead, 0
+	case s.trust == 0:
+		s.trust = trusted
+	default:
+		s.trust--
 	}
 }
 
@@ -53,5 +72,5 @@ func (s *station) succeeded(successor string, next *entry) {
 func (s *station) forgetNeighbours() {
 	s.before.end()
 	s.behind.end()
-	s.before, s.behind = nil, nil
+	s.before, s.behind, s.trust = nil, nil, 0
 }

@@ -99,3 +99,54 @@ func TestSucceeded_Near(t *testing.T) {
 	s.leaving--
 	s.advance()
 }
+
+// Whoever stands behind is asked for now and then, and whenever the queue has
+// become longer or shorter.
+func TestStation_HeirIsAskedFor(t *testing.T) {
+	t.Parallel()
+	l := lockerOn(t, newServer(t), nil, nil, nil)
+	behind := l.watchNeighbour("behind-0")
+	behind.place.Store(&place{"behind-0", 7})
+	l.stations.mu.Lock()
+	s := l.at("n")
+	s.leaving++ // which keeps it
+	s.behind = behind
+	l.stations.mu.Unlock()
+	exchange := func(ahead int64) (sure bool) {
+		t.Helper()
+		of := s.heir(&entry{rev: 6})
+		if of.key != "behind-0" || of.rev != 7 {
+			t.Fatalf("the heir is %+v", of)
+		}
+		s.succeeded(of.key, &entry{ahead: ahead})
+		return of.sure
+	}
+	for _, ahead := range []int64{9, 8, 9} { // the first, one fewer, one more
+		if ahead != 9 {
+			for range 5 {
+				exchange(17 - ahead)
+			}
+		}
+		exchange(ahead)
+		if exchange(ahead) {
+			t.Errorf("of %d ahead, as seen for the first time, it is sure", ahead)
+		}
+		for range 2 {
+			for k := range trusted {
+				if !exchange(ahead) {
+					t.Errorf("%d exchanges after it has asked, it is not sure", k)
+				}
+			}
+			if exchange(ahead) {
+				t.Errorf("after %d exchanges it is still sure", trusted)
+			}
+		}
+	}
+	if of := s.heir(&entry{rev: 7}); of != (heir{}) {
+		t.Errorf("the heir is %+v, which came before", of)
+	}
+	l.stations.mu.Lock()
+	defer l.stations.mu.Unlock()
+	s.leaving--
+	s.advance()
+}

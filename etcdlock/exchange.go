@@ -15,17 +15,18 @@ import (
 // handover that way, where a release and an enqueueing are two, of which the
 // second keeps the other process's own from being committed.
 //
-// With a place given in heir, the transaction is also about the key there being in
+// With a place given in of, the transaction is also about the key there being in
 // the queue, and says so in the value of next's key: if nobody stands between
-// the two, whoever put heir's key learns from the notice that it owns the name.
+// the two, whoever put that key learns from the notice that it owns the name.
 //
 // It is repeated until its outcome is certain. Sending it again is harmless,
 // and nothing can land late: its condition never holds again once the key is
 // gone. released is what release would return. queued is nil when next stands
 // in the queue, errRequeue when it does not and somebody should try again.
-// successor is the key that owns the name now, if that is known. answered is
-// called after the first attempt, whatever came of it.
-func (e *entry) exchange(next *entry, heir place, answered func()) (successor string, released, queued error) {
+// successor is the key that owns the name now, if that is known, or taken for
+// granted as the heir's. answered is called after the first attempt, whatever
+// came of it.
+func (e *entry) exchange(next *entry, of heir, answered func()) (successor string, released, queued error) {
 	if e.left.Load() { // it was deleted by hand, and next may have been given its key
 		answered()
 		released, queued = next.exchanged(nil, false, e)
@@ -33,7 +34,7 @@ func (e *entry) exchange(next *entry, heir place, answered func()) (successor st
 	}
 	var pace backoff
 	for first, again := true, false; ; first = false {
-		resp, err := e.sendExchange(next, heir)
+		resp, err := e.sendExchange(next, of)
 		if first {
 			answered()
 		}
@@ -43,9 +44,12 @@ func (e *entry) exchange(next *entry, heir place, answered func()) (successor st
 			next.rev = resp.Header.Revision
 			next.follow(resp.Responses[1])
 			next.watchOwnKey()
+			if of.sure {
+				return of.key, nil, nil
+			}
 			return string(resp.Responses[3].GetResponseRange().Kvs[0].Key), nil, nil
-		case err == nil && heir.rev > 0 && e.isIn(resp.Responses[1]):
-			heir = place{}
+		case err == nil && of.rev > 0 && e.isIn(resp.Responses[1]):
+			of = heir{}
 			continue
 		case err == nil:
 			e.leave()
@@ -66,20 +70,23 @@ func (e *entry) exchange(next *entry, heir place, answered func()) (successor st
 	}
 }
 
-func (e *entry) sendExchange(next *entry, heir place) (resp *clientv3.TxnResponse, err error) {
-	conditions := []clientv3.Cmp{clientv3.Compare(clientv3.CreateRevision(e.key), "=", e.rev)}
-	if heir.rev > 0 {
-		conditions = append(conditions, clientv3.Compare(clientv3.CreateRevision(heir.key), "=", heir.rev))
+func (e *entry) sendExchange(next *entry, of heir) (resp *clientv3.TxnResponse, err error) {
+	conditions := []clientv3.Cmp{createdAt(e.key, e.rev)}
+	if of.rev > 0 {
+		conditions = append(conditions, createdAt(of.key, of.rev))
+	}
+	work := []clientv3.Op{
+		clientv3.OpDelete(e.key),
+		clientv3.OpGet(e.prefix, lastCreated()...),
+		clientv3.OpPut(next.key, e.l.ownerData(of.rev), clientv3.WithLease(e.lease.id)),
+	}
+	if !of.sure {
+		work = append(work, clientv3.OpGet(e.prefix, append(clientv3.WithFirstCreate(), clientv3.WithKeysOnly())...))
 	}
 	err = e.l.call(e.lease.ctx, func(ctx context.Context) (err error) {
 		resp, err = e.l.cli.Txn(ctx).
 			If(conditions...).
-			Then(
-				clientv3.OpDelete(e.key),
-				clientv3.OpGet(e.prefix, lastCreated()...),
-				clientv3.OpPut(next.key, e.l.ownerData(heir.rev), clientv3.WithLease(e.lease.id)),
-				clientv3.OpGet(e.prefix, append(clientv3.WithFirstCreate(), clientv3.WithKeysOnly())...),
-			).
+			Then(work...).
 			Else(clientv3.OpGet(next.key, clientv3.WithKeysOnly()), clientv3.OpGet(e.key, clientv3.WithKeysOnly())).
 			Commit()
 		return err

@@ -42,11 +42,11 @@ func (h Holder) String() string {
 
 // owner is what the value of a key says.
 type owner struct {
+	Next    int64     `json:"next,omitempty"` // see entry.exchange; first, for nextIn
 	Host    string    `json:"host"`
 	PID     int       `json:"pid"`
 	Service string    `json:"service,omitempty"`
 	Since   time.Time `json:"since"`
-	Next    int64     `json:"next,omitempty"` // see entry.exchange
 }
 
 func hostname() string {

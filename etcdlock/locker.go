@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -39,6 +40,8 @@ type Locker struct {
 	drained chan struct{}      // closed when closing and nobody is inside
 	stopped bool               // no background work may start any more
 	bg      sync.WaitGroup
+	spare   chan func()  // what goroutines with nothing to do wait for
+	spares  atomic.Int32 // how many these are
 
 	closed   chan struct{} // closed when the first Close is through
 	closeErr error
@@ -64,6 +67,7 @@ func New(cli *clientv3.Client, opts *Options) (*Locker, error) {
 		open:     make(map[*Lock]struct{}),
 		drained:  make(chan struct{}),
 		closed:   make(chan struct{}),
+		spare:    make(chan func()),
 	}
 	l.session.changed = make(chan struct{})
 	l.closing, l.refuse = context.WithCancelCause(context.Background())
@@ -234,16 +238,4 @@ func (l *Locker) leave(k *Lock) {
 	if l.inside == 0 && l.closing.Err() != nil {
 		close(l.drained)
 	}
-}
-
-// spawn runs f in the background, where Close waits for it. After Close it
-// does nothing and reports false.
-func (l *Locker) spawn(f func()) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.stopped {
-		return false
-	}
-	l.bg.Go(f)
-	return true
 }

@@ -1,8 +1,9 @@
 package etcdlock
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -93,12 +94,15 @@ func (n *neighbour) take(events []*clientv3.Event) bool {
 }
 
 // nextIn returns what the value of a key says about who is next, 0 for nothing.
+// Whoever is next waits for that, and reading all of the value takes longer.
 func nextIn(value []byte) int64 {
-	var o struct{ Next int64 } // of an owner, whose time is slow to read
-	if err := json.Unmarshal(value, &o); err != nil {
-		return 0 // another library's key
+	rest, ours := bytes.CutPrefix(value, []byte(`{"next":`))
+	if end := bytes.IndexAny(rest, ",}"); ours && end > 0 {
+		if next, err := strconv.ParseInt(string(rest[:end]), 10, 64); err == nil {
+			return next
+		}
 	}
-	return o.Next
+	return 0
 }
 
 // tell replaces the news that nobody has taken.

@@ -49,7 +49,7 @@ func TestNeighbour_Take(t *testing.T) {
 			[]*clientv3.Event{putValue("k-1", `{"next":3}`, 7), deletion("k-1", 8)}, change{rev: 8, gone: "k-1"}, place{},
 		},
 		"Exchanged": {
-			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"host":"h","next":5}`, 7)},
+			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"next":5,"host":"h"}`, 7)},
 			change{rev: 7, gone: "k-0", next: 5},
 			place{"k-1", 7},
 		},
@@ -58,6 +58,12 @@ func TestNeighbour_Take(t *testing.T) {
 		},
 		"AnotherLibrary": {
 			[]*clientv3.Event{deletion("k", 7), putValue("k", "anything", 7)}, change{rev: 7, gone: "k"}, place{"k", 7},
+		},
+		"Unreadable": {
+			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"next":5`, 7)}, change{rev: 7, gone: "k-0"}, place{"k-1", 7},
+		},
+		"NoNumber": {
+			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"next":}`, 7)}, change{rev: 7, gone: "k-0"}, place{"k-1", 7},
 		},
 		// It did not give its place for the new one.
 		"DeletedAndPutLater": {

@@ -4,6 +4,9 @@ import (
 	"math/bits"
 	"strconv"
 	"sync"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 // places numbers the keys that one lease has in the queues. etcd remembers a
@@ -52,3 +55,14 @@ func (e *entry) takePlace() {
 // vacate lets others use the entry's key. It is not in the queue any more, and
 // whatever may arrive late is guarded by its create revision.
 func (e *entry) vacate() { e.lease.places.giveBack(e.name, e.number) }
+
+// createdAt is the condition that the key is the one of that create revision, 0
+// for that it is not there. (clientv3.Compare makes the same and copies it twice
+// on the way.)
+func createdAt(key string, rev int64) clientv3.Cmp {
+	var is clientv3.Cmp
+	c := is.GetCompare()
+	c.Key, c.Target, c.Result = []byte(key), pb.Compare_CREATE, pb.Compare_EQUAL
+	c.TargetUnion = &pb.Compare_CreateRevision{CreateRevision: rev}
+	return is
+}

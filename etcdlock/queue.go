@@ -111,7 +111,7 @@ func (e *entry) enqueue(ctx context.Context, onlyIfFree bool) error {
 }
 
 func (e *entry) send(ctx context.Context, onlyIfFree bool) error {
-	absent := clientv3.Compare(clientv3.CreateRevision(e.key), "=", 0)
+	absent := createdAt(e.key, 0)
 	put := clientv3.OpPut(e.key, e.l.ownerData(0), clientv3.WithLease(e.lease.id))
 	mine := clientv3.OpGet(e.key, clientv3.WithKeysOnly())
 	txn := e.l.cli.Txn
@@ -206,7 +206,7 @@ func (e *entry) ask(ctx context.Context, local bool) (resp *clientv3.TxnResponse
 	}
 	err = e.l.call(ctx, func(ctx context.Context) (err error) {
 		resp, err = e.l.cli.Txn(ctx).
-			If(clientv3.Compare(clientv3.CreateRevision(e.key), "=", e.rev)).
+			If(createdAt(e.key, e.rev)).
 			Then(clientv3.OpGet(e.prefix, before...)).
 			Commit()
 		return err

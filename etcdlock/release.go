@@ -83,7 +83,7 @@ func (e *entry) release(answered func()) error {
 		var resp *clientv3.TxnResponse
 		err := e.l.call(e.lease.ctx, func(ctx context.Context) (err error) {
 			resp, err = e.l.cli.Txn(ctx).
-				If(clientv3.Compare(clientv3.CreateRevision(e.key), "=", e.rev)).
+				If(createdAt(e.key, e.rev)).
 				Then(clientv3.OpDelete(e.key)).
 				Commit()
 			return err

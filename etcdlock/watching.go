@@ -86,7 +86,7 @@ func (l *Locker) Evict(ctx context.Context, h Holder) error {
 	}
 	err := l.call(ctx, func(ctx context.Context) error {
 		_, err := l.cli.Txn(ctx).
-			If(clientv3.Compare(clientv3.CreateRevision(h.Key), "=", h.Revision)).
+			If(createdAt(h.Key, h.Revision)).
 			Then(clientv3.OpDelete(h.Key)).
 			Commit()
 		return err

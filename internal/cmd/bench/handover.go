@@ -165,7 +165,7 @@ func (c contest) processes(ctx context.Context, n int) (began time.Time, all []v
 // handovers is what became of a contest.
 type handovers struct {
 	each         float64 // milliseconds between two of them; NaN if there was none
-	median, most float64 // milliseconds that a contender waited
+	median, most float64 // milliseconds that a contender waited for it to come from another
 	holds        int     // how often the lock was taken, handed over or not
 }
 
@@ -174,32 +174,29 @@ type handovers struct {
 // over, however fast it is.
 func judge(began time.Time, window time.Duration, all []visits) handovers {
 	type visit struct {
-		at  int64
-		who int
+		at   int64
+		who  int
+		wait int64
 	}
 	var order []visit
-	var waits []float64
 	end := began.Add(window).UnixNano()
 	for who, v := range all {
 		for i, at := range v.At {
 			if at <= end {
-				order = append(order, visit{at, who})
-				waits = append(waits, float64(v.Wait[i])/1e6)
+				order = append(order, visit{at, who, v.Wait[i]})
 			}
 		}
 	}
 	slices.SortFunc(order, func(a, b visit) int { return cmp.Compare(a.at, b.at) })
-	changes := 0
+	var waits []float64
 	for i := 1; i < len(order); i++ {
 		if order[i].who != order[i-1].who {
-			changes++
+			waits = append(waits, float64(order[i].wait)/1e6)
 		}
 	}
 	h := handovers{each: math.NaN(), median: math.NaN(), most: math.NaN(), holds: len(order)}
-	if changes > 0 {
-		h.each = window.Seconds() * 1e3 / float64(changes)
-	}
 	if len(waits) > 0 {
+		h.each = window.Seconds() * 1e3 / float64(len(waits))
 		h.median, h.most = median(waits), slices.Max(waits)
 	}
 	return h

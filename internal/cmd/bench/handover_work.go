@@ -2,23 +2,37 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 const handoverWindow = 2 * time.Second
 
 // handover measures how long a lock takes from one process to the next.
-func (b *bench) handover(ctx context.Context) error {
+func (b *bench) handover(ctx context.Context) (err error) {
 	contenders := []int{2, 4, 8, 16, 32}
 	window := b.window(handoverWindow)
 	ps := b.peers()
 	gaps, waits, longest := grid(len(ps), len(contenders)), grid(len(ps), len(contenders)), grid(len(ps), len(contenders))
+	puts := make([][]float64, len(contenders))
+	cli, err := etcdClient(b.servers, &traffic{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cli.Close()) }()
 	for round := range b.rounds {
 		b.say("handover: round %d of %d", round+1, b.rounds)
 		for c, n := range contenders {
-			err := each(ps, round, func(i int, p peer) error {
+			put, err := putsFor(ctx, cli, window/4)
+			if err != nil {
+				return err
+			}
+			puts[c] = append(puts[c], put)
+			err = each(ps, round, func(i int, p peer) error {
 				h, err := b.contest(ctx, p, n, window)
 				if err != nil {
 					return fmt.Errorf("%s with %d contenders: %w", p.name, n, err)
@@ -49,11 +63,18 @@ func (b *bench) handover(ctx context.Context) error {
 		"Contenders take one name and give it back at once, again and again, for %v; %s. Shown is the window divided by the number of "+
 			"times that the lock went from one contender to *another*, in milliseconds: taking the lock again oneself is no handover, which is "+
 			"what the Redis locks do most of the time, being in no order. Median of %s, least and greatest in brackets; below it the "+
-			"median and the longest wait for the lock, median of the rounds.", window, kind, plural(b.rounds, "round"))}
+			"median and the longest wait of a handover, median of the rounds. One client that does nothing but `Put` one key, alone, "+
+			"just before each contest, tells how fast etcd is: no lock that etcd keeps can change hands without a write.", window, kind, plural(b.rounds, "round"))}
 	t.head = []string{"ms for each handover"}
 	for _, n := range contenders {
 		t.head = append(t.head, strconv.Itoa(n)+" contenders")
 	}
+	put, floor := []string{"one `Put`"}, []string{"etcdlock's handover, in `Put`s"}
+	for c := range contenders {
+		put = append(put, spread(puts[c]))
+		floor = append(floor, spread(ratios(gaps[us][c], puts[c])))
+	}
+	t.rows = append(t.rows, put, floor)
 	for i, p := range ps {
 		row, wait := []string{"**" + p.name + "**"}, []string{"its waits: median, longest"}
 		for c := range contenders {
@@ -79,6 +100,20 @@ func (b *bench) handover(ctx context.Context) error {
 	t.plotName, t.plot = fmt.Sprintf("handover-%d.svg", b.members), svg
 	b.table(t)
 	return nil
+}
+
+// putsFor returns the milliseconds that a write takes one client alone.
+func putsFor(ctx context.Context, cli *clientv3.Client, window time.Duration) (float64, error) {
+	key := uniqueName("put")
+	began := time.Now()
+	for n := 1; ; n++ {
+		if _, err := cli.Put(ctx, key, ""); err != nil {
+			return 0, err
+		}
+		if took := time.Since(began); took >= window {
+			return took.Seconds() * 1e3 / float64(n), nil
+		}
+	}
 }
 
 func (b *bench) contest(ctx context.Context, p peer, n int, window time.Duration) (handovers, error) {
