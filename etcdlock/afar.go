@@ -2,7 +2,7 @@ package etcdlock
 
 import "context"
 
-// awaitAfar waits with many ahead: it watches its neighbours alone.
+// awaitAfar waits with many ahead: it watches the one before alone.
 func (s *station) awaitAfar(ctx context.Context, e *entry) error {
 	mu := &s.l.stations.mu
 	var before *neighbour
@@ -23,54 +23,49 @@ func (s *station) awaitAfar(ctx context.Context, e *entry) error {
 	return err
 }
 
-// trusted is for how many exchanges in a row whoever stands behind is taken to
-// be the same as before, as long as nothing is seen to change: to find it out,
-// etcd reads all of the queue while the next waits for its turn.
+// trusted is how many exchanges in a row take the heir for the same without
+// asking: to find it out, etcd reads all of the queue while the next waits for
+// its turn.
 const trusted = 15
 
-// heir is the place that is believed to be the one behind a hold's.
+// heir is the lease that stands behind a hold in a long queue, "" if there is none
+// to rely on.
 type heir struct {
-	place
-	sure bool // enough not to ask
+	lease string
+	sure  bool // enough not to ask
 }
 
-func (s *station) heir(e *entry) heir {
+// heir returns who stood behind the last exchange, once the one before was the
+// same in a queue of the same length: processes that go on wanting a name stand
+// in the same order round after round. An exchange that names somebody who is
+// not there is sent twice.
+func (s *station) heir() heir {
 	s.l.stations.mu.Lock()
 	defer s.l.stations.mu.Unlock()
-	if s.behind != nil {
-		if p := s.behind.place.Load(); p != nil && p.rev > e.rev {
-			return heir{*p, s.trust > 0}
-		}
+	if s.steady == 0 {
+		return heir{}
 	}
-	return heir{}
+	return heir{s.behind, s.steady%(trusted+1) != 0}
 }
 
-// succeeded takes in whose the name is after an exchange for the next entry: in a
-// long queue whoever stood behind the one will stand behind the other too.
+// succeeded takes in whose the name is after an exchange for the next entry.
 func (s *station) succeeded(successor string, next *entry) {
 	s.l.stations.mu.Lock()
 	defer s.l.stations.mu.Unlock()
-	if next.ahead <= nearEnough || s.l.stations.byName[s.name] != s {
+	switch {
+	case next.ahead <= nearEnough || s.l.stations.byName[s.name] != s:
 		s.forgetNeighbours()
 		return
+	case successor != "" && s.behind == successor && s.length == next.ahead:
+		s.steady++
+	default: // somebody has come or gone
+		s.steady = 0
 	}
-	if !s.behind.watches(successor) {
-		s.behind.end()
-		s.behind = s.l.watchNeighbour(successor)
-	}
-	switch {
-	case s.length != next.ahead: // somebody has come or gone
-		s.length, s.trust = next.ahead, 0
-	case s.trust == 0:
-		s.trust = trusted
-	default:
-		s.trust--
-	}
+	s.behind, s.length = successor, next.ahead
 }
 
-// forgetNeighbours ends the watches on them. The caller holds the mutex.
+// forgetNeighbours ends the watch of the one. The caller holds the mutex.
 func (s *station) forgetNeighbours() {
 	s.before.end()
-	s.behind.end()
-	s.before, s.behind, s.trust = nil, nil, 0
+	s.before, s.behind, s.steady = nil, "", 0
 }

@@ -36,10 +36,7 @@ func TestAwaitAfar_CalledOff(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l.stations.mu.Lock()
-			s := l.at("n")
-			s.leaving++ // which keeps it
-			l.stations.mu.Unlock()
+			s := kept(t, l)
 			ctx, callOff := context.WithCancel(t.Context())
 			if !begun {
 				callOff()
@@ -66,87 +63,91 @@ func TestAwaitAfar_CalledOff(t *testing.T) {
 			if s.before != n || s.view != v {
 				t.Error("it has changed what another bid has")
 			}
-			s.leaving--
-			s.advance()
 			l.stations.mu.Unlock()
 		})
 	}
 }
 
 // Who comes to stand near the head again looks at the whole queue, and needs no
-// watch of its neighbours.
+// watch of its neighbour.
 func TestSucceeded_Near(t *testing.T) {
 	t.Parallel()
 	l := lockerOn(t, newServer(t), nil, nil, nil)
-	before, behind := l.watchNeighbour("before"), l.watchNeighbour("behind")
+	before := l.watchNeighbour("before")
+	s := kept(t, l)
 	l.stations.mu.Lock()
-	s := l.at("n")
-	s.leaving++ // which keeps it
-	s.before, s.behind = before, behind
+	s.before = before
 	l.stations.mu.Unlock()
-	s.succeeded("behind", &entry{ahead: nearEnough + 1})
+	for range 2 {
+		s.succeeded("behind", &entry{ahead: nearEnough + 1})
+	}
 	l.stations.mu.Lock()
-	if s.before != before || s.behind != behind {
+	if s.before != before || s.behind != "behind" || s.steady != 1 {
 		t.Error("far from the head, it has other neighbours")
 	}
 	l.stations.mu.Unlock()
 	s.succeeded("behind", &entry{ahead: nearEnough})
 	l.stations.mu.Lock()
 	defer l.stations.mu.Unlock()
-	if s.before != nil || s.behind != nil {
+	if s.before != nil || s.steady != 0 {
 		t.Error("near the head, it has neighbours")
 	}
-	s.leaving--
-	s.advance()
 }
 
-// Whoever stands behind is asked for now and then, and whenever the queue has
-// become longer or shorter.
-func TestStation_HeirIsAskedFor(t *testing.T) {
-	t.Parallel()
-	l := lockerOn(t, newServer(t), nil, nil, nil)
-	behind := l.watchNeighbour("behind-0")
-	behind.place.Store(&place{"behind-0", 7})
+// kept returns a station that stays although nothing goes on there.
+func kept(t *testing.T, l *Locker) *station {
+	t.Helper()
 	l.stations.mu.Lock()
+	defer l.stations.mu.Unlock()
 	s := l.at("n")
-	s.leaving++ // which keeps it
-	s.behind = behind
-	l.stations.mu.Unlock()
-	exchange := func(ahead int64) (sure bool) {
-		t.Helper()
-		of := s.heir(&entry{rev: 6})
-		if of.key != "behind-0" || of.rev != 7 {
-			t.Fatalf("the heir is %+v", of)
-		}
-		s.succeeded(of.key, &entry{ahead: ahead})
-		return of.sure
+	s.leaving++
+	t.Cleanup(func() {
+		l.stations.mu.Lock()
+		defer l.stations.mu.Unlock()
+		s.leaving--
+		s.advance()
+	})
+	return s
+}
+
+// Whoever stands behind is an heir once it stood there twice in a queue of the same
+// length, and is asked for now and then.
+func TestStation_Heir(t *testing.T) {
+	t.Parallel()
+	s := kept(t, lockerOn(t, newServer(t), nil, nil, nil))
+	exchange := func(successor string, ahead int64) heir {
+		of := s.heir()
+		s.succeeded(successor, &entry{ahead: ahead})
+		return of
 	}
-	for _, ahead := range []int64{9, 8, 9} { // the first, one fewer, one more
-		if ahead != 9 {
-			for range 5 {
-				exchange(17 - ahead)
-			}
+	for _, c := range []struct {
+		what, successor string
+		ahead           int64
+	}{
+		{"at first", "a", 9}, {"in a shorter queue", "a", 8}, {"in a longer queue", "a", 9}, {"behind it", "b", 9},
+	} {
+		before := s.heir()
+		if of := exchange(c.successor, c.ahead); of != before {
+			t.Errorf("%s, the heir is %v", c.what, of)
 		}
-		exchange(ahead)
-		if exchange(ahead) {
-			t.Errorf("of %d ahead, as seen for the first time, it is sure", ahead)
+		if of := exchange(c.successor, c.ahead); of != (heir{}) {
+			t.Errorf("as seen for the first time %s, the heir is %v", c.what, of)
 		}
 		for range 2 {
 			for k := range trusted {
-				if !exchange(ahead) {
-					t.Errorf("%d exchanges after it has asked, it is not sure", k)
+				if of := exchange(c.successor, c.ahead); of != (heir{c.successor, true}) {
+					t.Fatalf("%s, %d exchanges after it has asked, the heir is %v", c.what, k, of)
 				}
 			}
-			if exchange(ahead) {
-				t.Errorf("after %d exchanges it is still sure", trusted)
+			if of := exchange(c.successor, c.ahead); of != (heir{c.successor, false}) {
+				t.Errorf("%s, after %d exchanges the heir is %v", c.what, trusted, of)
 			}
 		}
 	}
-	if of := s.heir(&entry{rev: 7}); of != (heir{}) {
-		t.Errorf("the heir is %+v, which came before", of)
+	for range 3 {
+		exchange("", 9) // another library's
+		if of := s.heir(); of != (heir{}) {
+			t.Errorf("of another library, the heir is %v", of)
+		}
 	}
-	l.stations.mu.Lock()
-	defer l.stations.mu.Unlock()
-	s.leaving--
-	s.advance()
 }

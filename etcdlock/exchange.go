@@ -15,17 +15,16 @@ import (
 // handover that way, where a release and an enqueueing are two, of which the
 // second keeps the other process's own from being committed.
 //
-// With a place given in of, the transaction is also about the key there being in
-// the queue, and says so in the value of next's key: if nobody stands between
-// the two, whoever put that key learns from the notice that it owns the name.
+// With an heir, the transaction is also on condition that its lease has a key in
+// the queue, and names it in the value of next's key: if nobody stands between
+// the two, the heir learns from the notice that it owns the name.
 //
 // It is repeated until its outcome is certain. Sending it again is harmless,
 // and nothing can land late: its condition never holds again once the key is
 // gone. released is what release would return. queued is nil when next stands
 // in the queue, errRequeue when it does not and somebody should try again.
-// successor is the key that owns the name now, if that is known, or taken for
-// granted as the heir's. answered is called after the first attempt, whatever
-// came of it.
+// successor is the lease that owns the name now, "" if that is not known.
+// answered is called after the first attempt, whatever came of it.
 func (e *entry) exchange(next *entry, of heir, answered func()) (successor string, released, queued error) {
 	if e.left.Load() { // it was deleted by hand, and next may have been given its key
 		answered()
@@ -42,14 +41,15 @@ func (e *entry) exchange(next *entry, of heir, answered func()) (successor strin
 		case err == nil && resp.Succeeded:
 			e.leave()
 			next.rev = resp.Header.Revision
+			next.sole = next.others == 1 && !e.unsure // that of e, which is gone
 			next.follow(resp.Responses[1])
 			next.watchOwnKey()
 			if of.sure {
-				return of.key, nil, nil
+				return of.lease, nil, nil
 			}
-			return string(resp.Responses[3].GetResponseRange().Kvs[0].Key), nil, nil
-		case err == nil && of.rev > 0 && e.isIn(resp.Responses[1]):
-			of = heir{}
+			return leaseOf(string(resp.Responses[3].GetResponseRange().Kvs[0].Key)), nil, nil
+		case err == nil && e.isIn(resp.Responses[1]):
+			of = heir{} // who is not there
 			continue
 		case err == nil:
 			e.leave()
@@ -72,13 +72,13 @@ func (e *entry) exchange(next *entry, of heir, answered func()) (successor strin
 
 func (e *entry) sendExchange(next *entry, of heir) (resp *clientv3.TxnResponse, err error) {
 	conditions := []clientv3.Cmp{createdAt(e.key, e.rev)}
-	if of.rev > 0 {
-		conditions = append(conditions, createdAt(of.key, of.rev))
+	if of.lease != "" {
+		conditions = append(conditions, anyOf(e.prefix+of.lease+"-"))
 	}
 	work := []clientv3.Op{
 		clientv3.OpDelete(e.key),
 		clientv3.OpGet(e.prefix, lastCreated()...),
-		clientv3.OpPut(next.key, e.l.ownerData(of.rev), clientv3.WithLease(e.lease.id)),
+		clientv3.OpPut(next.key, e.l.ownerData(of.lease), clientv3.WithLease(e.lease.id)),
 	}
 	if !of.sure {
 		work = append(work, clientv3.OpGet(e.prefix, append(clientv3.WithFirstCreate(), clientv3.WithKeysOnly())...))

@@ -8,23 +8,22 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
-// An exchange names its heir if that is in the queue, and goes on without
-// naming anybody if it is not, whatever answers are lost.
+// An exchange names its heir if that has a key in the queue, and goes on without
+// naming anybody if it has not, whatever answers are lost.
 func TestExchange_Heir(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		sure bool
-		gone bool // the heir's key is deleted before
+		gone bool // another lease has the key that is in the queue
 		lose func(serve func() error) error
 		sent int64
-		next bool // the new key names the heir
 	}{
-		"There":             {sent: 1, next: true},
-		"Sure":              {sure: true, sent: 1, next: true},
-		"Sure_AnswerLost":   {sure: true, lose: answerLost, sent: 2, next: true},
+		"There":             {sent: 1},
+		"Sure":              {sure: true, sent: 1},
+		"Sure_AnswerLost":   {sure: true, lose: answerLost, sent: 2},
 		"Sure_Gone":         {sure: true, gone: true, sent: 2},
-		"There_RequestLost": {lose: func(func() error) error { return errReplyLost }, sent: 2, next: true},
-		"There_AnswerLost":  {lose: answerLost, sent: 2, next: true},
+		"There_RequestLost": {lose: func(func() error) error { return errReplyLost }, sent: 2},
+		"There_AnswerLost":  {lose: answerLost, sent: 2},
 		"Gone":              {gone: true, sent: 2},
 		"Gone_RequestLost":  {gone: true, lose: func(func() error) error { return errReplyLost }, sent: 3},
 		"Gone_AnswerLost":   {gone: true, lose: answerLost, sent: 3},
@@ -55,21 +54,17 @@ func TestExchange_Heir(t *testing.T) {
 			if x.e, err = x.l.enterQueue(t.Context(), "n", true, nil); err != nil {
 				t.Fatal(err)
 			}
-			of := place{key: x.l.prefix("n") + "heir"}
-			resp, err := x.l.cli.Put(t.Context(), of.key, "")
-			if err != nil {
-				t.Fatal(err)
+			lease, want := "ab", "ab"
+			if c.gone {
+				lease, want = "abc", ""
 			}
-			of.rev = resp.Header.Revision
-			if c.gone { // and somebody else's place has the key
-				x.remove(of.key)
-				if _, err := x.l.cli.Put(t.Context(), of.key, ""); err != nil {
-					t.Fatal(err)
-				}
+			key := x.l.prefix("n") + lease + "-5"
+			if _, err := x.l.cli.Put(t.Context(), key, ""); err != nil {
+				t.Fatal(err)
 			}
 			x.next = x.l.newEntry("n", x.e.lease)
 			answered := 0
-			successor, released, queued := x.e.exchange(x.next, heir{of, c.sure}, func() { answered++ })
+			successor, released, queued := x.e.exchange(x.next, heir{"ab", c.sure}, func() { answered++ })
 			x.e.end()
 			if released != nil || queued != nil || answered != 1 {
 				t.Fatalf("released: %v, queued: %v, told of %d answers", released, queued, answered)
@@ -86,19 +81,67 @@ func TestExchange_Heir(t *testing.T) {
 			if err := json.Unmarshal(kvs.Kvs[0].Value, &o); err != nil {
 				t.Fatal(err)
 			}
-			want := int64(0)
-			if c.next {
-				want = of.rev
-			}
 			if o.Next != want || nextIn(kvs.Kvs[0].Value) != want {
-				t.Errorf("the new key names revision %d, want %d", o.Next, want)
+				t.Errorf("the new key names lease %q, want %q", o.Next, want)
 			}
-			if lost := c.lose != nil; !lost && successor != of.key {
+			if lost := c.lose != nil; !lost && successor != lease {
 				t.Errorf("the successor is %q", successor)
 			}
 			x.next.spawnRelease()
-			x.remove(of.key)
+			x.remove(key)
 			awaitQueue(t, srv, "n", 0)
+		})
+	}
+}
+
+// An entry takes a name of its lease for its own only if no other key of the lease
+// can be in the queue: not one that its process leaves behind, nor one that a
+// request without an answer may put there.
+func TestEntry_Sole(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		also   bool // another key of the lease is on its way out
+		unsure bool
+		sole   bool
+	}{
+		"Alone":   {sole: true},
+		"Another": {also: true},
+		"Unsure":  {unsure: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := newServer(t)
+			l := lockerOn(t, srv, nil, nil, nil)
+			e, err := l.enterQueue(t.Context(), "n", true, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !e.sole {
+				t.Error("the first is not alone")
+			}
+			if c.also {
+				other, err := l.enterQueue(t.Context(), "n", true, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if other.sole {
+					t.Error("the second is alone")
+				}
+				defer other.spawnRelease()
+			}
+			e.unsure = c.unsure
+			next := l.newEntry("n", e.lease)
+			if next.sole {
+				t.Error("it is alone before the other has gone")
+			}
+			if _, released, queued := e.exchange(next, heir{}, func() {}); released != nil || queued != nil {
+				t.Fatal(released, queued)
+			}
+			e.end()
+			if next.sole != c.sole {
+				t.Errorf("after the exchange it is alone: %v", next.sole)
+			}
+			next.spawnRelease()
 		})
 	}
 }

@@ -188,8 +188,8 @@ func (h *hold) release() error {
 		return h.e.release(answered)
 	}
 	next := s.l.newEntry(s.name, h.e.lease)
-	successor, released, queued := h.e.exchange(next, s.heir(h.e), answered)
-	if successor != "" {
+	successor, released, queued := h.e.exchange(next, s.heir(), answered)
+	if queued == nil {
 		s.succeeded(successor, next)
 	}
 	if !s.l.spawn(func() { s.pursue(b, next, queued) }) { // closed

@@ -42,7 +42,7 @@ func (h Holder) String() string {
 
 // owner is what the value of a key says.
 type owner struct {
-	Next    int64     `json:"next,omitempty"` // see entry.exchange; first, for nextIn
+	Next    string    `json:"next,omitempty"` // the lease of an exchange's heir; first, for nextIn
 	Host    string    `json:"host"`
 	PID     int       `json:"pid"`
 	Service string    `json:"service,omitempty"`
@@ -57,7 +57,7 @@ func hostname() string {
 	return host
 }
 
-func (l *Locker) ownerData(next int64) string {
+func (l *Locker) ownerData(next string) string {
 	data, err := json.Marshal(owner{Host: l.host, PID: os.Getpid(), Service: l.service, Since: time.Now().UTC(), Next: next})
 	if err != nil {
 		return ""

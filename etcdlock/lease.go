@@ -100,9 +100,12 @@ func (s *lease) faded() bool {
 	return errors.Is(context.Cause(s.ctx), ErrUnavailable)
 }
 
+// name is what the lease is called in keys.
+func (s *lease) name() string { return strconv.FormatInt(int64(s.id), 16) }
+
 // keyPrefix is what all keys on this lease in the queue begin with.
 func (s *lease) keyPrefix(prefix string) string {
-	return prefix + strconv.FormatInt(int64(s.id), 16) + "-"
+	return prefix + s.name() + "-"
 }
 
 // expire ends the lease when its validity is over.

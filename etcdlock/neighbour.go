@@ -3,31 +3,27 @@ package etcdlock
 import (
 	"bytes"
 	"context"
-	"strconv"
 	"strings"
-	"sync/atomic"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 // neighbour watches the keys that one lease has in a queue: those of whoever
-// stands before an entry, or behind it. Processes that go on wanting a name
-// stand in the same order round after round, so the watch outlives the entry.
-// A long queue costs each of them two notices a round that way, and no watch
-// made and called off.
+// stands before an entry. Processes that go on wanting a name stand in the same
+// order round after round, so the watch outlives the entry. A long queue costs
+// each of them one notice a round that way, and no watch made and called off.
 type neighbour struct {
 	keys    string // what the keys begin with, or the only one
 	stop    context.CancelFunc
-	news    chan change           // room for the last one
-	place   atomic.Pointer[place] // the last key that came, nil once it has gone
-	failure error                 // why there is no news any more; set before news is closed
+	news    chan change // room for the last one
+	failure error       // why there is no news any more; set before news is closed
 }
 
 // change tells that one of the keys has gone, or may have.
 type change struct {
 	rev  int64  // when, 0 if that is not known
 	gone string // the key, if it is known
-	next int64  // create revision of the key that owned the name from then on, if it is known
+	next string // the lease of the key that owns the name from then on, if it is known
 }
 
 // keysOf returns what all keys of the lease that the key is on begin with, as
@@ -37,6 +33,15 @@ func keysOf(key string) (keys string, all bool) {
 		return key[:at+1], true
 	}
 	return key, false
+}
+
+// leaseOf returns the lease that the key is on, "" if that cannot be told.
+func leaseOf(key string) string {
+	keys, all := keysOf(key)
+	if !all {
+		return ""
+	}
+	return keys[strings.LastIndexByte(keys, '/')+1 : len(keys)-1]
 }
 
 // watches reports whether it is the neighbour that has the key.
@@ -74,16 +79,10 @@ func (l *Locker) watchNeighbour(key string) *neighbour {
 func (n *neighbour) take(events []*clientv3.Event) bool {
 	var c change
 	for _, ev := range events {
-		key, rev := string(ev.Kv.Key), ev.Kv.ModRevision
-		if ev.Type == clientv3.EventTypeDelete {
-			c = change{rev: rev, gone: key}
-			if p := n.place.Load(); p != nil && p.key == key {
-				n.place.Store(nil)
-			}
-			continue
-		}
-		n.place.Store(&place{key, ev.Kv.CreateRevision})
-		if rev == c.rev { // an exchange, which may say who is next
+		switch rev := ev.Kv.ModRevision; {
+		case ev.Type == clientv3.EventTypeDelete:
+			c = change{rev: rev, gone: string(ev.Kv.Key)}
+		case rev == c.rev: // an exchange, which may say who is next
 			c.next = nextIn(ev.Kv.Value)
 		}
 	}
@@ -93,16 +92,15 @@ func (n *neighbour) take(events []*clientv3.Event) bool {
 	return false
 }
 
-// nextIn returns what the value of a key says about who is next, 0 for nothing.
+// nextIn returns what the value of a key says about who is next, "" for nothing.
 // Whoever is next waits for that, and reading all of the value takes longer.
-func nextIn(value []byte) int64 {
-	rest, ours := bytes.CutPrefix(value, []byte(`{"next":`))
-	if end := bytes.IndexAny(rest, ",}"); ours && end > 0 {
-		if next, err := strconv.ParseInt(string(rest[:end]), 10, 64); err == nil {
-			return next
-		}
+func nextIn(value []byte) string {
+	rest, ours := bytes.CutPrefix(value, []byte(`{"next":"`))
+	next, _, whole := bytes.Cut(rest, []byte(`"`))
+	if !ours || !whole {
+		return ""
 	}
-	return 0
+	return string(next)
 }
 
 // tell replaces the news that nobody has taken.
@@ -164,7 +162,7 @@ func (e *entry) await(ctx context.Context, n *neighbour) (*neighbour, error) {
 		}
 		switch {
 		case err != nil:
-		case c.gone == e.pred && c.next == e.rev:
+		case c.gone == e.pred && c.next == e.lease.name() && e.sole && !e.unsure:
 			e.named(c.rev)
 		default:
 			err = e.checkAgain(ctx, c.rev)
@@ -182,9 +180,10 @@ func (e *entry) await(ctx context.Context, n *neighbour) (*neighbour, error) {
 }
 
 // named takes in that who was before the entry left with an exchange that found
-// the entry in the queue and named it. Only an owner exchanges, and nobody was
-// between the two, so the name is the entry's from that revision on, as a check
-// would tell. The owner is in the queue again, behind.
+// a key of the entry's lease in the queue and named that. It was the entry's, as
+// no other can be there. Only an owner exchanges, and nobody was between the
+// two, so the name is the entry's from that revision on, as a check would tell.
+// The owner is in the queue again, behind.
 func (e *entry) named(rev int64) { e.pred, e.asOf, e.behind = "", rev, true }
 
 // checkAgain is check, until there is an answer.

@@ -41,38 +41,31 @@ func TestNeighbour_Take(t *testing.T) {
 	for name, c := range map[string]struct {
 		events []*clientv3.Event
 		want   change // the zero one for no news
-		place  place  // the zero one for none
 	}{
-		"Put":     {[]*clientv3.Event{putValue("k-1", "{}", 7)}, change{}, place{"k-1", 7}},
-		"Deleted": {[]*clientv3.Event{deletion("k-0", 7)}, change{rev: 7, gone: "k-0"}, place{}},
+		"Put":     {[]*clientv3.Event{putValue("k-1", "{}", 7)}, change{}},
+		"Deleted": {[]*clientv3.Event{deletion("k-0", 7)}, change{rev: 7, gone: "k-0"}},
 		"PutAndDeleted": {
-			[]*clientv3.Event{putValue("k-1", `{"next":3}`, 7), deletion("k-1", 8)}, change{rev: 8, gone: "k-1"}, place{},
+			[]*clientv3.Event{putValue("k-1", `{"next":"3"}`, 7), deletion("k-1", 8)}, change{rev: 8, gone: "k-1"},
 		},
 		"Exchanged": {
-			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"next":5,"host":"h"}`, 7)},
-			change{rev: 7, gone: "k-0", next: 5},
-			place{"k-1", 7},
+			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"next":"5","host":"h"}`, 7)}, change{rev: 7, gone: "k-0", next: "5"},
 		},
 		"ExchangedForNobody": {
-			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"host":"h"}`, 7)}, change{rev: 7, gone: "k-0"}, place{"k-1", 7},
+			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"host":"h"}`, 7)}, change{rev: 7, gone: "k-0"},
 		},
 		"AnotherLibrary": {
-			[]*clientv3.Event{deletion("k", 7), putValue("k", "anything", 7)}, change{rev: 7, gone: "k"}, place{"k", 7},
+			[]*clientv3.Event{deletion("k", 7), putValue("k", "anything", 7)}, change{rev: 7, gone: "k"},
 		},
 		"Unreadable": {
-			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"next":5`, 7)}, change{rev: 7, gone: "k-0"}, place{"k-1", 7},
-		},
-		"NoNumber": {
-			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"next":}`, 7)}, change{rev: 7, gone: "k-0"}, place{"k-1", 7},
+			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"next":"5`, 7)}, change{rev: 7, gone: "k-0"},
 		},
 		// It did not give its place for the new one.
 		"DeletedAndPutLater": {
-			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"next":5}`, 8)}, change{rev: 7, gone: "k-0"}, place{"k-1", 8},
+			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"next":"5"}`, 8)}, change{rev: 7, gone: "k-0"},
 		},
 		"TwoExchanges": {
-			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"next":5}`, 7), deletion("k-1", 9), putValue("k-0", `{"next":8}`, 9)},
-			change{rev: 9, gone: "k-1", next: 8},
-			place{"k-0", 9},
+			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"next":"5"}`, 7), deletion("k-1", 9), putValue("k-0", `{"next":"8"}`, 9)},
+			change{rev: 9, gone: "k-1", next: "8"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -88,10 +81,6 @@ func TestNeighbour_Take(t *testing.T) {
 			}
 			if got != c.want {
 				t.Errorf("the news is %+v, want %+v", got, c.want)
-			}
-			p := n.place.Load()
-			if c.place == (place{}) != (p == nil) || p != nil && *p != c.place {
-				t.Errorf("the place is %v, want %v", p, c.place)
 			}
 		})
 	}
@@ -142,12 +131,17 @@ func TestAwait_Named(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		gone   string // of the two keys of the one before
-		next   int64  // relative to the waiter's revision
+		next   string // appended to the waiter's lease
+		spoil  func(e *entry)
 		checks int64
 	}{
-		"Named":        {"before-1", 0, 0},
-		"AnotherNamed": {"before-1", 1, 1},
-		"AnotherGone":  {"before-0", 0, 2}, // the waiter stands behind before-1
+		"Named":        {gone: "before-1"},
+		"AnotherNamed": {gone: "before-1", next: "0", checks: 1},
+		"AnotherGone":  {gone: "before-0", checks: 2}, // the waiter stands behind before-1
+		// The key that was found there may be another one of the lease, or not
+		// the one that the waiter knows.
+		"NotAlone": {gone: "before-1", spoil: func(e *entry) { e.sole = false }, checks: 1},
+		"Unsure":   {gone: "before-1", spoil: func(e *entry) { e.unsure = true }, checks: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -175,12 +169,15 @@ func TestAwait_Named(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if c.spoil != nil {
+				c.spoil(e)
+			}
 			done := make(chan error, 1)
 			go func() {
 				_, err := e.await(t.Context(), n)
 				done <- err
 			}()
-			value := fmt.Sprintf(`{"next":%d}`, e.rev+c.next)
+			value := fmt.Sprintf(`{"next":%q}`, e.lease.name()+c.next)
 			_, err = l.cli.Txn(t.Context()).Then(clientv3.OpDelete(key(c.gone)), clientv3.OpPut(key("before-2"), value)).Commit()
 			if err != nil {
 				t.Fatal(err)
@@ -261,35 +258,33 @@ func TestNeighbours_OfALongQueue(t *testing.T) {
 			l.stations.mu.Lock()
 			defer l.stations.mu.Unlock()
 			s := l.stations.byName["n"]
-			return s == nil || s.before == nil && s.behind == nil
+			return s == nil || s.before == nil
 		})
 	}
 }
 
-// A hold that nobody waits for needs no neighbours.
-func TestNeighbours_AreForgotten(t *testing.T) {
+// A hold that nobody waits for needs no neighbour.
+func TestNeighbour_IsForgotten(t *testing.T) {
 	t.Parallel()
 	l := lockerOn(t, newServer(t), nil, nil, nil)
-	before, behind := l.watchNeighbour("before"), l.watchNeighbour("behind")
+	n := l.watchNeighbour("before")
 	l.stations.mu.Lock()
 	s := l.at("n")
-	s.before, s.behind = before, behind
+	s.before, s.behind, s.steady = n, "behind", 1
 	l.stations.mu.Unlock()
 	k := lockNow(t, l, "n")
 	l.stations.mu.Lock()
-	if s.before != nil || s.behind != nil {
+	if s.before != nil || s.steady != 0 {
 		t.Error("it has neighbours still")
 	}
 	l.stations.mu.Unlock()
-	for _, n := range []*neighbour{before, behind} {
-		eventually(t, "the end of the watch", func() bool {
-			select {
-			case _, open := <-n.news:
-				return !open
-			default:
-				return false
-			}
-		})
-	}
+	eventually(t, "the end of the watch", func() bool {
+		select {
+		case _, open := <-n.news:
+			return !open
+		default:
+			return false
+		}
+	})
 	unlockNow(t, k)
 }

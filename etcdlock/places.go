@@ -20,20 +20,21 @@ type places struct {
 	extra uint64            // how many others were drawn; they are not given again
 }
 
-// draw returns a number for a key in the queue of the name.
-func (p *places) draw(name string) uint64 {
+// draw returns a number for a key in the queue of the name, and how many others
+// are taken there: their keys may be in the queue, or come to be.
+func (p *places) draw(name string) (number, others uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.taken == nil {
 		p.taken = make(map[string]uint64)
 	}
-	free := uint64(bits.TrailingZeros64(^p.taken[name]))
+	free, others := bits.TrailingZeros64(^p.taken[name]), uint64(bits.OnesCount64(p.taken[name]))+p.extra
 	if free == 64 {
 		p.extra++
-		return 63 + p.extra
+		return 63 + p.extra, others
 	}
 	p.taken[name] |= 1 << free
-	return free
+	return uint64(free), others
 }
 
 // giveBack makes the number free for the next key.
@@ -48,7 +49,7 @@ func (p *places) giveBack(name string, number uint64) {
 // takePlace gives the entry a key that is not in the queue, and that nothing
 // under way can put there or take away.
 func (e *entry) takePlace() {
-	e.number = e.lease.places.draw(e.name)
+	e.number, e.others = e.lease.places.draw(e.name)
 	e.key = e.lease.keyPrefix(e.prefix) + strconv.FormatUint(e.number, 10)
 }
 
@@ -57,12 +58,18 @@ func (e *entry) takePlace() {
 func (e *entry) vacate() { e.lease.places.giveBack(e.name, e.number) }
 
 // createdAt is the condition that the key is the one of that create revision, 0
-// for that it is not there. (clientv3.Compare makes the same and copies it twice
-// on the way.)
-func createdAt(key string, rev int64) clientv3.Cmp {
-	var is clientv3.Cmp
-	c := is.GetCompare()
-	c.Key, c.Target, c.Result = []byte(key), pb.Compare_CREATE, pb.Compare_EQUAL
+// for that it is not there.
+func createdAt(key string, rev int64) clientv3.Cmp { return created(key, pb.Compare_EQUAL, rev) }
+
+// anyOf is the condition that a key is there that begins like that.
+func anyOf(keys string) clientv3.Cmp {
+	return created(keys, pb.Compare_GREATER, 0).WithPrefix()
+}
+
+// created is what clientv3.Compare makes, which copies it twice on the way.
+func created(key string, is pb.Compare_CompareResult, rev int64) (cmp clientv3.Cmp) {
+	c := cmp.GetCompare()
+	c.Key, c.Target, c.Result = []byte(key), pb.Compare_CREATE, is
 	c.TargetUnion = &pb.Compare_CreateRevision{CreateRevision: rev}
-	return is
+	return cmp
 }

@@ -16,24 +16,22 @@ import (
 func TestPlaces(t *testing.T) {
 	t.Parallel()
 	var p places
-	for want := range uint64(66) {
-		if got := p.draw("a"); got != want {
-			t.Fatalf("drew %d, want %d", got, want)
+	draw := func(name string, number, others uint64) {
+		t.Helper()
+		if got, with := p.draw(name); got != number || with != others {
+			t.Fatalf("drew %d with %d others, want %d with %d", got, with, number, others)
 		}
 	}
-	if got := p.draw("b"); got != 0 {
-		t.Errorf("another name got %d", got)
+	for n := range uint64(66) {
+		draw("a", n, n)
 	}
+	draw("b", 0, 2) // those beyond 64 count for every name
 	p.giveBack("a", 65)
 	p.giveBack("a", 64)
-	if got := p.draw("a"); got != 66 {
-		t.Errorf("drew %d of those that are not given again", got)
-	}
+	draw("a", 66, 66) // they are not given again
 	p.giveBack("a", 5)
 	p.giveBack("a", 3)
-	if got := p.draw("a"); got != 3 {
-		t.Errorf("drew %d, want the lowest that is free", got)
-	}
+	draw("a", 3, 65)
 	for n := range uint64(64) {
 		p.giveBack("a", n)
 	}

@@ -43,11 +43,13 @@ type entry struct {
 	prefix string
 	key    string
 	number uint64 // of the key
+	others uint64 // keys of the lease that might have been in the queue when this one was drawn
 	lease  *lease
 	rev    int64  // create revision, 0 while unknown
 	asOf   int64  // revision at which pred was the predecessor
 	pred   string // key of the predecessor, "" if there is none
 	ahead  int64  // how many were before it when it was put
+	sole   bool   // no other key of the lease can be in the queue since
 	unsure bool   // a sending of the enqueueing had no answer: it may land yet
 	behind bool   // the check that found nobody before found somebody behind
 	waited bool   // there was a predecessor on another lease
@@ -66,6 +68,7 @@ type entry struct {
 func (l *Locker) newEntry(name string, s *lease) *entry {
 	e := &entry{l: l, name: name, prefix: l.prefix(name), lease: s}
 	e.takePlace()
+	e.sole = e.others == 0
 	e.ctx, e.cancel = context.WithCancelCause(s.ctx)
 	return e
 }
@@ -112,7 +115,7 @@ func (e *entry) enqueue(ctx context.Context, onlyIfFree bool) error {
 
 func (e *entry) send(ctx context.Context, onlyIfFree bool) error {
 	absent := createdAt(e.key, 0)
-	put := clientv3.OpPut(e.key, e.l.ownerData(0), clientv3.WithLease(e.lease.id))
+	put := clientv3.OpPut(e.key, e.l.ownerData(""), clientv3.WithLease(e.lease.id))
 	mine := clientv3.OpGet(e.key, clientv3.WithKeysOnly())
 	txn := e.l.cli.Txn
 	var resp *clientv3.TxnResponse

@@ -26,9 +26,9 @@ type station struct {
 	turn    *turn         // who uses the hold; nil while it lingers
 	view    *view         // of the queue in etcd; nil while nobody needs one
 	before  *neighbour    // whom this process stood behind in a long queue; nil most of the time
-	behind  *neighbour    // who stood behind it there
+	behind  string        // the lease of whom stood behind it there, as far as known
 	length  int64         // of the long queue after the last exchange
-	trust   int           // for how many exchanges more the one behind is not asked for
+	steady  int           // how many exchanges in a row found both the same
 	going   *hold         // a former hold whose release is about to be sent; nil most of the time
 	leaving int           // former holds whose release etcd has not answered yet
 	left    chan struct{} // closed when leaving goes down; nil while nobody waits for that

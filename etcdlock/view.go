@@ -9,7 +9,7 @@ import (
 )
 
 // nearEnough is how many may be ahead for a waiter to look at the whole queue.
-// With more of them it watches its neighbours alone: in a long queue everybody
+// With more of them it watches the one before alone: in a long queue everybody
 // would be told of every change, and wait for what is far away.
 const nearEnough = 3
 

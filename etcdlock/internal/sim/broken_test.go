@@ -26,6 +26,11 @@ func TestBrokenProtocols(t *testing.T) {
 	naming := exchanging
 	naming.standing = 3
 	misnaming := with(config{clients: 3, attempts: 2, exchanges: 1, guessLast: true}, flaw{anyName: true, noOwnWatch: true}, deleteKey)
+	// Another attempt of the same client has its key there, or comes to have it.
+	again := with(config{clients: 2, attempts: 2, exchanges: 1, patience: 1}, flaw{notSole: true, noOwnWatch: true}, timeout, deleteKey)
+	again.faults = 2
+	twiceThere := with(config{clients: 2, attempts: 2, exchanges: 1}, flaw{unsureName: true, noOwnWatch: true}, timeout, deleteKey)
+	twiceThere.faults = 2
 	trying := config{clients: 2, attempts: 1, tries: 2}
 	for name, broken := range map[string]struct {
 		config
@@ -51,6 +56,8 @@ func TestBrokenProtocols(t *testing.T) {
 		"ExchangeTakenForTurn":   {with(exchanging, flaw{headOn: true}, loseReply), errNotFirst},
 		"NamedBlindly":           {with(naming, flaw{blindName: true, noOwnWatch: true}, deleteKey), errNotFirst},
 		"NameTakenForOwn":        {misnaming, errNotFirst},
+		"NameOfAnotherKey":       {again, errNotFirst},
+		"NameOfAnotherPlace":     {twiceThere, errNotFirst},
 		"NoWatchOnOwnKey":        {with(once, flaw{noOwnWatch: true}, deleteKey), errUnnoticed},
 		"NoRevocation":           {with(once, flaw{keepAfterLoss: true}, lapse), errStuck},
 		"ValidFromTheAnswer":     {with(clocks, flaw{fromReply: true}), errTwoHolders},

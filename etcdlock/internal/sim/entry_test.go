@@ -59,6 +59,7 @@ func (c *config) applyEntry(s *state, n int, o op) error {
 			c.finish(s, e, busy) // look: one read
 			return nil
 		}
+		e.sole = p.taken == 0
 		e.key, e.gen = p.draw(c.clientOf(n)), p.gen
 		e.send(enqueue)
 	case deliver:
@@ -99,6 +100,7 @@ func (c *config) applyEntry(s *state, n int, o op) error {
 	case leave:
 		if c.canExchange(s, n) {
 			next := &s.entries[n+1]
+			next.sole = p.taken == 1<<(e.key.number()-1) && !e.unclear
 			next.key, next.gen, next.phase = p.draw(c.clientOf(n)), p.gen, carried
 			e.heir = c.guessHeir(s, e)
 			e.send(exchange)
@@ -248,7 +250,7 @@ func (c *config) notice(s *state, n int) error {
 	}
 	switch {
 	case created && c.flaw.checkFirst:
-	case !created && e.next > 0 && (e.next == e.rev || c.flaw.anyName):
+	case !created && c.named(e):
 		e.unwatch()
 		return c.own(s, n)
 	case !created && c.flaw.noSecondLook:
@@ -258,6 +260,18 @@ func (c *config) notice(s *state, n int) error {
 		e.send(check)
 	}
 	return nil
+}
+
+// named reports whether the notice tells that the entry owns the lock.
+func (c *config) named(e *entry) bool {
+	switch {
+	case e.next == 0:
+		return false
+	case e.next != e.key.lease():
+		return c.flaw.anyName
+	default:
+		return (e.sole || c.flaw.notSole) && (!e.unclear || c.flaw.unsureName)
+	}
 }
 
 // own makes the entry a holder, unless its lease is over.

@@ -1,5 +1,7 @@
 package sim_test
 
+import "slices"
+
 // canExchange reports whether the entry's client goes on wanting the lock, on
 // the same lease.
 func (c *config) canExchange(s *state, n int) bool {
@@ -20,20 +22,21 @@ func (c *config) carriedBy(s *state, it item) *entry {
 
 // guessHeir returns whom the entry believes to be the one behind it: who is, or
 // who was last to come, which need not be the same.
-func (c *config) guessHeir(s *state, e *entry) (guess item) {
+func (c *config) guessHeir(s *state, e *entry) (guess key) {
 	for _, it := range s.queue() {
-		if it.rev > e.rev && it.key.client() != e.key.client() && (guess.rev == 0 || c.guessLast) {
-			guess = it
+		if it.rev > e.rev && it.key.client() != e.key.client() && (guess == 0 || c.guessLast) {
+			guess = it.key.lease()
 		}
 	}
 	return guess
 }
 
 // serveExchange carries an exchange out: the key goes, and next's comes.
-func (c *config) serveExchange(s *state, it item, next *entry, heir item) (a answer, rev uint8, pred key) {
-	at, to := s.find(it.key), s.find(heir.key)
+func (c *config) serveExchange(s *state, it item, next *entry, heir key) (a answer, rev uint8, pred key) {
+	at := s.find(it.key)
+	of := func(other item) bool { return other.key.lease() == heir }
 	switch {
-	case at >= 0 && s.items[at].rev == it.rev && heir.rev > 0 && (to < 0 || s.items[to].rev != heir.rev) && !c.flaw.blindName:
+	case at >= 0 && s.items[at].rev == it.rev && heir > 0 && !slices.ContainsFunc(s.queue(), of) && !c.flaw.blindName:
 		return stale, 0, 0
 	case at >= 0 && s.items[at].rev == it.rev:
 		if next.phase != carried {
@@ -61,13 +64,16 @@ func (c *config) serveExchange(s *state, it item, next *entry, heir item) (a ans
 }
 
 // name puts whom an exchange names into the notices of it.
-func (c *config) name(s *state, it, heir item) {
+func (c *config) name(s *state, it item, heir key) {
 	for i := range c.entries() {
 		e := &s.entries[i]
 		if e.watching && e.pred == it.key {
-			e.next = heir.rev
+			e.next = heir
 		}
-		if s.nItems > 1 && s.items[1] == heir && e.key == heir.key && (e.rev == heir.rev || e.phase == carried) {
+		if s.nItems < 2 || s.items[1].key.lease() != heir {
+			continue
+		}
+		if e.key == s.items[1].key && (e.rev == s.items[1].rev || e.phase == carried) {
 			e.granted, e.forfeit = true, false
 		}
 	}
@@ -77,7 +83,7 @@ func (c *config) name(s *state, it, heir item) {
 func (c *config) exchanged(s *state, n int, a answer, rev uint8, pred key) error {
 	e, next := &s.entries[n], &s.entries[n+1]
 	if a == stale {
-		e.heir = item{}
+		e.heir = 0
 		e.send(exchange)
 		return nil
 	}
@@ -90,6 +96,7 @@ func (c *config) exchanged(s *state, n int, a answer, rev uint8, pred key) error
 		c.end(s, e, released)
 	case own:
 		c.end(s, e, released)
+		next.sole = false
 		if !c.flaw.headOn {
 			pred = next.key // who is before it now is not known: that makes it look
 		}

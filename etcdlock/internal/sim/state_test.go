@@ -26,6 +26,9 @@ func (k key) client() int { return int(k >> 8) }
 
 func (k key) number() uint8 { return uint8(k & 15) }
 
+// lease is what all keys of the same lease have in common.
+func (k key) lease() key { return k &^ 15 }
+
 // item is a key in the queue.
 type item struct {
 	key key
@@ -38,7 +41,7 @@ type late struct {
 	kind phase // the phase whose request it is
 	try  bool
 	item
-	heir item // of an exchange
+	heir key // the lease that an exchange names
 }
 
 // answer is what the server says.
@@ -51,7 +54,7 @@ const (
 	held              // the queue is not empty, and the entry was not to wait
 	gone              // the key is not there
 	leaseEnded        // the lease is not there
-	stale             // the key is there, and that of the heir is not
+	stale             // the key is there, and none of the heir's is
 )
 
 // result is how an attempt ended.
@@ -114,12 +117,13 @@ type entry struct {
 	ansRev uint8
 	ansKey key
 
-	watching bool  // the server has the watch on pred
-	created  bool  // the notice that it stands is under way
-	event    bool  // the notice that pred was deleted is under way
-	next     uint8 // the revision that the exchange which deleted it named
+	watching bool // the server has the watch on pred
+	created  bool // the notice that it stands is under way
+	event    bool // the notice that pred was deleted is under way
+	next     key  // the lease that the exchange which deleted it named
 
-	heir item // whom its exchange names
+	heir key  // the lease that its exchange names
+	sole bool // no other key of its lease can be in the queue
 
 	unclear bool // a sending of the enqueueing had no answer
 	stray   bool // a sweep had no answer
@@ -237,10 +241,7 @@ func (s *state) appendTo(b []byte, c *config) []byte {
 		seen[s.entries[i].rev], seen[s.entries[i].ansRev] = true, true
 	}
 	for _, l := range s.late[:s.nLate] {
-		seen[l.rev], seen[l.heir.rev] = true, true
-	}
-	for i := range c.entries() {
-		seen[s.entries[i].next], seen[s.entries[i].heir.rev] = true, true
+		seen[l.rev] = true
 	}
 	seen[0] = false
 	var rank [256]uint8
@@ -257,7 +258,7 @@ func (s *state) appendTo(b []byte, c *config) []byte {
 	}
 	for _, l := range s.late[:s.nLate] {
 		b = append(b, uint8(l.kind), flags(l.try), uint8(l.key>>8), uint8(l.key), l.gen, rank[l.rev],
-			uint8(l.heir.key>>8), uint8(l.heir.key), rank[l.heir.rev])
+			uint8(l.heir>>8), uint8(l.heir))
 	}
 	for i := range c.entries() {
 		e := &s.entries[i]
@@ -265,7 +266,7 @@ func (s *state) appendTo(b []byte, c *config) []byte {
 			b, uint8(e.phase), uint8(e.key>>8), uint8(e.key), e.gen, rank[e.rev], uint8(e.pred>>8), uint8(e.pred), uint8(e.rpc),
 			uint8(e.ans), rank[e.ansRev], uint8(e.ansKey>>8), uint8(e.ansKey), uint8(e.result),
 			flags(e.watching, e.created, e.event, e.unclear, e.again, e.left, e.granted, e.forfeit),
-			rank[e.next], uint8(e.heir.key>>8), uint8(e.heir.key), rank[e.heir.rev], flags(e.stray),
+			uint8(e.next>>8), uint8(e.next), uint8(e.heir>>8), uint8(e.heir), flags(e.stray, e.sole),
 		)
 	}
 	for i := range c.clients {

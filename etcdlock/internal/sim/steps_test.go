@@ -42,6 +42,8 @@ type flaw struct {
 	carefree      bool // an exchange is taken for done whatever its second sending finds
 	blindName     bool // an exchange names its heir without asking whether that is in the queue
 	anyName       bool // whoever waits takes a name for its own
+	notSole       bool // a name of its lease is its own although the lease may have another key there
+	unsureName    bool // the same although its own may have been put there again
 	headOn        bool // an exchange found done means that nobody is before
 }
 
