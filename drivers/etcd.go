@@ -108,6 +108,8 @@ func (c EtcdConfig) client(ctx context.Context, eps []endpoint, conf *tls.Config
 			// finding; the second says so.
 			grpc.WithContextDialer(dial.dial),
 			grpc.WithNoProxy(),
+			grpc.WithInitialWindowSize(etcdWindow),
+			grpc.WithInitialConnWindowSize(etcdWindow),
 			// gRPC's own pause grows to two minutes, and a cluster that is
 			// back must be found sooner.
 			grpc.WithConnectParams(grpc.ConnectParams{
@@ -127,7 +129,14 @@ func (c EtcdConfig) client(ctx context.Context, eps []endpoint, conf *tls.Config
 	return cli, nil
 }
 
-const minGRPCPing = 10 * time.Second
+const (
+	minGRPCPing = 10 * time.Second
+	// etcdWindow is how many bytes etcd may send ahead of their being read. A
+	// fixed number keeps gRPC from looking for one by a ping at any message that
+	// arrives: etcd's are small, and the pings were a tenth of the work of a
+	// handover, on both sides.
+	etcdWindow = 1 << 20
+)
 
 func logMembers(ctx context.Context, cli *clientv3.Client, log *slog.Logger) error {
 	list, err := cli.MemberList(ctx)

@@ -17,9 +17,12 @@ import (
 const (
 	mutexPrefix  = "mutex/"
 	v3lockPrefix = "v3lock/"
+
+	window = 1 << 20
 )
 
-// etcdClient returns a client whose requests t counts.
+// etcdClient returns a client whose requests t counts, with windows as
+// [drivers.OpenEtcd] sets them, for all peers alike.
 func etcdClient(s servers, t *traffic) (*clientv3.Client, error) {
 	return clientv3.New(clientv3.Config{
 		Endpoints:            s.Etcd,
@@ -30,6 +33,8 @@ func etcdClient(s servers, t *traffic) (*clientv3.Client, error) {
 		DialOptions: []grpc.DialOption{
 			grpc.WithChainUnaryInterceptor(t.unary),
 			grpc.WithChainStreamInterceptor(t.stream),
+			grpc.WithInitialWindowSize(window),
+			grpc.WithInitialConnWindowSize(window),
 		},
 	})
 }
