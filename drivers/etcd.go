@@ -28,6 +28,9 @@ import (
 // holds an [EndpointError] for each, with the cause below it. Nothing is left
 // open then.
 //
+// What is set beside: keepalives, windows of 1 MiB in place of gRPC's search for a
+// size, reconnecting within two seconds, no log.
+//
 // The client is safe for concurrent use and meant to be shared by all locks of
 // the process. ctx bounds the call, not the client: Close it, after the Locker.
 func OpenEtcd(ctx context.Context, c EtcdConfig) (*clientv3.Client, error) {

@@ -2,7 +2,8 @@ package etcdlock
 
 import "context"
 
-// awaitAfar waits with many ahead: it watches the one before alone.
+// awaitAfar waits with many ahead, or in a steady queue: it watches the one before
+// alone.
 func (s *station) awaitAfar(ctx context.Context, e *entry) error {
 	mu := &s.l.stations.mu
 	var before *neighbour
@@ -28,8 +29,7 @@ func (s *station) awaitAfar(ctx context.Context, e *entry) error {
 // its turn.
 const trusted = 15
 
-// heir is the lease that stands behind a hold in a long queue, "" if there is none
-// to rely on.
+// heir is the lease that stands behind a hold, "" if there is none to rely on.
 type heir struct {
 	lease string
 	sure  bool // enough not to ask
@@ -48,14 +48,24 @@ func (s *station) heir() heir {
 	return heir{s.behind, s.steady%(trusted+1) != 0}
 }
 
+// isSteady reports whether processes that go on wanting the name stand in the same
+// order round after round, and are named.
+func (s *station) isSteady() bool {
+	s.l.stations.mu.Lock()
+	defer s.l.stations.mu.Unlock()
+	return s.steady > 0
+}
+
 // succeeded takes in whose the name is after an exchange for the next entry.
 func (s *station) succeeded(successor string, next *entry) {
 	s.l.stations.mu.Lock()
 	defer s.l.stations.mu.Unlock()
 	switch {
-	case next.ahead <= nearEnough || s.l.stations.byName[s.name] != s:
+	case s.l.stations.byName[s.name] != s:
 		s.forgetNeighbours()
 		return
+	case successor == next.lease.name(): // nobody is behind
+		successor, s.steady = "", 0
 	case successor != "" && s.behind == successor && s.length == next.ahead:
 		s.steady++
 	default: // somebody has come or gone

@@ -68,29 +68,14 @@ func TestAwaitAfar_CalledOff(t *testing.T) {
 	}
 }
 
-// Who comes to stand near the head again looks at the whole queue, and needs no
-// watch of its neighbour.
-func TestSucceeded_Near(t *testing.T) {
+// What comes to be known when the station is gone keeps no watch.
+func TestSucceeded_Forgotten(t *testing.T) {
 	t.Parallel()
 	l := lockerOn(t, newServer(t), nil, nil, nil)
-	before := l.watchNeighbour("before")
-	s := kept(t, l)
-	l.stations.mu.Lock()
-	s.before = before
-	l.stations.mu.Unlock()
-	for range 2 {
-		s.succeeded("behind", &entry{ahead: nearEnough + 1})
-	}
-	l.stations.mu.Lock()
-	if s.before != before || s.behind != "behind" || s.steady != 1 {
-		t.Error("far from the head, it has other neighbours")
-	}
-	l.stations.mu.Unlock()
-	s.succeeded("behind", &entry{ahead: nearEnough})
-	l.stations.mu.Lock()
-	defer l.stations.mu.Unlock()
+	s := &station{l: l, name: "n", before: l.watchNeighbour("before"), behind: "behind", steady: 1}
+	s.succeeded("behind", &entry{lease: &lease{}})
 	if s.before != nil || s.steady != 0 {
-		t.Error("near the head, it has neighbours")
+		t.Error("it has neighbours")
 	}
 }
 
@@ -117,7 +102,7 @@ func TestStation_Heir(t *testing.T) {
 	s := kept(t, lockerOn(t, newServer(t), nil, nil, nil))
 	exchange := func(successor string, ahead int64) heir {
 		of := s.heir()
-		s.succeeded(successor, &entry{ahead: ahead})
+		s.succeeded(successor, &entry{ahead: ahead, lease: &lease{id: 0xee}})
 		return of
 	}
 	for _, c := range []struct {
@@ -144,10 +129,16 @@ func TestStation_Heir(t *testing.T) {
 			}
 		}
 	}
-	for range 3 {
-		exchange("", 9) // another library's
-		if of := s.heir(); of != (heir{}) {
-			t.Errorf("of another library, the heir is %v", of)
+	for _, nobody := range []string{"", "ee"} { // another library, and the process itself
+		exchange("a", 9)
+		if exchange("a", 9); !s.isSteady() {
+			t.Error("the queue is not steady")
+		}
+		for range 3 {
+			exchange(nobody, 9)
+			if of := s.heir(); of != (heir{}) || s.isSteady() {
+				t.Errorf("with %q behind it, the heir is %v", nobody, of)
+			}
 		}
 	}
 }

@@ -207,58 +207,74 @@ func TestAwait_Named(t *testing.T) {
 	}
 }
 
-// Processes that go on wanting a name in a long queue hand it on with one
-// request a round, and watch what they watched before.
-func TestNeighbours_OfALongQueue(t *testing.T) {
+// Processes that go on wanting a name hand it on with one request a round, and
+// watch what they watched before: nothing but who is before them, once the queue is
+// steady or if it is long.
+func TestNeighbours(t *testing.T) {
 	t.Parallel()
-	const lockers, rounds = nearEnough + 6, 60
-	srv := memetcd.New(nil)
-	t.Cleanup(srv.Close)
-	var sent counted
-	ls := make([]*Locker, lockers)
-	for i := range ls {
-		ls[i] = lockerOn(t, srv, &Options{MaxTurns: 1}, sent.intercept, nil)
-	}
-	var inside atomic.Int64
-	var last atomic.Int64
-	var wg sync.WaitGroup
-	for i := range 2 * lockers { // two for each, so that one is in line when the other leaves
-		l := ls[i/2]
-		wg.Go(func() {
-			for range rounds / 2 {
-				k, err := l.Lock(t.Context(), "n")
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				if inside.Add(1) != 1 || last.Swap(k.Token()) > k.Token() {
-					t.Error("two hold the lock, or one out of order")
-				}
-				inside.Add(-1)
-				if err := k.Unlock(t.Context()); err != nil {
-					t.Error(err)
-				}
+	for name, lockers := range map[string]int{"Short": 3, "Long": nearEnough + 6} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const rounds = 60
+			srv := memetcd.New(nil)
+			t.Cleanup(srv.Close)
+			var sent counted
+			ls := make([]*Locker, lockers)
+			for i := range ls {
+				ls[i] = lockerOn(t, srv, &Options{MaxTurns: 1}, sent.intercept, nil)
 			}
-		})
-	}
-	wg.Wait()
-	handovers := sent.exchanges.Load()
-	t.Logf("%d exchanges, %d checks, %d watches", handovers, sent.checks.Load(), sent.watches.Load())
-	if handovers < lockers*rounds/2 {
-		t.Fatalf("%d exchanges: the queue was not long", handovers)
-	}
-	if got := sent.checks.Load(); got > handovers/4 {
-		t.Errorf("%d checks", got)
-	}
-	if got := sent.watches.Load(); got > handovers/4 {
-		t.Errorf("%d watches", got)
-	}
-	for _, l := range ls {
-		eventually(t, "the end of all that is watched", func() bool {
-			l.stations.mu.Lock()
-			defer l.stations.mu.Unlock()
-			s := l.stations.byName["n"]
-			return s == nil || s.before == nil
+			var inside, last, views atomic.Int64
+			var wg sync.WaitGroup
+			first := lockNow(t, lockerOn(t, srv, nil, nil, nil), "n") // until all are there
+			for i := range 2 * lockers { // two for each, so that one is in line when the other leaves
+				l := ls[i/2]
+				wg.Go(func() {
+					for range rounds / 2 {
+						k, err := l.Lock(t.Context(), "n")
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						if inside.Add(1) != 1 || last.Swap(k.Token()) > k.Token() {
+							t.Error("two hold the lock, or one out of order")
+						}
+						l.stations.mu.Lock()
+						if l.stations.byName["n"].view != nil {
+							views.Add(1)
+						}
+						l.stations.mu.Unlock()
+						inside.Add(-1)
+						if err := k.Unlock(t.Context()); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			awaitQueue(t, srv, "n", 1+lockers)
+			unlockNow(t, first)
+			wg.Wait()
+			handovers := sent.exchanges.Load()
+			t.Logf("%d exchanges, %d checks, %d watches, %d views", handovers, sent.checks.Load(), sent.watches.Load(), views.Load())
+			if handovers < int64(lockers)*rounds/2 {
+				t.Fatalf("%d exchanges: the queue was not long", handovers)
+			}
+			if got := sent.checks.Load(); got > handovers/4 {
+				t.Errorf("%d checks", got)
+			}
+			if got := sent.watches.Load(); got > handovers/4 {
+				t.Errorf("%d watches", got)
+			}
+			if got := views.Load(); got > handovers/4 {
+				t.Errorf("%d holds that look at the whole queue", got)
+			}
+			for _, l := range ls {
+				eventually(t, "the end of all that is watched", func() bool {
+					l.stations.mu.Lock()
+					defer l.stations.mu.Unlock()
+					s := l.stations.byName["n"]
+					return s == nil || s.before == nil
+				})
+			}
 		})
 	}
 }

@@ -25,9 +25,9 @@ type station struct {
 	hold    *hold         // nil while the name is not held
 	turn    *turn         // who uses the hold; nil while it lingers
 	view    *view         // of the queue in etcd; nil while nobody needs one
-	before  *neighbour    // whom this process stood behind in a long queue; nil most of the time
+	before  *neighbour    // whom this process stood behind, far from the head or in a steady queue; else nil
 	behind  string        // the lease of whom stood behind it there, as far as known
-	length  int64         // of the long queue after the last exchange
+	length  int64         // of the queue after the last exchange
 	steady  int           // how many exchanges in a row found both the same
 	going   *hold         // a former hold whose release is about to be sent; nil most of the time
 	leaving int           // former holds whose release etcd has not answered yet

@@ -156,9 +156,9 @@ func (v *view) find(e *entry) (at int, known bool) {
 }
 
 // awaitInView waits, as await does, until the entry owns its name. With many
-// ahead it leaves that to await.
+// ahead, or in a steady queue, it leaves that to await.
 func (s *station) awaitInView(ctx context.Context, e *entry) error {
-	if e.ahead > nearEnough {
+	if e.ahead > nearEnough || s.isSteady() {
 		return s.awaitAfar(ctx, e)
 	}
 	e.reached() // the view shows its own key too
