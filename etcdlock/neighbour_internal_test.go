@@ -226,7 +226,7 @@ func TestNeighbours(t *testing.T) {
 			var inside, last, views atomic.Int64
 			var wg sync.WaitGroup
 			first := lockNow(t, lockerOn(t, srv, nil, nil, nil), "n") // until all are there
-			for i := range 2 * lockers { // two for each, so that one is in line when the other leaves
+			for i := range 2 * lockers {                              // two for each, so that one is in line when the other leaves
 				l := ls[i/2]
 				wg.Go(func() {
 					for range rounds / 2 {
