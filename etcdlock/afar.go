@@ -1,6 +1,9 @@
 package etcdlock
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // awaitAfar waits with many ahead, or in a steady queue: it watches the one before
 // alone.
@@ -13,11 +16,20 @@ func (s *station) awaitAfar(ctx context.Context, e *entry) error {
 		before, s.before = s.before, nil
 	}
 	mu.Unlock()
+	begun := time.Now()
 	before, err := e.await(ctx, before)
 	mu.Lock()
 	defer mu.Unlock()
 	if err == nil && ctx.Err() == nil {
 		s.before = before
+		switch {
+		case time.Since(begun) > guardDelay:
+			s.doubts = enoughDoubts
+		case e.told:
+			s.doubts = 0
+		default:
+			s.doubts++
+		}
 	} else { // failed, or called off: another bid may wait already, for news that this one has taken
 		before.end()
 	}
@@ -48,12 +60,18 @@ func (s *station) heir() heir {
 	return heir{s.behind, s.steady%(trusted+1) != 0}
 }
 
-// isSteady reports whether processes that go on wanting the name stand in the same
-// order round after round, and are named.
+// enoughDoubts is how many waits in a row that did not end by a name make a station
+// look at the whole of a short queue again. The first may have come too late for
+// the watch.
+const enoughDoubts = 2
+
+// isSteady reports whether it is enough to watch the one before in a short queue
+// too: rounds are quick, and that one names this process. Else a view tells more,
+// at the same cost.
 func (s *station) isSteady() bool {
 	s.l.stations.mu.Lock()
 	defer s.l.stations.mu.Unlock()
-	return s.steady > 0
+	return s.steady > 1 && s.doubts < enoughDoubts
 }
 
 // succeeded takes in whose the name is after an exchange for the next entry.
@@ -65,11 +83,11 @@ func (s *station) succeeded(successor string, next *entry) {
 		s.forgetNeighbours()
 		return
 	case successor == next.lease.name(): // nobody is behind
-		successor, s.steady = "", 0
+		successor, s.steady, s.doubts = "", 0, 0
 	case successor != "" && s.behind == successor && s.length == next.ahead:
 		s.steady++
 	default: // somebody has come or gone
-		s.steady = 0
+		s.steady, s.doubts = 0, 0
 	}
 	s.behind, s.length = successor, next.ahead
 }
@@ -77,5 +95,5 @@ func (s *station) succeeded(successor string, next *entry) {
 // forgetNeighbours ends the watch of the one. The caller holds the mutex.
 func (s *station) forgetNeighbours() {
 	s.before.end()
-	s.before, s.behind, s.steady = nil, "", 0
+	s.before, s.behind, s.steady, s.doubts = nil, "", 0, 0
 }

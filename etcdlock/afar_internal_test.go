@@ -130,8 +130,14 @@ func TestStation_Heir(t *testing.T) {
 		}
 	}
 	for _, nobody := range []string{"", "ee"} { // another library, and the process itself
-		exchange("a", 9)
-		if exchange("a", 9); !s.isSteady() {
+		exchange(nobody, 9)
+		for range 3 {
+			if s.isSteady() {
+				t.Error("the queue is steady at once")
+			}
+			exchange("a", 9)
+		}
+		if !s.isSteady() {
 			t.Error("the queue is not steady")
 		}
 		for range 3 {

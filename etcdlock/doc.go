@@ -40,10 +40,9 @@
 //
 // Every contender puts a key of its own, on the lease of its process, under
 // the directory of the name; the key with the lowest create revision holds the
-// lock, and each of the others watches the one before it, or near the head of
-// the queue all of them. The key's value
-// tells host, process, service and time, which [Locker.Holders] and
-// [Locker.List] read. With Options.Namespace set to NoNamespace the keys are
+// lock, and each of the others watches the one before it, or all of a short
+// queue. The key's value tells host, process, service and time, which
+// [Locker.Holders] and [Locker.List] read. With Options.Namespace set to NoNamespace the keys are
 // where concurrency.Mutex, etcdctl lock and the v3lock service (jetcd) put
 // theirs, and all of them exclude one another.
 //

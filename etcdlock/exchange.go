@@ -16,8 +16,9 @@ import (
 // second keeps the other process's own from being committed.
 //
 // With an heir, the transaction is also on condition that its lease has a key in
-// the queue, and names it in the value of next's key: if nobody stands between
-// the two, the heir learns from the notice that it owns the name.
+// the queue, and names it in the value of next's key: the heir learns from the
+// notice that it owns the name, if nobody stands between the two and it can be no
+// other key of its lease that was found.
 //
 // It is repeated until its outcome is certain. Sending it again is harmless,
 // and nothing can land late: its condition never holds again once the key is
@@ -105,7 +106,7 @@ func (e *entry) isIn(r *pb.ResponseOp) bool {
 // of it got through, or somebody deleted the key.
 func (e *entry) exchanged(own []*mvccpb.KeyValue, again bool, before *entry) (released, queued error) {
 	if len(own) > 0 {
-		e.rev = own[0].CreateRevision
+		e.rev, e.ahead = own[0].CreateRevision, unknown
 		e.watchOwnKey()
 		// Whoever is before it may have left meanwhile: that the key is its own
 		// predecessor makes await look.

@@ -81,8 +81,8 @@ func TestExchange_Heir(t *testing.T) {
 			if err := json.Unmarshal(kvs.Kvs[0].Value, &o); err != nil {
 				t.Fatal(err)
 			}
-			if o.Next != want || nextIn(kvs.Kvs[0].Value) != want {
-				t.Errorf("the new key names lease %q, want %q", o.Next, want)
+			if o.Heir != want || heirIn(kvs.Kvs[0].Value) != want {
+				t.Errorf("the new key names lease %q, want %q", o.Heir, want)
 			}
 			if lost := c.lose != nil; !lost && successor != lease {
 				t.Errorf("the successor is %q", successor)

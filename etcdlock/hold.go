@@ -60,6 +60,7 @@ func newHold(s *station, e *entry) *hold {
 		s.l.stations.mu.Lock()
 		defer s.l.stations.mu.Unlock()
 		if h.guard = nil; s.hold == h {
+			s.doubts = enoughDoubts
 			s.look()
 		}
 	})

@@ -42,7 +42,7 @@ func (h Holder) String() string {
 
 // owner is what the value of a key says.
 type owner struct {
-	Next    string    `json:"next,omitempty"` // the lease of an exchange's heir; first, for nextIn
+	Heir    string    `json:"heir,omitempty"` // the lease that an exchange names; first, for heirIn
 	Host    string    `json:"host"`
 	PID     int       `json:"pid"`
 	Service string    `json:"service,omitempty"`
@@ -57,8 +57,8 @@ func hostname() string {
 	return host
 }
 
-func (l *Locker) ownerData(next string) string {
-	data, err := json.Marshal(owner{Host: l.host, PID: os.Getpid(), Service: l.service, Since: time.Now().UTC(), Next: next})
+func (l *Locker) ownerData(heir string) string {
+	data, err := json.Marshal(owner{Host: l.host, PID: os.Getpid(), Service: l.service, Since: time.Now().UTC(), Heir: heir})
 	if err != nil {
 		return ""
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"strings"
+	"sync/atomic"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -17,13 +18,14 @@ type neighbour struct {
 	stop    context.CancelFunc
 	news    chan change // room for the last one
 	failure error       // why there is no news any more; set before news is closed
+	failed  atomic.Bool // there will be none
 }
 
 // change tells that one of the keys has gone, or may have.
 type change struct {
 	rev  int64  // when, 0 if that is not known
 	gone string // the key, if it is known
-	next string // the lease of the key that owns the name from then on, if it is known
+	heir string // the lease that was named as the next, if one was
 }
 
 // keysOf returns what all keys of the lease that the key is on begin with, as
@@ -65,14 +67,20 @@ func (l *Locker) watchNeighbour(key string) *neighbour {
 	}
 	follow := func() {
 		defer stop()
-		n.failure = l.follow(ctx, v)
-		close(n.news)
+		n.fail(l.follow(ctx, v))
 	}
 	if !l.spawn(follow) {
 		stop()
 		return nil
 	}
 	return n
+}
+
+// fail notes that there will be no news any more.
+func (n *neighbour) fail(err error) {
+	n.failure = err
+	n.failed.Store(true)
+	close(n.news)
 }
 
 // take takes in what the watch tells.
@@ -82,8 +90,8 @@ func (n *neighbour) take(events []*clientv3.Event) bool {
 		switch rev := ev.Kv.ModRevision; {
 		case ev.Type == clientv3.EventTypeDelete:
 			c = change{rev: rev, gone: string(ev.Kv.Key)}
-		case rev == c.rev: // an exchange, which may say who is next
-			c.next = nextIn(ev.Kv.Value)
+		case rev == c.rev: // an exchange, which may name an heir
+			c.heir = heirIn(ev.Kv.Value)
 		}
 	}
 	if c.rev > 0 {
@@ -92,15 +100,15 @@ func (n *neighbour) take(events []*clientv3.Event) bool {
 	return false
 }
 
-// nextIn returns what the value of a key says about who is next, "" for nothing.
-// Whoever is next waits for that, and reading all of the value takes longer.
-func nextIn(value []byte) string {
-	rest, ours := bytes.CutPrefix(value, []byte(`{"next":"`))
-	next, _, whole := bytes.Cut(rest, []byte(`"`))
+// heirIn returns the lease that the value of a key names, "" for none. The heir
+// waits for that, and reading all of the value takes longer.
+func heirIn(value []byte) string {
+	rest, ours := bytes.CutPrefix(value, []byte(`{"heir":"`))
+	heir, _, whole := bytes.Cut(rest, []byte(`"`))
 	if !ours || !whole {
 		return ""
 	}
-	return string(next)
+	return string(heir)
 }
 
 // tell replaces the news that nobody has taken.
@@ -148,6 +156,10 @@ func (e *entry) await(ctx context.Context, n *neighbour) (*neighbour, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(e.ctx, func() { cancel(context.Cause(e.ctx)) })()
+	if n != nil && n.failed.Load() { // while nobody waited
+		n.end()
+		n = nil
+	}
 	for e.pred != "" {
 		var c change
 		var err error
@@ -162,7 +174,7 @@ func (e *entry) await(ctx context.Context, n *neighbour) (*neighbour, error) {
 		}
 		switch {
 		case err != nil:
-		case c.gone == e.pred && c.next == e.lease.name() && e.sole && !e.unsure:
+		case c.gone == e.pred && c.heir == e.lease.name() && e.sole && !e.unsure:
 			e.named(c.rev)
 		default:
 			err = e.checkAgain(ctx, c.rev)
@@ -184,7 +196,7 @@ func (e *entry) await(ctx context.Context, n *neighbour) (*neighbour, error) {
 // no other can be there. Only an owner exchanges, and nobody was between the
 // two, so the name is the entry's from that revision on, as a check would tell.
 // The owner is in the queue again, behind.
-func (e *entry) named(rev int64) { e.pred, e.asOf, e.behind = "", rev, true }
+func (e *entry) named(rev int64) { e.pred, e.asOf, e.behind, e.told = "", rev, true, true }
 
 // checkAgain is check, until there is an answer.
 func (e *entry) checkAgain(ctx context.Context, since int64) error {

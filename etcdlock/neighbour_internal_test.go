@@ -3,13 +3,10 @@ package etcdlock
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"testing"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-
-	"github.com/holdfast-go/holdfast/internal/memetcd"
 )
 
 func TestKeysOf(t *testing.T) {
@@ -45,10 +42,10 @@ func TestNeighbour_Take(t *testing.T) {
 		"Put":     {[]*clientv3.Event{putValue("k-1", "{}", 7)}, change{}},
 		"Deleted": {[]*clientv3.Event{deletion("k-0", 7)}, change{rev: 7, gone: "k-0"}},
 		"PutAndDeleted": {
-			[]*clientv3.Event{putValue("k-1", `{"next":"3"}`, 7), deletion("k-1", 8)}, change{rev: 8, gone: "k-1"},
+			[]*clientv3.Event{putValue("k-1", `{"heir":"3"}`, 7), deletion("k-1", 8)}, change{rev: 8, gone: "k-1"},
 		},
 		"Exchanged": {
-			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"next":"5","host":"h"}`, 7)}, change{rev: 7, gone: "k-0", next: "5"},
+			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"heir":"5","host":"h"}`, 7)}, change{rev: 7, gone: "k-0", heir: "5"},
 		},
 		"ExchangedForNobody": {
 			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"host":"h"}`, 7)}, change{rev: 7, gone: "k-0"},
@@ -57,15 +54,15 @@ func TestNeighbour_Take(t *testing.T) {
 			[]*clientv3.Event{deletion("k", 7), putValue("k", "anything", 7)}, change{rev: 7, gone: "k"},
 		},
 		"Unreadable": {
-			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"next":"5`, 7)}, change{rev: 7, gone: "k-0"},
+			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"heir":"5`, 7)}, change{rev: 7, gone: "k-0"},
 		},
 		// It did not give its place for the new one.
 		"DeletedAndPutLater": {
-			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"next":"5"}`, 8)}, change{rev: 7, gone: "k-0"},
+			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"heir":"5"}`, 8)}, change{rev: 7, gone: "k-0"},
 		},
 		"TwoExchanges": {
-			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"next":"5"}`, 7), deletion("k-1", 9), putValue("k-0", `{"next":"8"}`, 9)},
-			change{rev: 9, gone: "k-1", next: "8"},
+			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"heir":"5"}`, 7), deletion("k-1", 9), putValue("k-0", `{"heir":"8"}`, 9)},
+			change{rev: 9, gone: "k-1", heir: "8"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -131,12 +128,12 @@ func TestAwait_Named(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		gone   string // of the two keys of the one before
-		next   string // appended to the waiter's lease
+		heir   string // appended to the waiter's lease
 		spoil  func(e *entry)
 		checks int64
 	}{
 		"Named":        {gone: "before-1"},
-		"AnotherNamed": {gone: "before-1", next: "0", checks: 1},
+		"AnotherNamed": {gone: "before-1", heir: "0", checks: 1},
 		"AnotherGone":  {gone: "before-0", checks: 2}, // the waiter stands behind before-1
 		// The key that was found there may be another one of the lease, or not
 		// the one that the waiter knows.
@@ -177,7 +174,7 @@ func TestAwait_Named(t *testing.T) {
 				_, err := e.await(t.Context(), n)
 				done <- err
 			}()
-			value := fmt.Sprintf(`{"next":%q}`, e.lease.name()+c.next)
+			value := fmt.Sprintf(`{"heir":%q}`, e.lease.name()+c.heir)
 			_, err = l.cli.Txn(t.Context()).Then(clientv3.OpDelete(key(c.gone)), clientv3.OpPut(key("before-2"), value)).Commit()
 			if err != nil {
 				t.Fatal(err)
@@ -207,76 +204,34 @@ func TestAwait_Named(t *testing.T) {
 	}
 }
 
-// Processes that go on wanting a name hand it on with one request a round, and
-// watch what they watched before: nothing but who is before them, once the queue is
-// steady or if it is long.
-func TestNeighbours(t *testing.T) {
+// A watch that has failed while nobody waited is none for the next wait.
+func TestNeighbour_FailedBefore(t *testing.T) {
 	t.Parallel()
-	for name, lockers := range map[string]int{"Short": 3, "Long": nearEnough + 6} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			const rounds = 60
-			srv := memetcd.New(nil)
-			t.Cleanup(srv.Close)
-			var sent counted
-			ls := make([]*Locker, lockers)
-			for i := range ls {
-				ls[i] = lockerOn(t, srv, &Options{MaxTurns: 1}, sent.intercept, nil)
-			}
-			var inside, last, views atomic.Int64
-			var wg sync.WaitGroup
-			first := lockNow(t, lockerOn(t, srv, nil, nil, nil), "n") // until all are there
-			for i := range 2 * lockers {                              // two for each, so that one is in line when the other leaves
-				l := ls[i/2]
-				wg.Go(func() {
-					for range rounds / 2 {
-						k, err := l.Lock(t.Context(), "n")
-						if err != nil {
-							t.Error(err)
-							return
-						}
-						if inside.Add(1) != 1 || last.Swap(k.Token()) > k.Token() {
-							t.Error("two hold the lock, or one out of order")
-						}
-						l.stations.mu.Lock()
-						if l.stations.byName["n"].view != nil {
-							views.Add(1)
-						}
-						l.stations.mu.Unlock()
-						inside.Add(-1)
-						if err := k.Unlock(t.Context()); err != nil {
-							t.Error(err)
-						}
-					}
-				})
-			}
-			awaitQueue(t, srv, "n", 1+lockers)
-			unlockNow(t, first)
-			wg.Wait()
-			handovers := sent.exchanges.Load()
-			t.Logf("%d exchanges, %d checks, %d watches, %d views", handovers, sent.checks.Load(), sent.watches.Load(), views.Load())
-			if handovers < int64(lockers)*rounds/2 {
-				t.Fatalf("%d exchanges: the queue was not long", handovers)
-			}
-			if got := sent.checks.Load(); got > handovers/4 {
-				t.Errorf("%d checks", got)
-			}
-			if got := sent.watches.Load(); got > handovers/4 {
-				t.Errorf("%d watches", got)
-			}
-			if got := views.Load(); got > handovers/4 {
-				t.Errorf("%d holds that look at the whole queue", got)
-			}
-			for _, l := range ls {
-				eventually(t, "the end of all that is watched", func() bool {
-					l.stations.mu.Lock()
-					defer l.stations.mu.Unlock()
-					s := l.stations.byName["n"]
-					return s == nil || s.before == nil
-				})
-			}
-		})
+	l := lockerOn(t, newServer(t), nil, nil, nil)
+	before := l.prefix("n") + "before-0"
+	if _, err := l.cli.Put(t.Context(), before, ""); err != nil {
+		t.Fatal(err)
 	}
+	e, err := l.enterQueue(t.Context(), "n", true, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &neighbour{stop: func() {}, news: make(chan change, 1)}
+	n.keys, _ = keysOf(before)
+	n.fail(errWatchEnded)
+	done := make(chan error, 1)
+	go func() {
+		n, err := e.await(t.Context(), n)
+		n.end()
+		done <- err
+	}()
+	if _, err := l.cli.Delete(t.Context(), before); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	e.spawnRelease()
 }
 
 // A hold that nobody waits for needs no neighbour.

@@ -16,8 +16,10 @@ import (
 // the lowest that is free, once nothing can happen to its key any more.
 type places struct {
 	mu    sync.Mutex
-	taken map[string]uint64 // the numbers below 64, by name
-	extra uint64            // how many others were drawn; they are not given again
+	taken map[string]uint64 // the numbers below 64 whose keys may be in a queue, or come to be, by name
+	spent map[string]uint64 // those whose keys never will, and that are not given again
+	extra uint64            // how many others were drawn; they are not given again either
+	out   uint64            // how many of these have keys that may be in a queue
 }
 
 // draw returns a number for a key in the queue of the name, and how many others
@@ -28,9 +30,11 @@ func (p *places) draw(name string) (number, others uint64) {
 	if p.taken == nil {
 		p.taken = make(map[string]uint64)
 	}
-	free, others := bits.TrailingZeros64(^p.taken[name]), uint64(bits.OnesCount64(p.taken[name]))+p.extra
+	others = uint64(bits.OnesCount64(p.taken[name])) + p.out
+	free := bits.TrailingZeros64(^(p.taken[name] | p.spent[name]))
 	if free == 64 {
 		p.extra++
+		p.out++
 		return 63 + p.extra, others
 	}
 	p.taken[name] |= 1 << free
@@ -41,7 +45,29 @@ func (p *places) draw(name string) (number, others uint64) {
 func (p *places) giveBack(name string, number uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.taken[name] &^= 1 << number; p.taken[name] == 0 { // a shift by 64 or more takes nothing away
+	p.free(name, number)
+}
+
+// spend notes that the number's key is not in the queue and never will be, but is
+// no good for the next.
+func (p *places) spend(name string, number uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free(name, number)
+	if number < 64 {
+		if p.spent == nil {
+			p.spent = make(map[string]uint64)
+		}
+		p.spent[name] |= 1 << number
+	}
+}
+
+func (p *places) free(name string, number uint64) {
+	if number >= 64 {
+		p.out--
+		return
+	}
+	if p.taken[name] &^= 1 << number; p.taken[name] == 0 {
 		delete(p.taken, name)
 	}
 }

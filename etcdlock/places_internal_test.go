@@ -28,16 +28,23 @@ func TestPlaces(t *testing.T) {
 	draw("b", 0, 2) // those beyond 64 count for every name
 	p.giveBack("a", 65)
 	p.giveBack("a", 64)
-	draw("a", 66, 66) // they are not given again
+	draw("a", 66, 64) // they are not given again
+	p.spend("a", 1)
 	p.giveBack("a", 5)
 	p.giveBack("a", 3)
-	draw("a", 3, 65)
+	draw("a", 3, 62) // and so is what is spent
+	p.spend("a", 66)
 	for n := range uint64(64) {
 		p.giveBack("a", n)
 	}
 	p.giveBack("b", 0)
-	if len(p.taken) > 0 {
-		t.Errorf("it remembers %v", p.taken)
+	if len(p.taken) > 0 || p.out > 0 {
+		t.Errorf("it remembers %v, and %d", p.taken, p.out)
+	}
+	draw("a", 0, 0)
+	draw("a", 2, 1)
+	if p.spent["a"] != 1<<1 {
+		t.Errorf("spent are %v", p.spent)
 	}
 }
 
@@ -173,4 +180,39 @@ func TestPlaces_OfADeletedKeyThatIsExchanged(t *testing.T) {
 		t.Errorf("the next hold has key %s, token %d after %s, %d", got.turn.e.key, got.turn.e.rev, e.key, token)
 	}
 	l.letGo(got.turn.finish())
+}
+
+// Once the last sweep is answered, the key will not be in the queue again. It is
+// used again, unless another sweep may still arrive, which would take what it
+// finds.
+func TestPlaces_AfterTheLastSweep(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		stray  bool
+		number uint64 // of the next
+	}{"Answered": {false, 0}, "Stray": {true, 1}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := lockerOn(t, newServer(t), nil, nil, nil)
+			e, err := l.enterQueue(t.Context(), "n", true, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.end()
+			e.unsure, e.stray = true, c.stray
+			if next := l.newEntry("n", e.lease); next.sole {
+				t.Error("before the sweep, the next is alone")
+			} else {
+				next.end()
+				next.vacate()
+			}
+			e.sweepLast()
+			next := l.newEntry("n", e.lease)
+			if next.number != c.number || !next.sole {
+				t.Errorf("after the sweep, the next has number %d, alone: %v", next.number, next.sole)
+			}
+			next.end()
+			next.vacate()
+		})
+	}
 }

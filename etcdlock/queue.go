@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,9 @@ const (
 	// sweepDelay is longer than an etcd server takes to answer or drop a
 	// request (5 s and two elections): what has not landed by then never will.
 	sweepDelay = 10 * time.Second
+	// unknown is how many are ahead of an entry when that is not known: a view of
+	// a queue that may be long is no way to find out.
+	unknown = math.MaxInt64
 )
 
 var errKeyDeleted = errors.New("its key was deleted")
@@ -48,10 +52,11 @@ type entry struct {
 	rev    int64  // create revision, 0 while unknown
 	asOf   int64  // revision at which pred was the predecessor
 	pred   string // key of the predecessor, "" if there is none
-	ahead  int64  // how many were before it when it was put
-	sole   bool   // no other key of the lease can be in the queue since
+	ahead  int64  // how many were before it when it was put, or unknown
+	sole   bool   // since its key was put, no other key of the lease can be in the queue
 	unsure bool   // a sending of the enqueueing had no answer: it may land yet
-	behind bool   // the check that found nobody before found somebody behind
+	behind bool   // what made it the owner told that somebody is behind
+	told   bool   // which was its name
 	waited bool   // there was a predecessor on another lease
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -143,7 +148,7 @@ func (e *entry) send(ctx context.Context, onlyIfFree bool) error {
 	// Either an earlier sending of the same transaction got through, or the
 	// queue is not empty.
 	if own := resp.Responses[0].GetResponseRange().Kvs; len(own) > 0 {
-		e.rev = own[0].CreateRevision
+		e.rev, e.ahead = own[0].CreateRevision, unknown
 		return e.check(ctx, e.rev)
 	}
 	if onlyIfFree {

@@ -42,7 +42,11 @@ func (e *entry) leave() {
 // sweepLast sweeps when a transaction that is still under way somewhere must
 // have landed.
 func (e *entry) sweepLast() {
-	if pause(e.lease.ctx, sweepDelay) && e.sweep() && !e.stray {
+	switch {
+	case !pause(e.lease.ctx, sweepDelay) || !e.sweep():
+	case e.stray: // an earlier sweep may land yet
+		e.lease.places.spend(e.name, e.number)
+	default:
 		e.vacate()
 	}
 }

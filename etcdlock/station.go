@@ -25,10 +25,11 @@ type station struct {
 	hold    *hold         // nil while the name is not held
 	turn    *turn         // who uses the hold; nil while it lingers
 	view    *view         // of the queue in etcd; nil while nobody needs one
-	before  *neighbour    // whom this process stood behind, far from the head or in a steady queue; else nil
+	before  *neighbour    // whom this process waited behind last, if it watched that one alone
 	behind  string        // the lease of whom stood behind it there, as far as known
 	length  int64         // of the queue after the last exchange
 	steady  int           // how many exchanges in a row found both the same
+	doubts  int           // how many waits in a row did not end by a name; many if one, or a hold, took long
 	going   *hold         // a former hold whose release is about to be sent; nil most of the time
 	leaving int           // former holds whose release etcd has not answered yet
 	left    chan struct{} // closed when leaving goes down; nil while nobody waits for that

@@ -172,6 +172,10 @@ func (s *station) awaitInView(ctx context.Context, e *entry) error {
 		if first && s.view != nil && s.view.failure != nil { // which was for others
 			s.lookAway()
 		}
+		if first && s.before != nil { // the view tells more
+			s.before.end()
+			s.before = nil
+		}
 		s.look()
 		v := s.view
 		at, known := -1, false

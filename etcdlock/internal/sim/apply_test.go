@@ -119,7 +119,7 @@ func (c *config) applyClient(s *state, n int, o op) {
 		}
 	case grant:
 		p.gen++
-		p.taken = 0
+		p.taken, p.spent = 0, 0
 		p.alive, p.onServer = true, p.onServer|1<<p.gen
 		p.serverLeft, p.localLeft, p.renewal, p.renewed, p.age = ttl, c.fresh(), nowhere, false, 0
 	case renew:
@@ -215,8 +215,16 @@ func (c *config) finish(s *state, e *entry, how result) {
 // no revision: its enqueueing or a sweep.
 func (c *config) vacate(s *state, e *entry) {
 	p := &s.clients[e.key.client()]
-	if e.key != 0 && e.gen == p.gen && (!e.unclear || e.phase == lastSweep && (!e.stray || c.flaw.vacateSwept) || c.flaw.vacateEarly) {
-		p.taken &^= 1 << (e.key.number() - 1)
+	if e.key == 0 || e.gen != p.gen {
+		return
+	}
+	number := uint8(1) << (e.key.number() - 1)
+	switch swept := e.phase == lastSweep; {
+	case !e.unclear, swept && (!e.stray || c.flaw.vacateSwept), c.flaw.vacateEarly:
+		p.taken &^= number
+	case swept: // by this one, and maybe by one that arrives yet
+		p.taken &^= number
+		p.spent |= number
 	}
 }
 

@@ -142,7 +142,8 @@ type client struct {
 	alive    bool // its session, as it believes
 	gen      uint8
 	onServer uint8 // set of its leases that the server has
-	taken    uint8 // set of the numbers of keys on this lease that are not free
+	taken    uint8 // set of the numbers of keys on this lease that may be in the queue, or come to be
+	spent    uint8 // set of those that will not be, and are not drawn again
 	// Ticks until the server may end the lease and until the client thinks it
 	// over; and the keepalive, with its age.
 	serverLeft, localLeft uint8
@@ -153,7 +154,7 @@ type client struct {
 
 // draw returns a key that is free, the lowest one, and takes it.
 func (p *client) draw(client int) key {
-	n := uint8(bits.TrailingZeros8(^p.taken))
+	n := uint8(bits.TrailingZeros8(^(p.taken | p.spent)))
 	p.taken |= 1 << n
 	return newKey(client, p.gen, n+1)
 }
@@ -272,7 +273,7 @@ func (s *state) appendTo(b []byte, c *config) []byte {
 	for i := range c.clients {
 		p := &s.clients[i]
 		b = append(
-			b, p.gen, p.onServer, p.taken, p.serverLeft, p.localLeft, uint8(p.renewal), p.age,
+			b, p.gen, p.onServer, p.taken, p.spent, p.serverLeft, p.localLeft, uint8(p.renewal), p.age,
 			flags(p.dead, p.alive, p.renewed),
 		)
 	}
