@@ -97,8 +97,8 @@
 // x509.UnknownAuthorityError in it. [ErrAuthentication] tells a login or a
 // certificate that is refused from a server that is not there. It uses no HTTP
 // proxy unless told to. A connection that is dead but not closed is noticed after
-// KeepAliveTime plus KeepAliveTimeout, six seconds by default, which is less than the ten seconds
-// that a lock lives without being renewed.
+// KeepAliveTime plus KeepAliveTimeout, six seconds by default, which is less than
+// the ten seconds that a lock lives without being renewed.
 //
 // # Secrets
 //

@@ -92,7 +92,8 @@ func (s *station) succeeded(successor string, next *entry) {
 	s.behind, s.length = successor, next.ahead
 }
 
-// forgetNeighbours ends the watch of the one. The caller holds the mutex.
+// forgetNeighbours ends the watch of the one before, and names nobody any more. The
+// caller holds the mutex.
 func (s *station) forgetNeighbours() {
 	s.before.end()
 	s.before, s.behind, s.steady, s.doubts = nil, "", 0, 0

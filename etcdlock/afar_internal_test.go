@@ -28,14 +28,8 @@ func TestAwaitAfar_CalledOff(t *testing.T) {
 				}
 				return serve()
 			}, nil)
-			before := l.prefix("n") + "before-0"
-			if _, err := l.cli.Put(t.Context(), before, ""); err != nil {
-				t.Fatal(err)
-			}
-			e, err := l.enterQueue(t.Context(), "n", true, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
+			e := behindAnother(t, l)
+			before := e.pred
 			s := kept(t, l)
 			ctx, callOff := context.WithCancel(t.Context())
 			if !begun {
@@ -77,6 +71,19 @@ func TestSucceeded_Forgotten(t *testing.T) {
 	if s.before != nil || s.steady != 0 {
 		t.Error("it has neighbours")
 	}
+}
+
+// behindAnother returns an entry behind the key before-0.
+func behindAnother(t *testing.T, l *Locker) *entry {
+	t.Helper()
+	if _, err := l.cli.Put(t.Context(), l.prefix("n")+"before-0", ""); err != nil {
+		t.Fatal(err)
+	}
+	e, err := l.enterQueue(t.Context(), "n", true, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
 }
 
 // kept returns a station that stays although nothing goes on there.

@@ -208,14 +208,8 @@ func TestAwait_Named(t *testing.T) {
 func TestNeighbour_FailedBefore(t *testing.T) {
 	t.Parallel()
 	l := lockerOn(t, newServer(t), nil, nil, nil)
-	before := l.prefix("n") + "before-0"
-	if _, err := l.cli.Put(t.Context(), before, ""); err != nil {
-		t.Fatal(err)
-	}
-	e, err := l.enterQueue(t.Context(), "n", true, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := behindAnother(t, l)
+	before := e.pred
 	n := &neighbour{stop: func() {}, news: make(chan change, 1)}
 	n.keys, _ = keysOf(before)
 	n.fail(errWatchEnded)

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -226,19 +225,9 @@ func startTLSServer(t *testing.T, ca *authority, l leaf) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var wg sync.WaitGroup
-	t.Cleanup(func() { listener.Close(); wg.Wait() })
-	wg.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() {
-				defer conn.Close()
-				_ = conn.(*tls.Conn).HandshakeContext(t.Context())
-			})
-		}
+	serveAll(t, listener, func(conn net.Conn) {
+		defer conn.Close()
+		_ = conn.(*tls.Conn).HandshakeContext(t.Context())
 	})
 	return listener.Addr().String()
 }

@@ -31,6 +31,16 @@ func startProxy(t *testing.T, to string) *connectProxy {
 		t.Fatal(err)
 	}
 	p := &connectProxy{addr: l.Addr().String(), to: to}
+	serveAll(t, l, func(conn net.Conn) {
+		p.asked.Add(1)
+		p.serve(conn)
+	})
+	return p
+}
+
+// serveAll serves each connection in a goroutine of its own, until the test ends.
+func serveAll(t *testing.T, l net.Listener, serve func(conn net.Conn)) {
+	t.Helper()
 	var wg sync.WaitGroup
 	t.Cleanup(func() { l.Close(); wg.Wait() })
 	wg.Go(func() {
@@ -39,11 +49,9 @@ func startProxy(t *testing.T, to string) *connectProxy {
 			if err != nil {
 				return
 			}
-			p.asked.Add(1)
-			wg.Go(func() { p.serve(conn) })
+			wg.Go(func() { serve(conn) })
 		}
 	})
-	return p
 }
 
 func (p *connectProxy) serve(conn net.Conn) {

@@ -72,28 +72,21 @@ func startPingCounter(t *testing.T, to string) *pingCounter {
 		t.Fatal(err)
 	}
 	p := &pingCounter{addr: l.Addr().String()}
-	var wg sync.WaitGroup
-	t.Cleanup(func() { l.Close(); wg.Wait() })
-	wg.Go(func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			out, err := net.Dial("tcp", to)
-			if err != nil {
-				in.Close()
-				return
-			}
-			wg.Go(func() {
-				p.count(out, in)
-				out.Close()
-			})
-			wg.Go(func() {
-				_, _ = io.Copy(in, out)
-				in.Close()
-			})
+	serveAll(t, l, func(in net.Conn) {
+		defer in.Close()
+		out, err := net.Dial("tcp", to)
+		if err != nil {
+			t.Error(err)
+			return
 		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			p.count(out, in)
+			out.Close()
+		})
+		_, _ = io.Copy(in, out)
+		in.Close()
+		wg.Wait()
 	})
 	return p
 }
