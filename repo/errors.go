@@ -60,6 +60,18 @@ var (
 	// back before the commit.
 	ErrInTx = errors.New("repo: inside a foreign transaction")
 
+	// ErrRolledBack is returned by InTx when its function returned nil, but the
+	// transaction could not be committed: a call or a nested InTx in it had
+	// failed, or the database had rolled it back by itself. Nothing was written.
+	// The error matches the cause too. Retry where the cause allows it.
+	ErrRolledBack = errors.New("repo: the transaction was rolled back")
+
+	// ErrWrongKey is returned for a write or read under a lock whose key does not
+	// guard the table or collection: another key is registered for it. Nothing was
+	// written. The error is a *WrongKeyError. Configure the same key everywhere,
+	// or rename the key as the documentation of the backend describes.
+	ErrWrongKey = errors.New("repo: guarded by another key")
+
 	// ErrTooMany is returned by SmartSave when the list has more documents or
 	// bytes than allowed.
 	ErrTooMany = errors.New("repo: too many documents")

@@ -55,6 +55,17 @@ type Fence interface {
 	Claims() []Claim
 }
 
+// Guard is a [Fence] that knows which keys may guard the entities of the call.
+// A store remembers which key guards a table or a collection, and refuses every
+// other one with [ErrWrongKey]: writers under two keys do not exclude each other.
+type Guard interface {
+	Fence
+	// Keys are the keys under one of which the table may be registered. The
+	// claims of all of them are shown. Where no key is registered, the store
+	// registers the first. There is more than one while a key is being renamed.
+	Keys() []string
+}
+
 type fenceKey struct{}
 
 // WithFence returns a context under which a [Fencer] shows f's claims with
@@ -134,3 +145,22 @@ func (e *UnknownError) Unwrap() error { return e.Err }
 
 // Is reports whether target is ErrUnknown.
 func (e *UnknownError) Is(target error) bool { return target == ErrUnknown }
+
+// WrongKeyError says that a table or collection is guarded by another key than
+// the ones that the writer holds. It matches ErrWrongKey.
+type WrongKeyError struct {
+	// Resource is the table or collection.
+	Resource string
+	// Registered is the key that guards it.
+	Registered string
+	// Presented are the keys that the writer holds for it.
+	Presented []string
+}
+
+// Error names the resource and both keys.
+func (e *WrongKeyError) Error() string {
+	return fmt.Sprintf("%v: %s is guarded by %q, the writer holds %q", ErrWrongKey, e.Resource, e.Registered, e.Presented)
+}
+
+// Is reports whether target is ErrWrongKey.
+func (e *WrongKeyError) Is(target error) bool { return target == ErrWrongKey }

@@ -1,15 +1,25 @@
 package repo
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Transactor is a repository whose store has transactions.
 type Transactor interface {
 	// InTx calls fn with a context that carries a transaction and commits when
 	// fn returns nil, else rolls back and returns fn's error. Every repository
 	// on the same database joins the transaction when it is called with that
-	// context. Called with a context that carries a transaction of the same
-	// database already, InTx joins that one, and only the outermost call
-	// commits. It returns ErrUnsupported when the store turns out to have no
+	// context.
+	//
+	// Called with a context that carries a transaction of the same database
+	// already, InTx joins that one, and only the outermost call commits. A nested
+	// call that fails spoils the whole transaction: the outermost call rolls back
+	// and returns an error that matches ErrRolledBack and the cause, also when its
+	// function handled the error of the nested call. [WithSavepoint] limits the
+	// rollback to the nested call instead.
+	//
+	// InTx returns ErrUnsupported when the store turns out to have no
 	// transactions, and ErrInTx under a transaction of another database.
 	//
 	// fn may run more than once where the store asks for it. It must use its
@@ -60,4 +70,38 @@ func WithTx(ctx context.Context, tx Tx) context.Context {
 func TxFrom(ctx context.Context) (Tx, bool) {
 	tx, ok := ctx.Value(txKey{}).(Tx)
 	return tx, ok
+}
+
+type savepointKey struct{}
+
+// WithSavepoint returns a context under which the next nested InTx sets a
+// savepoint. When its function fails, what it wrote is rolled back to there, and
+// the transaction can go on. A store without savepoints returns ErrUnsupported
+// and does not call the function. An outermost InTx ignores it.
+func WithSavepoint(ctx context.Context) context.Context {
+	return context.WithValue(ctx, savepointKey{}, true)
+}
+
+// TakeSavepoint reports whether ctx asks for a savepoint, and returns a context
+// that does not. Backends call it in InTx.
+func TakeSavepoint(ctx context.Context) (context.Context, bool) {
+	if asked, _ := ctx.Value(savepointKey{}).(bool); !asked {
+		return ctx, false
+	}
+	return context.WithValue(ctx, savepointKey{}, false), true
+}
+
+type connWaitKey struct{}
+
+// WithConnWait returns a context under which a store waits no longer than d for
+// a connection of its pool to begin a transaction with, and then returns
+// ErrBusy. The calls themselves are not bounded by it.
+func WithConnWait(ctx context.Context, d time.Duration) context.Context {
+	return context.WithValue(ctx, connWaitKey{}, d)
+}
+
+// ConnWait returns how long a store may wait for a connection under ctx.
+func ConnWait(ctx context.Context) (time.Duration, bool) {
+	d, ok := ctx.Value(connWaitKey{}).(time.Duration)
+	return d, ok && d > 0
 }
