@@ -103,14 +103,16 @@ func (r *reader) skips(part string) bool {
 	})
 }
 
-// shownSource shows the kind of a source and the names in it; the rest of a URL may
-// hold a password.
+// plainSource is a location in which no secret can stand.
+var plainSource = regexp.MustCompile(`^[A-Za-z0-9_.:/*\[\]-]+$`)
+
+// shownSource shows a location, or only its kind where a secret could stand in it.
 func shownSource(part string) string {
 	part, _, _ = strings.Cut(part, "?")
-	if i := strings.LastIndexByte(part, '@'); i >= 0 {
-		return scheme.FindString(part)
+	if plainSource.MatchString(part) {
+		return part
 	}
-	return part
+	return scheme.FindString(part) + "..."
 }
 
 func (r *reader) folder(loc location, part, path string, optional bool, profile string) []resource {
