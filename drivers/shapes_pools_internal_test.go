@@ -59,10 +59,12 @@ func TestShapes_Pools(t *testing.T) {
 			s := c.SQL
 			return s.MaxOpenConns == 5 && s.MaxIdleConns == 4 && s.DialTimeout == time.Second && s.ConnMaxLifetime == time.Minute && s.InitSQL == "SELECT 1" && s.Isolation == "SERIALIZABLE"
 		}},
-		{name: "Druid", doc: "Druid wiki, DruidDataSource configuration", files: mysql("spring.datasource.druid: {max-active: 5, max-wait: -1, phy-timeout-millis: 60000, connect-properties: {serverTimezone: UTC, druid.stat.mergeSql: true}, filters: stat}\n"),
+		{
+			name: "Druid", doc: "Druid wiki, DruidDataSource configuration", files: mysql("spring.datasource.druid: {max-active: 5, max-wait: -1, phy-timeout-millis: 60000, connect-properties: {serverTimezone: UTC, druid.stat.mergeSql: true}, filters: stat}\n"),
 			dsn: "jdbc:mysql://h/a?useSSL=false&serverTimezone=UTC", check: func(c Config) bool {
 				return c.SQL.MaxOpenConns == 5 && c.SQL.DialTimeout == 0 && c.SQL.ConnMaxLifetime == time.Minute
-			}},
+			},
+		},
 		{name: "DruidDecrypts", doc: "Druid wiki, ConfigFilter", files: mysql("spring.datasource.druid: {password: abc, connection-properties: 'config.decrypt=true;config.decrypt.key=k'}\n"), bad: []string{"line 2: spring.datasource.druid.connection-properties: makes Druid decrypt the password"}},
 		{name: "Unlimited", doc: "Commons DBCP, BasicDataSource Configuration Parameters", files: one("spring.datasource.dbcp2.max-total: -1\n"), bad: []string{"line 2: spring.datasource.dbcp2.max-total: is negative"}},
 	})

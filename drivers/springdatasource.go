@@ -24,11 +24,13 @@ const (
 	dynamicPrefix  = "spring.datasource.dynamic.datasource."
 )
 
-// pools are the sections that Spring Boot, and the starters of Druid and the like,
+// pools gives the sections that Spring Boot, and the starters of Druid and the like,
 // have for a pool below a datasource. Spring Boot takes the first that it finds.
-var pools = []string{"hikari", "tomcat", "dbcp2", "druid", "oracleucp", "configuration"}
+func pools() []string {
+	return []string{"hikari", "tomcat", "dbcp2", "druid", "oracleucp", "configuration"}
+}
 
-func isPool(name string) bool { return slices.Contains(pools, name) }
+func isPool(name string) bool { return slices.Contains(pools(), name) }
 
 // datasources finds all, sorted by name.
 func (s *springLoad) datasources() []datasource {
@@ -98,14 +100,14 @@ func (s *springLoad) classify(prefix string) datasource {
 		}
 		return d
 	}
-	for _, pool := range pools {
+	for _, pool := range pools() {
 		d.pool = append(d.pool, prefix+"."+pool)
 	}
 	d.login = append(slices.Clone(d.pool), prefix)
 	d.pool = append(d.pool, prefix)
 	switch {
 	case strings.HasPrefix(prefix, dynamicPrefix):
-		for _, pool := range pools { // the defaults of all
+		for _, pool := range pools() { // the defaults of all
 			d.pool = append(d.pool, "spring.datasource.dynamic."+pool)
 		}
 	case parent != mainDatasource && d.inside: // spring.datasource.druid.master
@@ -119,13 +121,13 @@ func (s *springLoad) classify(prefix string) datasource {
 func (s *springLoad) mainPool() string {
 	if p, ok, err := s.Lookup(mainDatasource + ".type"); ok && err == nil {
 		class := strings.ToLower(p.Text)
-		for _, pool := range pools {
+		for _, pool := range pools() {
 			if strings.Contains(class, pool) {
 				return pool
 			}
 		}
 	}
-	for _, pool := range pools {
+	for _, pool := range pools() {
 		if slices.ContainsFunc(s.Names(), func(n string) bool {
 			rest, ok := strings.CutPrefix(n, mainDatasource+"."+pool+".")
 			return ok && !strings.Contains(strings.TrimPrefix(rest, "datasourceproperties."), ".")

@@ -7,9 +7,6 @@ import (
 	"strings"
 )
 
-// mongoPrefixes are the names of Spring Boot 4 and of those before.
-var mongoPrefixes = []string{"spring.mongodb", "spring.data.mongodb"}
-
 // mongo reads either the URI or the parts that Spring makes one from.
 func (s *springLoad) mongo() {
 	prefix, ok := s.mongoPrefix()
@@ -56,7 +53,7 @@ func (s *springLoad) properties(name string) (file string, line int, ok bool) {
 // the other, and which runs does not stand in the file.
 func (s *springLoad) mongoPrefix() (string, bool) {
 	var used []string
-	for _, prefix := range mongoPrefixes {
+	for _, prefix := range []string{"spring.mongodb", "spring.data.mongodb"} {
 		for _, name := range []string{"uri", "host", "database", "username"} {
 			if _, _, ok := s.properties(prefix + "." + name); ok {
 				used = append(used, prefix)

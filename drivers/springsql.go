@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,22 +12,26 @@ import (
 	"github.com/holdfast-go/holdfast/drivers/internal/spring"
 )
 
-// poolSettings maps the settings of HikariCP, Tomcat's pool, DBCP2, Druid and
-// dynamic-datasource, by the last part of their canonical names, to native fields.
-// Of two for one field the first that is set wins.
-var poolSettings = []struct {
+type poolSetting struct {
 	field  string
 	names  []string
 	change func(string) (string, error)
-}{
-	{"sql.maxOpenConns", []string{"maximumpoolsize", "maxpoolsize", "maxactive", "maxtotal"}, nil},
-	{"sql.maxIdleConns", []string{"maxidle"}, nil},
-	{"sql.connMaxLifetime", []string{"maxlifetime", "maxconnlifetimemillis", "maxconnduration", "maxage", "phytimeoutmillis"}, zeroIsForever},
-	{"sql.connMaxIdleTime", []string{"idletimeout", "minevictableidletimemillis", "minevictableidletime"}, zeroIsForever},
-	{"sql.dialTimeout", []string{"connectiontimeout", "maxwait", "maxwaitmillis"}, negativeIsDefault},
-	{"sql.initSQL", []string{"connectioninitsql", "connectioninitsqls", "initsql"}, nil},
-	{"sql.isolation", []string{"transactionisolation", "defaulttransactionisolation"}, isolationName},
-	{"sql.readOnly", []string{"readonly", "defaultreadonly", "isreadonly"}, nil},
+}
+
+// poolSettings maps the settings of HikariCP, Tomcat's pool, DBCP2, Druid and
+// dynamic-datasource, by the last part of their canonical names, to native fields.
+// Of two for one field the first that is set wins.
+func poolSettings() []poolSetting {
+	return []poolSetting{
+		{"sql.maxOpenConns", []string{"maximumpoolsize", "maxpoolsize", "maxactive", "maxtotal"}, nil},
+		{"sql.maxIdleConns", []string{"maxidle"}, nil},
+		{"sql.connMaxLifetime", []string{"maxlifetime", "maxconnlifetimemillis", "maxconnduration", "maxage", "phytimeoutmillis"}, zeroIsForever},
+		{"sql.connMaxIdleTime", []string{"idletimeout", "minevictableidletimemillis", "minevictableidletime"}, zeroIsForever},
+		{"sql.dialTimeout", []string{"connectiontimeout", "maxwait", "maxwaitmillis"}, negativeIsDefault},
+		{"sql.initSQL", []string{"connectioninitsql", "connectioninitsqls", "initsql"}, nil},
+		{"sql.isolation", []string{"transactionisolation", "defaulttransactionisolation"}, isolationName},
+		{"sql.readOnly", []string{"readonly", "defaultreadonly", "isreadonly"}, nil},
+	}
 }
 
 // springNames are the properties of the default datasource, for the documentation.
@@ -102,7 +107,7 @@ func (s *springLoad) sql() {
 	s.assign("sql.dsn", mainDatasource+".url", urls...)
 	s.assign("sql.username", mainDatasource+".username", under(d.login, "username", "user")...)
 	s.assign("sql.password", mainDatasource+".password", under(d.login, "password")...)
-	for _, set := range poolSettings {
+	for _, set := range poolSettings() {
 		s.assignAs(set.field, set.field, set.change, under(d.pool, set.names...)...)
 	}
 	s.decrypts(d)
@@ -133,9 +138,9 @@ func (s *springLoad) dialectOnly(d datasource, under func([]string, ...string) [
 
 // driverProperties adds what the pool hands to the driver to the JDBC URL.
 func (s *springLoad) driverProperties(d datasource) {
-	for i := len(d.pool) - 1; i >= 0; i-- {
+	for _, prefix := range slices.Backward(d.pool) {
 		for _, section := range []string{"datasourceproperties", "connectionproperties", "connectproperties"} {
-			at := d.pool[i] + "." + section
+			at := prefix + "." + section
 			for _, name := range s.Names() {
 				if _, ok := strings.CutPrefix(name, at+"."); ok {
 					if p, ok := s.find("sql.dsn", name); ok {
@@ -194,7 +199,7 @@ func (s *springLoad) decrypts(d datasource) {
 // unused notes the settings of the pool that nothing reads.
 func (s *springLoad) unused(d datasource) {
 	known := map[string]bool{"url": true, "jdbcurl": true, "username": true, "user": true, "password": true}
-	for _, set := range poolSettings {
+	for _, set := range poolSettings() {
 		for _, n := range set.names {
 			known[n] = true
 		}

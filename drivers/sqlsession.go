@@ -131,7 +131,7 @@ const unknownDatabase = 1049
 
 // prepareMySQL asks the server what the JDBC URL left to it: the zone of its
 // sessions, and to make the database.
-func (t *sqlTarget) prepareMySQL(ctx context.Context) error {
+func (t sqlTarget) prepareMySQL(ctx context.Context) error {
 	if t.dialect != MySQL || !t.java.ServerZone && !t.java.CreateDatabase {
 		return nil
 	}
@@ -165,7 +165,7 @@ func (t *sqlTarget) prepareMySQL(ctx context.Context) error {
 
 // createDatabase makes the database only where it is not there, since the right to
 // make one may be missing then.
-func (t *sqlTarget) createDatabase(ctx context.Context, pool *sql.DB) error {
+func (t sqlTarget) createDatabase(ctx context.Context, pool *sql.DB) error {
 	name := "`" + strings.ReplaceAll(t.my.DBName, "`", "``") + "`"
 	_, err := pool.ExecContext(ctx, "USE "+name)
 	var my *mysql.MySQLError

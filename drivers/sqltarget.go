@@ -50,8 +50,10 @@ func (c SQLConfig) resolve() (sqlTarget, *FieldError) {
 	if !ok {
 		return bad("sql.dialect", "is not one of postgres, mysql, mariadb and sqlite")
 	}
-	told := ""
-	var java jdbc.Target
+	var (
+		told string
+		java jdbc.Target
+	)
 	if jdbc.Is(dsn) {
 		var err error
 		if java, err = jdbc.Parse(dsn); err != nil {

@@ -117,7 +117,6 @@ type state struct {
 	q      url.Values // parameters of the Go driver
 	params args       // of the URL
 	maria  bool
-	user   *url.Userinfo
 }
 
 // translate goes through the parameters and reports all that are wrong.

@@ -33,9 +33,12 @@ func truth(set func(s *state, on bool)) func(*state, string) error {
 	}
 }
 
-var isolations = map[string]string{
-	"READUNCOMMITTED": "READ UNCOMMITTED", "READCOMMITTED": "READ COMMITTED",
-	"REPEATABLEREAD": "REPEATABLE READ", "SERIALIZABLE": "SERIALIZABLE",
+func isolation(name string) (level string, ok bool) {
+	level, ok = map[string]string{
+		"READUNCOMMITTED": "READ UNCOMMITTED", "READCOMMITTED": "READ COMMITTED",
+		"REPEATABLEREAD": "REPEATABLE READ", "SERIALIZABLE": "SERIALIZABLE",
+	}[strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToUpper(name))]
+	return level, ok
 }
 
 // mysqlParams knows the parameters of MySQL Connector/J 5.1 to 9 and of MariaDB
@@ -83,7 +86,7 @@ func mysqlParams() table {
 		return nil
 	})
 	t.apply("transactionIsolation", "the isolation level of the session", func(s *state, v string) error {
-		level, ok := isolations[strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToUpper(v))]
+		level, ok := isolation(v)
 		if !ok {
 			return errors.New("is not an isolation level")
 		}

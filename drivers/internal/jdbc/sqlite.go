@@ -40,11 +40,11 @@ var pragmaValue = regexp.MustCompile(`^-?[A-Za-z0-9_]+$`)
 // sqliteParams knows the parameters of the driver of Xerial.
 func sqliteParams() table {
 	t := table{}
-	for _, name := range strings.Fields("journal_mode busy_timeout synchronous foreign_keys") {
+	for name := range strings.FieldsSeq("journal_mode busy_timeout synchronous foreign_keys") {
 		t.apply(name, "the same with an underscore before it", as("_"+name))
 	}
 	t.apply("mode", "the same", as("mode"))
-	for _, name := range strings.Fields(`application_id auto_vacuum automatic_index cache_size case_sensitive_like cache_spill
+	for name := range strings.FieldsSeq(`application_id auto_vacuum automatic_index cache_size case_sensitive_like cache_spill
 		checkpoint_fullfsync defer_foreign_keys encoding fullfsync ignore_check_constraints incremental_vacuum journal_size_limit
 		legacy_file_format locking_mode max_page_count mmap_size page_size query_only read_uncommitted recursive_triggers
 		reverse_unordered_selects secure_delete temp_store user_version wal_autocheckpoint`) {

@@ -10,15 +10,19 @@ import (
 	"time"
 )
 
-// short are the zones that Java knows by three letters (java.time.ZoneId.SHORT_IDS).
-var short = map[string]string{
-	"ACT": "Australia/Darwin", "AET": "Australia/Sydney", "AGT": "America/Argentina/Buenos_Aires", "ART": "Africa/Cairo",
-	"AST": "America/Anchorage", "BET": "America/Sao_Paulo", "BST": "Asia/Dhaka", "CAT": "Africa/Harare",
-	"CNT": "America/St_Johns", "CST": "America/Chicago", "CTT": "Asia/Shanghai", "EAT": "Africa/Addis_Ababa",
-	"ECT": "Europe/Paris", "IET": "America/Indiana/Indianapolis", "IST": "Asia/Kolkata", "JST": "Asia/Tokyo",
-	"MIT": "Pacific/Apia", "NET": "Asia/Yerevan", "NST": "Pacific/Auckland", "PLT": "Asia/Karachi",
-	"PNT": "America/Phoenix", "PRT": "America/Puerto_Rico", "PST": "America/Los_Angeles", "SST": "Pacific/Guadalcanal",
-	"VST": "Asia/Ho_Chi_Minh", "EST": "-05:00", "MST": "-07:00", "HST": "-10:00",
+// short gives the zone that Java knows by three letters (java.time.ZoneId.SHORT_IDS).
+func short(name string) (string, bool) {
+	v, ok := map[string]string{
+		"ACT": "Australia/Darwin", "AET": "Australia/Sydney", "AGT": "America/Argentina/Buenos_Aires", "ART": "Africa/Cairo",
+		"AST": "America/Anchorage", "BET": "America/Sao_Paulo", "BST": "Asia/Dhaka", "CAT": "Africa/Harare",
+		"CNT": "America/St_Johns", "CST": "America/Chicago", "CTT": "Asia/Shanghai", "EAT": "Africa/Addis_Ababa",
+		"ECT": "Europe/Paris", //nolint:misspell // the name in Java
+		"IET": "America/Indiana/Indianapolis", "IST": "Asia/Kolkata", "JST": "Asia/Tokyo",
+		"MIT": "Pacific/Apia", "NET": "Asia/Yerevan", "NST": "Pacific/Auckland", "PLT": "Asia/Karachi",
+		"PNT": "America/Phoenix", "PRT": "America/Puerto_Rico", "PST": "America/Los_Angeles", "SST": "Pacific/Guadalcanal",
+		"VST": "Asia/Ho_Chi_Minh", "EST": "-05:00", "MST": "-07:00", "HST": "-10:00",
+	}[name]
+	return v, ok
 }
 
 // A sign that was not percent-encoded has become a blank.
@@ -33,7 +37,7 @@ var (
 // after GMT, UTC or UT, or one of Java's three-letter names.
 func Zone(text string) (*time.Location, error) {
 	text = strings.TrimRight(text, " ")
-	if region, ok := short[text]; ok {
+	if region, ok := short(text); ok {
 		text = region
 	}
 	switch strings.ToUpper(text) {
@@ -104,7 +108,7 @@ func ServerZone(session, system string) (*time.Location, error) {
 	if strings.EqualFold(session, "SYSTEM") {
 		session = system
 	}
-	if _, ambiguous := short[session]; !ambiguous {
+	if _, ambiguous := short(session); !ambiguous {
 		if loc, err := Zone(session); err == nil {
 			return loc, nil
 		}

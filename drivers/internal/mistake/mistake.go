@@ -3,6 +3,7 @@ package mistake
 import (
 	"fmt"
 	"regexp"
+	"slices"
 )
 
 // Mistake is one thing that is wrong.
@@ -20,12 +21,9 @@ type List struct{ All []Mistake }
 // Add appends a mistake.
 func (l *List) Add(file string, line int, field, format string, args ...any) {
 	m := Mistake{File: file, Line: line, Field: Shown(field), Problem: fmt.Sprintf(format, args...)}
-	for _, known := range l.All {
-		if known == m {
-			return
-		}
+	if !slices.Contains(l.All, m) {
+		l.All = append(l.All, m)
 	}
-	l.All = append(l.All, m)
 }
 
 // Any says whether there is one.

@@ -94,8 +94,7 @@ func (r *reader) tree(root string) properties {
 
 // reason leaves the path out, which stands before it.
 func reason(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err
 	}
 	if err == nil {

@@ -27,18 +27,22 @@ func Foreign(text string) string {
 	return ""
 }
 
-// remote are the properties by which Spring Cloud and others, from a bootstrap
-// file or at the start, read further sources that win over the files.
-var remote = []struct{ prefix, what string }{
-	{"spring.cloud.config.", "a Spring Cloud Config server"},
-	{"spring.cloud.nacos.config.", "Nacos"},
-	{"spring.cloud.consul.config.", "Consul"},
-	{"spring.cloud.zookeeper.config.", "ZooKeeper"},
-	{"spring.cloud.zookeeper.connectstring", "ZooKeeper"},
-	{"spring.cloud.vault.", "Vault"},
-	{"spring.cloud.kubernetes.config.", "config maps of Kubernetes"},
-	{"spring.cloud.kubernetes.secrets.", "secrets of Kubernetes"},
-	{"spring.cloud.polaris.config.", "Polaris"},
+type remoteSource struct{ prefix, what string }
+
+// remote gives the properties by which Spring Cloud, from a bootstrap file, reads
+// further sources that win over the files.
+func remote() []remoteSource {
+	return []remoteSource{
+		{"spring.cloud.config.", "a Spring Cloud Config server"},
+		{"spring.cloud.nacos.config.", "Nacos"},
+		{"spring.cloud.consul.config.", "Consul"},
+		{"spring.cloud.zookeeper.config.", "ZooKeeper"},
+		{"spring.cloud.zookeeper.connectstring", "ZooKeeper"},
+		{"spring.cloud.vault.", "Vault"},
+		{"spring.cloud.kubernetes.config.", "config maps of Kubernetes"},
+		{"spring.cloud.kubernetes.secrets.", "secrets of Kubernetes"},
+		{"spring.cloud.polaris.config.", "Polaris"},
+	}
 }
 
 // remoteSources reports the sources that bootstrap files and agents name.
@@ -60,7 +64,7 @@ func (r *reader) remoteSources() {
 			case name == "nacos.config.bootstrap.enable" && p.Text == "true":
 				what = "Nacos"
 			case isBootstrap(c.file):
-				for _, known := range remote {
+				for _, known := range remote() {
 					off, has := r.lookup(known.prefix + "enabled")
 					if strings.HasPrefix(name, known.prefix) && (!has || off.Text != "false") {
 						what = known.what

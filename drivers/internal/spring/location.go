@@ -25,9 +25,8 @@ type resource struct {
 	specific bool // to a profile
 }
 
-// extensions in the order in which Spring Boot lets one win over another, the
-// strongest last.
-var extensions = []string{"yaml", "yml", "xml", "properties"}
+// extensions gives those of Spring Boot, the strongest last.
+func extensions() []string { return []string{"yaml", "yml", "xml", "properties"} }
 
 var (
 	scheme = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.*-]+:`) // two letters at least: one is a drive
@@ -132,7 +131,7 @@ func (r *reader) folder(loc location, part, path string, optional bool, profile 
 		if profile != "" {
 			name += "-" + profile
 		}
-		for _, ext := range extensions {
+		for _, ext := range extensions() {
 			for _, folder := range folders {
 				if p := filepath.Join(folder, name+"."+ext); isFile(p) && !r.skips(name+"."+ext) {
 					out = append(out, resource{path: p, ext: ext, specific: profile != ""})
@@ -149,7 +148,7 @@ func (r *reader) file(loc location, part, path string, optional bool, profile st
 	if hinted != nil {
 		path, ext = hinted[1], hinted[2]
 	}
-	if !slices.Contains(extensions, ext) {
+	if !slices.Contains(extensions(), ext) {
 		if profile == "" {
 			r.bad.Add(loc.by.File, loc.by.Line, loc.by.Name, "names a file of an unknown kind: %s; a folder needs a / at its end", shownSource(part))
 		}

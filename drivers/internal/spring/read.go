@@ -1,7 +1,7 @@
 package spring
 
 import (
-	"fmt"
+	"errors"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -130,7 +130,7 @@ func (r *reader) rootOf(dir string) string {
 		return dir
 	}
 	for _, name := range r.names {
-		for _, ext := range extensions {
+		for _, ext := range extensions() {
 			if isFile(filepath.Join(parent, name+"."+ext)) {
 				return parent
 			}
@@ -187,7 +187,7 @@ func (e *Environment) Lookup(canonical string) (p Property, ok bool, err error) 
 		}
 	}
 	if p.Unclear {
-		return p, true, fmt.Errorf("is a number to YAML, which Java writes in another way: put it in quotes")
+		return p, true, errors.New("is a number to YAML, which Java writes in another way: put it in quotes")
 	}
 	file := func(name string) (Property, bool) {
 		p, ok := e.files[name]

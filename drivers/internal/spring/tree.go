@@ -2,6 +2,7 @@ package spring
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -94,8 +95,8 @@ func (r *reader) process(phase int) {
 			found = append(found, r.resolve(loc, next.file, phase == afterProfiles && !next.fromSpecific)...)
 		}
 		var children []*contributor
-		for i := len(found) - 1; i >= 0; i-- {
-			children = append(children, r.load(found[i])...)
+		for _, res := range slices.Backward(found) {
+			children = append(children, r.load(res)...)
 		}
 		next.children[phase] = append(next.children[phase], children...)
 		if phase == afterProfiles {
@@ -116,8 +117,8 @@ func (r *reader) load(res resource) []*contributor {
 	r.loaded[key] = true
 	docs := r.documents(res)
 	var out []*contributor
-	for i := len(docs) - 1; i >= 0; i-- {
-		out = append(out, &contributor{props: docs[i], file: res.path, specific: res.specific, fromSpecific: res.specific})
+	for _, doc := range slices.Backward(docs) {
+		out = append(out, &contributor{props: doc, file: res.path, specific: res.specific, fromSpecific: res.specific})
 	}
 	return out
 }
