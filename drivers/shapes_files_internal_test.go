@@ -65,6 +65,10 @@ func TestShapes_FilesAndProfiles(t *testing.T) {
 			files: map[string]string{"application.yml": "spring.profiles.include: [common, local]\n", "application-prod.yml": jdbcURL("a"), "application-local.yml": jdbcURL("b"), "application-common.yml": jdbcURL("c")}, dsn: pg("b"),
 		},
 		{
+			name: "IncludeOfTheEnvironment", doc: bootAdding, env: []string{"SPRING_PROFILES_ACTIVE=prod", "SPRING_PROFILES_INCLUDE=common"},
+			files: map[string]string{"application.yml": "x: y\n", "application-prod.yml": jdbcURL("a"), "application-common.yml": jdbcURL("b")}, dsn: pg("b"),
+		},
+		{
 			name: "Group", doc: bootGroups, env: []string{"SPRING_PROFILES_ACTIVE=production"},
 			files: map[string]string{"application.yml": "spring.profiles.group.production: [proddb, prodmq]\n", "application-proddb.yml": jdbcURL("a"), "application-production.yml": jdbcURL("b")}, dsn: pg("a"),
 		},
@@ -133,6 +137,14 @@ func TestShapes_Imports(t *testing.T) {
 		{
 			name: "ImportedProfileWins", doc: "spring-boot#25766: files of a profile win over those of none, imports over importers", env: []string{"SPRING_PROFILES_ACTIVE=prod"},
 			files: map[string]string{"application.yml": "spring.config.import: db.yml\n", "db.yml": jdbcURL("a"), "application-prod.yml": jdbcURL("b")}, dsn: pg("b"),
+		},
+		{
+			name: "ProfileOfAnImportWinsOverThatOfItsImporter", doc: "spring-boot#25766: files of a profile win over those of none, imports over importers", env: []string{"SPRING_PROFILES_ACTIVE=prod"},
+			files: map[string]string{"application.yml": "spring.config.import: db.yml\n", "db.yml": jdbcURL("a"), "application-prod.yml": jdbcURL("b"), "db-prod.yml": jdbcURL("c")}, dsn: pg("c"),
+		},
+		{
+			name: "ImportOfAProfileHasNoProfiles", doc: "ConfigDataEnvironmentContributors of Spring Boot", env: []string{"SPRING_PROFILES_ACTIVE=prod"},
+			files: map[string]string{"application.yml": "x: y\n", "application-prod.yml": "spring.config.import: db.yml\n", "db.yml": jdbcURL("a"), "db-prod.yml": jdbcURL("b")}, dsn: pg("a"),
 		},
 		{name: "ImportOfAnImport", doc: bootImport, files: map[string]string{"application.yml": "spring.config.import: sub/b.yml\n" + jdbcURL("a"), "sub/b.yml": "spring.config.import: c.yml\n", "sub/c.yml": jdbcURL("c")}, dsn: pg("c")},
 		{name: "ImportsInACircle", doc: bootImport, files: map[string]string{"application.yml": "spring.config.import: b.yml\n" + jdbcURL("a"), "b.yml": "spring.config.import: application.yml\n" + jdbcURL("b")}, dsn: pg("b")},
