@@ -22,6 +22,10 @@
 //		...
 //	}
 //
+// The package opens all that a configuration can name, and links every client. A
+// program that must stay small uses the packages below it, which have the same
+// names: config, and etcd, postgres, mysql, sqlite or mongodb.
+//
 // # Configuration
 //
 // [Load] reads two formats and tells them apart by the content. The native format

@@ -25,22 +25,22 @@ type Connections struct {
 // The errors are those of [OpenSQL], [OpenMongo] and [OpenEtcd]. After one nothing
 // is left open.
 func Open(ctx context.Context, c Config) (*Connections, error) {
-	if c.SQL.empty() && c.Mongo.empty() && c.Etcd.empty() {
+	if c.SQL.IsZero() && c.Mongo.IsZero() && c.Etcd.IsZero() {
 		return nil, fmt.Errorf("drivers: open: %w: nothing is configured", ErrInvalid)
 	}
 	var conns Connections
 	err := func() (err error) {
-		if !c.SQL.empty() {
+		if !c.SQL.IsZero() {
 			if conns.SQL, err = OpenSQL(ctx, c.SQL); err != nil {
 				return err
 			}
 		}
-		if !c.Mongo.empty() {
+		if !c.Mongo.IsZero() {
 			if conns.Mongo, err = OpenMongo(ctx, c.Mongo); err != nil {
 				return err
 			}
 		}
-		if !c.Etcd.empty() {
+		if !c.Etcd.IsZero() {
 			conns.Etcd, err = OpenEtcd(ctx, c.Etcd)
 		}
 		return err

@@ -80,6 +80,9 @@ var house = []floor{
 		pkg: "drivers/internal/mistake",
 	},
 	{
+		pkg: "drivers/internal/secret",
+	},
+	{
 		pkg:     "drivers/internal/yamltree",
 		own:     []string{"drivers/internal/mistake"},
 		modules: []string{"go.yaml.in/yaml/v4"},
@@ -95,13 +98,55 @@ var house = []floor{
 		modules: []string{"github.com/go-sql-driver/mysql"},
 	},
 	{
-		pkg: "drivers",
-		own: []string{"drivers/internal/..."},
-		modules: []string{
-			"github.com/go-sql-driver/mysql", "github.com/jackc/pgx/v5", "go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3",
-			"go.mongodb.org/mongo-driver/v2", "go.uber.org/zap", "go.yaml.in/yaml/v4", "golang.org/x/net", "google.golang.org/grpc",
-			"gorm.io/driver/...", "gorm.io/gorm", "modernc.org/sqlite",
+		pkg: "drivers/config",
+		own: []string{
+			"drivers/internal/jdbc", "drivers/internal/mistake", "drivers/internal/secret", "drivers/internal/spring",
+			"drivers/internal/yamltree",
 		},
+		modules: []string{
+			"github.com/go-sql-driver/mysql", "github.com/jackc/pgx/v5", "go.mongodb.org/mongo-driver/v2", "go.yaml.in/yaml/v4",
+		},
+	},
+	{
+		pkg: "drivers/internal/openerr",
+		own: []string{"drivers/config"},
+	},
+	{
+		pkg:     "drivers/internal/sqlopen",
+		own:     []string{"drivers/config", "drivers/internal/openerr"},
+		modules: []string{"gorm.io/gorm"},
+	},
+	{
+		pkg: "drivers/etcd",
+		own: []string{"drivers/config", "drivers/internal/openerr", "drivers/internal/secret"},
+		modules: []string{
+			"go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3", "go.uber.org/zap", "golang.org/x/net", "google.golang.org/grpc",
+		},
+	},
+	{
+		pkg:     "drivers/postgres",
+		own:     []string{"drivers/config", "drivers/internal/sqlopen"},
+		modules: []string{"github.com/jackc/pgx/v5", "gorm.io/driver/postgres", "gorm.io/gorm"},
+	},
+	{
+		pkg:     "drivers/mysql",
+		own:     []string{"drivers/config", "drivers/internal/jdbc", "drivers/internal/sqlopen"},
+		modules: []string{"github.com/go-sql-driver/mysql", "gorm.io/driver/mysql", "gorm.io/gorm"},
+	},
+	{
+		pkg:     "drivers/sqlite",
+		own:     []string{"drivers/config", "drivers/internal/sqlopen"},
+		modules: []string{"gorm.io/driver/sqlite", "gorm.io/gorm", "modernc.org/sqlite"},
+	},
+	{
+		pkg:     "drivers/mongodb",
+		own:     []string{"drivers/config", "drivers/internal/openerr"},
+		modules: []string{"go.mongodb.org/mongo-driver/v2"},
+	},
+	{
+		pkg:     "drivers",
+		own:     []string{"drivers/..."},
+		modules: []string{"go.etcd.io/etcd/client/v3", "go.mongodb.org/mongo-driver/v2", "gorm.io/gorm"},
 	},
 	{pkg: "internal/devserver", modules: []string{"any"}},
 	{pkg: "internal/cmd/...", own: []string{"any"}, modules: []string{"any"}},

@@ -1,0 +1,2 @@
+// Package secret hides secrets in the texts of errors.
+package secret

@@ -1,0 +1,2 @@
+// Package sqlopen is what the packages that open SQL databases share.
+package sqlopen
