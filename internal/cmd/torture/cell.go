@@ -75,8 +75,9 @@ func (c *cell) run(ctx context.Context) (r result, err error) {
 	c.data = data{
 		Counters: numbered("counter", 3), Lists: numbered("list", 4),
 		Accounts: numbered("account", 4), Registers: numbered("register", 20),
+		Strangers: numbered("stranger", 20),
 	}
-	c.place, err = c.store.make(ctx, c.campaign.placeName(), c.data)
+	c.place, err = c.store.make(ctx, c.campaign.placeName(), c.fault.setup, c.data)
 	if err != nil {
 		return r, fmt.Errorf("making a place: %w", err)
 	}
@@ -271,9 +272,9 @@ func (r *result) wrong() string {
 		return r.Problems[0]
 	case r.design == holdfast && r.Acked == 0:
 		return "nothing was acknowledged"
-	case r.design != holdfast && (r.Lost == 0 || r.Lost != r.mustLose):
-		return fmt.Sprintf("it lost %d, and must lose %d", r.Lost, r.mustLose)
-	case r.design != holdfast && !r.rejected:
+	case r.design != holdfast && (r.wronged() == 0 || r.wronged() != r.mustLose):
+		return fmt.Sprintf("it lost %d, and must lose %d", r.wronged(), r.mustLose)
+	case r.design != holdfast && r.Lost > 0 && !r.rejected:
 		return "porcupine accepts a history in which updates are lost"
 	}
 	return ""

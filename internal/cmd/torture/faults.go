@@ -21,6 +21,10 @@ type fault struct {
 	// explained names errors that callers may get beside the usual ones.
 	explained []string
 	load      load
+	// setup is how the workers reach their database under it.
+	setup setup
+	// needs is a program of this machine that it takes.
+	needs program
 	// beats are the weaker designs that lose under it for certain.
 	beats []string
 	// signals tells that processes must be stopped for it.
@@ -44,7 +48,7 @@ func (f *fault) cluster() int { return max(f.members, 1) }
 
 // faults are all of them, those of the holder first.
 func faults() []*fault {
-	return slices.Concat(holderFaults(), etcdFaults(), databaseFaults())
+	return slices.Concat(holderFaults(), etcdFaults(), databaseFaults(), transactionFaults(), setupFaults())
 }
 
 // holderFaults happen to the process that holds the lock.
@@ -132,27 +136,24 @@ func holderFaults() []*fault {
 // holder. Reading and writing in two transactions, the holder must be refused.
 // Nobody else writes meanwhile: that would fence the holder off, too.
 func signature(ctx context.Context, c *cell) error {
-	if c.design == holdfast {
-		if err := c.quiet(ctx); err != nil {
-			return err
+	return c.calmly(ctx, func() error {
+		for _, how := range c.place.ways() {
+			err := c.dance(ctx, dance{
+				how: how,
+				end: func(ctx context.Context, a *node, key *mvccpb.KeyValue) error {
+					for _, p := range a.etcd {
+						p.cutWire()
+					}
+					return c.revoke(ctx, key)
+				},
+				after: (*node).heal,
+			})
+			if err != nil || c.design != holdfast { // which knows but one way
+				return err
+			}
 		}
-	}
-	for _, how := range c.place.ways() {
-		err := c.dance(ctx, dance{
-			how: how,
-			end: func(ctx context.Context, a *node, key *mvccpb.KeyValue) error {
-				for _, p := range a.etcd {
-					p.cutWire()
-				}
-				return c.revoke(ctx, key)
-			},
-			after: (*node).heal,
-		})
-		if err != nil || c.design != holdfast { // which knows but one way
-			return err
-		}
-	}
-	return c.all(c.busy)
+		return nil
+	})
 }
 
 // killHolder kills a process that has read under the lock, and starts another

@@ -212,6 +212,9 @@ func cellText(r *result) string {
 		return ""
 	}
 	text := fmt.Sprintf("%d / %d / %d (%d)", r.Lost, r.Acked, r.Refused, r.felt)
+	if r.Ghosts > 0 {
+		text += fmt.Sprintf(", %d refused and there", r.Ghosts)
+	}
 	if r.wrong() != "" {
 		return "**" + text + "**"
 	}

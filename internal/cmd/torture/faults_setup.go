@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+)
+
+// pgxModes are the ways in which pgx executes statements, but for the usual one.
+var pgxModes = []string{"cache_describe", "describe_exec", "exec", "simple_protocol"} //nolint:gochecknoglobals // a table, never written to
+
+const staleFelt = "stale holders that wrote after the next one had read, or before it could"
+
+// setupFaults are the ways in which services reach their database that differ
+// from the laboratory's. Under each of them a holder is late.
+func setupFaults() []*fault {
+	faults := []*fault{
+		{
+			name: "dbresolver", stores: onSQL, why: noGORM, short: true,
+			setup: setup{Resolver: true}, beats: []string{handFenced},
+		},
+		{
+			name: "two search paths", stores: []string{onPostgres, onMariaDB}, why: "it has no schemas", short: true,
+			setup: setup{OwnSchema: true}, beats: []string{handFenced},
+		},
+		{
+			name: "two keys", felt: "calls that were refused because they locked another key", short: true,
+			setup: setup{OwnKey: true}, beats: []string{handFenced}, explained: []string{ofWrongKey}, round: lockOthers,
+		},
+		{
+			name: "SERIALIZABLE", stores: []string{onPostgres, onMariaDB}, why: oneIsolation, short: true,
+			setup: setup{Isolation: "serializable"}, beats: []string{mutexFence}, explained: []string{ofDatabase},
+		},
+		{
+			name: "REPEATABLE READ", stores: []string{onPostgres, onMariaDB}, why: oneIsolation,
+			setup: setup{Isolation: "repeatable read"}, beats: []string{mutexFence}, explained: []string{ofDatabase},
+		},
+		{
+			name: "PrepareStmt", stores: onSQL, why: noGORM, short: true,
+			setup: setup{Prepared: true}, beats: []string{mutexFence},
+		},
+		{
+			name: "dbresolver, PrepareStmt", stores: onSQL, why: noGORM,
+			setup: setup{Resolver: true, Prepared: true}, beats: []string{handFenced},
+		},
+		{
+			name: "lib/pq", stores: []string{onPostgres}, why: "it is a driver of PostgreSQL",
+			setup: setup{OtherDriver: true}, beats: []string{mutexFence},
+		},
+		{
+			name: "transaction pooling", stores: []string{onPostgres}, why: "PgBouncer is for PostgreSQL", needs: pooler, short: true,
+			// A statement that one server has prepared is unknown to the next.
+			setup: setup{ExecMode: "exec"}, beats: []string{mutexFence},
+		},
+	}
+	for _, mode := range pgxModes {
+		faults = append(faults, &fault{
+			name: "pgx " + mode, stores: []string{onPostgres}, why: "pgx is a driver of PostgreSQL", short: mode == "simple_protocol",
+			setup: setup{ExecMode: mode}, beats: []string{mutexFence},
+		})
+	}
+	for _, f := range faults {
+		if f.round == nil {
+			f.felt, f.round = staleFelt, signature
+		}
+	}
+	return faults
+}
+
+const (
+	noGORM       = "GORM is not for it"
+	oneIsolation = "it has but one isolation"
+)
+
+// lockOthers waits for those who lock another key than the one that guards the
+// table. Designs that do not notice let both in at the same time.
+func lockOthers(ctx context.Context, c *cell) error {
+	if c.design != holdfast {
+		return c.dance(ctx, dance{end: func(context.Context, *node, *mvccpb.KeyValue) error { return nil }})
+	}
+	wait(ctx, time.Second)
+	c.felt = c.hist.count(func(o *op) bool { return slices.Contains(o.Kinds, ofWrongKey) })
+	return nil
+}
