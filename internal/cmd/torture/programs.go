@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/cmd/internal/child"
@@ -127,9 +128,12 @@ func poolerArgs(dir string, port int, dsn string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	password, _ := u.User.Password()
+	login := "user='" + strings.ReplaceAll(u.User.Username(), "'", "''") + "'"
+	if password, ok := u.User.Password(); ok { // an empty one is a mistake to it
+		login += " password='" + strings.ReplaceAll(password, "'", "''") + "'"
+	}
 	settings := fmt.Sprintf(`[databases]
-* = host=%s port=%s user=%s password=%s
+* = host=%s port=%s %s
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = %d
@@ -139,7 +143,7 @@ pool_mode = transaction
 max_client_conn = 1000
 default_pool_size = 8
 ignore_startup_parameters = extra_float_digits
-`, host, dbPort, u.User.Username(), password, port)
+`, host, dbPort, login, port)
 	file := filepath.Join(dir, "pgbouncer.ini")
 	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
 		return nil, err

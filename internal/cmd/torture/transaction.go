@@ -98,7 +98,7 @@ func (w *worker) ignore(ctx context.Context, name string, o operation, answer *r
 
 // How many goroutines a transaction leaves behind, and how often each saves.
 const (
-	stragglers    = 3
+	stragglers    = 6
 	straggledOver = 50
 )
 
