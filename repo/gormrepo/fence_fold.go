@@ -20,6 +20,7 @@ type folded struct {
 	show  showing
 	rows  int
 	used  bool
+	passages
 	// err is the error of the statement, before GORM may have translated it.
 	err error
 }
@@ -46,11 +47,23 @@ func (p *folded) QueryContext(ctx context.Context, text string, args ...any) (*s
 	return rows, err
 }
 
+// Commit and Rollback make GORM and its plugins take it for a transaction, which
+// plugins for replicas leave where it is.
+func (*folded) Commit() error { return errFolded() }
+
+// Rollback is not reached either.
+func (*folded) Rollback() error { return errFolded() }
+
+func errFolded() error {
+	return fmt.Errorf("%w: a statement that shows claims is a transaction by itself", repo.ErrInTx)
+}
+
 func (p *folded) fold(text string, args []any) (string, []any, error) {
 	if p.used || !strings.HasPrefix(text, "INSERT ") {
 		return "", nil, fmt.Errorf("gormrepo: %.20q cannot be put behind claims", text)
 	}
 	p.used = true
+	p.ran.Add(1)
 	text, more := p.fence.foldedSQL(p.show, text, len(args)+1, p.rows)
 	return text, append(slices.Clip(args), more...), nil
 }
@@ -89,10 +102,19 @@ func (r *Repository[T]) writeFolded(ctx context.Context, f repo.Fence, items []*
 }
 
 func (r *Repository[T]) fold(ctx context.Context, s showing, c *call, items []*item[T], fn func(*call) error) error {
+	if err := r.awaitConn(ctx); err != nil {
+		return err
+	}
 	plain := unprepared(r.db.Statement.ConnPool)
 	pool := &folded{ConnPool: plain, fence: r.fence, show: s, rows: len(items)}
 	c.tx, c.once = r.session(ctx, pool), true
-	err := fn(c)
+	err := r.checkPlugins(c.tx, pool)
+	if err == nil {
+		err = fn(c)
+	}
+	if err == nil && !pool.used {
+		err = errElsewhere(c.tx)
+	}
 	if err == nil {
 		return nil
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/holdfast-go/holdfast/repo"
 )
@@ -135,18 +134,6 @@ func literal(s string) string {
 // and digits.
 func (t fenceTable) noteSQL(op string) string {
 	return "INSERT INTO holdfast_ops (op, written) VALUES ('" + op + "', true)"
-}
-
-// mysqlLimits are the statements of MySQL and MariaDB that begin and end a
-// transaction with limits. Beginning by autocommit saves a round trip, and
-// ending by it commits: so the settings of the session are put back without
-// one. Each server runs its own of the comments.
-func mysqlLimits(limit time.Duration) (begin, commit string) {
-	seconds := int64(max(limit, time.Second).Round(time.Second) / time.Second)
-	begin = fmt.Sprintf("SET @holdfast_wait = @@SESSION.wait_timeout, @holdfast_lock = @@SESSION.innodb_lock_wait_timeout,"+
-		" autocommit = 0, wait_timeout = %d, innodb_lock_wait_timeout = %[1]d"+
-		" /*M! , @@tx_isolation = 'READ-COMMITTED' */ /*!80000 , @@transaction_isolation = 'READ-COMMITTED' */", seconds)
-	return begin, "SET autocommit = 1, wait_timeout = @holdfast_wait, innodb_lock_wait_timeout = @holdfast_lock"
 }
 
 // isNullToken tells whether a claim without a token was to be stored: that is how

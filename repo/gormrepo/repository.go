@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
@@ -34,6 +35,8 @@ type Repository[T any] struct {
 	opts    Options
 	dialect dialect
 	fence   fenceTable
+	// trusted tells that no plugin takes writes out of their transaction.
+	trusted atomic.Bool
 	*model
 }
 

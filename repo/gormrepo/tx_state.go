@@ -13,7 +13,8 @@ import (
 
 // txState is what has happened in a transaction so far.
 type txState struct {
-	mu sync.Mutex
+	conn *conn
+	mu   sync.Mutex
 	// err is set when a call failed after it had written a part, or when claims
 	// were refused.
 	err error
@@ -22,6 +23,8 @@ type txState struct {
 	// op names the transaction, once claims were shown by something that
 	// writes.
 	op string
+	// savepoints is how many were set.
+	savepoints int
 }
 
 const txStateKey = "holdfast:tx"
@@ -34,10 +37,37 @@ func (s *txState) spoil(err error) {
 	}
 }
 
+// spoiled is why the transaction will not be committed, as far as known.
 func (s *txState) spoiled() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.err == nil && s.conn != nil {
+		return s.conn.failure()
+	}
 	return s.err
+}
+
+// txMark is what a rollback to a savepoint returns to.
+type txMark struct {
+	savepoint string
+	err       error
+	keys      []string
+	op        string
+}
+
+func (s *txState) mark() txMark {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.savepoints++
+	return txMark{fmt.Sprintf("holdfast_%d", s.savepoints), s.err, slices.Clone(s.keys), s.op}
+}
+
+// reset forgets what happened since the mark: claims that were shown since then
+// have to be shown again.
+func (s *txState) reset(m txMark) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err, s.keys, s.op = m.err, m.keys, m.op
 }
 
 func (s *txState) shown(w showing) {
