@@ -122,7 +122,7 @@ func (k *campaign) leaveOut(format string, args ...any) {
 // store and where they must lose.
 func (k *campaign) plan() {
 	for _, f := range faults() {
-		if k.short && !f.short || k.fault != "" && f.name != k.fault {
+		if k.short && len(f.short) == 0 || k.fault != "" && f.name != k.fault {
 			continue
 		}
 		if err := checkSignals(); f.signals && err != nil {
@@ -150,7 +150,9 @@ func (k *campaign) plan() {
 				k.leaveOut("%s on %s: %s", f.name, s.name, f.why)
 				continue
 			}
-			k.add(f, holdfast, s)
+			if !k.short || slices.Contains(f.short, s.name) {
+				k.add(f, holdfast, s)
+			}
 		}
 	}
 }

@@ -105,6 +105,11 @@ func (c *cell) run(ctx context.Context) (r result, err error) {
 	return c.judge(ctx, begun)
 }
 
+// open opens the place for the run itself.
+func (c *cell) open(ctx context.Context) (*backend, error) {
+	return openBackend(ctx, c.place.primary())
+}
+
 // torture keeps the workers busy and does the fault to them, again and again.
 func (c *cell) torture(ctx context.Context) error {
 	if c.design == holdfast {
@@ -202,7 +207,7 @@ func (c *cell) awaitClean(ctx context.Context) error {
 
 // judge reads what is stored and compares.
 func (c *cell) judge(ctx context.Context, begun time.Time) (result, error) {
-	b, err := openBackend(ctx, c.place)
+	b, err := c.open(ctx)
 	if err != nil {
 		return result{}, err
 	}

@@ -38,7 +38,7 @@ func (j workerJob) draw(rng *rand.Rand, straggle float64) operation {
 		}
 	case p < 30:
 		o.kind, o.keys = setting, []string{j.Data.register()}
-	case p < 40:
+	case p < 40 && !j.Place.Setup.Stale: // where reads without the lock see nothing new
 		o.kind, o.keys = reading, []string{j.Data.register()}
 	default:
 		o.keys = one(rng, j.Data.Counters)

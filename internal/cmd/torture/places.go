@@ -72,12 +72,26 @@ func (s store) make(ctx context.Context, name string, how setup, d data) (p plac
 			}
 		}
 	}
-	b, err := openBackend(ctx, p)
-	if err != nil {
-		return p, err
+	fill := []place{p.primary()}
+	if p.Setup.Stale {
+		replica, err := p.replica()
+		if err != nil {
+			return p, err
+		}
+		fill = append(fill, replica.primary())
 	}
-	defer b.close()
-	return p, b.fill(ctx, d)
+	for _, p := range fill {
+		b, err := openBackend(ctx, p)
+		if err != nil {
+			return p, err
+		}
+		err = b.fill(ctx, d)
+		b.close()
+		if err != nil {
+			return p, err
+		}
+	}
+	return p, nil
 }
 
 // locate says where the place is.
@@ -124,6 +138,9 @@ func (p place) names() []string {
 			names = append(names, p.own(i))
 		}
 	}
+	if p.Setup.Stale {
+		names = append(names, p.Name+replicaSuffix)
+	}
 	return names
 }
 
@@ -144,7 +161,7 @@ func (s store) creation(p place, name string) string {
 // drop removes a place, which fails while a transaction is open there.
 func (s store) drop(ctx context.Context, p place) error {
 	if p.Store == onSQLite {
-		return os.Remove(p.DSN)
+		return os.Remove(p.DSN) // what else there is goes with the folder
 	}
 	if p.Store == onMongoDB {
 		b, err := openBackend(ctx, p)

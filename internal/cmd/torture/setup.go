@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -26,6 +27,8 @@ type setup struct {
 	// Resolver adds gorm.io/plugin/dbresolver with a replica, which is the same
 	// server.
 	Resolver bool
+	// Stale makes the replica one that nothing reaches any more.
+	Stale bool
 	// Prepared is GORM's PrepareStmt.
 	Prepared bool
 	// OtherDriver is lib/pq instead of pgx.
@@ -51,19 +54,42 @@ func (p place) of(worker int) (place, error) {
 	if !p.Setup.OwnSchema {
 		return p, nil
 	}
-	own := p.own(worker)
-	if p.Store == onMariaDB {
+	return p.in(p.own(worker))
+}
+
+// in is the place when another schema, database or file is the usual one.
+func (p place) in(name string) (place, error) {
+	var err error
+	switch p.Store {
+	case onPostgres:
+		p.DSN, err = withParameter(p.DSN, "search_path", name)
+	case onMariaDB:
 		c, err := mysql.ParseDSN(p.DSN)
 		if err != nil {
 			return p, err
 		}
-		c.DBName = own
+		c.DBName = name
 		p.DSN = c.FormatDSN()
+	case onSQLite:
+		p.DSN = filepath.Join(filepath.Dir(p.DSN), name+".db")
+	}
+	return p, err
+}
+
+const replicaSuffix = "_replica"
+
+// replica is where dbresolver reads.
+func (p place) replica() (place, error) {
+	if !p.Setup.Stale {
 		return p, nil
 	}
-	dsn, err := withParameter(p.DSN, "search_path", own)
-	p.DSN = dsn
-	return p, err
+	return p.in(p.Name + replicaSuffix)
+}
+
+// primary is the place without replicas.
+func (p place) primary() place {
+	p.Setup.Resolver, p.Setup.Stale = false, false
+	return p
 }
 
 // set puts into the DSN what belongs there.
@@ -110,7 +136,7 @@ func withParameter(dsn, name, value string) (string, error) {
 // sure that this is the way.
 func (b *backend) openSQL(ctx context.Context) error {
 	s := b.place.Setup
-	if err := b.connect(ctx); err != nil {
+	if err := b.connect(ctx, b.place); err != nil {
 		return err
 	}
 	b.db = b.pools[0]
@@ -125,11 +151,15 @@ func (b *backend) openSQL(ctx context.Context) error {
 		}
 	}
 	if s.Resolver {
-		if err := b.connect(ctx); err != nil {
+		replica, err := b.place.replica()
+		if err != nil {
 			return err
 		}
-		replica := b.pools[1].Dialector
-		if err := b.db.Use(dbresolver.Register(dbresolver.Config{Replicas: []gorm.Dialector{replica}})); err != nil {
+		if err := b.connect(ctx, replica); err != nil {
+			return err
+		}
+		plugin := dbresolver.Register(dbresolver.Config{Replicas: []gorm.Dialector{b.pools[1].Dialector}})
+		if err := b.db.Use(plugin); err != nil {
 			return err
 		}
 	}
@@ -137,8 +167,7 @@ func (b *backend) openSQL(ctx context.Context) error {
 }
 
 // connect opens one more pool of connections.
-func (b *backend) connect(ctx context.Context) error {
-	p := b.place
+func (b *backend) connect(ctx context.Context, p place) error {
 	if !p.Setup.OtherDriver {
 		db, err := drivers.OpenSQL(ctx, drivers.SQLConfig{Dialect: dialects[p.Store], DSN: p.DSN, DialTimeout: openLimit})
 		if err == nil {

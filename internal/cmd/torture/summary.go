@@ -29,8 +29,8 @@ func (r *result) line() string {
 	} else if r.design != holdfast {
 		mark = "ok, loses"
 	}
-	return fmt.Sprintf("lost %d of %d, refused %d, unknown %d, felt %d, goes on after %v: %s",
-		r.Lost, r.Acked, r.Refused, r.Unknown, r.felt, r.slowest.Round(time.Millisecond), mark)
+	return fmt.Sprintf("lost %d of %d, refused %d, unknown %d, felt %d, goes on after %v, took %v: %s",
+		r.Lost, r.Acked, r.Refused, r.Unknown, r.felt, r.slowest.Round(time.Millisecond), r.took.Round(100*time.Millisecond), mark)
 }
 
 // What a full run must have done to mean something.
