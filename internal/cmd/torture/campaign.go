@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -32,7 +33,7 @@ type campaign struct {
 	stores   []store
 	mongo    *process
 	programs map[program]*process
-	made     map[program]store // what they make of another
+	made     map[program]store // what the cells use with them
 	cells    []*cell
 	left     []string // what is not run, and why
 
@@ -129,9 +130,11 @@ func (k *campaign) plan() {
 			k.leaveOut("%s: %v", f.name, err)
 			continue
 		}
-		if _, err := f.needs.find(); f.needs != "" && err != nil {
-			k.leaveOut("%s: %v", f.name, err)
-			continue
+		if f.needs != "" {
+			if _, err := f.needs.find(); err != nil {
+				k.leaveOut("%s: %v", f.name, err)
+				continue
+			}
 		}
 		for _, d := range f.beats {
 			weakest := k.weakest(f)
@@ -145,14 +148,18 @@ func (k *campaign) plan() {
 			}
 			k.add(f, d, *weakest)
 		}
+		var not []string
 		for _, s := range k.stores {
 			if !f.on(s.name) {
-				k.leaveOut("%s on %s: %s", f.name, s.name, f.why)
+				not = append(not, s.name)
 				continue
 			}
 			if !k.short || slices.Contains(f.short, s.name) {
 				k.add(f, holdfast, s)
 			}
+		}
+		if len(not) > 0 {
+			k.leaveOut("%s on %s: %s", f.name, strings.Join(not, ", "), f.why)
 		}
 	}
 }

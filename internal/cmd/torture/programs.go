@@ -88,8 +88,8 @@ func serveProgram(ctx context.Context, job programJob, in io.Reader, out io.Writ
 	}
 }
 
-// startProgram starts a program in front of, or beside, a store, and returns the
-// store that it makes of it.
+// startProgram starts a program and returns the store that the cells use with
+// it: the given one through a pooler, or one on another server.
 func startProgram(ctx context.Context, dir string, p program, s store) (running *process, made store, err error) {
 	if dir, err = os.MkdirTemp(dir, string(p)+"-"); err != nil {
 		return nil, s, err
@@ -118,32 +118,12 @@ func startProgram(ctx context.Context, dir string, p program, s store) (running 
 	return running, made, err
 }
 
-// poolerArgs writes the settings of a pooler in front of a PostgreSQL.
+// poolerArgs writes down the settings of a pooler in front of a PostgreSQL.
 func poolerArgs(dir string, port int, dsn string) ([]string, error) {
-	u, err := url.Parse(dsn)
+	settings, err := poolerSettings(port, dsn)
 	if err != nil {
 		return nil, err
 	}
-	host, dbPort, err := net.SplitHostPort(hostPort(u.Host, onPostgres))
-	if err != nil {
-		return nil, err
-	}
-	login := "user='" + strings.ReplaceAll(u.User.Username(), "'", "''") + "'"
-	if password, ok := u.User.Password(); ok { // an empty one is a mistake to it
-		login += " password='" + strings.ReplaceAll(password, "'", "''") + "'"
-	}
-	settings := fmt.Sprintf(`[databases]
-* = host=%s port=%s %s
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = %d
-unix_socket_dir =
-auth_type = any
-pool_mode = transaction
-max_client_conn = 1000
-default_pool_size = 8
-ignore_startup_parameters = extra_float_digits
-`, host, dbPort, login, port)
 	file := filepath.Join(dir, "pgbouncer.ini")
 	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
 		return nil, err
@@ -154,6 +134,36 @@ ignore_startup_parameters = extra_float_digits
 	}
 	return args, nil
 }
+
+// poolerSettings lets everybody in, to every database, with the login of the DSN.
+func poolerSettings(port int, dsn string) (string, error) {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return "", err
+	}
+	host, dbPort, err := net.SplitHostPort(hostPort(u.Host, onPostgres))
+	if err != nil {
+		return "", err
+	}
+	login := "user=" + quoted(u.User.Username())
+	if password, ok := u.User.Password(); ok { // an empty one is a mistake to it
+		login += " password=" + quoted(password)
+	}
+	return fmt.Sprintf(`[databases]
+* = host=%s port=%s %s
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = %d
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+max_client_conn = 1000
+default_pool_size = 8
+ignore_startup_parameters = extra_float_digits
+`, host, dbPort, login, port), nil
+}
+
+func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 // mariaDBArgs makes the data of a server.
 func mariaDBArgs(ctx context.Context, dir string, port int) ([]string, error) {
