@@ -116,7 +116,9 @@ func (c *cell) torture(ctx context.Context) error {
 		if err := c.all(c.busy); err != nil {
 			return err
 		}
-		if _, err := c.hist.progress(ctx, time.Now()); err != nil {
+		begin, cancel := context.WithTimeout(ctx, openLimit+c.campaign.patience)
+		defer cancel()
+		if _, err := c.hist.progress(begin, time.Now()); err != nil {
 			return err
 		}
 	}

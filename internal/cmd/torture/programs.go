@@ -61,7 +61,7 @@ func serveProgram(ctx context.Context, job programJob, in io.Reader, out io.Writ
 		return err
 	}
 	defer log.Close()
-	cmd := exec.CommandContext(ctx, job.Path, job.Args...) //nolint:gosec // it is found by its name
+	cmd := exec.CommandContext(ctx, job.Path, job.Args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return err
@@ -70,7 +70,7 @@ func serveProgram(ctx context.Context, job programJob, in io.Reader, out io.Writ
 	go func() { ended <- cmd.Wait() }()
 	defer func() {
 		_ = cmd.Process.Kill() // its data is thrown away
-		<-ended
+		_ = <-ended
 	}()
 	for {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", job.Addr)
@@ -175,7 +175,7 @@ func mariaDBArgs(ctx context.Context, dir string, port int) ([]string, error) {
 	if os.Geteuid() == 0 {
 		data = append(data, "--user=root")
 	}
-	made := exec.CommandContext(ctx, install, append(data, "--auth-root-authentication-method=normal", "--skip-test-db")...) //nolint:gosec // it is found by its name
+	made := exec.CommandContext(ctx, install, append(data, "--auth-root-authentication-method=normal", "--skip-test-db")...)
 	if said, err := made.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%s: %w: %s", install, err, said[max(0, len(said)-500):])
 	}
