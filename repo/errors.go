@@ -63,6 +63,7 @@ var (
 	// ErrRolledBack is returned by InTx when its function returned nil, but the
 	// transaction could not be committed: a call or a nested InTx in it had
 	// failed, or the database had rolled it back by itself. Nothing was written.
+	// Calls in the transaction that come after the failure return it too.
 	// The error matches the cause too. Retry where the cause allows it.
 	ErrRolledBack = errors.New("repo: the transaction was rolled back")
 

@@ -129,7 +129,7 @@ func (c *conn) admit(ctx context.Context, text string) error {
 	case c.over:
 		return errOver
 	case c.ended != nil:
-		return fmt.Errorf("%w: an earlier statement may have ended it: %w", errOver, c.ended)
+		return c.rolledBack()
 	}
 	if err := done(ctx); err != nil {
 		return err // it would not be sent
@@ -187,7 +187,11 @@ func (c *conn) verify(ctx context.Context) error {
 	default:
 		c.spoil(err)
 	}
-	return fmt.Errorf("%w: %w", errOver, c.ended)
+	return c.rolledBack()
+}
+
+func (c *conn) rolledBack() error {
+	return fmt.Errorf("%w, or may be: an earlier statement in it failed: %w", repo.ErrRolledBack, c.ended)
 }
 
 // failure is why the transaction cannot be committed, or nil.

@@ -27,11 +27,11 @@ import (
 // associations. In a transaction, and in a statement that shows claims, it is an
 // error when one of them ran elsewhere.
 func through(tx *gorm.DB, run func(tx *gorm.DB) *gorm.DB) *gorm.DB {
-	p, ok := tx.Statement.ConnPool.(interface{ passages() *passages })
+	p, ok := tx.Statement.ConnPool.(interface{ counts() *passages })
 	if !ok {
 		return run(tx)
 	}
-	n := p.passages()
+	n := p.counts()
 	alone := n.open.Add(1) == 1
 	defer n.open.Add(-1)
 	ran, reported := n.ran.Load(), n.reported.Load()
@@ -52,7 +52,7 @@ type passages struct {
 	open atomic.Int64
 }
 
-func (p *passages) passages() *passages { return p }
+func (p *passages) counts() *passages { return p }
 
 // reporter counts what GORM reports to its logger.
 type reporter struct {

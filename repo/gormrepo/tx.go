@@ -46,8 +46,8 @@ func (r *Repository[T]) TxState(ctx context.Context) repo.TxState {
 // had written a part, when a nested InTx failed, or when the database may have
 // rolled the transaction back by itself, InTx rolls back and returns
 // repo.ErrRolledBack with the cause, also when fn handled that error and returned
-// nil. Statements after such an error, and those of goroutines that outlive fn,
-// are refused with repo.ErrInTx. A nested InTx under repo.WithSavepoint undoes only
+// nil. Writes after such an error are refused with repo.ErrRolledBack, and those of
+// goroutines that outlive fn with repo.ErrInTx. A nested InTx under repo.WithSavepoint undoes only
 // its own part.
 //
 // When the answer to the commit is lost it is unknown whether it happened, unless

@@ -14,8 +14,8 @@ import (
 // a repository with another naming strategy.
 func (r *Repository[T]) session(ctx context.Context, pool gorm.ConnPool) *gorm.DB {
 	opts := &gorm.Session{NewDB: true, Context: ctx, SkipDefaultTransaction: true}
-	if p, ok := pool.(interface{ passages() *passages }); ok {
-		opts.Logger = reporter{r.db.Logger, p.passages()}
+	if p, ok := pool.(interface{ counts() *passages }); ok {
+		opts.Logger = reporter{r.db.Logger, p.counts()}
 	}
 	tx := r.db.Session(opts)
 	tx.Statement.ConnPool = pool
@@ -130,12 +130,17 @@ func (r *Repository[T]) write(ctx context.Context, fn func(*call) error) error {
 	}
 	state := stateIn(ctx)
 	if err := state.spoiled(); err != nil {
-		return fmt.Errorf("an earlier call in this transaction had failed: %w", err)
+		return fmt.Errorf("%w, or will be: an earlier call in it failed: %w", repo.ErrRolledBack, err)
 	}
 	if err := r.join(ctx); err != nil {
 		return err
 	}
 	c := &call{tx: r.session(ctx, unprepared(r.pool(ctx))), joined: true}
+	if _, fenced := repo.FenceFrom(ctx); fenced {
+		if err := r.checkPlugins(c.tx, c.tx.Statement.ConnPool); err != nil {
+			return err
+		}
+	}
 	err := fn(c)
 	if err != nil && c.wrote {
 		state.spoil(err)
