@@ -59,6 +59,13 @@ func setupFaults() []*fault {
 			setup: setup{ExecMode: "exec"}, beats: []string{mutexFence},
 		},
 	}
+	faults = append(faults, &fault{
+		// Without an answer pgx says here that the connection was bad, as if nothing
+		// had been sent, and database/sql sends it again.
+		name: "pgx simple_protocol, commits lost", felt: "commits lost on the way there or back", stores: []string{onPostgres},
+		why: "pgx is a driver of PostgreSQL", setup: setup{ExecMode: "simple_protocol"}, beats: []string{handFenced},
+		explained: []string{ofDatabase, ofCancel}, round: loseAnswers,
+	})
 	for _, mode := range pgxModes {
 		faults = append(faults, &fault{
 			name: "pgx " + mode, stores: []string{onPostgres}, why: "pgx is a driver of PostgreSQL",
@@ -108,4 +115,31 @@ func trustReplica(ctx context.Context, c *cell) error {
 		}
 	}
 	return nil
+}
+
+// loseAnswers loses commits. A design that takes an error for a refusal says of
+// a write that is there that it is not.
+func loseAnswers(ctx context.Context, c *cell) error {
+	if c.design == holdfast {
+		return loseCommits(ctx, c)
+	}
+	a := c.nodes[c.rng.IntN(len(c.nodes))]
+	op, err := c.order(a, step{Kind: counting, How: byDo, Key: c.data.Counters[0], Stop: true})
+	if err != nil {
+		return err
+	}
+	if read, err := c.hist.hasRead(ctx, op); err != nil || !read {
+		return err
+	}
+	before := a.db.felt.Load()
+	a.db.set(func() deed { return loseAnswer }, sign{"commit"})
+	defer a.db.heal()
+	if err := goOn(a, op); err != nil {
+		return err
+	}
+	_, err = c.hist.answered(ctx, op)
+	lost := a.db.felt.Load() - before
+	c.felt += lost
+	c.mustLose += lost
+	return err
 }
