@@ -90,6 +90,16 @@ func newBank(t testing.TB, db *gorm.DB, locker *etcdlock.Locker, opts lockedrepo
 	return b
 }
 
+// newBankOn makes the accounts on a transaction.
+func newBankOn(t testing.TB, tx *gorm.DB, locker *etcdlock.Locker) *lockedrepo.Repository[account] {
+	t.Helper()
+	inner, err := gormrepo.New[account](tx, nil)
+	must(t, err)
+	r, err := lockedrepo.New(inner, locker, &lockedrepo.Options{Key: accountKey})
+	must(t, err)
+	return r
+}
+
 func (b *bank) count(t testing.TB) (accounts, entries int64) {
 	t.Helper()
 	accounts, err := b.accounts.Count(t.Context())

@@ -126,7 +126,7 @@ func TestInTxOfSeveral_AnotherDatabaseIsSeenInside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := txStore{mem, &database{}, func(context.Context, string) {}}
+	s := txStore[order]{mem, &database{}, func(context.Context, string) {}}
 	silent, err := lockedrepo.New[order](withoutSource{s, s, s, s}, b.locker, &lockedrepo.Options{Key: "silent"})
 	if err != nil {
 		t.Fatal(err)

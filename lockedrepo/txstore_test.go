@@ -26,24 +26,24 @@ type database struct {
 type txHandle struct{ spoiled error }
 
 // txStore is a repository in memory that looks as if it had transactions.
-type txStore struct {
-	*memrepo.Repository[order]
+type txStore[T any] struct {
+	*memrepo.Repository[T]
 	store *database
 	// note is told of every call.
 	note func(ctx context.Context, method string)
 }
 
-func (s txStore) Save(ctx context.Context, e *order) error {
+func (s txStore[T]) Save(ctx context.Context, e *T) error {
 	s.note(ctx, "Save")
 	return s.Repository.Save(repo.WithFence(ctx, nil), e)
 }
 
-func (s txStore) FindByID(ctx context.Context, id any) (*order, error) {
+func (s txStore[T]) FindByID(ctx context.Context, id any) (*T, error) {
 	s.note(ctx, "FindByID")
 	return s.Repository.FindByID(repo.WithFence(ctx, nil), id)
 }
 
-func (s txStore) InTx(ctx context.Context, fn func(context.Context) error) error {
+func (s txStore[T]) InTx(ctx context.Context, fn func(context.Context) error) error {
 	s.note(ctx, "InTx")
 	ctx, savepoint := repo.TakeSavepoint(ctx)
 	if s.TxState(ctx) == repo.TxJoined {
@@ -71,14 +71,14 @@ func (s txStore) InTx(ctx context.Context, fn func(context.Context) error) error
 }
 
 // TxStore says that there are no transactions where there is no database.
-func (s txStore) TxStore(context.Context) (any, error) {
+func (s txStore[T]) TxStore(context.Context) (any, error) {
 	if s.store == nil {
 		return nil, repo.ErrUnsupported
 	}
 	return s.store, nil
 }
 
-func (s txStore) TxState(ctx context.Context) repo.TxState {
+func (s txStore[T]) TxState(ctx context.Context) repo.TxState {
 	tx, ok := repo.TxFrom(ctx)
 	switch {
 	case !ok:
@@ -138,7 +138,7 @@ func (b *txBundle) add(t *testing.T, store *database, o lockedrepo.Options) *loc
 	if err := mem.Save(t.Context(), &order{ID: "1"}); err != nil {
 		t.Fatal(err)
 	}
-	r, err := lockedrepo.New[order](txStore{mem, store, func(ctx context.Context, method string) { b.note(ctx, o.Key, method) }}, b.locker, &o)
+	r, err := lockedrepo.New[order](txStore[order]{mem, store, func(ctx context.Context, method string) { b.note(ctx, o.Key, method) }}, b.locker, &o)
 	if err != nil {
 		t.Fatal(err)
 	}
