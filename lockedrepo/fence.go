@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
@@ -22,15 +23,41 @@ func claims(attempt *etcdlock.Attempt) []repo.Claim {
 	return shown
 }
 
+// drawer draws claims until its attempt ends. A goroutine that is left behind may
+// ask for them later. It gets the last ones again, which no store accepts twice.
+type drawer struct {
+	mu      sync.Mutex
+	attempt *etcdlock.Attempt // nil when it has ended
+	last    []repo.Claim
+}
+
+func (d *drawer) Claims() []repo.Claim {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.attempt != nil {
+		d.last = claims(d.attempt)
+	}
+	return slices.Clone(d.last)
+}
+
+func (d *drawer) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.last == nil {
+		d.last = claims(d.attempt)
+	}
+	d.attempt.Close()
+	d.attempt = nil
+}
+
 // fence is that of a call with a transaction of its own, or with none. It is a
 // repo.Guard.
 type fence struct {
-	attempt *etcdlock.Attempt
-	guards  []string
+	*drawer
+	guards []string
 }
 
-func (f fence) Claims() []repo.Claim { return claims(f.attempt) }
-func (f fence) Keys() []string       { return f.guards }
+func (f fence) Keys() []string { return f.guards }
 
 // guarded is the fence of a transaction for the calls of one of its
 // repositories. It is a repo.Guard.
@@ -47,10 +74,10 @@ func (s *scope) Claims() []repo.Claim {
 	defer s.mu.Unlock()
 	var all []repo.Claim
 	for _, h := range s.held {
-		if h.attempt == nil {
+		if h.drawer == nil {
 			continue
 		}
-		for _, c := range claims(h.attempt) {
+		for _, c := range h.drawer.Claims() {
 			if slices.Contains(h.shown, c.Key) {
 				all = append(all, c)
 			}
@@ -67,7 +94,7 @@ func (s *scope) fence(ctx context.Context, guards []string) context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case !slices.ContainsFunc(s.held, func(h *scopeHold) bool { return h.attempt != nil }):
+	case !slices.ContainsFunc(s.held, func(h *scopeHold) bool { return h.drawer != nil }):
 		return ctx
 	case guards == nil:
 		return repo.WithFence(ctx, s)
@@ -78,7 +105,7 @@ func (s *scope) fence(ctx context.Context, guards []string) context.Context {
 
 // attempt opens an attempt under the hold, waiting no longer than timeout for
 // those of other goroutines that share it.
-func attempt(ctx context.Context, doing string, hold *etcdlock.Lock, timeout time.Duration) (*etcdlock.Attempt, error) {
+func attempt(ctx context.Context, doing string, hold *etcdlock.Lock, timeout time.Duration) (*drawer, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	a, err := hold.Attempt(ctx)
@@ -88,7 +115,7 @@ func attempt(ctx context.Context, doing string, hold *etcdlock.Lock, timeout tim
 	if err != nil {
 		return nil, fmt.Errorf("lockedrepo: %s: %w", doing, err)
 	}
-	return a, nil
+	return &drawer{attempt: a}, nil
 }
 
 // fencedOff runs work for the caller's context under the hold, with its claims.
@@ -96,12 +123,12 @@ func (m *member) fencedOff(caller context.Context, doing string, hold *etcdlock.
 	if len(m.fenced) == 0 {
 		return underHold(caller, hold, work)
 	}
-	a, err := attempt(caller, doing, hold, m.timeout)
+	d, err := attempt(caller, doing, hold, m.timeout)
 	if err != nil {
 		return err
 	}
-	defer a.Close()
-	err = underHold(caller, hold, func(ctx context.Context) error { return work(repo.WithFence(ctx, fence{a, m.guards})) })
+	defer d.close()
+	err = underHold(caller, hold, func(ctx context.Context) error { return work(repo.WithFence(ctx, fence{d, m.guards})) })
 	if errors.Is(err, repo.ErrFenced) {
 		hold.Retire() // the next try gets a new token
 	}

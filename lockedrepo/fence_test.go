@@ -313,3 +313,43 @@ func TestTryingAgainGetsAnotherToken(t *testing.T) {
 		t.Errorf("trying again: %v", err)
 	}
 }
+
+// Whoever keeps the context of a call draws no new claims when the call is over:
+// it gets those that the store has seen already.
+func TestClaims_AfterTheEnd(t *testing.T) {
+	t.Parallel()
+	b := setupTx(t, time.Minute, "a")
+	var kept []context.Context
+	keep := func(ctx context.Context) { kept = append(kept, context.WithoutCancel(ctx)) }
+	rec := newRecorder(b.inner(t))
+	rec.watched.probe = func(ctx context.Context, _ string) error { keep(ctx); return nil }
+	r, err := lockedrepo.New[order](rec, b.locker, &lockedrepo.Options{Key: "r"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims := func(ctx context.Context) []repo.Claim {
+		f, ok := repo.FenceFrom(ctx)
+		if !ok {
+			t.Fatal("no fence")
+		}
+		return f.Claims()
+	}
+	var inside []repo.Claim
+	err = errors.Join(r.Save(t.Context(), &order{ID: "1"}), b.repos["a"].InTx(t.Context(), func(ctx context.Context) error {
+		keep(ctx)
+		inside = claims(ctx)
+		return nil
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, ctx := range kept {
+		first, second := claims(ctx), claims(ctx)
+		if len(first) != 1 || !slices.Equal(first, second) || second[0].Succeeds(first[0]) {
+			t.Errorf("call %d: %v and %v were drawn", i, first, second)
+		}
+	}
+	if late := claims(kept[1]); !slices.Equal(late, inside) {
+		t.Errorf("the transaction has shown %v, and afterwards shows %v", inside, late)
+	}
+}

@@ -32,10 +32,10 @@ type scopeHold struct {
 	locker *etcdlock.Locker // two of them may know one key
 	keys   []string
 	lock   *etcdlock.Lock
-	// shown are the keys whose claims the store is shown, and attempt draws them
-	// until the end of the transaction; nil while there are none.
-	shown   []string
-	attempt *etcdlock.Attempt
+	// shown are the keys whose claims the store is shown, and drawer draws them; nil
+	// while there are none.
+	shown  []string
+	drawer *drawer
 }
 
 // errEnded is for calls that come after their transaction.
@@ -159,15 +159,15 @@ func (s *scope) show(ctx context.Context, doing string, x exclusion) error {
 		if len(shown) == 0 {
 			continue
 		}
-		a := h.attempt
-		if a == nil {
+		d := h.drawer
+		if d == nil {
 			var err error
-			if a, err = attempt(ctx, doing, h.lock, x.timeout); err != nil {
+			if d, err = attempt(ctx, doing, h.lock, x.timeout); err != nil {
 				return err
 			}
 		}
 		s.mu.Lock()
-		h.attempt, h.shown = a, append(h.shown, shown...)
+		h.drawer, h.shown = d, append(h.shown, shown...)
 		s.mu.Unlock()
 	}
 	return nil
@@ -214,8 +214,8 @@ func (s *scope) close(ctx context.Context, tx func() error) (err error) {
 		s.turn <- struct{}{} // what is being taken was cancelled, or is here now
 		var failed []error
 		for _, h := range slices.Backward(s.held) {
-			if h.attempt != nil {
-				h.attempt.Close()
+			if h.drawer != nil {
+				h.drawer.close()
 			}
 			failed = append(failed, release(ctx, h.lock))
 		}

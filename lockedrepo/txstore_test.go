@@ -128,13 +128,20 @@ func setupTx(t *testing.T, limit time.Duration, keys ...string) *txBundle {
 	return b
 }
 
-// add makes a repository with one order, "1".
-func (b *txBundle) add(t *testing.T, store *database, o lockedrepo.Options) *lockedrepo.Repository[order] {
+// inner makes a store without transactions.
+func (*txBundle) inner(t *testing.T) *memrepo.Repository[order] {
 	t.Helper()
 	mem, err := memrepo.New[order](nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return mem
+}
+
+// add makes a repository with one order, "1".
+func (b *txBundle) add(t *testing.T, store *database, o lockedrepo.Options) *lockedrepo.Repository[order] {
+	t.Helper()
+	mem := b.inner(t)
 	if err := mem.Save(t.Context(), &order{ID: "1"}); err != nil {
 		t.Fatal(err)
 	}
