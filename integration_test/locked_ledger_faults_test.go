@@ -55,12 +55,12 @@ func (s *ledgerSite) begin(ctx context.Context, wg *sync.WaitGroup) *ledgerFault
 		})
 	}
 	looker := s.locker(nil)
-	every(time.Second, &f.revoked, func() error {
+	every(2*time.Second, &f.revoked, func() error {
 		return breakHold(ctx, s.fleet, looker, []string{"shop.Product", "shop.Order"}[rand.IntN(2)]) //nolint:gosec // a schedule
 	})
 	if s.dsn.Dialect != drivers.SQLite { // there, contexts that end interrupt statements
-		every(40*time.Millisecond, &f.killed, func() error { return s.kill(ctx) })
-		every(20*time.Millisecond, &f.rivals, func() error { return s.rival(ctx) })
+		every(100*time.Millisecond, &f.killed, func() error { return s.kill(ctx) })
+		every(50*time.Millisecond, &f.rivals, func() error { return s.rival(ctx) })
 	}
 	return f
 }

@@ -65,8 +65,8 @@ func (m *member) holding(ctx context.Context) bool {
 }
 
 // whole refuses a context that holds one of two keys: the other one would be
-// given back after each call, and whoever locks only that one could come in
-// between.
+// given back after each call, and a process that locks only that one could come
+// in between.
 func (m *member) whole(ctx context.Context, doing string) error {
 	lacks := func(key string) bool { return !m.locker.Holding(ctx, key) }
 	if len(m.keys) == 1 || !m.holding(ctx) || !slices.ContainsFunc(m.keys, lacks) {

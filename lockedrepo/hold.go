@@ -25,7 +25,7 @@ const (
 // given back as it should. The error matches etcdlock.ErrLost too when the lock
 // had been lost, so that another holder may have written at the same time, and
 // etcdlock.ErrUnavailable when etcd does not answer; the release then goes on
-// in the background. The entities that a method returns beside it are valid.
+// in the background. The entities that a method returns with it are valid.
 var ErrRelease = errors.New("lockedrepo: the write was done, giving back its lock failed")
 
 // locked runs work while the lock is held:
@@ -40,8 +40,8 @@ func (m *member) locked(ctx context.Context, doing string, work func(context.Con
 	return m.lockedAs(ctx, doing, join, work)
 }
 
-// lockedAs is locked with a say in what the error of a release means beside
-// that of the work.
+// lockedAs is locked with a say in what the error of a release means next
+// to that of the work.
 func (m *member) lockedAs(ctx context.Context, doing string, join func(work, release error) error, work func(context.Context) error) (err error) {
 	ctx = m.waitBounded(ctx)
 	switch m.txState(ctx) {
@@ -148,7 +148,7 @@ func release(ctx context.Context, hold *etcdlock.Lock) error {
 	return hold.Unlock(ctx)
 }
 
-// join puts the error of a release beside the one of a write.
+// join puts the error of a release next to the one of a write.
 func join(err, unlock error) error {
 	switch {
 	case unlock == nil:
@@ -160,7 +160,7 @@ func join(err, unlock error) error {
 	}
 }
 
-// joinRead puts the error of a release beside the one of a read, which has
+// joinRead puts the error of a release next to the one of a read, which has
 // done nothing and cannot be relied on when its hold had ended.
 func joinRead(err, unlock error) error {
 	if err == nil && unlock != nil {

@@ -24,8 +24,8 @@ type Repository[T any] struct {
 }
 
 // New wraps inner. It does no I/O. ErrInvalid for a nil argument, a bad option,
-// a key that the locker cannot lock or a fence cannot keep, or an entity type whose name cannot be a
-// key while Options name none; ErrUnsupported for a repository that enforces no
+// a key that the locker cannot lock or a fence cannot keep, or an entity type
+// whose name cannot be a key while Options name none; ErrUnsupported for a repository that enforces no
 // fence (see repo.Fencer), unless Options.Unfenced says that this is meant.
 func New[T any](inner repo.Repository[T], locker *etcdlock.Locker, opts *Options) (*Repository[T], error) {
 	o, err := opts.withDefaults()
@@ -127,10 +127,10 @@ func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *repo.Documents[
 // Update reads the entity with the id, calls fn with it and saves it, all while
 // it holds the lock: what fn sees is what all earlier holders have saved. It
 // returns the saved entity, or ErrNotFound, or fn's error with nothing written.
-// fn may run more than once. It must not write to the database itself: entities
-// of the same type would wait for their own lock, and on SQLite any write waits
-// for the transaction that fn runs in, until it fails with ErrBusy. To write
-// more than one entity use InTx.
+// fn may run more than once. It must not use the database itself: entities of the
+// same type would wait for their own lock until etcdlock.ErrTimeout, and others for
+// the connection or the writer of the database that fn's transaction has, until
+// ErrBusy. To write more than one entity use InTx.
 func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (*T, error) {
 	if fn == nil {
 		return nil, fmt.Errorf("lockedrepo: update: %w: nil function", repo.ErrInvalid)

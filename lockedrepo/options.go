@@ -30,7 +30,7 @@ type Options struct {
 	// that pods with either key alone are kept out. The rules for Key hold. The
 	// package documentation has the stages. By default there is none.
 	FormerKey string
-	// LockTimeout bounds the wait for the lock of one write, beside the
+	// LockTimeout bounds the wait for the lock of one write, in addition to the
 	// context of the call. Zero means DefaultLockTimeout.
 	LockTimeout time.Duration
 	// Unfenced shows the store no claims: a holder that was paused for longer

@@ -46,8 +46,8 @@ func (r *Repository[T]) lockable() *member {
 // Errors before any lock is taken: ErrInvalid for no repository, a nil one, a nil
 // fn, and repositories that differ in their Locker or their database;
 // ErrUnsupported when a store has no transactions; ErrInTx under a transaction
-// that no locked repository of this database opened. Those of Lock say that
-// nothing was done. Any other error is fn's, or the store's, except ErrRelease: the
+// that no locked repository of this database opened. They spoil nothing. Those of
+// Lock say that nothing was done. Any other error is fn's, or the store's, except ErrRelease: the
 // transaction was committed.
 func InTx(ctx context.Context, fn func(ctx context.Context) error, repos ...Lockable) error {
 	if len(repos) == 0 {
