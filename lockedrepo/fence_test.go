@@ -266,8 +266,10 @@ func TestInTx_FencedJoinsUnfenced(t *testing.T) {
 	if shown := b.shown(); err != nil || !slices.Equal(shown, want) {
 		t.Errorf("got %q, want %q; %v", shown, want, err)
 	}
-	// Named together, one that can show the claims opens the transaction.
-	err = lockedrepo.InTx(t.Context(), func(context.Context) error { return nil }, unfenced, b.repos["a"])
+	// Named together, one that can show the claims opens the transaction, and they
+	// are its own.
+	another := b.add(t, b.store, lockedrepo.Options{Key: "another", Unfenced: true})
+	err = lockedrepo.InTx(t.Context(), nothing, unfenced, another, b.repos["a"])
 	want = []string{"a.InTx shows [a] for [a]"}
 	if shown := b.shown(); err != nil || !slices.Equal(shown, want) {
 		t.Errorf("got %q, want %q; %v", shown, want, err)
@@ -314,6 +316,44 @@ func TestTryingAgainGetsAnotherToken(t *testing.T) {
 	}
 }
 
+// So it does in a transaction whose function hides what happened.
+func TestTryingAgainGetsAnotherToken_InTx(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	lingering, err := b.cluster.NewLocker(&etcdlock.Options{Linger: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = lingering.Close(context.Background()) })
+	store := txStore[order]{b.inner.Repository, &database{}, func(context.Context, string) {}}
+	r, err := lockedrepo.New[order](store, lingering, &lockedrepo.Options{Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hidden := errors.New("something went wrong")
+	try := func(first bool) error {
+		return r.InTx(t.Context(), func(ctx context.Context) error {
+			if first {
+				f, _ := repo.FenceFrom(ctx)
+				other := another{f.Claims()[0].Token}
+				if err := b.inner.Save(repo.WithFence(t.Context(), other), &order{ID: "1"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := r.Save(ctx, &order{ID: "1"}); err != nil {
+				return hidden
+			}
+			return nil
+		})
+	}
+	if err := try(true); !errors.Is(err, hidden) {
+		t.Errorf("got %v", err)
+	}
+	if err := try(false); err != nil {
+		t.Errorf("trying again: %v", err)
+	}
+}
+
 // Whoever keeps the context of a call draws no new claims when the call is over:
 // it gets those that the store has seen already.
 func TestClaims_AfterTheEnd(t *testing.T) {
@@ -322,7 +362,6 @@ func TestClaims_AfterTheEnd(t *testing.T) {
 	var kept []context.Context
 	keep := func(ctx context.Context) { kept = append(kept, context.WithoutCancel(ctx)) }
 	rec := newRecorder(b.inner(t))
-	rec.watched.probe = func(ctx context.Context, _ string) error { keep(ctx); return nil }
 	r, err := lockedrepo.New[order](rec, b.locker, &lockedrepo.Options{Key: "r"})
 	if err != nil {
 		t.Fatal(err)
@@ -334,6 +373,11 @@ func TestClaims_AfterTheEnd(t *testing.T) {
 		}
 		return f.Claims()
 	}
+	rec.watched.probe = func(ctx context.Context, _ string) error { keep(ctx); return errors.New("before it has shown any") }
+	if err := r.Save(t.Context(), &order{ID: "1"}); err == nil {
+		t.Error("no error")
+	}
+	rec.watched.probe = func(ctx context.Context, _ string) error { keep(ctx); return nil }
 	var inside []repo.Claim
 	err = errors.Join(r.Save(t.Context(), &order{ID: "1"}), b.repos["a"].InTx(t.Context(), func(ctx context.Context) error {
 		keep(ctx)
@@ -349,7 +393,7 @@ func TestClaims_AfterTheEnd(t *testing.T) {
 			t.Errorf("call %d: %v and %v were drawn", i, first, second)
 		}
 	}
-	if late := claims(kept[1]); !slices.Equal(late, inside) {
+	if late := claims(kept[2]); !slices.Equal(late, inside) {
 		t.Errorf("the transaction has shown %v, and afterwards shows %v", inside, late)
 	}
 }

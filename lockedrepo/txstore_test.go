@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -35,18 +36,18 @@ type txStore[T any] struct {
 
 func (s txStore[T]) Save(ctx context.Context, e *T) error {
 	s.note(ctx, "Save")
-	return s.Repository.Save(repo.WithFence(ctx, nil), e)
+	return s.Repository.Save(ctx, e)
 }
 
 func (s txStore[T]) FindByID(ctx context.Context, id any) (*T, error) {
 	s.note(ctx, "FindByID")
-	return s.Repository.FindByID(repo.WithFence(ctx, nil), id)
+	return s.Repository.FindByID(ctx, id)
 }
 
 func (s txStore[T]) InTx(ctx context.Context, fn func(context.Context) error) error {
 	s.note(ctx, "InTx")
-	ctx, savepoint := repo.TakeSavepoint(ctx)
 	if s.TxState(ctx) == repo.TxJoined {
+		ctx, savepoint := repo.TakeSavepoint(ctx)
 		tx, _ := repo.TxFrom(ctx)
 		h, _ := tx.Handle.(*txHandle)
 		if savepoint && !s.store.savepoints {
@@ -160,7 +161,7 @@ func (b *txBundle) note(ctx context.Context, key, method string) {
 			c.claims = append(c.claims, claim.Key)
 		}
 		if g, ok := f.(repo.Guard); ok {
-			c.guards = g.Keys()
+			c.guards = slices.Concat([]string{}, g.Keys())
 		}
 	}
 	c.wait, _ = repo.ConnWait(ctx)
