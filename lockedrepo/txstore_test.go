@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -161,7 +160,7 @@ func (b *txBundle) note(ctx context.Context, key, method string) {
 			c.claims = append(c.claims, claim.Key)
 		}
 		if g, ok := f.(repo.Guard); ok {
-			c.guards = slices.Concat([]string{}, g.Keys())
+			c.guards = append([]string{}, g.Keys()...)
 		}
 	}
 	c.wait, _ = repo.ConnWait(ctx)
