@@ -75,7 +75,7 @@ func TestInTxOfSeveral_RefusedBeforeAnyLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	memory, err := lockedrepo.New[order](mem, b.locker, &lockedrepo.Options{Key: "memory"})
+	without, err := lockedrepo.New[order](hidden{mem}, b.locker, &lockedrepo.Options{Key: "without", Unfenced: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,8 +97,8 @@ func TestInTxOfSeveral_RefusedBeforeAnyLock(t *testing.T) {
 		"NilRepository":    {lockedrepo.InTx(ctx, nothing, b.repos["a"], none), repo.ErrInvalid},
 		"AnotherLocker":    {lockedrepo.InTx(ctx, nothing, b.repos["a"], another), repo.ErrInvalid},
 		"AnotherDatabase":  {lockedrepo.InTx(ctx, nothing, b.repos["a"], elsewhere), repo.ErrInvalid},
-		"Memory":           {lockedrepo.InTx(ctx, nothing, b.repos["a"], memory), repo.ErrUnsupported},
-		"OnlyMemory":       {memory.InTx(ctx, nothing), repo.ErrUnsupported},
+		"NoTx":             {lockedrepo.InTx(ctx, nothing, b.repos["a"], without), repo.ErrUnsupported},
+		"NoTxMethod":       {without.InTx(ctx, nothing), repo.ErrUnsupported},
 		"Standalone":       {lockedrepo.InTx(ctx, nothing, standalone), repo.ErrUnsupported},
 		"StandaloneMethod": {standalone.InTx(ctx, nothing), repo.ErrUnsupported},
 		"Foreign":          {lockedrepo.InTx(inForeign, nothing, b.lockables("a", "b")...), repo.ErrInTx},

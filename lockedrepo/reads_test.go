@@ -80,7 +80,7 @@ func TestReadUnlocked_LocksWhatIsNoRead(t *testing.T) {
 		})
 		return err
 	})
-	if shown := b.shown(); err != nil || !slices.Equal(shown, []string{"a.FindByID"}) {
+	if shown := b.shown(); err != nil || !slices.Equal(shown, []string{"a.Update shows [a] for [a]", "a.FindByID"}) {
 		t.Errorf("got %q, %v", shown, err)
 	}
 }

@@ -128,7 +128,7 @@ func TestStoreWithoutTransactions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := lockedrepo.New[order](mem, locktest.NewLocal(t, nil), &lockedrepo.Options{Key: key})
+	r, err := lockedrepo.New[order](hidden{mem}, locktest.NewLocal(t, nil), &lockedrepo.Options{Key: key, Unfenced: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,13 +35,41 @@ type txStore[T any] struct {
 
 func (s txStore[T]) Save(ctx context.Context, e *T) error {
 	s.note(ctx, "Save")
-	return s.Repository.Save(ctx, e)
+	return s.Repository.Save(outside(ctx), e)
+}
+
+func (s txStore[T]) Update(ctx context.Context, id any, fn func(*T) error) (*T, error) {
+	s.note(ctx, "Update")
+	return s.Repository.Update(outside(ctx), id, fn)
 }
 
 func (s txStore[T]) FindByID(ctx context.Context, id any) (*T, error) {
 	s.note(ctx, "FindByID")
-	return s.Repository.FindByID(ctx, id)
+	return s.Repository.FindByID(outside(ctx), id)
 }
+
+func (s txStore[T]) FindAllByID(ctx context.Context, ids []any) ([]*T, error) {
+	s.note(ctx, "FindAllByID")
+	return s.Repository.FindAllByID(outside(ctx), ids)
+}
+
+func (s txStore[T]) ExistsByID(ctx context.Context, id any) (bool, error) {
+	s.note(ctx, "ExistsByID")
+	return s.Repository.ExistsByID(outside(ctx), id)
+}
+
+func (s txStore[T]) Find(ctx context.Context, q ...repo.Option) ([]*T, error) {
+	s.note(ctx, "Find")
+	return s.Repository.Find(outside(ctx), q...)
+}
+
+func (s txStore[T]) Count(ctx context.Context, q ...repo.Option) (int64, error) {
+	s.note(ctx, "Count")
+	return s.Repository.Count(outside(ctx), q...)
+}
+
+// outside hides the transaction from the rows, which know nothing of it.
+func outside(ctx context.Context) context.Context { return repo.WithTx(ctx, repo.Tx{}) }
 
 func (s txStore[T]) InTx(ctx context.Context, fn func(context.Context) error) error {
 	s.note(ctx, "InTx")
