@@ -25,7 +25,9 @@ func onNestedTx(t *testing.T, test func(ctx context.Context, t *testing.T, b *ba
 			t.Parallel()
 			for name, function := range map[string]bool{"Method": false, "Function": true} {
 				t.Run(name, func(t *testing.T) {
-					b := newBank(t, backend.open(t), newFleet(t, etcdEndpoints(t)).locker(nil), lockedrepo.Options{LockTimeout: 10 * time.Second})
+					f := newFleet(t, etcdEndpoints(t))
+					b := newBank(t, backend.open(t), f.locker(nil), lockedrepo.Options{LockTimeout: 10 * time.Second})
+					b.other = f.locker(nil)
 					nest := b.entries.InTx
 					if function {
 						nest = func(ctx context.Context, fn func(context.Context) error) error {
@@ -99,21 +101,23 @@ func TestLocked_NestedSavepoint(t *testing.T) {
 // A nested transaction that cannot get its lock fails as a whole.
 func TestLocked_NestedLockTimeout(t *testing.T) {
 	onNestedTx(t, func(ctx context.Context, t *testing.T, b *bank, nest func(context.Context, func(context.Context) error) error) {
+		busy := mustLock(ctx, t, b.other, entryKey)
 		err := b.accounts.InTx(ctx, func(ctx context.Context) error {
 			if err := b.accounts.Save(ctx, &account{ID: "before"}); err != nil {
 				return err
 			}
-			soon, stop := context.WithCancelCause(ctx)
-			stop(errNestedStep)
-			if err := nest(soon, func(context.Context) error { return nil }); !errors.Is(err, errNestedStep) {
+			soon, stop := context.WithTimeout(ctx, 50*time.Millisecond)
+			defer stop()
+			if err := nest(soon, func(context.Context) error { return nil }); !errors.Is(err, etcdlock.ErrTimeout) {
 				t.Errorf("the nested transaction returned %v", err)
 			}
 			return nil
 		})
-		if !errors.Is(err, repo.ErrRolledBack) || !errors.Is(err, errNestedStep) {
+		if !errors.Is(err, repo.ErrRolledBack) || !errors.Is(err, etcdlock.ErrTimeout) {
 			t.Errorf("got %v", err)
 		}
 		wantCounts(t, b, 0, 0)
+		mustUnlock(ctx, t, busy)
 	})
 }
 

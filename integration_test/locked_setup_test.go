@@ -62,6 +62,7 @@ type bank struct {
 	plain    *gormrepo.Repository[account]
 	accounts *lockedrepo.Repository[account]
 	entries  *lockedrepo.Repository[entry]
+	other    *etcdlock.Locker // another process's, where a test has one
 }
 
 func newBank(t testing.TB, db *gorm.DB, locker *etcdlock.Locker, opts lockedrepo.Options) *bank {

@@ -88,19 +88,21 @@ func (s *scope) Claims() []repo.Claim {
 }
 
 // fence returns a context under which the store is shown the claims of the
-// transaction, if it has any, for a table that the keys guard. Without keys it is
-// not told whose call it is.
+// transaction, for entities that the keys guard. Where there are none, nothing is
+// shown: a store could take the keys of the claims for those of the entities.
 func (s *scope) fence(ctx context.Context, guards []string) context.Context {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case !slices.ContainsFunc(s.held, func(h *scopeHold) bool { return h.drawer != nil }):
-		return ctx
-	case guards == nil:
-		return repo.WithFence(ctx, s)
-	default:
-		return repo.WithFence(ctx, guarded{s, guards})
+	if guards == nil {
+		return unfenced(ctx)
 	}
+	return repo.WithFence(ctx, guarded{s, guards})
+}
+
+// unfenced takes the fence of another call or transaction away.
+func unfenced(ctx context.Context) context.Context {
+	if _, fenced := repo.FenceFrom(ctx); fenced {
+		return repo.WithFence(ctx, nil)
+	}
+	return ctx
 }
 
 // attempt opens an attempt under the hold, waiting no longer than timeout for

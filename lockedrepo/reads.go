@@ -38,9 +38,8 @@ func readsLocked(ctx context.Context) context.Context {
 func (m *member) reading(ctx context.Context, doing string, work func(context.Context) error) error {
 	state := m.txState(ctx)
 	switch {
-	case readsUnlocked(ctx) && state != repo.TxJoined:
-		ctx = repo.WithFence(ctx, nil) // that of a transaction of another database
 	case readsUnlocked(ctx):
+		ctx = unfenced(ctx)
 	case state == repo.TxNone && (m.guards == nil || !m.holding(ctx)):
 	case state != repo.TxNone && !inScope(ctx): // in a transaction that is not ours nothing is protected
 	default:

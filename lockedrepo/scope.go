@@ -13,8 +13,7 @@ import (
 
 type scopeKey struct{}
 
-// scope holds the locks of one transaction until it ends. It is the repo.Fence of
-// the transaction.
+// scope holds the locks of one transaction until it ends.
 type scope struct {
 	// turn has room for one: locks are taken one after the other, so that each
 	// is taken under all those before it.

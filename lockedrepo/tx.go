@@ -125,8 +125,8 @@ func inTx(ctx context.Context, fn func(ctx context.Context) error, members ...*m
 }
 
 // call calls the function of a transaction, and fails when one of its locks was
-// lost. The fence that the function's own calls of plain repositories see
-// belongs to no table.
+// lost. Plain repositories that the function uses show nothing: the claims are not
+// for their entities.
 func (s *scope) call(ctx context.Context, fn func(ctx context.Context) error) error {
 	if err := fn(s.fence(ctx, nil)); err != nil {
 		return err
