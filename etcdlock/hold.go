@@ -27,19 +27,20 @@ const (
 // watch, which also notices that its key is deleted. From then on it stays for
 // a few turns or a moment at most.
 type hold struct {
-	s       *station
-	e       *entry
-	begun   time.Time
-	turns   int64       // begun so far
-	retired bool        // nobody else may use it
-	wanted  bool        // somebody queues behind
-	since   time.Time   // when that became known
-	before  int64       // turns begun by then
-	alone   bool        // it was known once that nobody queues behind
-	guard   *time.Timer // starts the watch of a hold that is simply held on to
-	idle    *time.Timer // ends the lingering; nil before the first time
-	idling  bool
-	until   time.Time // of the lingering
+	s        *station
+	e        *entry
+	begun    time.Time
+	turns    int64       // begun so far
+	retired  bool        // nobody else may use it
+	answered bool        // its key says that it is in use, or is about to
+	wanted   bool        // somebody queues behind
+	since    time.Time   // when that became known
+	before   int64       // turns begun by then
+	alone    bool        // it was known once that nobody queues behind
+	guard    *time.Timer // starts the watch of a hold that is simply held on to
+	idle     *time.Timer // ends the lingering; nil before the first time
+	idling   bool
+	until    time.Time // of the lingering
 }
 
 func newHold(s *station, e *entry) *hold {
@@ -77,6 +78,11 @@ func (h *hold) want() {
 		h.wanted, h.since, h.before = true, time.Now(), h.turns
 	}
 }
+
+// unawaited reports whether the user of the hold has to wait until it is released,
+// because nobody else does. Whoever asked has gone with the answer, and may ask
+// again once it is.
+func (h *hold) unawaited() bool { return !h.wanted || h.answered }
 
 // passes reports whether the hold may be used for another turn.
 func (h *hold) passes() bool {
@@ -214,7 +220,10 @@ func (h *hold) regard(v *view) (leaves *hold) {
 	default:
 		h.alone = true
 	}
-	return h.s.advance()
+	if leaves = h.s.advance(); leaves == nil {
+		h.answer(v.places[at+1:])
+	}
+	return leaves
 }
 
 // turn is the use that one Lock makes of a hold.

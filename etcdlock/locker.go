@@ -33,6 +33,8 @@ type Locker struct {
 	// watching is base for watches: they must not go on without a leader. It is
 	// made once because what it carries is as large as all else about a watch.
 	watching context.Context
+	// sweepDelay is the constant; a test may look further.
+	sweepDelay time.Duration
 
 	mu      sync.Mutex
 	inside  int                // calls that acquire, and handles that hold
@@ -60,14 +62,15 @@ func New(cli *clientv3.Client, opts *Options) (*Locker, error) {
 		return nil, invalid("new locker", "nil client")
 	}
 	l := &Locker{
-		settings: s,
-		cli:      cli,
-		now:      newClock(),
-		host:     hostname(),
-		open:     make(map[*Lock]struct{}),
-		drained:  make(chan struct{}),
-		closed:   make(chan struct{}),
-		spare:    make(chan func()),
+		settings:   s,
+		cli:        cli,
+		now:        newClock(),
+		host:       hostname(),
+		open:       make(map[*Lock]struct{}),
+		drained:    make(chan struct{}),
+		closed:     make(chan struct{}),
+		sweepDelay: sweepDelay,
+		spare:      make(chan func()),
 	}
 	l.session.changed = make(chan struct{})
 	l.closing, l.refuse = context.WithCancelCause(context.Background())

@@ -159,8 +159,8 @@ func TestLockedFence_TxIsRefusedForItsSecondKey(t *testing.T) {
 	})
 }
 
-// A key that is busy and sorts before one that is held is refused, a read too,
-// and one that sorts after it is waited for.
+// A key that is busy is waited for, by a read too, in whatever order. If whoever has
+// it waits for one that is held, and it sorts before that, it is refused.
 func TestLockedFence_TxOrder(t *testing.T) {
 	onTwoTypes(t, func(ctx context.Context, t *testing.T, s *fencedSite, a, b *fencedShop) {
 		lock := mustLock(ctx, t, b.locker, b.customers.Key())
@@ -174,16 +174,21 @@ func TestLockedFence_TxOrder(t *testing.T) {
 				return err
 			})
 		}()
+		s.awaitQueue(ctx, a.customers.Key(), 2)
 		if a.customers.Key() > a.tallies.Key() {
-			s.awaitQueue(ctx, a.customers.Key(), 2)
 			mustUnlock(ctx, t, lock)
 			must(t, <-read)
 			s.want(t, "a", 11)
 			return
 		}
+		second, err := b.locker.Lock(lock.Context(), b.tallies.Key())
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := <-read; !errors.Is(err, etcdlock.ErrOrder) {
 			t.Errorf("got %v", err)
 		}
+		mustUnlock(ctx, t, second)
 		mustUnlock(ctx, t, lock)
 		s.want(t, "a", 10)
 	})

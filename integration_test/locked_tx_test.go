@@ -106,15 +106,26 @@ func TestLocked_InTx(t *testing.T) {
 		}
 		free(t)
 	})
-	t.Run("BusyKeyThatSortsBeforeIsErrOrder", func(t *testing.T) {
+	t.Run("CircleIsErrOrder", func(t *testing.T) {
 		lock, err := other.Lock(ctx, accountKey)
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = b.entries.InTx(ctx, func(ctx context.Context) error { return b.accounts.Save(ctx, &account{ID: "z"}) })
+		over, giveUp := context.WithCancel(lock.Context())
+		defer giveUp()
+		var circle *attempt
+		err = b.entries.InTx(ctx, func(ctx context.Context) error {
+			circle = goLock(func() (*etcdlock.Lock, error) { return other.Lock(over, entryKey) })
+			return b.accounts.Save(ctx, &account{ID: "z"})
+		})
 		if !errors.Is(err, etcdlock.ErrOrder) {
 			t.Fatalf("got %v", err)
 		}
+		second, err := circle.wait(ctx, t) // the other one goes on
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustUnlock(ctx, t, second)
 		if err := lock.Unlock(ctx); err != nil {
 			t.Fatal(err)
 		}

@@ -166,6 +166,15 @@ func TestInTx_OrderSeesEveryLock(t *testing.T) {
 	t.Parallel()
 	b := setupTx(t, time.Minute, "a", "z", "c", "m")
 	busy := b.hold(t, "m")
+	circle := make(chan error, 1)
+	go func() { // it has "m", and will want what the transaction has
+		awaitQueueOf(t, b.other, "z", 1)
+		k, err := b.other.Lock(busy.Context(), "z")
+		if err == nil {
+			err = k.Unlock(context.Background())
+		}
+		circle <- err
+	}()
 	err := b.repos["a"].InTx(t.Context(), func(ctx context.Context) error {
 		for _, key := range []string{"z", "c"} {
 			if err := b.repos[key].Save(ctx, &order{ID: "1"}); err != nil {
@@ -178,6 +187,9 @@ func TestInTx_OrderSeesEveryLock(t *testing.T) {
 	})
 	if !errors.Is(err, etcdlock.ErrOrder) {
 		t.Errorf("got %v", err)
+	}
+	if err := <-circle; err != nil {
+		t.Error(err)
 	}
 	if err := busy.Unlock(t.Context()); err != nil {
 		t.Fatal(err)
