@@ -206,7 +206,7 @@ func (l *Locker) await(ctx context.Context, name string, held *held, fixed *leas
 // contend goes once through the queue, on the lease of a fixed term.
 func (l *Locker) contend(ctx context.Context, name string, fixed *lease) (*entry, error) {
 	e := l.newEntry(name, fixed)
-	if err := e.enqueue(ctx, always); err != nil {
+	if err := e.enqueue(ctx, anyQueue); err != nil {
 		return nil, err
 	}
 	before, err := e.await(ctx, nil)

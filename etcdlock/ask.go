@@ -71,12 +71,12 @@ func (l *Locker) contendOn(ctx context.Context, name string, holder *mvccpb.KeyV
 	if err != nil {
 		return nil, err
 	}
-	e, on := l.newEntry(name, s), ifFree
+	e, last := l.newEntry(name, s), int64(emptyQueue)
 	if holder != nil {
 		e.key += askMark
-		on.last = holder.CreateRevision
+		last = holder.CreateRevision
 	}
-	if err := e.enqueue(ctx, on); err != nil {
+	if err := e.enqueue(ctx, last); err != nil {
 		return nil, err
 	}
 	if e.pred != "" {
@@ -97,7 +97,7 @@ func (e *entry) askHolder(ctx context.Context, holder *mvccpb.KeyValue) error {
 	actx, cancel := context.WithTimeout(ctx, e.l.requestTimeout/3)
 	defer cancel()
 	defer context.AfterFunc(e.ctx, cancel)()
-	err := e.l.follow(actx, sight{key: e.pred, look: func(ctx context.Context, since int64) (bool, error) {
+	err := e.l.follow(actx, sight{key: e.pred, look: func(ctx context.Context, _ int64) (bool, error) {
 		first, err := e.first(ctx)
 		switch {
 		case err != nil:

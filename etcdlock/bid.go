@@ -97,5 +97,5 @@ func (l *Locker) enterQueue(ctx context.Context, name string) (*entry, error) {
 		return nil, err
 	}
 	e := l.newEntry(name, s)
-	return e, e.enqueue(ctx, always)
+	return e, e.enqueue(ctx, anyQueue)
 }

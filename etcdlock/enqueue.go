@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -15,25 +16,20 @@ import (
 // certain. Without one, the delete may overtake the put.
 const answerGrace = 250 * time.Millisecond
 
-// condition says into which queue a key is put.
-type condition struct {
-	limited bool
-	last    int64 // no key was created after this revision, 0 for an empty queue
-}
-
-var (
-	always = condition{}
-	ifFree = condition{limited: true}
+// Into which queue a key is put: one in which no key was created after a revision.
+const (
+	anyQueue   = math.MaxInt64
+	emptyQueue = 0
 )
 
 // enqueue puts the entry's key. Sending the transaction again is harmless: the
-// key is unique, and it is put only if it is not there. When the condition does
-// not hold, nothing is put, and the error is a heldError.
+// key is unique, and it is put only if it is not there. When a key was created after
+// last, nothing is put, and the error is a heldError.
 //
-// It returns no later than answerGrace after ctx has ended. After an error the
+// It returns at most answerGrace after ctx has ended. After an error the
 // entry does not count any more; its key, if it got into etcd or gets there late,
 // is being removed.
-func (e *entry) enqueue(ctx context.Context, on condition) error {
+func (e *entry) enqueue(ctx context.Context, last int64) error {
 	var pace backoff
 	for {
 		if ctx.Err() != nil { // nothing is under way
@@ -41,7 +37,7 @@ func (e *entry) enqueue(ctx context.Context, on condition) error {
 			e.leave()
 			return ctx.Err()
 		}
-		err := e.send(ctx, on)
+		err := e.send(ctx, last)
 		var held *heldError
 		switch {
 		case err == nil:
@@ -72,13 +68,13 @@ func (e *entry) enqueue(ctx context.Context, on condition) error {
 	}
 }
 
-func (e *entry) send(ctx context.Context, on condition) error {
+func (e *entry) send(ctx context.Context, last int64) error {
 	rctx, cancel := e.outlast(ctx)
 	defer cancel()
 	mine := clientv3.OpGet(e.key, clientv3.WithKeysOnly())
 	when, otherwise := createdAt(e.key, 0), []clientv3.Op{mine}
-	if on.limited {
-		when = created(e.prefix, pb.Compare_LESS, on.last+1).WithPrefix()
+	if last != anyQueue {
+		when = created(e.prefix, pb.Compare_LESS, last+1).WithPrefix()
 		otherwise = append(otherwise, clientv3.OpGet(e.prefix, clientv3.WithFirstCreate()...))
 	}
 	put := clientv3.OpPut(e.key, e.value(""), clientv3.WithLease(e.lease.id))
@@ -101,12 +97,12 @@ func (e *entry) send(ctx context.Context, on condition) error {
 		return nil
 	}
 	// Either an earlier sending of the same transaction got through, or the
-	// condition does not hold.
+	// queue has grown.
 	if own := resp.Responses[0].GetResponseRange().Kvs; len(own) > 0 {
 		e.rev, e.ahead = own[0].CreateRevision, unknown
-		return e.check(ctx, e.rev)
+		return e.check(rctx, e.rev)
 	}
-	if on.limited {
+	if last != anyQueue {
 		return e.l.heldBy(e.name, resp.Responses[1].GetResponseRange().Kvs)
 	}
 	return errKeyDeleted
@@ -122,7 +118,7 @@ func (e *entry) outlast(ctx context.Context) (context.Context, context.CancelFun
 	}
 	rctx, cancel := context.WithCancel(e.lease.ctx)
 	stop := context.AfterFunc(ctx, func() {
-		pause(rctx, answerGrace)
+		pause(rctx, e.l.answerGrace)
 		cancel()
 	})
 	return rctx, func() {

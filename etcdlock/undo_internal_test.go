@@ -105,7 +105,9 @@ func putOf(req any) clientv3.Op {
 func (n *slowNet) locker(t *testing.T) *Locker {
 	t.Helper()
 	l := lockerOn(t, n.srv, &Options{TTL: time.Hour, Linger: NoLinger, RequestTimeout: time.Hour}, n.intercept, nil)
-	l.sweepDelay = time.Hour
+	if l.sweepDelay = time.Hour; !n.deaf {
+		l.answerGrace = time.Hour
+	}
 	unlockNow(t, lockNow(t, l, "warm")) // the session is up
 	n.on.Store(true)
 	return l
@@ -156,11 +158,20 @@ func TestUndo_Enqueueing(t *testing.T) {
 					<-n.undone
 				}
 				close(n.arrives)
-				<-n.landed
+				if err := <-n.landed; err != nil && name != "FixedTerm" { // whose lease is revoked
+					t.Error(err)
+				}
 				for _, name := range []string{"n", "o"} {
 					unlockNow(t, lockNow(t, other, name))
 				}
 				awaitQueue(t, n.srv, "n", 0)
+				select {
+				case <-n.undone:
+					if !deaf && name != "FixedTerm" {
+						t.Error("it was undone before the answer was there")
+					}
+				default:
+				}
 			})
 		}
 	}
@@ -192,7 +203,9 @@ func TestUndo_Asking(t *testing.T) {
 				<-n.undone
 			}
 			close(n.arrives)
-			<-n.landed
+			if err := <-n.landed; err != nil {
+				t.Error(err)
+			}
 			unlockNow(t, k)
 			unlockNow(t, lockNow(t, lockerOn(t, n.srv, nil, nil, nil), "n"))
 		})

@@ -14,9 +14,9 @@ import (
 // until the transaction has been committed or rolled back. It commits when fn
 // returns nil and no lock was lost, else rolls back.
 //
-// Keys are taken in the order of their first use. A key that sorts before one
-// that is held is tried once and fails with etcdlock.ErrOrder when it is busy,
-// because waiting could be a deadlock; lock all keys up front with
+// Keys are taken in the order of their first use. Waiting for a key that sorts before
+// one that is held ends with etcdlock.ErrOrder when it is a deadlock, after
+// etcdlock.Options.DeadlockTimeout; lock all keys up front with
 // [etcdlock.Locker.Lock], see [Repository.Key], where that matters.
 //
 // It returns ErrUnsupported when the store has no transactions, and ErrInTx
