@@ -19,7 +19,8 @@ func givenUp() time.Duration { return time.Duration(rand.Int64N(int64(8 * time.M
 // A realistic mix of processes that all want a few names, of whose calls one in twenty is
 // cancelled: nobody else is kept waiting by those. The bound is what is promised, so it
 // is checked, but only in full size, where the machine does nothing else: leases and
-// last sweeps take ten seconds.
+// last sweeps take ten seconds. A bare Put, again and again, tells for how long etcd itself
+// stood still.
 func TestLockCancelled_Soak(t *testing.T) {
 	t.Parallel()
 	const processes, goroutines, names, bound = 3, 6, 2, time.Second
@@ -71,6 +72,19 @@ func TestLockCancelled_Soak(t *testing.T) {
 		return k.Unlock(ctx)
 	}
 	var wg sync.WaitGroup
+	var still time.Duration
+	key := uniqueName("still-")
+	wg.Go(func() {
+		for stop.Err() == nil {
+			begun := time.Now()
+			if _, err := f.cli.Put(ctx, key, ""); err != nil {
+				t.Error(err)
+				return
+			}
+			still = max(still, time.Since(begun))
+			pauseFor(stop, 5*time.Millisecond)
+		}
+	})
 	for range processes {
 		l := f.locker(nil)
 		for range goroutines {
@@ -93,11 +107,12 @@ func TestLockCancelled_Soak(t *testing.T) {
 		}
 		visits += visited[n].visits.Load()
 	}
-	t.Logf("%d visits, %d calls cancelled, %d tries refused, longest wait %v", visits, cancelled.Load(), tried.Load(), time.Duration(longest.Load()))
+	t.Logf("%d visits, %d calls cancelled, %d tries refused, longest wait %v, longest Put %v",
+		visits, cancelled.Load(), tried.Load(), time.Duration(longest.Load()), still)
 	if cancelled.Load() == 0 || visits == 0 {
 		t.Error("nobody gave up, or nobody was there: the test proves nothing")
 	}
-	if soak() && !raced && time.Duration(longest.Load()) > bound {
-		t.Errorf("somebody waited %v, want at most %v", time.Duration(longest.Load()), bound)
+	if soak() && !raced && time.Duration(longest.Load()) > bound+still {
+		t.Errorf("somebody waited %v, want at most %v, or %v more where etcd stands still", time.Duration(longest.Load()), bound, still)
 	}
 }
