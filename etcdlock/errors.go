@@ -28,9 +28,9 @@ var (
 	// ErrInvalid says that an argument or an option is not usable. Nothing
 	// was sent to etcd.
 	ErrInvalid = errors.New("invalid argument")
-	// ErrOrder says that the name is busy and sorts before a name that the
-	// context already holds: waiting for it could deadlock. Name all keys in
-	// one call to Lock instead.
+	// ErrOrder says that waiting for a name that sorts before one that the
+	// context already holds was, as far as can be seen, a deadlock: see
+	// OrderError. Name all keys in one call to Lock instead.
 	ErrOrder = errors.New("lock order violated (take all names in one Lock call, or in sorted order)")
 	// ErrUnavailable says that etcd could not be reached, or refused to serve
 	// the request. The cause stays matchable.

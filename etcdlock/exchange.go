@@ -79,7 +79,7 @@ func (e *entry) sendExchange(next *entry, of heir) (resp *clientv3.TxnResponse, 
 	work := []clientv3.Op{
 		clientv3.OpDelete(e.key),
 		clientv3.OpGet(e.prefix, lastCreated()...),
-		clientv3.OpPut(next.key, e.l.ownerData(of.lease), clientv3.WithLease(e.lease.id)),
+		clientv3.OpPut(next.key, next.value(of.lease), clientv3.WithLease(e.lease.id)),
 	}
 	if !of.sure {
 		work = append(work, clientv3.OpGet(e.prefix, append(clientv3.WithFirstCreate(), clientv3.WithKeysOnly())...))

@@ -95,7 +95,7 @@ func TestExchange(t *testing.T) {
 				return serve()
 			}, nil)
 			var err error
-			if x.e, err = x.l.enterQueue(t.Context(), "n", true, nil); err != nil {
+			if x.e, err = x.l.enterQueue(t.Context(), "n"); err != nil {
 				t.Fatal(err)
 			}
 			if c.other {
@@ -299,7 +299,7 @@ func TestExchange_LateEnqueueing(t *testing.T) {
 				}
 				return serve()
 			}, nil)
-			e, err := l.enterQueue(t.Context(), "n", true, nil)
+			e, err := l.enterQueue(t.Context(), "n")
 			if err != nil {
 				t.Fatal(err)
 			}

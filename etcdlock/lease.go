@@ -30,6 +30,7 @@ type lease struct {
 	margin time.Duration
 	born   time.Duration
 	until  atomic.Int64 // validity on l.now, in nanoseconds
+	fixed  bool         // for one call of LockFor alone, which revokes it when it gives up
 	term   atomic.Bool  // ends by itself, as its owner wants it to
 	places places       // which keys it has in the queues
 	ctx    context.Context

@@ -243,7 +243,7 @@ func (k *Lock) giveBack() {
 			k.settle(over) // etcd is asked nothing
 			return
 		}
-		if k.fixed == nil && !slices.ContainsFunc(leaving, func(h *hold) bool { return !h.wanted }) {
+		if k.fixed == nil && !slices.ContainsFunc(leaving, (*hold).unawaited) {
 			// Others are waiting for it. The caller need not wait too.
 			for _, h := range leaving {
 				k.l.letGo(h)

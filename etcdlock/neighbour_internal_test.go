@@ -162,7 +162,7 @@ func TestAwait_Named(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			e, err := l.enterQueue(t.Context(), "n", true, nil)
+			e, err := l.enterQueue(t.Context(), "n")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -102,7 +102,7 @@ func (l *Locker) openSession() (*lease, error) {
 	}
 	sentinel := sessionPrefix + strconv.FormatInt(int64(s.id), 16)
 	err = l.call(s.ctx, func(ctx context.Context) error {
-		_, err := l.cli.Put(ctx, sentinel, l.ownerData(""), clientv3.WithLease(s.id))
+		_, err := l.cli.Put(ctx, sentinel, l.ownerData(owner{Since: time.Now().UTC()}), clientv3.WithLease(s.id))
 		return err
 	})
 	if err != nil {

@@ -232,85 +232,49 @@ func TestGoroutinesThatShareAHold(t *testing.T) {
 	}
 }
 
-func TestWaitingForItselfEnds(t *testing.T) {
-	t.Parallel()
-	b := setup(t, nil)
-	r, err := lockedrepo.New[order](b.inner, b.locker, &lockedrepo.Options{Key: key, LockTimeout: 20 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Save(t.Context(), &order{ID: "1"}); err != nil {
-		t.Fatal(err)
-	}
-	err = b.locker.Do(t.Context(), key, func(ctx context.Context) error {
-		_, err := r.Update(ctx, "1", func(*order) error { return r.Save(ctx, &order{ID: "2"}) })
-		return err
-	})
-	if !errors.Is(err, etcdlock.ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) {
-		t.Fatalf("got %v", err)
-	}
-}
-
-// claimingStore notes the keys that each call of a transaction shows.
-type claimingStore struct {
-	txStore
-	note func(ctx context.Context)
-}
-
-func (s claimingStore) Save(ctx context.Context, e *order) error {
-	s.note(ctx)
-	return s.txStore.Save(ctx, e)
-}
-
-func (s claimingStore) FindByID(ctx context.Context, id any) (*order, error) {
-	s.note(ctx)
-	return s.txStore.FindByID(ctx, id)
-}
-
-func (s claimingStore) InTx(ctx context.Context, fn func(context.Context) error) error {
-	s.note(ctx)
-	return s.txStore.InTx(ctx, fn)
-}
-
-// A transaction shows the claims of all locks that it has taken so far, sorted.
+// A transaction shows the claims of all locks that it has taken so far, sorted,
+// and each call says which keys guard the entities that it is for.
 func TestInTx_ShowsEveryKey(t *testing.T) {
 	t.Parallel()
-	cluster, store := newCluster(t), new(int)
-	locker := newLocker(t, cluster, nil)
-	var shown []string
-	repos := map[string]*lockedrepo.Repository[order]{}
-	for _, key := range []string{"a", "b", "c", "unfenced"} {
-		mem, err := memrepo.New[order](nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := mem.Save(t.Context(), &order{ID: "1"}); err != nil {
-			t.Fatal(err)
-		}
-		note := func(ctx context.Context) {
-			keys := key + " shows"
-			if f, ok := repo.FenceFrom(ctx); ok {
-				for _, c := range f.Claims() {
-					keys += " " + c.Key
-				}
-			}
-			shown = append(shown, keys)
-		}
-		repos[key], err = lockedrepo.New[order](claimingStore{txStore{mem, store}, note}, locker,
-			&lockedrepo.Options{Key: key, Unfenced: key == "unfenced"})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	err := repos["b"].InTx(t.Context(), func(ctx context.Context) error {
-		_, read := repos["a"].FindByID(ctx, "1")
-		unfenced := repos["unfenced"].Save(ctx, &order{ID: "1"})
-		return errors.Join(read, unfenced, repos["c"].Save(ctx, &order{ID: "1"}), repos["b"].Save(ctx, &order{ID: "1"}))
+	b := setupTx(t, time.Minute, "a", "b", "c")
+	b.repos["unfenced"] = b.add(t, b.store, lockedrepo.Options{Key: "unfenced", Unfenced: true})
+	err := b.repos["b"].InTx(t.Context(), func(ctx context.Context) error {
+		b.note(ctx, "fn", "called")
+		_, read := b.repos["a"].FindByID(ctx, "1")
+		unfenced := b.repos["unfenced"].Save(ctx, &order{ID: "1"})
+		return errors.Join(read, unfenced, b.repos["c"].Save(ctx, &order{ID: "1"}), b.repos["b"].Save(ctx, &order{ID: "1"}))
 	})
-	want := []string{"b shows b", "a shows a b", "unfenced shows a b", "c shows a b c", "b shows a b c"}
-	if err != nil || !slices.Equal(shown, want) {
+	want := []string{
+		"b.InTx shows [b] for [b]", "fn.called", "a.FindByID shows [a b] for [a]", "unfenced.Save",
+		"c.Save shows [a b c] for [c]", "b.Save shows [a b c] for [b]",
+	}
+	if shown := b.shown(); err != nil || !slices.Equal(shown, want) {
 		t.Errorf("got %q, want %q; %v", shown, want, err)
 	}
+}
+
+// A key that an unfenced repository has locked shows no claim before a fenced one
+// joins that has the same key.
+func TestInTx_FencedJoinsUnfenced(t *testing.T) {
+	t.Parallel()
+	b := setupTx(t, time.Minute, "a")
+	unfenced := b.add(t, b.store, lockedrepo.Options{Key: "a", Unfenced: true})
+	err := unfenced.InTx(t.Context(), func(ctx context.Context) error {
+		return errors.Join(unfenced.Save(ctx, &order{ID: "1"}), b.repos["a"].Save(ctx, &order{ID: "1"}))
+	})
+	want := []string{"a.InTx", "a.Save", "a.Save shows [a] for [a]"}
+	if shown := b.shown(); err != nil || !slices.Equal(shown, want) {
+		t.Errorf("got %q, want %q; %v", shown, want, err)
+	}
+	// Named together, one that can show the claims opens the transaction, and they
+	// are its own.
+	another := b.add(t, b.store, lockedrepo.Options{Key: "another", Unfenced: true})
+	err = lockedrepo.InTx(t.Context(), nothing, unfenced, another, b.repos["a"])
+	want = []string{"a.InTx shows [a] for [a]"}
+	if shown := b.shown(); err != nil || !slices.Equal(shown, want) {
+		t.Errorf("got %q, want %q; %v", shown, want, err)
+	}
+	b.wantFree(t)
 }
 
 // another is the claim of a holder to whom another etcd gave the same token.
@@ -349,5 +313,94 @@ func TestTryingAgainGetsAnotherToken(t *testing.T) {
 	}
 	if err := r.Save(t.Context(), &order{ID: "1", Total: 2}); err != nil {
 		t.Errorf("trying again: %v", err)
+	}
+}
+
+// So it does in a transaction whose function hides what happened.
+func TestTryingAgainGetsAnotherToken_InTx(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	lingering, err := b.cluster.NewLocker(&etcdlock.Options{Linger: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = lingering.Close(context.Background()) })
+	var token int64
+	store := txStore[order]{b.inner.Repository, &database{}, func(ctx context.Context, method string) {
+		if f, ok := repo.FenceFrom(ctx); ok && method == "InTx" {
+			token = f.Claims()[0].Token
+		}
+	}}
+	r, err := lockedrepo.New[order](store, lingering, &lockedrepo.Options{Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hidden := errors.New("something went wrong")
+	try := func(first bool) error {
+		return r.InTx(t.Context(), func(ctx context.Context) error {
+			if first {
+				if err := b.inner.Save(repo.WithFence(t.Context(), another{token}), &order{ID: "1"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := r.Save(ctx, &order{ID: "1"}); err != nil {
+				return hidden
+			}
+			return nil
+		})
+	}
+	if err := try(true); !errors.Is(err, hidden) {
+		t.Errorf("got %v", err)
+	}
+	if err := try(false); err != nil {
+		t.Errorf("trying again: %v", err)
+	}
+}
+
+// Whoever keeps the context of a call draws no new claims when the call is over:
+// it gets those that the store has seen already.
+func TestClaims_AfterTheEnd(t *testing.T) {
+	t.Parallel()
+	b := setupTx(t, time.Minute)
+	var kept []context.Context
+	keep := func(ctx context.Context) { kept = append(kept, context.WithoutCancel(ctx)) }
+	store := txStore[order]{b.inner(t), b.store, func(ctx context.Context, _ string) { keep(ctx) }}
+	tx, err := lockedrepo.New[order](store, b.locker, &lockedrepo.Options{Key: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := newRecorder(b.inner(t))
+	r, err := lockedrepo.New[order](rec, b.locker, &lockedrepo.Options{Key: "r"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims := func(ctx context.Context) []repo.Claim {
+		f, ok := repo.FenceFrom(ctx)
+		if !ok {
+			t.Fatal("no fence")
+		}
+		return f.Claims()
+	}
+	rec.watched.probe = func(ctx context.Context, _ string) error { keep(ctx); return errors.New("before it has shown any") }
+	if err := r.Save(t.Context(), &order{ID: "1"}); err == nil {
+		t.Error("no error")
+	}
+	rec.watched.probe = func(ctx context.Context, _ string) error { keep(ctx); return nil }
+	var inside []repo.Claim
+	err = errors.Join(r.Save(t.Context(), &order{ID: "1"}), tx.InTx(t.Context(), func(context.Context) error {
+		inside = claims(kept[2])
+		return nil
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, ctx := range kept {
+		first, second := claims(ctx), claims(ctx)
+		if len(first) != 1 || !slices.Equal(first, second) || second[0].Succeeds(first[0]) {
+			t.Errorf("call %d: %v and %v were drawn", i, first, second)
+		}
+	}
+	if late := claims(kept[2]); !slices.Equal(late, inside) {
+		t.Errorf("the transaction has shown %v, and afterwards shows %v", inside, late)
 	}
 }
