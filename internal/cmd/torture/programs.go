@@ -66,11 +66,15 @@ func serveProgram(ctx context.Context, job programJob, in io.Reader, out io.Writ
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	var why error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		why = cmd.Wait()
+	}()
 	defer func() {
 		_ = cmd.Process.Kill() // its data is thrown away
-		_ = <-ended
+		<-ended
 	}()
 	for {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", job.Addr)
@@ -79,8 +83,7 @@ func serveProgram(ctx context.Context, job programJob, in io.Reader, out io.Writ
 			return child.Serve(job.Addr, in, out)
 		}
 		select {
-		case why := <-ended:
-			ended <- why
+		case <-ended:
 			said, _ := os.ReadFile(job.Log)
 			return fmt.Errorf("%s: %w: %s", job.Path, why, said[max(0, len(said)-500):])
 		case <-time.After(heartbeat):
