@@ -19,6 +19,9 @@ type txState struct {
 	err error
 	// keys are those of the claims that were shown.
 	keys []string
+	// guarded are the tables whose guards were looked at after their keys were
+	// shown, so that they stay.
+	guarded []string
 	// op names the transaction, once claims were shown by something that
 	// writes.
 	op string
@@ -89,19 +92,19 @@ func (r *Repository[T]) join(ctx context.Context) error {
 		return errForeignFence()
 	}
 	state := stateIn(ctx)
-	s, err := draw(f, state.operation() == "")
+	pool := unprepared(r.pool(ctx))
+	s, err := r.draw(ctx, pool, f, state.operation() == "", true)
 	if err != nil {
 		return err
 	}
-	if s.claims = state.missing(s.claims); len(s.claims) == 0 {
-		return nil
+	if s.claims = state.missing(s.claims); len(s.claims) > 0 {
+		if err := r.fence.raise(ctx, pool, s, true); err != nil {
+			state.spoil(err)
+			return err
+		}
+		state.shown(s)
 	}
-	if err := r.fence.raise(ctx, unprepared(r.pool(ctx)), s, true); err != nil {
-		state.spoil(err)
-		return err
-	}
-	state.shown(s)
-	return nil
+	return r.confirmGuard(ctx, pool, state, s)
 }
 
 // errForeignFence refuses to show claims in the middle of a transaction that
