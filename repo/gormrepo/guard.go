@@ -144,7 +144,8 @@ func (s *txState) sawGuard(resource string) {
 // then call MoveGuard once; then run them with the new key only. Each step may
 // take its time, and the way back is the same with the keys exchanged. A process
 // that is still at the step before, or ahead, gets repo.ErrWrongKey and has
-// written nothing, also when its statement was waiting while the guard moved.
+// written nothing, also when its statement was waiting while the guard moved. A
+// call that has read and not written yet when the guard moves gets repo.ErrFenced.
 //
 // It waits for the transactions that hold one of the keys in the database. It
 // does nothing when the guard has moved already, and returns a
@@ -211,7 +212,9 @@ func (r *Repository[T]) moveGuard(ctx context.Context, from, to string) error {
 		err = fmt.Errorf("%w: another call was first", repo.ErrBusy)
 	}
 	if err == nil {
-		n, err = affected(pool.ExecContext(ctx, t.bind("UPDATE "+t.name("fence")+" SET gen = gen + 1 WHERE k = ?"+t.isLive()), from))
+		// It ends the turn that was seen last, too: what that read may be changed
+		// under the other key, and the guard may be back before it writes.
+		n, err = affected(pool.ExecContext(ctx, t.bind("UPDATE "+t.name("fence")+" SET gen = gen + 1, sub = sub | 4294967295 WHERE k = ?"+t.isLive()), from))
 	}
 	if err == nil && n != 1 {
 		err = errNoFence

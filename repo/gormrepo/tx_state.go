@@ -95,6 +95,7 @@ func (r *Repository[T]) join(ctx context.Context) error {
 	pool := unprepared(r.pool(ctx))
 	s, err := r.draw(ctx, pool, f, state.operation() == "", true)
 	if err != nil {
+		state.spoil(err)
 		return err
 	}
 	if s.claims = state.missing(s.claims); len(s.claims) > 0 {
