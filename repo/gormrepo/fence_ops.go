@@ -169,4 +169,3 @@ func isUnsent(err error) bool {
 	var retry interface{ SafeToRetry() bool }
 	return errors.Is(err, driver.ErrBadConn) || errors.As(err, &retry) && retry.SafeToRetry()
 }
-

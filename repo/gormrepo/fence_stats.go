@@ -50,7 +50,9 @@ func (t fenceTable) stat(ctx context.Context, pool gorm.ConnPool) (FenceStat, er
 	s := FenceStat{Schema: t.fixed}
 	var oldest sql.NullString
 	var pruned int64
-	meta := func(name string) string { return "(SELECT value FROM " + t.name("meta") + " WHERE name = '" + name + "')" }
+	meta := func(name string) string {
+		return "(SELECT value FROM " + t.name("meta") + " WHERE name = '" + name + "')"
+	}
 	err := pool.QueryRowContext(ctx, "SELECT count(*), min(op), "+meta("epoch")+", "+meta("pruned")+
 		", (SELECT count(DISTINCT k) FROM "+t.name("fence")+") FROM "+t.name("ops")).Scan(&s.Ops, &oldest, &s.Epoch, &pruned, &s.Keys)
 	if err != nil {

@@ -21,11 +21,13 @@ const (
 // fence's row can be cleared away.
 func (b *bench) snapshot(ctx context.Context) error {
 	lap := b.scale(snapshotSaves, 600) / snapshotLaps
-	t := table{title: "The fence under an old snapshot", how: fmt.Sprintf(
-		"One caller saves an existing row of a thousand under a fence by hand, %d times, with and without a transaction of isolation REPEATABLE READ that "+
-			"has read before and stays open. Shown are the microseconds for a save, the median of each lap. Under the snapshot the saved rows grow too; "+
-			"that is what is left of the difference.", lap*snapshotLaps),
-		head: []string{"µs for each save, after saves"}}
+	t := table{
+		title: "The fence under an old snapshot", how: fmt.Sprintf(
+			"One caller saves an existing row of a thousand under a fence by hand, %d times, with and without a transaction of isolation REPEATABLE READ that "+
+				"has read before and stays open. Shown are the microseconds for a save, the median of each lap. Under the snapshot the saved rows grow too; "+
+				"that is what is left of the difference.", lap*snapshotLaps),
+		head: []string{"µs for each save, after saves"},
+	}
 	for n := range snapshotLaps {
 		t.head = append(t.head, fmt.Sprint((n+1)*lap))
 	}
