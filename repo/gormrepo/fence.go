@@ -61,8 +61,10 @@ type showing struct {
 	// keys are those of which one guards the table; none when that is not
 	// checked.
 	keys []string
-	// guard is the key that does, with the number that its row must have.
-	guard guardian
+	// guard is the key that does, with the number that its row must have, and
+	// resource the table.
+	guard    guardian
+	resource string
 }
 
 // maxFenceKey is the length of a key in characters: what an index of MySQL
@@ -81,7 +83,7 @@ func (r *Repository[T]) draw(ctx context.Context, pool gorm.ConnPool, f repo.Fen
 			return s, err
 		}
 	}
-	s.keys = guardKeys(f, s.claims)
+	s.keys, s.resource = guardKeys(f, s.claims), r.fence.resource()
 	if writes {
 		s.op = newOp(time.Now()) + r.fence.opSuffix()
 	}

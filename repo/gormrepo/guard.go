@@ -106,11 +106,8 @@ func (t fenceTable) register(ctx context.Context, pool gorm.ConnPool, key string
 // the repository came to it. One look is enough: moving the guard takes the row
 // of the key, which the transaction keeps to its end.
 func (r *Repository[T]) confirmGuard(ctx context.Context, pool gorm.ConnPool, state *txState, s showing) error {
-	if s.guard.key == "" || state.isGuarded(r.fence.resource()) {
+	if s.guard.key == "" || state.isGuarded(s.resource) {
 		return nil
-	}
-	if slices.ContainsFunc(s.claims, func(c repo.Claim) bool { return c.Key == s.guard.key }) {
-		return nil // the claim said so
 	}
 	g, err := r.fence.lookGuard(ctx, pool)
 	if err == nil && !slices.Contains(s.keys, g.key) {
@@ -121,7 +118,7 @@ func (r *Repository[T]) confirmGuard(ctx context.Context, pool gorm.ConnPool, st
 		state.spoil(err)
 		return err
 	}
-	state.sawGuard(r.fence.resource())
+	state.sawGuard(s.resource)
 	return nil
 }
 

@@ -109,6 +109,9 @@ func (r *Repository[T]) transact(ctx context.Context, s *showing, fn func(tx *go
 			return err
 		}
 		state.shown(*s)
+		if s.guard.key != "" {
+			state.sawGuard(s.resource) // the claim of its key said so
+		}
 	}
 	if err := fn(tx, state); err != nil {
 		return err
