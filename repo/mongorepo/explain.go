@@ -63,7 +63,7 @@ func (r *Repository[T]) storedNow(ctx context.Context, writes []*write[T], abort
 	for i, w := range writes {
 		keys[i] = w.key
 	}
-	return r.loadStored(ctx, nil, keys)
+	return r.loadStored(ctx, nil, keys, r.fresh)
 }
 
 // renewRefused gives blind writes that were refused new claims, when the epoch
@@ -79,6 +79,9 @@ func (r *Repository[T]) renewRefused(ctx context.Context, writes []*write[T], fo
 		return nil
 	}
 	again, err := r.renewed(ctx, refused[0].fence)
+	if errors.Is(err, repo.ErrWrongKey) { // which each of them says by itself
+		return nil
+	}
 	if err != nil || again == nil {
 		return err
 	}
@@ -93,7 +96,7 @@ func (r *Repository[T]) explainOne(ctx context.Context, w *write[T], s *stored[T
 	// A failed write has aborted the transaction that it was in.
 	mayRepeat := mongo.SessionFromContext(ctx) == nil
 	if s != nil {
-		if refused := w.fence.refusedBy(s.fence); refused != nil {
+		if refused := r.refusedBy(w.fence, s.fence); refused != nil {
 			w.err = fmt.Errorf("%w: %w", refused, cause)
 			return nil
 		}
@@ -172,7 +175,7 @@ func (r *Repository[T]) readCreated(ctx context.Context, writes []*write[T]) err
 	if len(keys) == 0 || failed && mongo.SessionFromContext(ctx) != nil {
 		return nil
 	}
-	found, err := r.loadStored(ctx, nil, keys)
+	found, err := r.loadStored(ctx, nil, keys, r.fresh)
 	if err != nil {
 		return fmt.Errorf("saved, but the creation times cannot be read: %w", err)
 	}

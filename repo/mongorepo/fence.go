@@ -4,12 +4,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
@@ -25,6 +28,9 @@ const fenceField = "_f"
 type claim struct {
 	repo.Claim
 	name string
+	// moves tells how often the guard of the collection was moved, or is
+	// anyMoves. All claims of a call have the same.
+	moves int64
 }
 
 // claims are those of one attempt, of different keys. They are accepted
@@ -33,10 +39,10 @@ type claims []claim
 
 // newClaim names the claim's field. A key can hold dots and dollars, which
 // mean something in a path, and is longer than this hash of it.
-func newClaim(c repo.Claim, epoch int64) claim {
+func newClaim(c repo.Claim, epoch, moves int64) claim {
 	sum := sha256.Sum256([]byte(c.Key))
 	c.Token |= epoch << epochShift
-	return claim{c, base64.RawURLEncoding.EncodeToString(sum[:9])}
+	return claim{c, base64.RawURLEncoding.EncodeToString(sum[:9]), moves}
 }
 
 // epochShift is where the epoch begins in a stored token.
@@ -68,7 +74,7 @@ func (cs claims) accept() bson.D {
 	for i, c := range cs {
 		token, owner, sub := c.path()+".t", c.path()+".o", c.path()+".s"
 		all[i] = bson.D{{Key: "$or", Value: bson.A{
-			bson.D{{Key: c.path(), Value: bson.D{{Key: "$exists", Value: false}}}},
+			absentField(c.path()),
 			bson.D{{Key: token, Value: bson.D{{Key: "$lt", Value: c.Token}}}},
 			bson.D{{Key: token, Value: c.Token}, {Key: owner, Value: c.Owner}, {Key: sub, Value: bson.D{{Key: "$lt", Value: c.Sub}}}},
 		}}}
@@ -77,10 +83,48 @@ func (cs claims) accept() bson.D {
 	case 0:
 		return nil
 	case 1:
-		return all[0].(bson.D)
+		return and(all[0].(bson.D), cs.guarded())
 	default:
-		return bson.D{{Key: "$and", Value: all}}
+		return and(bson.D{{Key: "$and", Value: all}}, cs.guarded())
 	}
+}
+
+// movesPath is where the number of moves is.
+const movesPath = fenceField + "." + movesName
+
+// absentField is what an upsert does not make a field of.
+func absentField(path string) bson.D {
+	return bson.D{{Key: path, Value: bson.D{{Key: "$exists", Value: false}}}}
+}
+
+// moves is the number that the claims were made with.
+func (cs claims) moves() int64 {
+	if len(cs) == 0 {
+		return anyMoves
+	}
+	return cs[0].moves
+}
+
+// guarded is the filter for documents that no writer under a later guard has
+// read or written.
+func (cs claims) guarded() bson.D {
+	switch moves := cs.moves(); moves {
+	case anyMoves:
+		return nil
+	case 0:
+		return absentField(movesPath)
+	default:
+		return bson.D{{Key: movesPath, Value: bson.D{{Key: "$not", Value: bson.D{{Key: "$gt", Value: moves}}}}}}
+	}
+}
+
+// anywhere are the claims for a document that no guard counts for.
+func (cs claims) anywhere() claims {
+	cs = slices.Clone(cs)
+	for i := range cs {
+		cs[i].moves = anyMoves
+	}
+	return cs
 }
 
 // equal is the filter for documents whose newest claims are these.
@@ -92,7 +136,14 @@ func (cs claims) equal() bson.D {
 			bson.E{Key: c.path() + ".o", Value: c.Owner},
 			bson.E{Key: c.path() + ".s", Value: c.Sub})
 	}
-	return filter
+	switch moves := cs.moves(); moves {
+	case anyMoves:
+		return filter
+	case 0:
+		return and(filter, absentField(movesPath))
+	default:
+		return append(filter, bson.E{Key: movesPath, Value: moves})
+	}
 }
 
 // set is what an update stores the claims with.
@@ -100,6 +151,9 @@ func (cs claims) set() bson.D {
 	set := make(bson.D, len(cs))
 	for i, c := range cs {
 		set[i] = bson.E{Key: c.path(), Value: c.doc()}
+	}
+	if moves := cs.moves(); moves > 0 {
+		set = append(set, bson.E{Key: movesPath, Value: moves})
 	}
 	return set
 }
@@ -118,6 +172,9 @@ func (cs claims) field(old bson.Raw) bson.D {
 	for _, c := range cs {
 		fence = put(fence, c.name, c.doc())
 	}
+	if moves := cs.moves(); moves > 0 {
+		fence = put(fence, movesName, moves)
+	}
 	if len(fence) == 0 {
 		return nil
 	}
@@ -135,14 +192,25 @@ func put(d bson.D, key string, v any) bson.D {
 }
 
 // refusedBy returns a *repo.FencedError for the first claim that a fence does
-// not accept, or nil.
+// not accept, errMoved when it has seen a later guard, or nil.
 func (cs claims) refusedBy(fence bson.Raw) error {
+	if seen, ok := fence.Lookup(movesName).AsInt64OK(); ok && cs.moves() != anyMoves && seen > cs.moves() {
+		return errMoved
+	}
 	for _, c := range cs {
 		if stored, ok := c.in(fence); ok && !c.Succeeds(stored) {
 			return &repo.FencedError{Stored: stored, Presented: c.Claim}
 		}
 	}
 	return nil
+}
+
+// errMoved is a refusal by a document that has seen a later guard.
+var errMoved = fmt.Errorf("%w: the document was written since the guard of its collection was moved", repo.ErrWrongKey)
+
+// isRefusal tells whether a document or a lock's document has refused claims.
+func isRefusal(err error) bool {
+	return errors.Is(err, repo.ErrFenced) || errors.Is(err, repo.ErrWrongKey)
 }
 
 // storedIn tells whether the fence's claims of the same keys are these.
@@ -185,27 +253,45 @@ func (r *Repository[T]) claims(ctx context.Context) (claims, error) {
 	return cs, err
 }
 
-// draw only draws them.
+// draw only draws them, and looks whether one of their keys guards the
+// collection.
 func (r *Repository[T]) draw(ctx context.Context) (claims, error) {
 	f, fenced := repo.FenceFrom(ctx)
 	if !fenced {
 		return nil, nil
+	}
+	t, err := transactionOf(ctx, r.client(), false)
+	switch {
+	case err != nil:
+		return nil, err
+	case t != nil:
+		err = t.usable()
+	case inAnotherStores(ctx): // whose locks the claims are of
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
 	}
 	epoch, err := r.locks.epoch(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading the epoch: %w", err)
 	}
 	shown := f.Claims()
+	moves, err := r.guards.check(ctx, candidates(f, shown))
+	if err != nil {
+		return nil, err
+	}
 	cs := make(claims, len(shown))
 	for i, c := range shown {
-		cs[i] = newClaim(c, epoch)
+		cs[i] = newClaim(c, epoch, moves)
 	}
 	return cs, nil
 }
 
-// renewed reads the epoch again after cs were refused and draws new claims when
-// it has moved, for it may be this process that is behind; none when it has
-// not.
+// renewed reads the epoch and the guard again after cs were refused and draws
+// new claims when one of them has moved, for it may be this process that is
+// behind; none when neither has. A guard that cs do not hold is a
+// *repo.WrongKeyError.
 func (r *Repository[T]) renewed(ctx context.Context, cs claims) (claims, error) {
 	if len(cs) == 0 {
 		return nil, nil
@@ -214,25 +300,60 @@ func (r *Repository[T]) renewed(ctx context.Context, cs claims) (claims, error) 
 	if err != nil {
 		return nil, fmt.Errorf("reading the epoch: %w", err)
 	}
-	if epoch == cs[0].Epoch() {
+	moves := cs.moves()
+	if moves != anyMoves {
+		now, err := r.guards.refresh(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("reading the guard: %w", err)
+		}
+		if now != nil {
+			moves = now.Moves
+		}
+	}
+	if epoch == cs[0].Epoch() && moves == cs.moves() {
 		return nil, nil
 	}
 	return r.claims(ctx)
 }
 
-// fenced is the collection as the fence needs it: an accepted claim that a new
-// primary does not know is none.
-func fenced(coll *mongo.Collection) *mongo.Collection {
+// firm is the collection as the fence needs it: an accepted claim that a new
+// primary does not know is none, and what a secondary returns is old.
+func firm(coll *mongo.Collection) commands {
+	return commands{coll.Clone(options.Collection().
+		SetWriteConcern(journaledMajority()).SetReadConcern(readconcern.Majority()).SetReadPreference(readpref.Primary()))}
+}
+
+// fresh is the collection as a read needs it that prepares a write or explains
+// why one was refused: it sees what the write would meet, committed by a
+// majority or not.
+func fresh(coll *mongo.Collection) commands {
+	return commands{coll.Clone(options.Collection().SetReadConcern(readconcern.Local()).SetReadPreference(readpref.Primary()))}
+}
+
+// firmTransaction does the same for a transaction, in which those of
+// collections do not count.
+func firmTransaction() *options.TransactionOptionsBuilder {
+	return options.Transaction().
+		SetWriteConcern(journaledMajority()).SetReadConcern(readconcern.Snapshot()).SetReadPreference(readpref.Primary())
+}
+
+func journaledMajority() *writeconcern.WriteConcern {
 	journal := true
-	return coll.Clone(options.Collection().
-		SetWriteConcern(&writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: &journal}).
-		SetReadPreference(readpref.Primary()))
+	return &writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: &journal}
 }
 
 // on is the collection for a call that shows the claims.
-func (r *Repository[T]) on(cs claims) *mongo.Collection {
+func (r *Repository[T]) on(cs claims) commands {
 	if len(cs) == 0 {
-		return r.coll
+		return r.loose
 	}
 	return r.firm
+}
+
+// reading is the collection for a query under ctx.
+func (r *Repository[T]) reading(ctx context.Context) commands {
+	if _, fenced := repo.FenceFrom(ctx); fenced {
+		return r.firm
+	}
+	return r.loose
 }

@@ -27,9 +27,13 @@ var (
 // Repository keeps entities of type T in one collection. All methods may be
 // called concurrently, but for those with the context of one transaction.
 type Repository[T any] struct {
-	coll   *mongo.Collection
-	firm   *mongo.Collection // coll with the guarantees that the fence needs
+	coll *mongo.Collection
+	// loose has the read preference and the concerns of the user, firm those that
+	// the fence needs, and fresh reads the newest.
+	loose, firm, fresh commands
+
 	locks  *locks
+	guards *guards
 	opts   Options
 	ent    *entity.Entity
 	layout *layout
@@ -62,7 +66,10 @@ func newRepository[T any](coll *mongo.Collection, opts *Options) (*Repository[T]
 	if err != nil {
 		return nil, err
 	}
-	r := &Repository[T]{coll: coll, firm: fenced(coll), locks: newLocks(coll.Database()), ent: ent, tx: &support{}}
+	r := &Repository[T]{
+		coll: coll, loose: commands{coll}, firm: firm(coll), fresh: fresh(coll),
+		locks: newLocks(coll.Database()), guards: newGuards(coll), ent: ent, tx: &support{},
+	}
 	if opts != nil {
 		r.opts = *opts
 	}

@@ -50,22 +50,22 @@ const raiseTries = 5
 // still come between it and the write that follows.
 func (r *Repository[T]) raise(ctx context.Context, cs claims, k keyed) (*stored[T], error) {
 	for range raiseTries {
-		raw, err := r.on(cs).FindOneAndUpdate(ctx, and(byID(k.id), cs.accept()), updateOf(cs.set(), nil),
-			options.FindOneAndUpdate().SetReturnDocument(options.After)).Raw()
+		raw, err := r.on(cs).findOneAndUpdate(ctx, and(byID(k.id), cs.accept()), updateOf(cs.set(), nil),
+			options.FindOneAndUpdate().SetReturnDocument(options.After))
 		if err == nil {
 			return r.seen(raw, cs)
 		}
 		if !errors.Is(err, mongo.ErrNoDocuments) {
 			return nil, err
 		}
-		raw, err = r.on(cs).FindOne(ctx, byID(k.id), options.FindOne().SetProjection(bson.D{{Key: fenceField, Value: 1}})).Raw()
+		raw, err = r.fresh.findOne(ctx, byID(k.id), options.FindOne().SetProjection(bson.D{{Key: fenceField, Value: 1}}))
 		if errors.Is(err, mongo.ErrNoDocuments) {
 			return nil, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		if refused := cs.refusedBy(fenceOf(raw)); refused != nil {
+		if refused := r.refusedBy(cs, fenceOf(raw)); refused != nil {
 			again, err := r.renewed(ctx, cs)
 			if err != nil {
 				return nil, err
@@ -102,14 +102,16 @@ func (r *Repository[T]) raiseAll(ctx context.Context, cs claims, keys []keyed) (
 }
 
 // loadStored reads the documents with the keys, raising them where there are
-// claims. Marked ones and tombstones are among them.
-func (r *Repository[T]) loadStored(ctx context.Context, cs claims, keys []keyed) (map[string]*stored[T], error) {
+// claims, else from the given collection. What is read for a write or for
+// explaining a refusal comes from the fresh one. Marked documents and tombstones
+// are among them.
+func (r *Repository[T]) loadStored(ctx context.Context, cs claims, keys []keyed, from commands) (map[string]*stored[T], error) {
 	if len(cs) > 0 {
 		return r.raiseAll(ctx, cs, keys)
 	}
 	found := make(map[string]*stored[T], len(keys))
 	for part := range slices.Chunk(keys, idsPerQuery) {
-		err := r.each(ctx, byIDs(part), options.Find(), func(raw bson.Raw) error {
+		err := from.find(ctx, byIDs(part), options.Find(), func(raw bson.Raw) error {
 			s, err := r.seen(slices.Clone(raw), nil)
 			if err != nil {
 				return err

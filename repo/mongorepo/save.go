@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/holdfast-go/holdfast/repo"
 )
@@ -90,6 +89,7 @@ func (r *Repository[T]) send(ctx context.Context, writes []*write[T]) error {
 	}
 	if err != nil {
 		undoAll(writes)
+		r.spoil(ctx, err)
 		return err
 	}
 	var bad []*repo.ItemError
@@ -98,12 +98,16 @@ func (r *Repository[T]) send(ctx context.Context, writes []*write[T]) error {
 			w.undo()
 			bad = append(bad, &repo.ItemError{Index: w.index, ID: w.shown, Err: w.err})
 		} else if w.undo != nil {
-			onRollback(ctx, w.undo)
+			r.onRollback(ctx, w.undo)
 		}
 	}
 	if len(bad) > 0 {
 		slices.SortFunc(bad, func(a, b *repo.ItemError) int { return cmp.Compare(a.Index, b.Index) })
-		return &repo.BatchError{Items: bad}
+		err := &repo.BatchError{Items: bad}
+		if len(bad) < len(writes) {
+			r.spoil(ctx, err)
+		}
+		return err
 	}
 	return nil
 }
@@ -121,7 +125,7 @@ func (r *Repository[T]) bulk(ctx context.Context, writes []*write[T]) error {
 	for i, w := range writes {
 		models[i] = w.model()
 	}
-	res, err := r.on(writes[0].fence).BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
+	res, err := r.on(writes[0].fence).bulkWrite(ctx, models)
 	we, ok := errors.AsType[mongo.BulkWriteException](err)
 	if err != nil && (!ok || we.WriteConcernError != nil || len(we.WriteErrors) == 0) {
 		return r.settleAll(ctx, writes, err)

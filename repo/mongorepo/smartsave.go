@@ -149,7 +149,7 @@ func (r *Repository[T]) storedFor(ctx context.Context, docs *repo.Documents[T], 
 	if err != nil {
 		return nil, err
 	}
-	return r.loadStored(ctx, cs, keys)
+	return r.loadStored(ctx, cs, keys, r.fresh)
 }
 
 // merge applies the documents one after the other to what is stored and

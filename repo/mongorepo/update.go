@@ -68,7 +68,7 @@ func (e *fnError) Error() string { return e.err.Error() }
 func (e *fnError) Unwrap() error { return e.err }
 
 func (r *Repository[T]) updateOnce(ctx context.Context, k keyed, fn func(*T) error) (*T, error) {
-	s, err := r.load(ctx, k)
+	s, err := r.load(ctx, k, r.fresh)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (r *Repository[T]) updateOnce(ctx context.Context, k keyed, fn func(*T) err
 	}
 	switch err := r.alone(ctx, w); {
 	case err == nil:
-		onRollback(ctx, w.undo)
+		r.onRollback(ctx, w.undo)
 		return e, nil
 	case isDuplicateKey(err):
 		return nil, fmt.Errorf("%w: %w", repo.ErrDuplicateKey, err)

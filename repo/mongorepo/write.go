@@ -8,7 +8,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
@@ -143,7 +142,7 @@ func (r *Repository[T]) alone(ctx context.Context, w *write[T]) error {
 	if err := done(ctx); err != nil { // what is not sent need not be asked about
 		return err
 	}
-	res, err := r.on(w.fence).BulkWrite(ctx, []mongo.WriteModel{w.model()}, options.BulkWrite().SetOrdered(false))
+	res, err := r.on(w.fence).bulkWrite(ctx, []mongo.WriteModel{w.model()})
 	if err != nil {
 		return r.settle(ctx, w, err)
 	}
