@@ -8,6 +8,17 @@ import (
 // Options changes how a repository works. The zero value and nil mean the
 // defaults.
 type Options struct {
+	// DB is what the repository belongs to. Those on one take part in the same
+	// transactions. By default it has a DB of its own.
+	DB *DB
+
+	// Documents has the repository behave as one on MongoDB where stores differ:
+	// created and updated times are those that the tags mark, and options may
+	// name fields of nested structs. By default it behaves as GORM on SQL:
+	// CreatedAt and UpdatedAt are times by their names, and a field of a nested
+	// struct that is not embedded is no column, hence repo.ErrUnsupported.
+	Documents bool
+
 	// NewID makes the key of an entity that is saved without one, for types
 	// with a single key that is not an assigned integer
 	// (`gorm:"autoIncrement:false"`). Its result must be what an id of the type

@@ -40,7 +40,7 @@ func outside(ctx context.Context) context.Context {
 // transaction of another store; a write would do so without a word.
 func transactionOf(ctx context.Context, cli *mongo.Client, writes bool) (*transaction, error) {
 	tx, ok := repo.TxFrom(ctx)
-	if !ok || ctx.Value(outsideKey{}) != nil {
+	if !ok || tx.Store == nil || ctx.Value(outsideKey{}) != nil {
 		return nil, nil
 	}
 	t, ours := tx.Handle.(*transaction)
@@ -61,7 +61,7 @@ func transactionOf(ctx context.Context, cli *mongo.Client, writes bool) (*transa
 func inAnotherStores(ctx context.Context) bool {
 	tx, ok := repo.TxFrom(ctx)
 	_, ours := tx.Handle.(*transaction)
-	return ok && !ours
+	return ok && tx.Store != nil && !ours
 }
 
 func (c commands) findOne(ctx context.Context, filter bson.D, opts ...options.Lister[options.FindOneOptions]) (raw bson.Raw, err error) {

@@ -53,7 +53,7 @@ func (r *Repository[T]) spoil(ctx context.Context, err error) {
 func (r *Repository[T]) TxState(ctx context.Context) repo.TxState {
 	session := mongo.SessionFromContext(ctx)
 	tx, ok := repo.TxFrom(ctx)
-	if !ok {
+	if !ok || tx.Store == nil {
 		if session != nil {
 			return repo.TxForeign
 		}
