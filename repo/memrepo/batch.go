@@ -82,6 +82,7 @@ func (b *batch[T]) put(key any, e *T) error {
 func (b *batch[T]) save(e *T) error {
 	r, v := b.r, valueOf(e)
 	isNew := r.ent.IsNew(v.Addr(), r.generated())
+	mayBeRead := r.ent.MayBeRead(e, r.generated())
 	if err := b.assignKey(e); err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func (b *batch[T]) save(e *T) error {
 	switch deleted := r.ent.IsDeleted(valueOf(old.val)); {
 	case deleted && r.revive && isNew:
 		return b.overwrite(key, old, e)
-	case isNew:
+	case isNew && (deleted || !mayBeRead || r.ent.VersionOf(valueOf(old.val)) != 0):
 		return fmt.Errorf("%w: the entity exists", repo.ErrDuplicateKey)
 	case deleted && !r.revive:
 		return fmt.Errorf("%w: the entity is marked as deleted", repo.ErrNotFound)
@@ -109,7 +110,7 @@ func (b *batch[T]) save(e *T) error {
 
 func (b *batch[T]) insert(key any, e *T) error {
 	ent, v := b.r.ent, valueOf(e)
-	ent.SetVersion(v, 1)
+	ent.SetVersion(v, b.r.first)
 	ent.SetDeleted(v, nil)
 	if ent.Created != nil && ent.Created.IsZero(v) {
 		ent.Created.SetTime(v, b.now)

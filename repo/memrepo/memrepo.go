@@ -31,6 +31,7 @@ type Repository[T any] struct {
 	newID  func(ctx context.Context) (any, error)
 	now    func() time.Time
 	revive bool
+	first  int64 // version of a new entity
 	// columns are the paths of the fields that options may name; nil for all.
 	columns map[string]bool
 
@@ -62,6 +63,9 @@ func New[T any](opts *Options) (*Repository[T], error) {
 		return nil, fmt.Errorf("memrepo: %w", err)
 	}
 	r := &Repository[T]{ent: ent, newID: o.NewID, now: o.Now, revive: o.Revive, db: o.DB, table: newTable[T](unique)}
+	if !o.VersionFromZero {
+		r.first = 1
+	}
 	if !o.Documents {
 		r.columns = columnsOf(ent)
 		timesByName(ent)

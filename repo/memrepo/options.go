@@ -19,6 +19,12 @@ type Options struct {
 	// struct that is not embedded is no column, hence repo.ErrUnsupported.
 	Documents bool
 
+	// VersionFromZero gives new entities version 0 and not 1, as Hibernate and
+	// Spring Data do. An entity with version 0 that is saved then overwrites one
+	// that is stored with version 0 under its key, new or not, unless T has the
+	// method IsNew() bool.
+	VersionFromZero bool
+
 	// NewID makes the key of an entity that is saved without one, for types
 	// with a single key that is not an assigned integer
 	// (`gorm:"autoIncrement:false"`). Its result must be what an id of the type

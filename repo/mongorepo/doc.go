@@ -14,13 +14,14 @@
 //
 // Field names follow the driver's codec: the bson tag, else the Go name in
 // lower case. Spring Data writes customerName where the codec writes
-// customername: set the tags, or turn on UseJSONStructTags for the client and
-// in Options.BSON. An embedded struct without `bson:",inline"` is a document of
+// customername: set the tags, or turn on UseJSONStructTags for the client. BSON
+// options and registry are those of the client or the collection. An embedded struct without `bson:",inline"` is a document of
 // its own, and so is gorm.Model.
 //
 // The key is _id, whatever the key field is called. A composite key is a
 // document in _id with its fields in the order of the struct; they are nowhere
-// else. An ObjectID key that is zero gets a new one before the write, so that a
+// else. One with another order there, or with one more field, as Spring's _class,
+// is another document to MongoDB, and reading it is repo.ErrInvalid. An ObjectID key that is zero gets a new one before the write, so that a
 // write that is sent twice cannot insert twice. MongoDB numbers nothing: an
 // integer or text key must be set, or made by Options.NewID; an integer key
 // tagged `gorm:"autoIncrement:false"` may be zero. Options.HexIDs is for
@@ -33,11 +34,15 @@
 // fields that T does not have, such as Spring's _class. The creation time stays
 // as stored. Nested documents and lists are written whole. A type with an
 // inline map or an encoder of its own is replaced whole, creation time
-// included, because its fields cannot be told.
+// included, because its fields cannot be told. Update and merging write only
+// what changed, in nested documents too, and keep what T does not have there.
 //
 // Version, soft delete and times work by the markers of package repo, and as
 // conditions of the write itself: a version or a deletion that came in between
-// is seen by the server. Merging writes only the fields that changed.
+// is seen by the server. An entity that was read with version 0, or from a
+// document without one, is saved over it: an insert with version 0 that finds
+// one stored without a version counts as that. Options.VersionFromZero is for
+// collections in which new entities have version 0.
 //
 // SaveAll is one unordered bulk write; with a version field each entity that is
 // not new is a command of its own, several at a time. It is not one unit:

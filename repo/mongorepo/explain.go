@@ -29,7 +29,7 @@ func (r *Repository[T]) explain(ctx context.Context, writes []*write[T]) error {
 		aborted = aborted || w.err != nil && !errors.Is(w.err, errNotMatched)
 		switch {
 		case w.err == nil:
-		case w.insert && isDuplicateKey(w.err) && len(w.fence) == 0 && !r.buries():
+		case w.insert && isDuplicateKey(w.err) && len(w.fence) == 0 && !r.buries() && !w.unsure:
 			w.err = fmt.Errorf("%w: %w", repo.ErrDuplicateKey, w.err)
 		case isDuplicateKey(w.err), errors.Is(w.err, errNotMatched):
 			unclear = append(unclear, w)
@@ -107,6 +107,8 @@ func (r *Repository[T]) explainOne(ctx context.Context, w *write[T], s *stored[T
 		return nil
 	case s == nil || s.e == nil:
 		s = nil
+	case w.unsure && mayRepeat && r.unversioned(s):
+		return r.writeOverRead(ctx, w)
 	case w.insert:
 	case r.ent.IsDeleted(valueOf(s.e)):
 		w.err = fmt.Errorf("%w: the entity is marked as deleted: %w", repo.ErrNotFound, cause)
@@ -131,6 +133,24 @@ func (r *Repository[T]) explainOne(ctx context.Context, w *write[T], s *stored[T
 		return r.again(ctx, w)
 	}
 	w.err = fmt.Errorf("%w: %w", repo.ErrDuplicateKey, cause)
+	return nil
+}
+
+// writeOverRead sends an insert again, whose entity was read.
+func (r *Repository[T]) writeOverRead(ctx context.Context, w *write[T]) error {
+	if err := r.overRead(w); err != nil {
+		return err
+	}
+	switch err := r.alone(ctx, w); {
+	case err == nil:
+		w.err = nil
+	case errors.Is(err, errNotMatched):
+		w.err = fmt.Errorf("%w: another writer was first: %w", repo.ErrStale, err)
+	case isDuplicateKey(err):
+		w.err = fmt.Errorf("%w: %w", repo.ErrDuplicateKey, err)
+	default:
+		return err
+	}
 	return nil
 }
 

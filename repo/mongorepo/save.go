@@ -54,7 +54,35 @@ func (r *Repository[T]) saveAll(ctx context.Context, es []*T) error {
 		undoAll(writes)
 		return &repo.BatchError{Items: bad}
 	}
+	if err := r.beSure(ctx, writes); err != nil {
+		undoAll(writes)
+		return err
+	}
 	return r.send(ctx, writes)
+}
+
+// beSure finds out in a transaction which inserts are of entities that were
+// read. Elsewhere an insert that fails tells, but that would abort it.
+func (r *Repository[T]) beSure(ctx context.Context, writes []*write[T]) error {
+	if mongo.SessionFromContext(ctx) == nil {
+		return nil
+	}
+	unsure := slices.DeleteFunc(slices.Clone(writes), func(w *write[T]) bool { return !w.unsure })
+	if len(unsure) == 0 {
+		return nil
+	}
+	found, err := r.storedNow(ctx, unsure, false)
+	if err != nil {
+		return err
+	}
+	for _, w := range unsure {
+		if r.unversioned(found[w.key.cmp]) {
+			if err := r.overRead(w); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // send writes all and puts back the entities whose write failed.

@@ -44,6 +44,13 @@ func onMarked(wrap func(marks) repo.Repository[repotest.Marked]) change {
 	}
 }
 
+func onFromZero(wrap func(marks) repo.Repository[repotest.Marked]) change {
+	return func(h *repotest.Harness) {
+		inner := h.FromZero
+		h.FromZero = func(t *testing.T) repo.Repository[repotest.Marked] { return wrap(inner(t).(marks)) }
+	}
+}
+
 func onAutos(wrap func(autos) repo.Repository[repotest.Auto]) change {
 	return func(h *repotest.Harness) {
 		inner := h.Autos
@@ -93,6 +100,7 @@ func variants() []variant {
 			}
 		}},
 		{"CountsDeletedOnes", "SoftDelete/IsInvisible", onMarked(func(r marks) repo.Repository[repotest.Marked] { return &countsDeleted{marks: r} })},
+		{"TakesWhatWasReadForNew", "Markers/VersionFromZero/Save", onFromZero(func(r marks) repo.Repository[repotest.Marked] { return insertsRead{r} })},
 		{"KeepsGeneratedKeysToItself", "Keys/Generated", onAutos(func(r autos) repo.Repository[repotest.Auto] { return keepsKeys{r} })},
 	}
 }

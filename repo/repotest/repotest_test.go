@@ -34,6 +34,14 @@ func harness() repotest.Harness {
 		Coded:    fresh[repotest.Coded](db),
 		Told:     fresh[repotest.Told](db),
 		Marked:   fresh[repotest.Marked](db),
+		FromZero: func(t *testing.T) repo.Repository[repotest.Marked] {
+			t.Helper()
+			r, err := memrepo.New[repotest.Marked](&memrepo.Options{DB: db, VersionFromZero: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		},
 		Stamped:  fresh[repotest.Stamped](db),
 		Unmarked: fresh[repotest.Unmarked](db),
 		Native:   func(n int64) any { return func(e *repotest.Item) bool { return e.Stock > n } },

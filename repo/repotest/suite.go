@@ -167,6 +167,8 @@ func contents() []topic {
 			{"VersionStaleInAList", versionStaleInAList},
 			{"VersionsInAList", versionsInAList},
 			{"VersionIsCheckedByDelete", versionIsCheckedByDelete},
+			{"VersionFromZero", versionFromZero},
+			{"VersionFromZeroInTx", versionFromZeroInTx},
 			{"TimesAreSet", timesAreSet},
 			{"CreatedIsSetOnce", createdIsSetOnce},
 			{"UpdatedIsSetByEverySave", updatedIsSetByEverySave},
