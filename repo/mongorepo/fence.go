@@ -213,6 +213,13 @@ func isRefusal(err error) bool {
 	return errors.Is(err, repo.ErrFenced) || errors.Is(err, repo.ErrWrongKey)
 }
 
+// newestIn tells whether nobody has shown other claims since these, nor these
+// under a later guard.
+func (cs claims) newestIn(fence bson.Raw) bool {
+	seen, _ := fence.Lookup(movesName).AsInt64OK()
+	return cs.storedIn(fence) && (cs.moves() == anyMoves || seen == cs.moves())
+}
+
 // storedIn tells whether the fence's claims of the same keys are these.
 func (cs claims) storedIn(fence bson.Raw) bool {
 	for _, c := range cs {

@@ -79,17 +79,47 @@ func (r *Repository[T]) raise(ctx context.Context, cs claims, k keyed) (*stored[
 	return nil, fmt.Errorf("%w: the document %s changes all the time", repo.ErrStale, k.id)
 }
 
-// raiseAll raises each document by itself, several at a time, and returns those
-// that are there. After an error some of them are raised and nothing else has
+// raiseAll raises the documents by one command, reads them by another, and
+// returns those that are there. One that has other claims when it is read was
+// refused, or came, went or was raised again in between: it is raised by itself,
+// which tells. After an error some of them are raised and nothing else has
 // happened.
 func (r *Repository[T]) raiseAll(ctx context.Context, cs claims, keys []keyed) (map[string]*stored[T], error) {
+	found := make(map[string]*stored[T], len(keys))
+	left := keys
+	if len(keys) > 1 {
+		left = nil
+		for part := range slices.Chunk(keys, idsPerQuery) {
+			if _, err := r.on(cs).updateMany(ctx, and(byIDs(part), cs.accept()), updateOf(cs.set(), nil)); err != nil {
+				return nil, err
+			}
+			seen, err := r.loadStored(ctx, nil, part, r.fresh)
+			if err != nil {
+				return nil, err
+			}
+			for _, k := range part {
+				switch s := seen[k.cmp]; {
+				case s == nil:
+				case cs.newestIn(s.fence):
+					s.raised = cs
+					found[k.cmp] = s
+				default:
+					left = append(left, k)
+				}
+			}
+		}
+	}
+	return found, r.raiseEach(ctx, cs, left, found)
+}
+
+// raiseEach raises each document by itself, several at a time.
+func (r *Repository[T]) raiseEach(ctx context.Context, cs claims, keys []keyed, found map[string]*stored[T]) error {
 	workers := min(parallelWrites, len(keys))
 	if mongo.SessionFromContext(ctx) != nil {
 		workers = 1
 	}
 	var mu sync.Mutex
-	found := make(map[string]*stored[T], len(keys))
-	err := inParallel(workers, keys, func(k keyed) error {
+	return inParallel(workers, keys, func(k keyed) error {
 		s, err := r.raise(ctx, cs, k)
 		if err == nil && s != nil {
 			mu.Lock()
@@ -98,7 +128,6 @@ func (r *Repository[T]) raiseAll(ctx context.Context, cs claims, keys []keyed) (
 		}
 		return err
 	})
-	return found, err
 }
 
 // loadStored reads the documents with the keys, raising them where there are

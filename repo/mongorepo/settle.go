@@ -29,6 +29,8 @@ func wasLost(err error) bool {
 var (
 	errNotWritten = errors.New("it was not written")
 	errAbsent     = errors.New("the document is not there")
+	// It may have been overwritten, or have come too late.
+	errOvertaken = errors.New("a newer holder of the lock has been at the document")
 )
 
 // ask finds out whether the write that would have stored the claims in the
@@ -54,8 +56,7 @@ func ask(ctx context.Context, coll commands, id bson.D, presented, next claims) 
 	if n == 0 {
 		return errAbsent
 	}
-	// It may have been overwritten, or have come too late.
-	return errors.New("a newer holder of the lock has been at the document")
+	return errOvertaken
 }
 
 func (r *Repository[T]) askAbout(ctx context.Context, k keyed, presented claims) error {
