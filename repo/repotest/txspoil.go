@@ -101,9 +101,9 @@ func txEndedTakesNoCall(t *testing.T, h Harness) {
 			r := h.items(t)
 			tx := transactor(t, h, r)
 			saveItems(t, r, itemsOf("a", "b")...)
-			var left context.Context //nolint:containedctx // what a straggler keeps
+			var left context.Context
 			err := tx.InTx(t.Context(), func(ctx context.Context) error {
-				left = ctx
+				left = ctx //nolint:fatcontext // what a straggler keeps
 				_, err := r.FindByID(ctx, "a")
 				return errors.Join(err, result)
 			})

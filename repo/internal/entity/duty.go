@@ -53,7 +53,8 @@ func TellsNew(p any) bool {
 // have been read: Hibernate and Spring Data begin with version 0, and what was
 // stored before the type had a version has none.
 func (e *Entity) MayBeRead(p any, generated bool) bool {
-	return e.Version != nil && !TellsNew(p) && !(generated && len(e.Key) == 1 && e.Key[0].IsZero(reflect.ValueOf(p).Elem()))
+	unnumbered := generated && len(e.Key) == 1 && e.Key[0].IsZero(reflect.ValueOf(p).Elem())
+	return e.Version != nil && !TellsNew(p) && !unnumbered
 }
 
 // VersionOf returns the version in v, a struct value; 0 without a version
