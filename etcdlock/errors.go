@@ -72,6 +72,11 @@ func leaseGone(err error) bool {
 	return errors.Is(err, rpctypes.ErrLeaseNotFound) || code(err) == codes.NotFound
 }
 
+// noSpace reports whether etcd refuses to store anything more.
+func noSpace(err error) bool {
+	return errors.Is(err, rpctypes.ErrNoSpace) || errors.Is(err, rpctypes.ErrGRPCNoSpace)
+}
+
 // final reports whether err is an answer that asking again will not change:
 // missing rights, a request that etcd finds malformed, a client that its owner
 // has closed.
