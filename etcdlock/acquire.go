@@ -113,7 +113,7 @@ func (l *Locker) explain(ctx context.Context, r *request, err error) error {
 	case ctx.Err() == nil && l.closing.Err() != nil:
 		return fmt.Errorf("etcdlock: %s: %w", r, ErrClosed)
 	case ctx.Err() == nil:
-		return fmt.Errorf("etcdlock: %s: %w: %w", r, ErrUnavailable, err)
+		return fmt.Errorf("etcdlock: %s: %w", r, unserved(err))
 	case !errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fmt.Errorf("etcdlock: %s: %w", r, contextError(ctx))
 	case silent != nil:

@@ -70,7 +70,7 @@ func (e *entry) exchange(next *entry, of heir, answered func()) (successor strin
 			continue
 		case e.l.final(err):
 			next.abandon()
-			return "", fmt.Errorf("deleting %s: %w: %w", e.key, ErrUnavailable, err), err
+			return "", fmt.Errorf("deleting %s: %w", e.key, unserved(err)), err
 		}
 		again = true
 		e.l.hooks.unknown(e.name, "exchange", err)

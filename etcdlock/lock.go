@@ -125,7 +125,8 @@ func (k *Lock) turnOf(name string) *turn {
 //
 // Errors: ErrLost if the lock was lost before (what was done under it may have
 // overlapped with another holder), ErrClosed if Close took it away,
-// ErrUnavailable if etcd did not confirm before the lease ended; those of ctx
+// ErrRefused if etcd refuses it, ErrUnavailable if it did not confirm before the lease
+// ended; those of ctx
 // when it ended first, with ErrUnavailable if etcd does not answer.
 func (k *Lock) Unlock(ctx context.Context) error {
 	if ctx == nil {
