@@ -14,6 +14,7 @@ type request struct {
 	names []string
 	wait  bool
 	term  time.Duration // of a fixed term, else 0
+	ended func() error  // of the caller's context
 }
 
 func (r *request) String() string {
@@ -40,7 +41,7 @@ func (l *Locker) acquire(ctx context.Context, r request) (*Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.names = sorted
+	r.names, r.ended = sorted, ctx.Err
 	held := heldIn(ctx, l)
 	for _, name := range r.names {
 		t, over := held.find(name)
@@ -112,7 +113,7 @@ func (l *Locker) explain(ctx context.Context, r *request, err error) error {
 	case ctx.Err() == nil && l.closing.Err() != nil:
 		return fmt.Errorf("etcdlock: %s: %w", r, ErrClosed)
 	case ctx.Err() == nil:
-		return fmt.Errorf("etcdlock: %s: %w: %w", r, ErrUnavailable, err)
+		return fmt.Errorf("etcdlock: %s: %w", r, unserved(err))
 	case !errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fmt.Errorf("etcdlock: %s: %w", r, contextError(ctx))
 	case silent != nil:
@@ -176,7 +177,7 @@ func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *lea
 			unhook = append(unhook, context.AfterFunc(t.ctx, func() { cancel(context.Cause(t.ctx)) }))
 		}
 	}
-	return parts, nil
+	return parts, r.ended() // which may have been before the last name was free
 }
 
 // take takes one name on top of what is held, on the lease of a fixed term or,

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/holdfast-go/holdfast/internal/memetcd"
 )
@@ -93,11 +92,33 @@ func TestAsk_InUse(t *testing.T) {
 func TestAsk_Crowd(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
-	var w writes
-	k := lockNow(t, lockerOn(t, srv, patient(), nil, nil), "n")
+	holder := lockerOn(t, srv, patient(), nil, nil)
+	k := lockNow(t, holder, "n")
+	ls := make([]*Locker, 20)
+	var looking sync.WaitGroup // all read the same queue
+	looking.Add(len(ls))
+	for i := range ls {
+		var once sync.Once
+		ls[i] = lockerOn(t, srv, patient(), func(_ context.Context, req any, serve func() error) error {
+			err := serve()
+			if r, ok := req.(*pb.RangeRequest); ok && r.Limit == 1 {
+				once.Do(func() {
+					looking.Done()
+					looking.Wait()
+				})
+			}
+			return err
+		}, nil)
+		if _, err := ls[i].sessionLease(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, err := holder.Revision(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	var wg sync.WaitGroup
-	for range 20 {
-		l := lockerOn(t, srv, patient(), w.intercept, nil)
+	for _, l := range ls {
 		wg.Go(func() {
 			if _, err := l.TryLock(t.Context(), "n"); !errors.Is(err, ErrHeld) {
 				t.Error(err)
@@ -105,6 +126,9 @@ func TestAsk_Crowd(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	if after, err := holder.Revision(t.Context()); err != nil || after != before+3 {
+		t.Errorf("20 tries took %d writes, want a question, its answer, and that the question goes: %v", after-before, err)
+	}
 	awaitQueue(t, srv, "n", 1)
 	unlockNow(t, k)
 }
@@ -210,96 +234,4 @@ func TestAsk_AnswerLost(t *testing.T) {
 	}
 	unlockNow(t, k)
 	unlockNow(t, tryNow(t, other, "n"))
-}
-
-// An asking key is evicted: the try fails, and nothing of it stays.
-func TestAsk_Evicted(t *testing.T) {
-	t.Parallel()
-	srv := newServer(t)
-	answers := make(chan struct{})
-	l := lockerOn(t, srv, patient(), func(_ context.Context, req any, serve func() error) error {
-		if txn, ok := req.(*pb.TxnRequest); ok && len(txn.Success) == 1 && txn.Success[0].GetRequestPut() != nil {
-			<-answers
-		}
-		return serve()
-	}, nil)
-	k := lockNow(t, l, "n")
-	other := lockerOn(t, srv, patient(), nil, nil)
-	done := make(chan error, 1)
-	go func() {
-		_, err := other.TryLock(t.Context(), "n")
-		done <- err
-	}()
-	awaitQueue(t, srv, "n", 2)
-	queue, err := other.Holders(t.Context(), "n")
-	if err == nil {
-		err = other.Evict(t.Context(), queue[1])
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := <-done; !errors.Is(err, ErrLost) {
-		t.Error(err)
-	}
-	close(answers)
-	unlockNow(t, k)
-	unlockNow(t, tryNow(t, other, "n"))
-}
-
-// Goroutines that lock a name while another of their process tries it get it.
-func TestAsk_LineBehindATry(t *testing.T) {
-	t.Parallel()
-	srv := newServer(t)
-	answers := make(chan struct{})
-	l := lockerOn(t, srv, patient(), func(_ context.Context, req any, serve func() error) error {
-		if txn, ok := req.(*pb.TxnRequest); ok && len(txn.Success) == 1 && txn.Success[0].GetRequestPut() != nil {
-			<-answers
-		}
-		return serve()
-	}, nil)
-	k := lockNow(t, l, "n")
-	other := lockerOn(t, srv, patient(), nil, nil)
-	ctx, cancel := context.WithCancel(t.Context())
-	tried := make(chan error, 1)
-	go func() {
-		_, err := other.TryLock(ctx, "n")
-		tried <- err
-	}()
-	awaitQueue(t, srv, "n", 2)
-	next := make(chan *Lock)
-	go func() { next <- lockNow(t, other, "n") }()
-	inLine(t, other, "n", 1)
-	cancel()
-	if err := <-tried; !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	close(answers)
-	unlockNow(t, k)
-	unlockNow(t, <-next)
-}
-
-// A foreign mutex behind a try that has got the name waits for it.
-func TestAsk_ForeignBehind(t *testing.T) {
-	t.Parallel()
-	srv := newServer(t)
-	l, other := lockerOn(t, srv, patient(), nil, nil), lockerOn(t, srv, patient(), nil, nil)
-	unlockNow(t, lockNow(t, l, "n"))
-	k := tryNow(t, other, "n")
-	cli := srv.NewClient(context.Background(), nil)
-	t.Cleanup(func() { _ = cli.Close() })
-	if _, err := cli.Put(t.Context(), defaultNamespace+"n/ffff", ""); err != nil {
-		t.Fatal(err)
-	}
-	queue, err := cli.Get(t.Context(), defaultNamespace+"n/", clientv3.WithFirstCreate()...)
-	if err != nil || queue.Kvs[0].CreateRevision != k.Token() {
-		t.Errorf("%v, %v is first, want token %d", err, queue.Kvs, k.Token())
-	}
-	unlockNow(t, k)
-	eventually(t, "the foreign key to be first", func() bool {
-		queue, err := cli.Get(t.Context(), defaultNamespace+"n/", clientv3.WithFirstCreate()...)
-		return err == nil && string(queue.Kvs[0].Key) == defaultNamespace+"n/ffff"
-	})
-	if _, err := cli.Delete(t.Context(), defaultNamespace+"n/ffff"); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -58,11 +58,11 @@ func TestExchange(t *testing.T) {
 		}, nil, outcome{released: ErrLost, queued: errRequeue, keys: 1}},
 		"Refused": {
 			true, func(*exchanging, func() error) error { return refused }, nil,
-			outcome{released: ErrUnavailable, queued: refused, keys: 2},
+			outcome{released: ErrRefused, queued: refused, keys: 2},
 		},
 		"AnswerLost_ThenRefused": {
 			true, lostAnswer, func(*exchanging, func() error) error { return refused },
-			outcome{released: ErrUnavailable, queued: refused, keys: 1},
+			outcome{released: ErrRefused, queued: refused, keys: 1},
 		},
 		"LeaseNotFound": {
 			true, func(*exchanging, func() error) error { return rpctypes.ErrGRPCLeaseNotFound }, nil,

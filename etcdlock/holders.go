@@ -109,7 +109,7 @@ func (e *heldError) Unwrap() error { return ErrHeld }
 // in this order. It is empty when the lock is free. It reads etcd once; by the
 // time it returns, the queue may have moved on.
 //
-// Errors: ErrInvalid, ErrClosed, ErrUnavailable, or those of ctx.
+// Errors: ErrInvalid, ErrClosed, ErrRefused, ErrUnavailable, or those of ctx.
 func (l *Locker) Holders(ctx context.Context, name string) ([]Holder, error) {
 	doing := fmt.Sprintf("reading the holders of %q", name)
 	if ctx == nil {
@@ -135,7 +135,7 @@ func (l *Locker) Holders(ctx context.Context, name string) ([]Holder, error) {
 // as Holders returns it. Keys that are no locks are left out.
 //
 // Errors: ErrUnsupported with NoNamespace, ErrInvalid, ErrClosed,
-// ErrUnavailable, or those of ctx.
+// ErrRefused, ErrUnavailable, or those of ctx.
 func (l *Locker) List(ctx context.Context) ([]Holder, error) {
 	const doing = "listing locks"
 	if ctx == nil {
@@ -185,7 +185,7 @@ func (l *Locker) read(ctx context.Context, doing, prefix string) ([]*mvccpb.KeyV
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx))
 	default:
-		return nil, fmt.Errorf("etcdlock: %s: %w: %w", doing, ErrUnavailable, err)
+		return nil, fmt.Errorf("etcdlock: %s: %w", doing, unserved(err))
 	}
 }
 
@@ -193,7 +193,7 @@ func (l *Locker) read(ctx context.Context, doing, prefix string) ([]*mvccpb.KeyV
 // of any lock that was ever taken there, unless etcd was restored from a backup
 // or made anew since.
 //
-// Errors: ErrUnavailable, ErrClosed, or those of ctx.
+// Errors: ErrRefused, ErrUnavailable, ErrClosed, or those of ctx.
 func (l *Locker) Revision(ctx context.Context) (int64, error) {
 	const doing = "asking for the revision"
 	if ctx == nil {
@@ -213,6 +213,6 @@ func (l *Locker) Revision(ctx context.Context) (int64, error) {
 	case ctx.Err() != nil:
 		return 0, fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx))
 	default:
-		return 0, fmt.Errorf("etcdlock: %s: %w: %w", doing, ErrUnavailable, err)
+		return 0, fmt.Errorf("etcdlock: %s: %w", doing, unserved(err))
 	}
 }

@@ -90,7 +90,8 @@ func New(cli *clientv3.Client, opts *Options) (*Locker, error) {
 //
 // Errors: ErrTimeout (with [context.DeadlineExceeded]) when the deadline
 // passed while others held a name, ErrUnavailable (likewise) when it passed
-// while etcd did not answer; [context.Canceled] and the cause when ctx was
+// while etcd did not answer, and at once when the client was closed; ErrRefused when
+// etcd refuses it; [context.Canceled] and the cause when ctx was
 // cancelled; ErrOrder; ErrLost when the own place in the queue was removed, or
 // when a hold that ctx carries has ended; ErrClosed; ErrInvalid.
 func (l *Locker) Lock(ctx context.Context, names ...string) (*Lock, error) {
@@ -141,8 +142,8 @@ func (l *Locker) Do(ctx context.Context, name string, fn func(ctx context.Contex
 // lease, so that nothing of this Locker stays in etcd. Further calls wait for
 // the first one and return its result.
 //
-// Errors: the context's, if holds were cut short; ErrUnavailable if etcd did
-// not confirm, in which case the lease runs out after TTL. The Locker is
+// Errors: the context's, if holds were cut short; ErrRefused, or ErrUnavailable if
+// etcd did not confirm, in which case the lease runs out after TTL. The Locker is
 // closed in any case.
 func (l *Locker) Close(ctx context.Context) error {
 	if ctx == nil {

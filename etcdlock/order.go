@@ -51,31 +51,29 @@ func (l *Locker) takeOutOfOrder(ctx context.Context, name string, held *held, fi
 	return t, err
 }
 
+// looks is how often the bound is divided by looks at how things stand. To count them, and
+// not the time, keeps a process that was stopped from taking that for a standstill.
+const looks = 4
+
 // awaitDeadlock returns an OrderError once nothing has moved for the bound, and nil when
 // ctx ends.
 func (l *Locker) awaitDeadlock(ctx context.Context, name string, held *held) error {
 	var last holding
-	since := map[blocked]time.Time{} // of those who have waited during the whole time of the last holder
-	for pause(ctx, max(l.deadlockTimeout/4, time.Millisecond)) {
+	seen := map[blocked]int{} // how often, since the last holder has the name
+	for pause(ctx, max(l.deadlockTimeout/looks, time.Millisecond)) {
 		now, waiters, err := l.standstill(ctx, name, held)
 		if err != nil {
 			continue // nobody knows; what is seen next tells whether something has moved
 		}
+		before := seen
 		if now != last {
-			clear(since)
-			last = now
+			before, last = nil, now
 		}
-		before := since
-		since = make(map[blocked]time.Time, len(waiters))
+		seen = make(map[blocked]int, len(waiters))
 		for _, w := range waiters {
-			begun, known := before[w]
-			switch {
-			case !known:
-				begun = time.Now()
-			case time.Since(begun) >= l.deadlockTimeout:
+			if seen[w] = before[w] + 1; seen[w] > looks {
 				return &OrderError{Wanted: name, Holder: now.by, Held: w.held, Waiter: w.by}
 			}
-			since[w] = begun
 		}
 	}
 	return nil

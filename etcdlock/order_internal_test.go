@@ -166,6 +166,58 @@ func TestOrder_CrowdWithoutACircle(t *testing.T) {
 	wg.Wait()
 }
 
+// The wanted name changes hands again and again. That takes longer than the bound, and is
+// no standstill, although the same other waits for the held name all the time.
+func TestOrder_TheNameChangesHands(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	var seen atomic.Int64
+	opts := &Options{TTL: time.Hour, Linger: NoLinger}
+	l := lockerOn(t, srv, opts, func(_ context.Context, req any, serve func() error) error {
+		if step(req) == "Check" {
+			seen.Add(1)
+		}
+		return serve()
+	}, nil)
+	others := lockerOn(t, srv, opts, nil, nil)
+	b, z := lockNow(t, l, "b"), lockNow(t, others, "0")
+	behind := make(chan *Lock)
+	go func() {
+		k, err := others.Lock(z.Context(), "b")
+		if err != nil {
+			t.Error(err)
+		}
+		behind <- k
+	}()
+	awaitQueue(t, srv, "b", 2)
+	holders := make(chan *Lock, 2*looks)
+	for i := range 2 * looks {
+		k := lockerOn(t, srv, opts, nil, nil)
+		go func() { holders <- lockNow(t, k, "a") }()
+		awaitQueue(t, srv, "a", i+1)
+	}
+	wanted := make(chan error, 1)
+	go func() {
+		k, err := l.Lock(b.Context(), "a")
+		if err == nil {
+			err = k.Unlock(context.Background())
+		}
+		wanted <- err
+	}()
+	awaitQueue(t, srv, "a", 2*looks+1)
+	for range 2 * looks {
+		k, before := <-holders, seen.Load()
+		eventually(t, "two looks", func() bool { return seen.Load() > before+1 })
+		unlockNow(t, k)
+	}
+	if err := <-wanted; err != nil {
+		t.Error(err)
+	}
+	unlockNow(t, b)
+	unlockNow(t, <-behind)
+	unlockNow(t, z)
+}
+
 // A fixed term waits out of order likewise, as a wanted and as a held name.
 func TestOrder_FixedTerms(t *testing.T) {
 	t.Parallel()

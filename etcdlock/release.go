@@ -49,7 +49,7 @@ func (e *entry) release(answered func()) error {
 			e.leave()
 			return fmt.Errorf("%w: %s: %w", ErrLost, e.key, errKeyDeleted)
 		case e.l.final(err):
-			return fmt.Errorf("deleting %s: %w: %w", e.key, ErrUnavailable, err)
+			return fmt.Errorf("deleting %s: %w", e.key, unserved(err))
 		}
 		e.l.hooks.unknown(e.name, "release", err)
 		if !pace.wait(e.lease.ctx) {

@@ -83,6 +83,9 @@ func (l *Locker) keepSession() {
 			s.closing = cur.revoke()
 			return
 		}
+		if l.cli.Ctx().Err() != nil { // it can only run out
+			s.closing = fmt.Errorf("revoking lease %x: %w", int64(cur.id), unserved(errClientClosed))
+		}
 		s.publish(nil, nil)
 		l.bereave(cur)
 		cur.retire()

@@ -19,6 +19,8 @@ type turn struct {
 	cancel context.CancelCauseFunc
 	owner  *Lock // guarded by stations.mu; nil while it is being made
 
+	nested dependents // Locks that have it from an outer one
+
 	attempted  sync.Once
 	attempting chan struct{} // has room for the one attempt that is open
 	attempts   atomic.Int64  // drawn so far

@@ -120,7 +120,7 @@ func TestView_Refused(t *testing.T) {
 	other := lockerOn(t, srv, nil, nil, nil)
 	held := lockNow(t, other, "n")
 	refuses.Store(true)
-	if _, err := l.Lock(t.Context(), "n"); !errors.Is(err, ErrUnavailable) {
+	if _, err := l.Lock(t.Context(), "n"); !errors.Is(err, ErrRefused) {
 		t.Errorf("Lock: %v", err)
 	}
 	awaitQueue(t, srv, "n", 1)
