@@ -22,6 +22,12 @@ type EndpointHealth struct {
 	Took time.Duration
 	// Err is why the endpoint is unhealthy, nil for a healthy one.
 	Err error
+	// Storage is what the endpoint's member keeps on its disk. It is zero where
+	// the endpoint is unhealthy.
+	Storage EtcdStorage
+	// Warnings tell what will make the endpoint unhealthy if it goes on. Each
+	// matches [ErrHistory] or [ErrSpace].
+	Warnings []error
 }
 
 // Healthy says whether the endpoint is healthy.
@@ -90,6 +96,9 @@ func checkEndpoint(ctx context.Context, cli *clientv3.Client, ep string) Endpoin
 		h.Err = fmt.Errorf("asking for alarms: %w", err)
 	case len(resp.Alarms) > 0:
 		h.Err = fmt.Errorf("alarm raised: %s", alarmNames(resp.Alarms))
+	}
+	if h.Healthy() {
+		h.Storage, h.Warnings, h.Err = checkStorage(ctx, conn)
 	}
 	return h
 }

@@ -32,6 +32,13 @@ const (
 	SQLite   = "sqlite"
 )
 
+// Names of the naming strategies for [SQLConfig.Naming].
+const (
+	NamingGORM   = "gorm"
+	NamingSpring = "spring"
+	NamingJPA    = "jpa"
+)
+
 // ProxyFromEnvironment as [EtcdConfig.Proxy] makes the etcd client use the
 // proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name.
 const ProxyFromEnvironment = "environment"
@@ -105,6 +112,21 @@ type SQLConfig struct {
 	// DialTimeout bounds OpenSQL, and later each new connection of the pool.
 	// Zero means DefaultDialTimeout.
 	DialTimeout time.Duration
+	// Schema is the search path on PostgreSQL, in place of that of the DSN. The
+	// other dialects have none.
+	Schema string
+	// InitSQL is a statement that runs on each new connection.
+	InitSQL string
+	// Isolation is the level of transactions that name none: "read committed" and
+	// the like, in any of Java's spellings. Empty means the server's.
+	Isolation string
+	// ReadOnly makes each session refuse writes.
+	ReadOnly bool
+	// Naming says how tables and columns are called whose names no tag tells:
+	// empty or NamingGORM as GORM does (order_items), NamingSpring as Spring Boot
+	// and Hibernate do (order_item), NamingJPA after the type and field, as
+	// Hibernate does without Spring (OrderItem).
+	Naming string
 	// Logger gets failed statements at Error and those over 200 ms at Warn,
 	// both without their values. Nil means silence. It cannot be set in a file.
 	Logger *slog.Logger

@@ -24,15 +24,17 @@
 //
 // # Configuration
 //
-// [Load] reads YAML in two formats and tells them apart by the content. The
-// native format has the sections etcd, sql and mongo, with the fields of
-// [EtcdConfig], [SQLConfig] and [MongoConfig] in lower camel case; an unknown
-// field is a mistake. A Spring application.yaml gives the properties of the Java
-// starter (endpoint, cert, keyCert and keyFile below any prefix that ends in
-// etcd, where cert is the authority and keyCert the client's certificate),
-// spring.datasource with a JDBC URL, and spring.data.mongodb; placeholders,
-// profiles and Spring's environment variables work. docs/configuration.md is the
-// reference of both.
+// [Load] reads two formats and tells them apart by the content. The native format
+// is YAML with the sections etcd, sql and mongo, with the fields of [EtcdConfig],
+// [SQLConfig] and [MongoConfig] in lower camel case; an unknown field is a mistake.
+// The configuration of a Spring Boot service, application.yaml or .properties,
+// gives the properties of the Java starter (endpoint, cert, keyCert and keyFile
+// below any prefix that ends in etcd, where cert is the authority and keyCert the
+// client's certificate), a datasource with a JDBC URL, and MongoDB. Of it Load
+// reads what Spring Boot would: files of profiles, config/, imports, several
+// documents, the environment, placeholders; a source that it cannot read is a
+// mistake. docs/configuration.md is the reference of both, docs/jdbc.md that of
+// JDBC URLs.
 //
 // # Environment
 //
@@ -59,11 +61,19 @@
 //	HOLDFAST_SQL_CONN_MAX_LIFETIME      duration
 //	HOLDFAST_SQL_CONN_MAX_IDLE_TIME     duration
 //	HOLDFAST_SQL_DIAL_TIMEOUT           duration
+//	HOLDFAST_SQL_SCHEMA
+//	HOLDFAST_SQL_INIT_SQL               a statement
+//	HOLDFAST_SQL_ISOLATION              such as "read committed"
+//	HOLDFAST_SQL_READ_ONLY              true or false
+//	HOLDFAST_SQL_NAMING                 gorm, spring or jpa
 //	HOLDFAST_MONGO_URI
 //	HOLDFAST_MONGO_DATABASE
 //	HOLDFAST_MONGO_USERNAME
 //	HOLDFAST_MONGO_PASSWORD
 //	HOLDFAST_MONGO_DIAL_TIMEOUT         duration
+//
+// Two more steer how a Spring configuration is read: HOLDFAST_DATASOURCE and
+// HOLDFAST_SKIP, as the fields of [LoadOptions].
 //
 // # Starting and stopping
 //
@@ -103,7 +113,8 @@
 // # Secrets
 //
 // No error and no log of this package holds a password or the content of a key.
-// Errors of [Load] hold no values of the file at all, only names and lines. The
+// Errors of [Load] hold names, files and lines; of values only where a datasource
+// is, and what an import names, without what could be a secret in them. The
 // configurations mask their passwords in every way of printing them.
 //
 // # What it does not promise
@@ -111,7 +122,7 @@
 // Certificates are read once, when the connection is opened: a renewed one needs
 // a new client. An endpoint that answers now may be gone the next moment. The
 // unacknowledged data of a dead connection is noticed in time only on Linux;
-// elsewhere the operating system decides. Of Spring's configuration only the
-// parts above are read: no other files (application-prod.yaml, imports, config
-// servers), no SpEL, no encrypted values.
+// elsewhere the operating system decides. Of Spring's sources the command line,
+// the properties of the Java runtime, configuration servers, @PropertySource and
+// SpEL are not read; those that can be seen from the files are mistakes.
 package drivers

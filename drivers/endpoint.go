@@ -32,42 +32,42 @@ func (c EtcdConfig) validate(p *problems) []endpoint {
 	eps := c.validateEndpoints(p)
 	for _, f := range []struct{ name, path string }{{"etcd.ca", c.CA}, {"etcd.cert", c.Cert}, {"etcd.key", c.Key}} {
 		if strings.ContainsFunc(f.path, unicode.IsControl) {
-			p.add(f.name, 0, "holds a control character: in double quotes a backslash begins an escape, so put the path in single quotes")
+			p.add(f.name, "holds a control character: in double quotes a backslash begins an escape, so put the path in single quotes")
 		}
 	}
 	switch {
 	case c.Cert != "" && c.Key == "":
-		p.add("etcd.key", 0, "is not set, but etcd.cert is")
+		p.add("etcd.key", "is not set, but etcd.cert is")
 	case c.Cert == "" && c.Key != "":
-		p.add("etcd.cert", 0, "is not set, but etcd.key is")
+		p.add("etcd.cert", "is not set, but etcd.key is")
 	}
 	switch {
 	case c.Username != "" && c.Password == "":
-		p.add("etcd.password", 0, "is not set, but etcd.username is")
+		p.add("etcd.password", "is not set, but etcd.username is")
 	case c.Username == "" && c.Password != "":
-		p.add("etcd.username", 0, "is not set, but etcd.password is")
+		p.add("etcd.username", "is not set, but etcd.password is")
 	}
 	notNegative(p, "etcd.dialTimeout", c.DialTimeout)
 	if c.DialTimeout > 0 && c.DialTimeout < leastDialTimeout {
-		p.add("etcd.dialTimeout", 0, "is below %v, too short to connect", leastDialTimeout)
+		p.add("etcd.dialTimeout", "is below %v, too short to connect", leastDialTimeout)
 	}
 	for _, f := range []struct {
 		name string
 		d    time.Duration
 	}{{"etcd.keepAliveTime", c.KeepAliveTime}, {"etcd.keepAliveTimeout", c.KeepAliveTimeout}} {
 		if f.d != 0 && f.d < time.Second {
-			p.add(f.name, 0, "is below a second")
+			p.add(f.name, "is below a second")
 		}
 	}
 	if err := checkProxy(c.Proxy); err != nil {
-		p.add("etcd.proxy", 0, "%v", err)
+		p.add("etcd.proxy", "%v", err)
 	}
 	return eps
 }
 
 func (c EtcdConfig) validateEndpoints(p *problems) []endpoint {
 	if len(c.Endpoints) == 0 {
-		p.add("etcd.endpoints", 0, "is not set")
+		p.add("etcd.endpoints", "is not set")
 		return nil
 	}
 	files := c.CA != "" || c.Cert != "" || c.Key != ""
@@ -76,7 +76,7 @@ func (c EtcdConfig) validateEndpoints(p *problems) []endpoint {
 	for i, s := range c.Endpoints {
 		ep, err := parseEndpoint(s, files)
 		if err != nil {
-			p.add(fmt.Sprintf("etcd.endpoints[%d]", i), 0, "%v", err)
+			p.add(fmt.Sprintf("etcd.endpoints[%d]", i), "%v", err)
 			continue
 		}
 		if ep.tls {
@@ -88,9 +88,9 @@ func (c EtcdConfig) validateEndpoints(p *problems) []endpoint {
 	}
 	switch {
 	case secure > 0 && plain > 0:
-		p.add("etcd.endpoints", 0, "mixes http and https")
+		p.add("etcd.endpoints", "mixes http and https")
 	case plain > 0 && files:
-		p.add("etcd.endpoints", 0, "is http, but a CA, certificate or key is set: use https, or leave these out")
+		p.add("etcd.endpoints", "is http, but a CA, certificate or key is set: use https, or leave these out")
 	}
 	return eps
 }

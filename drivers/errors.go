@@ -22,13 +22,17 @@ var ErrAuthentication = errors.New("authentication failed")
 // too.
 var ErrUnavailable = errors.New("server unavailable")
 
-// FieldError is one mistake in a configuration. It never holds a value of the
-// configuration, only names, so it can be printed anywhere.
+// FieldError is one mistake in a configuration. It holds names and places, of URLs
+// the host and the database at most, and never a secret, so it can be printed
+// anywhere.
 type FieldError struct {
 	// Field is the name in the native format ("etcd.endpoints[1]"), the
-	// property in a Spring file or the environment variable. It is empty when
+	// property as it is written in a Spring file, or the environment variable. It is empty when
 	// the mistake is in no known field.
 	Field string
+	// File is the path of the file. It is empty for the environment and for text
+	// in memory.
+	File string
 	// Line is the line of the file, counted from 1, or 0 when it is unknown.
 	Line int
 	// Problem says what is wrong and what is expected.
@@ -38,6 +42,9 @@ type FieldError struct {
 // Error implements error.
 func (e *FieldError) Error() string {
 	var b strings.Builder
+	if e.File != "" {
+		b.WriteString(e.File + ": ")
+	}
 	if e.Line > 0 {
 		fmt.Fprintf(&b, "line %d: ", e.Line)
 	}
@@ -80,11 +87,12 @@ func (e *ConfigError) Unwrap() []error {
 	return errs
 }
 
-// problems collects mistakes; the zero value is ready for use.
+// problems collects the mistakes of a configuration in memory; the zero value is
+// ready for use.
 type problems struct{ list []*FieldError }
 
-func (p *problems) add(field string, line int, format string, args ...any) {
-	p.list = append(p.list, &FieldError{Field: field, Line: line, Problem: fmt.Sprintf(format, args...)})
+func (p *problems) add(field string, format string, args ...any) {
+	p.list = append(p.list, &FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
 }
 
 func (p *problems) err() error {

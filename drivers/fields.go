@@ -2,7 +2,6 @@ package drivers
 
 import (
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,7 +12,6 @@ import (
 type value struct {
 	text string
 	list []string // instead of text, when isList
-	line int
 
 	isList bool
 	spring bool // a bare number is a duration in milliseconds
@@ -31,16 +29,15 @@ type field struct {
 func (f field) env() string {
 	var b strings.Builder
 	b.WriteString("HOLDFAST_")
+	upper := false
 	for _, r := range f.name {
-		switch {
-		case r == '.':
+		if r == '.' || unicode.IsUpper(r) && !upper {
 			b.WriteByte('_')
-		case unicode.IsUpper(r):
-			b.WriteByte('_')
-			b.WriteRune(r)
-		default:
+		}
+		if r != '.' {
 			b.WriteRune(unicode.ToUpper(r))
 		}
+		upper = unicode.IsUpper(r)
 	}
 	return b.String()
 }
@@ -69,6 +66,11 @@ func allFields() []field {
 		{"sql.connMaxLifetime", setDuration(func(c *Config) *time.Duration { return &c.SQL.ConnMaxLifetime })},
 		{"sql.connMaxIdleTime", setDuration(func(c *Config) *time.Duration { return &c.SQL.ConnMaxIdleTime })},
 		{"sql.dialTimeout", setDuration(func(c *Config) *time.Duration { return &c.SQL.DialTimeout })},
+		{"sql.schema", setText(func(c *Config) *string { return &c.SQL.Schema })},
+		{"sql.initSQL", setText(func(c *Config) *string { return &c.SQL.InitSQL })},
+		{"sql.isolation", setText(func(c *Config) *string { return &c.SQL.Isolation })},
+		{"sql.readOnly", setBool(func(c *Config) *bool { return &c.SQL.ReadOnly })},
+		{"sql.naming", setText(func(c *Config) *string { return &c.SQL.Naming })},
 		{"mongo.uri", setText(func(c *Config) *string { return &c.Mongo.URI })},
 		{"mongo.database", setText(func(c *Config) *string { return &c.Mongo.Database })},
 		{"mongo.username", setText(func(c *Config) *string { return &c.Mongo.Username })},
@@ -81,6 +83,7 @@ func allFields() []field {
 var (
 	errList     = errors.New("is a list, but one value is expected")
 	errInt      = errors.New("is not a whole number")
+	errBool     = errors.New("is neither true nor false")
 	errDuration = errors.New("is not a duration with a unit, such as 5s or 500ms")
 )
 
@@ -127,6 +130,17 @@ func setInt(at func(*Config) *int) func(*Config, value) error {
 	}
 }
 
+func setBool(at func(*Config) *bool) func(*Config, value) error {
+	return func(c *Config, v value) error {
+		b, err := strconv.ParseBool(strings.ToLower(strings.TrimSpace(v.text)))
+		if err != nil || v.isList {
+			return errBool
+		}
+		*at(c) = b
+		return nil
+	}
+}
+
 func setDuration(at func(*Config) *time.Duration) func(*Config, value) error {
 	return func(c *Config, v value) error {
 		if v.isList {
@@ -158,29 +172,4 @@ func parseDuration(s string, spring bool) (time.Duration, error) {
 		return time.Duration(n) * 24 * time.Hour, err
 	}
 	return 0, errDuration
-}
-
-// environ is the environment as it was when the load began.
-type environ struct {
-	vars     map[string]string
-	squashed map[string]string // under the name without its underscores, in lower case
-}
-
-func newEnviron(list []string) environ {
-	e := environ{vars: map[string]string{}, squashed: map[string]string{}}
-	list = slices.Sorted(slices.Values(list)) // so that of two names that squash to one always the same wins
-	for _, pair := range list {
-		name, v, ok := strings.Cut(pair, "=")
-		if ok && name != "" && v != "" {
-			e.vars[name] = v
-			e.squashed[squash(name)] = v
-		}
-	}
-	return e
-}
-
-// squash reduces names to what Spring compares: key-cert, keyCert and KEY_CERT
-// become the same.
-func squash(name string) string {
-	return strings.ToLower(strings.NewReplacer(".", "", "-", "", "_", "").Replace(name))
 }

@@ -25,6 +25,16 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(string(data))
 	}
+	for _, text := range []string{
+		"spring.datasource:\n  a: {url: 'jdbc:mysql://SECRET/d'}\n  b: {url: 'jdbc:oracle:thin:u/SECRET@h'}\n",
+		"spring.datasource:\n  a: {url: 'jdbc:mysql://u:SECRET@h/d?password=SECRET'}\n  b: {url: SECRET}\n",
+		"spring.config.import: 'configserver:http://u:SECRET@h'\nspring.datasource.password: '{cipher}SECRET'\n",
+		"spring.datasource: {url: 'jdbc:mysql://h/d', password: @SECRET@}\nspring.datasource.hikari.data-source-properties.password: SECRET\n",
+		"sql: {dialect: sqlite, dsn: 'u:SECRET@(h:3306)/d'}\n",
+		"spring.data.mongodb: {uri: 'mongodb://u:SECRET@h/d', ssl.enabled: true, uuid-representation: SECRET}\n",
+	} {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		text = strings.ReplaceAll(text, "SECRET", canary)
 		c, err := drivers.Parse([]byte(text))

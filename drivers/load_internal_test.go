@@ -8,11 +8,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/holdfast-go/holdfast/drivers/internal/jdbc"
+	"github.com/holdfast-go/holdfast/drivers/internal/spring"
 )
 
 func mustParse(t *testing.T, text string, env ...string) Config {
 	t.Helper()
-	c, err := parse([]byte(text), newEnviron(env))
+	c, err := parse([]byte(text), spring.NewEnviron(env))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
@@ -22,7 +25,7 @@ func mustParse(t *testing.T, text string, env ...string) Config {
 // wantProblems checks that exactly the given mistakes are reported.
 func wantProblems(t *testing.T, text string, env []string, want ...string) {
 	t.Helper()
-	_, err := parse([]byte(text), newEnviron(env))
+	_, err := parse([]byte(text), spring.NewEnviron(env))
 	var all *ConfigError
 	if !errors.As(err, &all) || !errors.Is(err, ErrInvalid) {
 		t.Fatalf("got %v, want the mistakes %q", err, want)
@@ -95,6 +98,9 @@ func TestParse_Native(t *testing.T) {
 			text := "1s"
 			if strings.HasSuffix(f.name, "Conns") {
 				text = "1"
+			}
+			if f.name == "sql.readOnly" {
+				text = "true"
 			}
 			var c Config
 			if err := f.set(&c, value{text: text}); err != nil || reflect.DeepEqual(c, Config{}) {
@@ -199,6 +205,37 @@ redis: {}
 			t.Errorf("%#q %#q %#q", c.SQL.Password, c.Mongo.Username, c.Mongo.Password)
 		}
 	})
+}
+
+// Ensure that the page on JDBC URLs tells what becomes of every parameter.
+func TestJDBCParametersAreDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/jdbc.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "\n## PostgreSQL")
+	postgres, rest, _ := strings.Cut(rest, "\n## MySQL and MariaDB")
+	mysql, sqlite, ok := strings.Cut(rest, "\n## SQLite")
+	if !ok {
+		t.Fatal("docs/jdbc.md has not a section for each database")
+	}
+	for dialect, section := range map[string]string{Postgres: postgres, MySQL: mysql, SQLite: sqlite} {
+		n := 0
+		for _, p := range jdbc.Params(dialect) {
+			n++
+			found := false
+			for line := range strings.Lines(section) {
+				found = found || strings.Contains(line, "`"+p.Name+"`") && strings.Contains(line, "| "+string(p.Kind)+" |")
+			}
+			if !found {
+				t.Errorf("docs/jdbc.md does not say that %s is %s on %s", p.Name, p.Kind, dialect)
+			}
+		}
+		if n == 0 {
+			t.Errorf("%s has no parameters", dialect)
+		}
+	}
 }
 
 // Ensure that the documents name every field and its variable.

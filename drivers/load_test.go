@@ -113,6 +113,13 @@ func TestConfig_Masks(t *testing.T) {
 		{SQL: drivers.SQLConfig{DSN: "postgres://us:12/" + secret + "@h/d"}, Mongo: drivers.MongoConfig{URI: secret}},
 		{SQL: drivers.SQLConfig{DSN: "jdbc:mysql://h/d?user=u&password=" + secret}},
 		{SQL: drivers.SQLConfig{DSN: secret}},
+		{SQL: drivers.SQLConfig{Dialect: "sqlite", DSN: "u:" + secret + "@tcp(h:3306)/d"}},
+		{SQL: drivers.SQLConfig{Dialect: "sqlite", DSN: "u:" + secret + "@(h:3306)/d"}},
+		{SQL: drivers.SQLConfig{Dialect: "sqlite", DSN: "u:" + secret + "@h/d"}},
+		{SQL: drivers.SQLConfig{Dialect: "sqlite", DSN: "application_name=x password=" + secret}},
+		{SQL: drivers.SQLConfig{DSN: "jdbc:mysql://u:" + secret + "@h/d"}},
+		{SQL: drivers.SQLConfig{DSN: "jdbc:oracle:thin:u/" + secret + "@h:1521:x"}},
+		{SQL: drivers.SQLConfig{DSN: "jdbc:sqlite:x.db?password=" + secret}},
 		{SQL: drivers.SQLConfig{DSN: "sqlite:x.db?_pragma=key('" + secret + "')"}},
 	} {
 		var log bytes.Buffer

@@ -4,27 +4,30 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/holdfast-go/holdfast/drivers/internal/mistake"
+	"github.com/holdfast-go/holdfast/drivers/internal/yamltree"
 )
 
 // native reads the native format: the sections etcd, sql and mongo with the
 // fields of the table. Anything else is a mistake.
 func (l *loader) native(docs []*yaml.Node, fields []field) {
 	if len(docs) > 1 {
-		l.bad.add("", docs[1].Line, "a second document; the native format has one")
+		l.bad.Add(l.path, docs[1].Line, "", "a second document; the native format has one")
 	}
 	if len(docs) == 0 {
 		return
 	}
 	l.eachPair(docs[0], "", func(key string, k, v *yaml.Node) {
 		if key != "etcd" && key != "sql" && key != "mongo" {
-			l.bad.add(shown(key), k.Line, "unknown field; the sections are etcd, sql and mongo%s", springHint(key))
+			l.bad.Add(l.path, k.Line, mistake.Shown(key), "unknown field; the sections are etcd, sql and mongo%s", springHint(key))
 			return
 		}
-		v = deref(v)
+		v = yamltree.Deref(v)
 		switch {
-		case isNull(v):
+		case yamltree.IsNull(v):
 		case v.Kind != yaml.MappingNode:
-			l.bad.add(key, k.Line, "is not a mapping of names to values")
+			l.bad.Add(l.path, k.Line, key, "is not a mapping of names to values")
 		default:
 			l.section(key, v, fields)
 		}
@@ -38,10 +41,10 @@ func (l *loader) section(section string, node *yaml.Node, fields []field) {
 			if f.name != name {
 				continue
 			}
-			l.lines[name] = k.Line
+			l.places[name] = place{l.path, k.Line}
 			// The environment has the last word, so what it replaces need not
 			// be right.
-			if l.env.vars[f.env()] != "" {
+			if l.env.Vars[f.env()] != "" {
 				return
 			}
 			val, problem := nativeValue(v)
@@ -51,15 +54,15 @@ func (l *loader) section(section string, node *yaml.Node, fields []field) {
 				}
 			}
 			if problem != "" {
-				l.bad.add(name, k.Line, "%s", problem)
+				l.bad.Add(l.path, k.Line, name, "%s", problem)
 			}
 			return
 		}
 		field := ""
-		if looksLikeName(key) {
+		if mistake.LooksLikeName(key) {
 			field = name
 		}
-		l.bad.add(field, k.Line, "unknown field; %s has %s", section, fieldNames(section, fields))
+		l.bad.Add(l.path, k.Line, field, "unknown field; %s has %s", section, fieldNames(section, fields))
 	})
 }
 
@@ -68,16 +71,16 @@ func (l *loader) section(section string, node *yaml.Node, fields []field) {
 func (l *loader) eachPair(node *yaml.Node, prefix string, each func(key string, k, v *yaml.Node)) {
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
-		k, v := deref(node.Content[i]), node.Content[i+1]
+		k, v := yamltree.Deref(node.Content[i]), node.Content[i+1]
 		switch {
 		case k.Kind != yaml.ScalarNode:
-			l.bad.add("", k.Line, "a name that is not text")
+			l.bad.Add(l.path, k.Line, "", "a name that is not text")
 		case seen[k.Value]:
-			name := shown(k.Value)
+			name := mistake.Shown(k.Value)
 			if name != "" {
 				name = prefix + name
 			}
-			l.bad.add(name, k.Line, "is given twice")
+			l.bad.Add(l.path, k.Line, name, "is given twice")
 		default:
 			seen[k.Value] = true
 			each(k.Value, k, v)
@@ -86,18 +89,17 @@ func (l *loader) eachPair(node *yaml.Node, prefix string, each func(key string, 
 }
 
 func nativeValue(n *yaml.Node) (v value, problem string) {
-	n = deref(n)
-	v.line = n.Line
+	n = yamltree.Deref(n)
 	switch n.Kind {
 	case yaml.ScalarNode:
-		v.text = scalarText(n)
+		v.text = yamltree.Text(n)
 	case yaml.SequenceNode:
 		v.isList = true
 		for _, item := range n.Content {
-			if item = deref(item); item.Kind != yaml.ScalarNode {
+			if item = yamltree.Deref(item); item.Kind != yaml.ScalarNode {
 				return v, "is a list of something other than single values"
 			}
-			v.list = append(v.list, scalarText(item))
+			v.list = append(v.list, yamltree.Text(item))
 		}
 	default:
 		return v, "is a mapping, but a value is expected"

@@ -26,7 +26,7 @@ func TestParse_SpringStarter(t *testing.T) {
 			t.Errorf("%s: %v", name, c)
 		}
 	}
-	wantProblems(t, "a.etcd.endpoint: http://h:1\nb.etcd.endpoint: http://h:2\n", nil, "line 2: etcd is configured under more than one prefix")
+	wantProblems(t, "a.etcd.endpoint: http://h:1\nb.etcd.endpoint: http://h:2\n", nil, "line 2: b.etcd.endpoint: etcd is configured under more than one prefix")
 	wantProblems(t, "leopold:\n  etcd:\n    endpoint: https://m1\n    cert: ca\n    keyCert: c\n", nil,
 		"line 3: leopold.etcd.endpoint[0]: has no port", "leopold.etcd.keyFile: is not set, but leopold.etcd.keyCert is")
 	wantProblems(t, "leopold:\n  etcd:\n    cert: ca\n", nil, "leopold.etcd.endpoint: is not set")
@@ -98,7 +98,7 @@ func TestParse_SpringPlaceholders(t *testing.T) {
 	// One that is not used does not matter.
 	mustParse(t, springEtcd+"other: ${NONE}\n")
 	wantProblems(t, springEtcd+"leopold.etcd.password: ENC(abc)\nleopold.etcd.username: u", nil,
-		"leopold.etcd.password: is encrypted for Java; give the plain value in the environment variable HOLDFAST_ETCD_PASSWORD")
+		"leopold.etcd.password: is encrypted for Java by Jasypt (ENC); give the plain value in the environment variable HOLDFAST_ETCD_PASSWORD")
 }
 
 func TestParse_SpringProfiles(t *testing.T) {

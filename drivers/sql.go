@@ -45,6 +45,9 @@ func OpenSQL(ctx context.Context, c SQLConfig) (*gorm.DB, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v: %w", limit, context.DeadlineExceeded))
 	defer cancel()
 
+	if err := t.prepareMySQL(ctx); err != nil {
+		return nil, t.failed(err)
+	}
 	pool, dialector, err := t.pool()
 	if err != nil {
 		return nil, t.failed(err)
@@ -55,6 +58,7 @@ func OpenSQL(ctx context.Context, c SQLConfig) (*gorm.DB, error) {
 	db, err := gorm.Open(dialector, &gorm.Config{
 		Logger:               gormLogger(c.Logger),
 		DisableAutomaticPing: true, // done above, where it has a limit
+		NamingStrategy:       namer(c.Naming, t.dialect),
 	})
 	if err != nil {
 		return nil, t.failed(errors.Join(err, pool.Close()))
@@ -67,19 +71,22 @@ func OpenSQL(ctx context.Context, c SQLConfig) (*gorm.DB, error) {
 func (t sqlTarget) pool() (*sql.DB, gorm.Dialector, error) {
 	switch t.dialect {
 	case Postgres:
-		pool := stdlib.OpenDB(*t.pg)
+		pool := sql.OpenDB(withInit(stdlib.GetConnector(*t.pg), t.init))
 		return pool, postgres.New(postgres.Config{Conn: pool}), nil
 	case MySQL:
 		connector, err := mysql.NewConnector(t.my)
 		if err != nil {
 			return nil, nil, err
 		}
-		pool := sql.OpenDB(connector)
+		pool := sql.OpenDB(withInit(connector, t.init))
 		return pool, gormmysql.New(gormmysql.Config{Conn: pool}), nil
 	default:
 		pool, err := sql.Open("sqlite", t.lite)
 		if err != nil {
 			return nil, nil, err
+		}
+		if len(t.init) > 0 {
+			pool = sql.OpenDB(withInit(dsnConnector{pool.Driver(), t.lite}, t.init)) // the first has no connection yet
 		}
 		if t.memory {
 			pool.SetMaxOpenConns(1) // before the ping: a second connection is a second database
@@ -133,6 +140,9 @@ func ping(ctx context.Context, pool *sql.DB) error {
 
 func (t sqlTarget) failed(err error) error {
 	kind := openError(err)
+	if errors.Is(err, ErrInvalid) {
+		kind = ErrInvalid
+	}
 	if folder := t.missingFolder(); folder != "" {
 		kind, err = ErrInvalid, fmt.Errorf("the folder %s does not exist: %w", folder, err)
 	}

@@ -262,3 +262,35 @@ func TestOpenSQL_SQLiteLocked(t *testing.T) {
 	impatient.DialTimeout = 30 * time.Second
 	openSQLite(t, impatient)
 }
+
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	if _, err := drivers.Open(t.Context(), drivers.Config{}); !errors.Is(err, drivers.ErrInvalid) {
+		t.Error(err)
+	}
+	sqlite := drivers.SQLConfig{DSN: "sqlite:" + filepath.Join(t.TempDir(), "x.db")}
+	conns, err := drivers.Open(t.Context(), drivers.Config{SQL: sqlite})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if conns.SQL == nil || conns.Etcd != nil || conns.Mongo != nil {
+		t.Errorf("%+v", conns)
+	}
+	pool, err := conns.SQL.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := conns.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := pool.PingContext(t.Context()); err == nil {
+		t.Error("the pool is still open")
+	}
+	// What was opened before the failure is closed; the check for leaks sees the rest.
+	_, err = drivers.Open(t.Context(), drivers.Config{SQL: sqlite, Etcd: drivers.EtcdConfig{Endpoints: []string{"http://127.0.0.1:1"}}})
+	if _, ok := errors.AsType[*drivers.EndpointError](err); !ok || !errors.Is(err, drivers.ErrUnavailable) {
+		t.Error(err)
+	}
+}

@@ -85,8 +85,16 @@ func resolveSQLite(dsn string) (sqlTarget, error) {
 		lite:   fmt.Sprintf("file:%s?%s", path, params.Encode()),
 		file:   file,
 		memory: memory,
-		where:  "sqlite:" + path,
+		where:  "sqlite:" + plainPath(path),
 	}, nil
+}
+
+// plainPath hides a path that may be the DSN of another database.
+func plainPath(path string) string {
+	if strings.ContainsAny(path, "@=;()") {
+		return mask
+	}
+	return path
 }
 
 // missingFolder names the folder of a SQLite file that is not there, or is "".
@@ -100,7 +108,7 @@ func (t sqlTarget) missingFolder() string {
 	if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
 		return ""
 	}
-	return folder
+	return plainPath(folder)
 }
 
 func sqliteHas(params url.Values, name, pragma string, aliases []string) bool {

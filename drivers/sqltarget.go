@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/holdfast-go/holdfast/drivers/internal/jdbc"
 )
 
 // sqlTarget is an SQLConfig understood: the settings of the one driver that it
@@ -24,6 +26,9 @@ type sqlTarget struct {
 	memory  bool   // the SQLite database lives in its connection
 	where   string // for errors and logs: no password and no parameter
 	secrets []string
+
+	java jdbc.Target // of a JDBC URL
+	init []string    // statements for each new connection
 }
 
 // The parsers of the drivers quote what they were given, password included.
@@ -45,14 +50,19 @@ func (c SQLConfig) resolve() (sqlTarget, *FieldError) {
 	if !ok {
 		return bad("sql.dialect", "is not one of postgres, mysql, mariadb and sqlite")
 	}
-	if isJDBC(dsn) {
-		native, err := fromJDBC(dsn)
-		if err != nil {
+	var (
+		told string
+		java jdbc.Target
+	)
+	if jdbc.Is(dsn) {
+		var err error
+		if java, err = jdbc.Parse(dsn); err != nil {
 			return bad("sql.dsn", err.Error())
 		}
-		dsn = native
+		dsn, told = java.DSN, java.Dialect
+	} else {
+		told = dialectOf(dsn)
 	}
-	told := dialectOf(dsn)
 	switch {
 	case dialect == "" && told == "":
 		return bad("sql.dialect", "is not set, and the dsn does not tell: say postgres, mysql or sqlite")
@@ -76,8 +86,11 @@ func (c SQLConfig) resolve() (sqlTarget, *FieldError) {
 	if err != nil {
 		return bad("sql.dsn", err.Error())
 	}
-	t.dialect = dialect
+	t.dialect, t.java = dialect, java
 	t.secrets = append(t.secrets, c.Password)
+	if field, err := c.session(&t); err != nil {
+		return bad(field, err.Error())
+	}
 	return t, nil
 }
 

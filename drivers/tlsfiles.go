@@ -19,7 +19,7 @@ func (c EtcdConfig) tlsConfig(eps []endpoint) (*tls.Config, error) {
 	if c.CA != "" {
 		pool, err := loadAuthorities(c.CA)
 		if err != nil {
-			p.add("etcd.ca", 0, "%v", err)
+			p.add("etcd.ca", "%v", err)
 			causes = append(causes, err)
 		}
 		conf.RootCAs = pool
@@ -27,7 +27,7 @@ func (c EtcdConfig) tlsConfig(eps []endpoint) (*tls.Config, error) {
 	if c.Cert != "" {
 		cert, field, err := loadKeyPair(c.Cert, c.Key)
 		if err != nil {
-			p.add(field, 0, "%v", err)
+			p.add(field, "%v", err)
 			causes = append(causes, err)
 		}
 		conf.Certificates = []tls.Certificate{cert}

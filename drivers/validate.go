@@ -34,10 +34,10 @@ func (c SQLConfig) validate(p *problems) sqlTarget {
 		p.list = append(p.list, bad)
 	}
 	if c.MaxOpenConns < 0 {
-		p.add("sql.maxOpenConns", 0, "is negative")
+		p.add("sql.maxOpenConns", "is negative")
 	}
 	if c.MaxIdleConns < 0 {
-		p.add("sql.maxIdleConns", 0, "is negative")
+		p.add("sql.maxIdleConns", "is negative")
 	}
 	notNegative(p, "sql.connMaxLifetime", c.ConnMaxLifetime)
 	notNegative(p, "sql.connMaxIdleTime", c.ConnMaxIdleTime)
@@ -56,7 +56,7 @@ func (c MongoConfig) validate(p *problems) mongoTarget {
 
 func notNegative(p *problems, field string, d time.Duration) {
 	if d < 0 {
-		p.add(field, 0, "is negative")
+		p.add(field, "is negative")
 	}
 }
 

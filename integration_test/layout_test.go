@@ -77,7 +77,26 @@ var house = []floor{
 		own: []string{"repo", "etcdlock"},
 	},
 	{
+		pkg: "drivers/internal/mistake",
+	},
+	{
+		pkg:     "drivers/internal/yamltree",
+		own:     []string{"drivers/internal/mistake"},
+		modules: []string{"go.yaml.in/yaml/v4"},
+	},
+	{
+		pkg:     "drivers/internal/spring",
+		own:     []string{"drivers/internal/mistake", "drivers/internal/yamltree"},
+		modules: []string{"go.yaml.in/yaml/v4"},
+	},
+	{
+		pkg:     "drivers/internal/jdbc",
+		own:     []string{"drivers/internal/mistake"},
+		modules: []string{"github.com/go-sql-driver/mysql"},
+	},
+	{
 		pkg: "drivers",
+		own: []string{"drivers/internal/..."},
 		modules: []string{
 			"github.com/go-sql-driver/mysql", "github.com/jackc/pgx/v5", "go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3",
 			"go.mongodb.org/mongo-driver/v2", "go.uber.org/zap", "go.yaml.in/yaml/v4", "golang.org/x/net", "google.golang.org/grpc",

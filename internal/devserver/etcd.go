@@ -36,6 +36,12 @@ type EtcdOptions struct {
 	// UnsafeNoFsync leaves out every fsync. Faster, but the data may not
 	// survive a crash of the machine (it survives Stop and Restart).
 	UnsafeNoFsync bool
+	// Compaction is how much history automatic compaction leaves, as a duration
+	// in etcd's form such as "1h". Empty turns it off, which is etcd's default.
+	Compaction string
+	// Quota is the size of the database, in bytes, at which etcd stops taking
+	// writes. The default, 0, means etcd's own.
+	Quota int64
 	// Log receives the server's log at level info. Nil discards it.
 	Log io.Writer
 }
@@ -98,6 +104,8 @@ func startEtcd(ctx context.Context, dir string, o EtcdOptions) (*Etcd, error) {
 			peerListen: loopbackURL(ports[3*i+2]),
 			log:        log,
 			noFsync:    o.UnsafeNoFsync,
+			compaction: o.Compaction,
+			quota:      o.Quota,
 			tls:        o.TLS,
 		}
 		if o.TLS != nil {

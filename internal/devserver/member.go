@@ -26,6 +26,8 @@ type member struct {
 	peerListen         url.URL // where srv itself listens for peers
 	log                *zap.Logger
 	noFsync            bool
+	compaction         string
+	quota              int64
 	tls                *EtcdTLS
 	// heartbeat and election are etcd's own while they are 0.
 	heartbeat, election time.Duration
@@ -88,6 +90,10 @@ func (m *member) config() *embed.Config {
 	cfg.ListenPeerUrls = []url.URL{m.peerListen}
 	cfg.AdvertisePeerUrls = []url.URL{m.peer}
 	cfg.UnsafeNoFsync = m.noFsync
+	cfg.QuotaBackendBytes = m.quota
+	if m.compaction != "" {
+		cfg.AutoCompactionRetention = m.compaction
+	}
 	if m.heartbeat > 0 {
 		cfg.TickMs = uint(m.heartbeat.Milliseconds())
 	}

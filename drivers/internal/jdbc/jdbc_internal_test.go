@@ -1,11 +1,11 @@
-package drivers
+package jdbc
 
 import (
 	"strings"
 	"testing"
 )
 
-func TestFromJDBC(t *testing.T) {
+func TestParse(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		"jdbc:postgresql://db:5433/shop":                                              "postgres://db:5433/shop",
@@ -16,10 +16,10 @@ func TestFromJDBC(t *testing.T) {
 		"jdbc:postgresql://h/d?user=u&password=p%40s&ssl=true":                        "postgres://h/d?password=p%40s&sslmode=verify-full&user=u",
 		"jdbc:postgresql://h/d?sslmode=require&ssl=true&reWriteBatchedInserts=true":   "postgres://h/d?sslmode=require",
 		"jdbc:postgresql://h/d?currentSchema=a,b&ApplicationName=x&connectTimeout=10": "postgres://h/d?application_name=x&connect_timeout=10&search_path=a%2Cb",
-		"JDBC:mysql://db/shop":                                                        "tcp(db:3306)/shop",
+		"JDBC:mysql://db/shop":                                                        "tcp(db:3306)/shop?tls=preferred",
 		"jdbc:mariadb://db:3307/shop?user=u&password=p%26":                            "u:p&@tcp(db:3307)/shop",
-		"jdbc:mysql://h/d?useSSL=false&characterEncoding=UTF-8&serverTimezone=Asia/Shanghai&rewriteBatchedStatements=true": "tcp(h:3306)/d?loc=Asia%2FShanghai&tls=false",
-		"jdbc:mysql://h/d?serverTimezone=LOCAL&connectTimeout=3000&socketTimeout=0":                                        "tcp(h:3306)/d?loc=Local&timeout=3000ms",
+		"jdbc:mysql://h/d?useSSL=false&characterEncoding=UTF-8&serverTimezone=Asia/Shanghai&rewriteBatchedStatements=true": "tcp(h:3306)/d?tls=false",
+		"jdbc:mysql://h/d?serverTimezone=LOCAL&connectTimeout=3000&socketTimeout=0":                                        "tcp(h:3306)/d?timeout=3000ms&tls=preferred",
 		"jdbc:mysql://h/d?sslMode=VERIFY_CA":                                         "tcp(h:3306)/d?tls=true",
 		"jdbc:mariadb://h/d?sslMode=trust":                                           "tcp(h:3306)/d?tls=skip-verify",
 		"jdbc:mysql://h/d?useSSL=true":                                               "tcp(h:3306)/d?tls=preferred",
@@ -31,19 +31,15 @@ func TestFromJDBC(t *testing.T) {
 		"jdbc:sqlite::memory:":                                                       "file::memory:",
 		"jdbc:sqlite:file:x.db?mode=ro":                                              "file:x.db?mode=ro",
 	} {
-		got, err := fromJDBC(in)
-		if err != nil || got != want {
-			t.Errorf("%s\n got %s %v\nwant %s", in, got, err, want)
-			continue
-		}
-		if _, bad := (SQLConfig{DSN: in}).resolve(); bad != nil {
-			t.Errorf("%s: %v", in, bad)
+		got, err := Parse(in)
+		if err != nil || got.DSN != want {
+			t.Errorf("%s\n got %s %v\nwant %s", in, got.DSN, err, want)
 		}
 	}
 	for in, want := range map[string]string{
 		"jdbc:":                                     "not a JDBC URL",
 		"jdbc:h2:mem:x":                             "not a JDBC URL",
-		"jdbc:mysql:replication://h1,h2/d":          "failover or replication",
+		"jdbc:mysql:replication://h1,h2/d":          "name the one that takes writes",
 		"jdbc:mysql://h1,h2/d":                      "several hosts",
 		"jdbc:mysql://h/d?sslMode=SOMEHOW":          "sslMode",
 		"jdbc:mysql://h/d?noSuchThing=1":            "noSuchThing has no counterpart",
@@ -56,47 +52,8 @@ func TestFromJDBC(t *testing.T) {
 		"jdbc:postgresql://h/d?a=%zz":               "percent-encoded",
 		"jdbc:sqlite:x.db?a=1":                      "a has no counterpart",
 	} {
-		if _, err := fromJDBC(in); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Parse(in); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", in, err, want)
-		}
-	}
-}
-
-func TestSQLConfig_Resolve(t *testing.T) {
-	t.Parallel()
-	my := func(c SQLConfig) string {
-		tg, bad := c.resolve()
-		if bad != nil {
-			return bad.Error()
-		}
-		if !tg.my.ClientFoundRows || !tg.my.ParseTime {
-			t.Errorf("%v: clientFoundRows %v, parseTime %v", c, tg.my.ClientFoundRows, tg.my.ParseTime)
-		}
-		return tg.my.User + "|" + tg.my.Passwd + "|" + tg.my.Addr + "|" + tg.my.DBName
-	}
-	for c, want := range map[SQLConfig]string{
-		{DSN: "u:p@tcp(h:1)/d?clientFoundRows=false&parseTime=false"}: "u|p|h:1|d",
-		{DSN: "root@tcp(h:1)/d"}:                                      "root||h:1|d",
-		{DSN: "u:p@x@tcp(h)/d"}:                                       "u|p@x|h:3306|d",
-		{DSN: "mysql://u:p%2F@h/d?timeout=3s"}:                        "u|p/|h:3306|d",
-		{DSN: "mariadb://[::1]:3307/d", Username: "v", Password: "q"}: "v|q|[::1]:3307|d",
-		{DSN: "jdbc:mysql://h/d", Username: "v", Password: "q@/:"}:    "v|q@/:|h:3306|d",
-		{DSN: "/d", Dialect: "mariadb"}:                               "||127.0.0.1:3306|d",
-	} {
-		if got := my(c); got != want {
-			t.Errorf("%v: %s, want %s", c, got, want)
-		}
-	}
-	tg, bad := SQLConfig{DSN: "jdbc:postgresql://h1:1,h2:2/d?user=x", Username: "v", Password: "q@/:"}.resolve()
-	if bad != nil || tg.pg.User != "v" || tg.pg.Password != "q@/:" || tg.pg.Host != "h1" || len(tg.pg.Fallbacks) == 0 {
-		t.Errorf("%v %v", tg.pg, bad)
-	}
-	for dsn, want := range map[string]string{
-		"sqlite:x.db": SQLite, "sqlite:///abs/x.db": SQLite, "file:x.db": SQLite, "host=h dbname=d": Postgres,
-		"postgresql://h/d": Postgres, "@unix(/run/mysqld.sock)/d": MySQL,
-	} {
-		if tg, bad := (SQLConfig{DSN: dsn}).resolve(); bad != nil || tg.dialect != want {
-			t.Errorf("%s: %s %v", dsn, tg.dialect, bad)
 		}
 	}
 }

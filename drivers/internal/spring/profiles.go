@@ -1,57 +1,14 @@
-package drivers
+package spring
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
-// activeProfiles follows Spring Boot: SPRING_PROFILES_ACTIVE, else
-// spring.profiles.active of the documents without a profile, else "default";
-// spring.profiles.include adds, and a group stands for its members.
-func (s *springFile) activeProfiles(common properties) map[string]bool {
-	active := map[string]bool{}
-	var add func(name string)
-	add = func(name string) {
-		if name = strings.TrimSpace(name); name == "" || active[name] {
-			return
-		}
-		active[name] = true
-		for _, member := range s.names(common, "spring.profiles.group."+canonical(name)) {
-			add(member)
-		}
-	}
-	for _, name := range s.names(common, "spring.profiles.active") {
-		add(name)
-	}
-	if len(active) == 0 {
-		for _, name := range s.names(common, "spring.profiles.default") {
-			add(name)
-		}
-	}
-	if len(active) == 0 {
-		add("default")
-	}
-	for _, name := range s.names(common, "spring.profiles.include") {
-		add(name)
-	}
-	return active
-}
-
-// names reads a property that is a list of names.
-func (s *springFile) names(from properties, name string) []string {
-	v, _, ok := s.lookup(from, name)
-	if !ok {
-		return nil
-	}
-	if v.isList {
-		return v.list
-	}
-	return strings.Split(v.text, ",")
-}
-
 // matchProfiles evaluates "prod", "!test", "(a | b) & c" and lists of these,
 // of which one must match.
-func matchProfiles(list []string, active map[string]bool) (bool, error) {
+func matchProfiles(list []string, active []string) (bool, error) {
 	matched := false
 	for _, expr := range list {
 		p := &profileParser{rest: expr, active: active}
@@ -71,7 +28,7 @@ var errProfile = errors.New("is not a profile expression")
 
 type profileParser struct {
 	rest   string
-	active map[string]bool
+	active []string
 }
 
 func (p *profileParser) peek() byte {
@@ -134,5 +91,5 @@ func (p *profileParser) not(depth int) (bool, error) {
 	}
 	name := p.rest[:end]
 	p.rest = p.rest[end:]
-	return p.active[name], nil
+	return slices.Contains(p.active, name), nil
 }

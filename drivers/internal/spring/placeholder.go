@@ -1,9 +1,13 @@
-package drivers
+package spring
 
 import (
 	"errors"
 	"fmt"
+	"os"
+	"os/user"
 	"strings"
+
+	"github.com/holdfast-go/holdfast/drivers/internal/mistake"
 )
 
 const (
@@ -17,17 +21,20 @@ var (
 )
 
 // placeholders replaces ${name} and ${name:default}. Name and default may hold
-// placeholders themselves. A name is looked up as an environment variable, then
-// as a property of the file, in Spring's relaxed way both times.
+// placeholders themselves. A name is looked up as Spring does: a property of the
+// Java runtime, an environment variable, a property of the files.
 type placeholders struct {
-	props properties
-	env   environ
-	open  map[string]bool // names being resolved, to notice circles
-	left  int             // lookups that are left
+	file func(canonical string) (Property, bool)
+	env  Environ
+	open map[string]bool // names being resolved, to notice circles
+	left int             // lookups that are left
 }
 
-func (s *springFile) expand(props properties, text string) (string, error) {
-	p := &placeholders{props: props, env: s.env, open: map[string]bool{}, left: mostLookups}
+func expand(env Environ, file func(string) (Property, bool), text string) (string, error) {
+	if !strings.Contains(text, "${") {
+		return text, nil
+	}
+	p := &placeholders{file: file, env: env, open: map[string]bool{}, left: mostLookups}
 	return p.expand(text)
 }
 
@@ -107,20 +114,24 @@ func (p *placeholders) lookup(body string) (string, error) {
 		return "", err
 	}
 	name = strings.TrimSpace(name)
-	if v, ok := p.env.vars[name]; ok {
+	if v, ok := p.env.Vars[name]; ok {
 		return v, nil
 	}
-	if v, ok := p.env.squashed[squash(name)]; ok && looksLikeName(name) {
+	if v, ok := ofJava(name); ok {
 		return v, nil
 	}
-	key := canonical(name)
-	if prop, ok := p.props[key]; ok && !prop.isList {
+	key := Canonical(name)
+	prop, ok := p.env.property(key)
+	if !ok || !mistake.LooksLikeName(name) {
+		prop, ok = p.file(key)
+	}
+	if ok && !prop.IsList {
 		if p.open[key] {
 			return "", fmt.Errorf("has a placeholder that leads back to itself%s", named(name))
 		}
 		p.open[key] = true
 		defer delete(p.open, key)
-		return p.expand(prop.text)
+		return p.expand(prop.Text)
 	}
 	if !hasDefault {
 		return "", fmt.Errorf("has a placeholder without a value and without a default%s", named(name))
@@ -130,8 +141,32 @@ func (p *placeholders) lookup(body string) (string, error) {
 
 // named shows the name of a placeholder if it can be nothing else.
 func named(name string) string {
-	if looksLikeName(name) {
+	if mistake.LooksLikeName(name) {
 		return ": " + name
 	}
 	return ""
+}
+
+// ofJava gives the properties of the Java runtime that mean the same here.
+func ofJava(name string) (string, bool) {
+	var v string
+	var err error
+	switch name {
+	case "user.home":
+		v, err = os.UserHomeDir()
+	case "user.dir":
+		v, err = os.Getwd()
+	case "java.io.tmpdir":
+		v = os.TempDir()
+	case "file.separator":
+		v = string(os.PathSeparator)
+	case "user.name":
+		var u *user.User
+		if u, err = user.Current(); err == nil {
+			v = u.Username
+		}
+	default:
+		return "", false
+	}
+	return v, err == nil
 }

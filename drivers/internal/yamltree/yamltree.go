@@ -1,4 +1,4 @@
-package drivers
+package yamltree
 
 import (
 	"bytes"
@@ -8,11 +8,9 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
-)
 
-// mostNodes bounds how much of a document is looked at, aliases included: a
-// short file can name itself millions of times.
-const mostNodes = 20_000
+	"github.com/holdfast-go/holdfast/drivers/internal/mistake"
+)
 
 // windowsPath finds a line whose value is a Windows path in double quotes with
 // single backslashes. YAML takes these for escapes: some are errors, others
@@ -32,11 +30,18 @@ func keepBackslashes(data []byte) []byte {
 	})
 }
 
-// parseYAML gives the root mapping of each document that is not empty.
-func parseYAML(data []byte, bad *problems) []*yaml.Node {
-	loader, err := yaml.NewLoader(bytes.NewReader(keepBackslashes(data)))
+// mavenValue finds a line whose value begins with a placeholder of Maven's
+// resource filtering, such as @project.artifactId@. YAML has no value that
+// begins with @, so nothing else can be meant.
+var mavenValue = regexp.MustCompile(`(?m)^([ \t]*(?:-[ \t]+)?(?:[A-Za-z0-9_.-]+:[ \t]+)?)(@[A-Za-z][A-Za-z0-9_.-]*@[A-Za-z0-9_.@/:-]*)([ \t]*(?:[ \t]#.*)?\r?)$`)
+
+// Parse gives the root mapping of each document that is not empty. With a mistake
+// it gives none.
+func Parse(file string, data []byte, bad *mistake.List) []*yaml.Node {
+	data = mavenValue.ReplaceAll(keepBackslashes(data), []byte("${1}'${2}'${3}"))
+	loader, err := yaml.NewLoader(bytes.NewReader(data))
 	if err != nil {
-		bad.add("", 0, "is not valid YAML")
+		bad.Add(file, 0, "", "is not valid YAML")
 		return nil
 	}
 	var docs []*yaml.Node
@@ -47,7 +52,7 @@ func parseYAML(data []byte, bad *problems) []*yaml.Node {
 			return docs
 		}
 		if err != nil {
-			syntaxError(err, bad)
+			syntaxError(file, err, bad)
 			return nil
 		}
 		if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
@@ -57,9 +62,9 @@ func parseYAML(data []byte, bad *problems) []*yaml.Node {
 		switch {
 		case root.Kind == yaml.MappingNode:
 			docs = append(docs, root)
-		case isNull(root):
+		case IsNull(root):
 		default:
-			bad.add("", root.Line, "is not a mapping of names to values")
+			bad.Add(file, root.Line, "", "is not a mapping of names to values")
 			return nil
 		}
 	}
@@ -69,7 +74,7 @@ const badEscape = "a backslash in double quotes begins an escape; put a Windows 
 
 // syntaxError says what is wrong without the text of the parser, which quotes
 // the file.
-func syntaxError(err error, bad *problems) {
+func syntaxError(file string, err error, bad *mistake.List) {
 	line, text := 0, err.Error()
 	if at, ok := errors.AsType[*yaml.LoadError](err); ok {
 		line = at.Mark.Line
@@ -91,35 +96,27 @@ func syntaxError(err error, bad *problems) {
 			break
 		}
 	}
-	bad.add("", line, "%s", problem)
+	bad.Add(file, line, "", "%s", problem)
 }
 
-func isNull(n *yaml.Node) bool {
+// IsNull says whether n is a value that is not there.
+func IsNull(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.Tag == "!!null"
 }
 
-// deref follows aliases.
-func deref(n *yaml.Node) *yaml.Node {
+// Deref follows aliases.
+func Deref(n *yaml.Node) *yaml.Node {
 	for n != nil && n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
 	return n
 }
 
-// scalarText gives the text of a scalar as it stands in the file, so that a
+// Text gives the text of a scalar as it stands in the file, so that a
 // password of digits with a leading zero stays what it is.
-func scalarText(n *yaml.Node) string {
-	if isNull(n) {
+func Text(n *yaml.Node) string {
+	if IsNull(n) {
 		return ""
 	}
 	return n.Value
-}
-
-// shown gives a name from the file for an error, but only if it looks like a
-// name: with a blank forgotten, password:secret is a name to YAML.
-func shown(name string) string {
-	if looksLikeName(name) {
-		return name
-	}
-	return ""
 }
