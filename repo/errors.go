@@ -73,6 +73,11 @@ var (
 	// or rename the key as the documentation of the backend describes.
 	ErrWrongKey = errors.New("repo: guarded by another key")
 
+	// ErrDenied is returned when the database is read-only, as a standby is, or
+	// when the role of the connection lacks a right; the text says which. Nothing
+	// was written. An operator has to look.
+	ErrDenied = errors.New("repo: the database does not allow it")
+
 	// ErrTooMany is returned by SmartSave when the list has more documents or
 	// bytes than allowed.
 	ErrTooMany = errors.New("repo: too many documents")

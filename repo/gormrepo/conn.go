@@ -46,9 +46,9 @@ type conn struct {
 // session is what runs the statements of a transaction and ends it.
 type session interface {
 	gorm.ConnPool
-	// commit commits if the operation was noted in this transaction, or if op is
-	// empty. After an error the transaction has to be rolled back.
-	commit(op string) error
+	// commit commits if the query written finds the operation of the transaction,
+	// or if it is empty. After an error the transaction has to be rolled back.
+	commit(written string) error
 	rollback() error
 }
 
@@ -203,7 +203,7 @@ func (c *conn) failure() error {
 
 // commit ends the transaction. With an error it was not committed, or the answer
 // was lost. A statement that runs is waited for, and none comes later.
-func (c *conn) commit(ctx context.Context, op string) error {
+func (c *conn) commit(ctx context.Context, written string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended == nil {
@@ -217,7 +217,7 @@ func (c *conn) commit(ctx context.Context, op string) error {
 		_ = c.session.rollback()
 		return fmt.Errorf("%w: %w", repo.ErrRolledBack, c.ended)
 	}
-	err := c.session.commit(op)
+	err := c.session.commit(written)
 	if err != nil {
 		_ = c.session.rollback()
 	}

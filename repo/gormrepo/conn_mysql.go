@@ -58,7 +58,7 @@ func tryBeginMySQL(ctx context.Context, pool *sql.DB, limit time.Duration, marke
 }
 
 // commit commits and restores the settings.
-func (s *mysqlSession) commit(op string) error {
+func (s *mysqlSession) commit(written string) error {
 	if s.marked {
 		if _, err := s.conn.ExecContext(s.ctx, "RELEASE SAVEPOINT "+mysqlMark); err != nil {
 			if mysqlNumber(err) == 1305 { // there is none
@@ -67,7 +67,7 @@ func (s *mysqlSession) commit(op string) error {
 			return err
 		}
 	}
-	_, err := s.conn.ExecContext(s.ctx, mysqlCommit(op))
+	_, err := s.conn.ExecContext(s.ctx, mysqlCommit(written))
 	if mysqlNumber(err) == 1231 { // autocommit cannot be 2
 		return errRolledBack()
 	}
@@ -115,14 +115,14 @@ func mysqlBegin(limit time.Duration) string {
 		" /*M! , @@SESSION.tx_isolation = 'READ-COMMITTED' */ /*!80000 , @@SESSION.transaction_isolation = 'READ-COMMITTED' */"
 }
 
-// mysqlCommit is the statement that commits and restores the settings. With an
-// operation it fails where the transaction has not noted it, so that a
+// mysqlCommit is the statement that commits and restores the settings. With a
+// query for its operation it fails where that finds none, so that a
 // transaction which the server rolled back is not taken for committed: autocommit
 // cannot be 2.
-func mysqlCommit(op string) string {
+func mysqlCommit(written string) string {
 	on := "1"
-	if op != "" {
-		on = "COALESCE((SELECT written FROM holdfast_ops WHERE op = '" + op + "'), 2)"
+	if written != "" {
+		on = "COALESCE((" + written + "), 2)"
 	}
 	return "SET autocommit = " + on + ", wait_timeout = @holdfast_wait, innodb_lock_wait_timeout = @holdfast_lock" +
 		" /*M! , @@SESSION.tx_isolation = @holdfast_isolation */ /*!80000 , @@SESSION.transaction_isolation = @holdfast_isolation */"

@@ -25,10 +25,10 @@ type sqlSession struct {
 
 // commit commits. PostgreSQL refuses by itself where a statement had failed; the
 // others are asked whether the operation is still there.
-func (s *sqlSession) commit(op string) error {
-	if op != "" && s.dialect != postgres {
-		var written bool
-		err := s.QueryRowContext(s.ctx, "SELECT written FROM holdfast_ops WHERE op = '"+op+"'").Scan(&written)
+func (s *sqlSession) commit(written string) error {
+	if written != "" && s.dialect != postgres {
+		var ours bool
+		err := s.QueryRowContext(s.ctx, written).Scan(&ours)
 		if errors.Is(err, sql.ErrNoRows) {
 			return errRolledBack()
 		}

@@ -124,7 +124,7 @@ func (r *Repository[T]) fold(ctx context.Context, s showing, c *call, items []*i
 	}
 	switch {
 	case isNullToken(cause):
-		return r.fence.failed(s.claims, r.fence.inspect(ctx, plain, s.claims))
+		return r.fence.failed(s.claims, r.fence.inspect(ctx, plain, s))
 	case isMissingFence(cause), isLockTimeout(cause):
 		return r.fence.failed(s.claims, cause)
 	case !pool.used || isAnswer(cause) || isUnsent(cause):

@@ -81,7 +81,7 @@ func newRepository[T any](db *gorm.DB, opts *Options) (*Repository[T], error) {
 		db: db.Session(&gorm.Session{NewDB: true, Context: context.Background()}), store: storeOf(db),
 		foreign: isTx(db), opts: opts.orDefault(), dialect: d, model: m,
 	}
-	r.fence = fenceTable{dialect: d.name, limit: max(0, r.opts.HoldLimit)}
+	r.fence = r.newFence()
 	return r, r.opts.check(m)
 }
 

@@ -56,6 +56,9 @@ func (r *Repository[T]) transact(ctx context.Context, kind txKind, s *showing, f
 			return err
 		}
 		state.shown(*s)
+		if s.guard.key != "" {
+			state.sawGuard(s.resource) // the claim of its key said so
+		}
 		if kind != txReads {
 			if err := r.checkPlugins(tx, c); err != nil {
 				return err
@@ -66,7 +69,7 @@ func (r *Repository[T]) transact(ctx context.Context, kind txKind, s *showing, f
 		return err
 	}
 	op := state.operation()
-	err = c.commit(ctx, op)
+	err = c.commit(ctx, r.fence.writtenSQL(op))
 	if err != nil && op != "" && !errors.Is(err, repo.ErrRolledBack) {
 		return r.settle(ctx, op, err)
 	}

@@ -20,6 +20,9 @@ type txState struct {
 	err error
 	// keys are those of the claims that were shown.
 	keys []string
+	// guarded are the tables whose guards were looked at after their keys were
+	// shown, so that they stay.
+	guarded []string
 	// op names the transaction, once claims were shown by something that
 	// writes.
 	op string
@@ -52,6 +55,7 @@ type txMark struct {
 	savepoint string
 	err       error
 	keys      []string
+	guarded   []string
 	op        string
 }
 
@@ -59,7 +63,7 @@ func (s *txState) mark() txMark {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.savepoints++
-	return txMark{fmt.Sprintf("holdfast_%d", s.savepoints), s.err, slices.Clone(s.keys), s.op}
+	return txMark{fmt.Sprintf("holdfast_%d", s.savepoints), s.err, slices.Clone(s.keys), slices.Clone(s.guarded), s.op}
 }
 
 // reset forgets what happened since the mark: claims that were shown since then
@@ -67,7 +71,7 @@ func (s *txState) mark() txMark {
 func (s *txState) reset(m txMark) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.err, s.keys, s.op = m.err, m.keys, m.op
+	s.err, s.keys, s.guarded, s.op = m.err, m.keys, m.guarded, m.op
 }
 
 func (s *txState) shown(w showing) {
@@ -119,19 +123,20 @@ func (r *Repository[T]) join(ctx context.Context) error {
 		return errForeignFence()
 	}
 	state := stateIn(ctx)
-	s, err := draw(f, state.operation() == "")
+	pool := unprepared(r.pool(ctx))
+	s, err := r.draw(ctx, pool, f, state.operation() == "", true)
 	if err != nil {
-		return err
-	}
-	if s.claims = state.missing(s.claims); len(s.claims) == 0 {
-		return nil
-	}
-	if err := r.fence.raise(ctx, unprepared(r.pool(ctx)), s, true); err != nil {
 		state.spoil(err)
 		return err
 	}
-	state.shown(s)
-	return nil
+	if s.claims = state.missing(s.claims); len(s.claims) > 0 {
+		if err := r.fence.raise(ctx, pool, s, true); err != nil {
+			state.spoil(err)
+			return err
+		}
+		state.shown(s)
+	}
+	return r.confirmGuard(ctx, pool, state, s)
 }
 
 // errForeignFence refuses to show claims in the middle of a transaction that
