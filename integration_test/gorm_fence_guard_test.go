@@ -38,7 +38,7 @@ func TestGormFence_WrongKey(t *testing.T) {
 			}
 		}
 		// A fence with one claim and no more to say is taken by its word.
-		wantWrongKey(t, b.Save(repo.WithFence(ctx, fixedFence{{Key: "plain", Token: 9, Owner: "x", Sub: 1}}), &gormCounter{ID: 1}), "order", "plain")
+		wantWrongKey(t, b.Save(repo.WithFence(ctx, wordlessFence{{Key: "plain", Token: 9, Owner: "x", Sub: 1}}), &gormCounter{ID: 1}), "order", "plain")
 		// So is one that joins a transaction of another repository.
 		other := gormRepo[gormFenceCustomer](t, db, nil)
 		err := other.InTx(turn(3, "b", 1, "customer", "orders").guard("customer").with(ctx), func(tx context.Context) error {
@@ -56,6 +56,11 @@ func TestGormFence_WrongKey(t *testing.T) {
 		must(t, b.Save(turn(4, "b", 3, "order").guard("order").with(ctx), &gormCounter{ID: 1, N: 2}))
 	})
 }
+
+// wordlessFence is one that says nothing of guards.
+type wordlessFence []repo.Claim
+
+func (f wordlessFence) Claims() []repo.Claim { return f }
 
 // guardedCalls are some calls of each kind.
 func guardedCalls(r *gormrepo.Repository[gormCounter]) map[string]func(context.Context) error {

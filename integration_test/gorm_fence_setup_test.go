@@ -57,6 +57,9 @@ type fixedFence []repo.Claim
 
 func (f fixedFence) Claims() []repo.Claim { return f }
 
+// Keys names none, so that a test can use several.
+func (fixedFence) Keys() []string { return nil }
+
 // fenced opens an empty database with the tables of the fence.
 func fenced(t testing.TB, b sqlBackend) *gorm.DB {
 	t.Helper()

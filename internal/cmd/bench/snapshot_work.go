@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/holdfast-go/holdfast/repo"
@@ -29,7 +30,7 @@ func (b *bench) snapshot(ctx context.Context) error {
 		head: []string{"µs for each save, after saves"},
 	}
 	for n := range snapshotLaps {
-		t.head = append(t.head, fmt.Sprint((n+1)*lap))
+		t.head = append(t.head, strconv.Itoa((n+1)*lap))
 	}
 	for _, k := range storeKinds() {
 		if k.name != "PostgreSQL" && k.name != "MySQL or MariaDB" {
