@@ -50,7 +50,7 @@ func (p place) through(addr string) (place, error) {
 }
 
 // make creates an empty place with the records of d, whose services have a
-// setup.
+// setup. It leaves nothing when it fails.
 func (s store) make(ctx context.Context, name string, how setup, d data) (p place, err error) {
 	p = place{Store: s.name, Name: name, Setup: how, OwnDatabase: s.pooler != ""}
 	if p, err = s.locate(p); err != nil {
@@ -65,6 +65,12 @@ func (s store) make(ctx context.Context, name string, how setup, d data) (p plac
 	if p, err = p.set(isMaria); err != nil {
 		return p, err
 	}
+	whole := p
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.drop(context.WithoutCancel(ctx), whole))
+		}
+	}()
 	for _, name := range p.names() {
 		if statement := s.creation(p, name); statement != "" {
 			if err := s.run(ctx, statement); err != nil {
