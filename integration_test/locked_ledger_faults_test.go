@@ -15,6 +15,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
@@ -113,6 +114,7 @@ func (s *ledgerSite) rival(ctx context.Context) error {
 type ledgerTally struct {
 	acknowledged, refused, unknown map[string]int
 	swallowed, panicked, cancelled int
+	reasons                        map[string]int // of refusals
 	wrong                          map[string]int // what, and how often
 }
 
@@ -120,7 +122,7 @@ type ledgerTally struct {
 func (s *ledgerSite) check(ctx context.Context, t *testing.T, done [][]*ledgerOp) *ledgerTally {
 	t.Helper()
 	s.stragglers.Wait()
-	tally := &ledgerTally{acknowledged: map[string]int{}, refused: map[string]int{}, unknown: map[string]int{}, wrong: map[string]int{}}
+	tally := &ledgerTally{acknowledged: map[string]int{}, refused: map[string]int{}, unknown: map[string]int{}, reasons: map[string]int{}, wrong: map[string]int{}}
 	stored := s.stored(t, tally)
 	for _, op := range slicesOf(done) {
 		written, kind := op.err == nil || errors.Is(op.err, lockedrepo.ErrRelease), "refused"
@@ -142,6 +144,9 @@ func (s *ledgerSite) check(ctx context.Context, t *testing.T, done [][]*ledgerOp
 			}
 			kind = "unknown"
 		}
+		if kind == "refused" {
+			tally.reasons[ledgerReason(op.err)]++
+		}
 		map[string]map[string]int{"acknowledged": tally.acknowledged, "refused": tally.refused, "unknown": tally.unknown}[kind][op.kind]++
 		for _, e := range op.effects {
 			want := 0
@@ -156,6 +161,19 @@ func (s *ledgerSite) check(ctx context.Context, t *testing.T, done [][]*ledgerOp
 		}
 	}
 	return tally
+}
+
+// ledgerReason names the first sentinel that an error matches.
+func ledgerReason(err error) string {
+	for _, s := range []error{
+		errLedgerPanic, errLedgerMood, repo.ErrRolledBack, repo.ErrFenced, repo.ErrBusy, etcdlock.ErrOrder, etcdlock.ErrLost,
+		etcdlock.ErrTimeout, etcdlock.ErrUnavailable, context.DeadlineExceeded, context.Canceled,
+	} {
+		if errors.Is(err, s) {
+			return s.Error()
+		}
+	}
+	return "the driver's"
 }
 
 func slicesOf(done [][]*ledgerOp) (all []*ledgerOp) {
@@ -191,8 +209,8 @@ func (s *ledgerSite) stored(t *testing.T, tally *ledgerTally) map[string]int {
 }
 
 func (l *ledgerTally) String() string {
-	return fmt.Sprintf("acknowledged %v, refused %v, unknown %v; %d errors swallowed, %d panics, %d contexts ended",
-		l.acknowledged, l.refused, l.unknown, l.swallowed, l.panicked, l.cancelled)
+	return fmt.Sprintf("acknowledged %v, refused %v %v, unknown %v; %d errors swallowed, %d panics, %d contexts ended",
+		l.acknowledged, l.refused, l.reasons, l.unknown, l.swallowed, l.panicked, l.cancelled)
 }
 
 // add notes something that is wrong. Numbers in it that differ do not make it
