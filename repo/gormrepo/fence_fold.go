@@ -3,6 +3,7 @@ package gormrepo
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -101,17 +102,50 @@ func (r *Repository[T]) writeFolded(ctx context.Context, f repo.Fence, items []*
 	return err
 }
 
+// resendError says that a statement has not run, and will not: the connection was
+// broken before, as it is after a restart of the database.
+type resendError struct{ error }
+
+func (e *resendError) Unwrap() error { return e.error }
+
+// oneConn takes a connection for a statement that must not be sent twice:
+// database/sql sends it again on another one when a driver says that the first
+// was bad.
+func (r *Repository[T]) oneConn(ctx context.Context, plain gorm.ConnPool) (on gorm.ConnPool, giveBack func(), err error) {
+	db, ok := plain.(*sql.DB)
+	if !ok {
+		return plain, func() {}, nil
+	}
+	var conn *sql.Conn
+	end, err := connecting(ctx, func(ctx context.Context) (err error) {
+		conn, err = db.Conn(ctx)
+		return err
+	})
+	end() // the context is for getting it
+	if err != nil {
+		if conn != nil {
+			_ = conn.Close()
+		}
+		return nil, nil, err
+	}
+	return conn, func() { _ = conn.Close() }, nil
+}
+
 func (r *Repository[T]) fold(ctx context.Context, s showing, c *call, items []*item[T], fn func(*call) error) error {
-	if err := r.awaitConn(ctx); err != nil {
+	plain := unprepared(r.db.Statement.ConnPool)
+	on, giveBack, err := r.oneConn(ctx, plain)
+	if err != nil {
 		return err
 	}
-	plain := unprepared(r.db.Statement.ConnPool)
-	pool := &folded{ConnPool: plain, fence: r.fence, show: s, rows: len(items)}
+	pool := &folded{ConnPool: on, fence: r.fence, show: s, rows: len(items)}
 	c.tx, c.once = r.session(ctx, pool), true
-	err := r.checkPlugins(c.tx, pool)
-	if err == nil {
-		err = fn(c)
-	}
+	err = func() error {
+		defer giveBack()
+		if err := r.checkPlugins(c.tx, pool); err != nil {
+			return err
+		}
+		return fn(c)
+	}()
 	if err == nil && !pool.used {
 		err = errElsewhere(c.tx)
 	}
@@ -127,10 +161,15 @@ func (r *Repository[T]) fold(ctx context.Context, s showing, c *call, items []*i
 		return r.fence.failed(s.claims, r.fence.inspect(ctx, plain, s))
 	case isMissingFence(cause), isLockTimeout(cause):
 		return r.fence.failed(s.claims, cause)
-	case !pool.used || isAnswer(cause) || isUnsent(cause):
+	case !pool.used || isAnswer(cause):
 		return err
 	}
+	// Also when the driver says that nothing was sent: pgx says so of a lost answer
+	// in its simple protocol.
 	if err := r.settle(ctx, s.op, cause); err != nil {
+		if isUnsent(cause) && !errors.Is(err, repo.ErrUnknown) {
+			err = &resendError{err}
+		}
 		return err
 	}
 	// What the statement would have returned is read.

@@ -2,6 +2,7 @@ package gormrepo
 
 import (
 	"context"
+	"errors"
 	"reflect"
 )
 
@@ -18,7 +19,7 @@ func (r *Repository[T]) repeat(ctx context.Context, run func(c *call) error) err
 		if err == nil || n == attempts || ctx.Err() != nil {
 			return err
 		}
-		again := isDeadlock(err) || c.raced && n == 1
+		again := isDeadlock(err) || c.raced && n == 1 || errors.As(err, new(*resendError))
 		if !again {
 			return err
 		}
