@@ -84,6 +84,9 @@ func TestLockCancelled_Soak(t *testing.T) {
 			still = max(still, time.Since(begun))
 			pauseFor(stop, 5*time.Millisecond)
 		}
+		if _, err := f.cli.Delete(ctx, key); err != nil {
+			t.Error(err)
+		}
 	})
 	for range processes {
 		l := f.locker(nil)
