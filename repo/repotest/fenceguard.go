@@ -56,11 +56,11 @@ func fenceWrongKeyIsRefused(t *testing.T, h Harness) {
 func fenceWrongKeyInTx(t *testing.T, h Harness) {
 	r, _ := h.fenced(t)
 	tx := transactor(t, h, r)
-	noErr(t, r.Save(under(t, heldAs(5, "first")), item("a")))
-	err := tx.InTx(under(t, heldAs(9, "second")), func(ctx context.Context) error { return r.Save(ctx, named("refused")) })
+	noErr(t, r.Save(under(t, heldAs(5, "first in tx")), item("a")))
+	err := tx.InTx(under(t, heldAs(9, "second in tx")), func(ctx context.Context) error { return r.Save(ctx, named("refused")) })
 	wantErr(t, err, repo.ErrWrongKey)
 	err = tx.InTx(t.Context(), func(ctx context.Context) error {
-		return r.Save(repo.WithFence(ctx, heldAs(9, "second")), named("refused"))
+		return r.Save(repo.WithFence(ctx, heldAs(9, "second in tx")), named("refused"))
 	})
 	wantErr(t, err, repo.ErrWrongKey)
 	stored(t, r, item("a"))
@@ -99,7 +99,7 @@ func fenceWithoutKeys(t *testing.T, h Harness) {
 			r, _ := h.fenced(t)
 			noErr(t, r.Save(under(t, f(5)), item("a")))
 			wantErr(t, r.Save(under(t, f(4)), named("refused")), repo.ErrFenced)
-			noErr(t, r.Save(under(t, heldAs(1, "first")), named("saved")))
+			noErr(t, r.Save(under(t, heldAs(1, "first after "+name)), named("saved")))
 			noErr(t, r.Save(under(t, f(6)), named("again")))
 			stored(t, r, named("again"))
 		})
