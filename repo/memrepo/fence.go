@@ -114,11 +114,14 @@ func (r *Repository[T]) show(ctx context.Context, t *table[T]) error {
 	return nil
 }
 
-// candidates are the keys that a writer may be registered under; none where
-// that cannot be said.
+// candidates are the keys that a writer may be registered under: those that the
+// fence names and shows a claim of, else its only one. None where that cannot be
+// said.
 func candidates(f repo.Fence, shown []repo.Claim) []string {
 	if guard, ok := f.(repo.Guard); ok {
-		return guard.Keys()
+		return slices.DeleteFunc(slices.Clone(guard.Keys()), func(key string) bool {
+			return !slices.ContainsFunc(shown, func(c repo.Claim) bool { return c.Key == key })
+		})
 	}
 	if len(shown) == 1 {
 		return []string{shown[0].Key}

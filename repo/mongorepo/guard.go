@@ -50,11 +50,14 @@ func newGuards(coll *mongo.Collection) *guards {
 
 func (g *guards) id() bson.D { return bson.D{{Key: "_id", Value: g.name}} }
 
-// candidates are the keys that a writer may be registered under; none where
-// that cannot be said.
+// candidates are the keys that a writer may be registered under: those that the
+// fence names and shows a claim of, else its only one. None where that cannot be
+// said.
 func candidates(f repo.Fence, shown []repo.Claim) []string {
 	if guard, ok := f.(repo.Guard); ok {
-		return guard.Keys()
+		return slices.DeleteFunc(slices.Clone(guard.Keys()), func(key string) bool {
+			return !slices.ContainsFunc(shown, func(c repo.Claim) bool { return c.Key == key })
+		})
 	}
 	if len(shown) == 1 {
 		return []string{shown[0].Key}
@@ -192,4 +195,10 @@ func (r *Repository[T]) refusedBy(cs claims, fence bson.Raw) error {
 		keys[i] = c.Key
 	}
 	return r.guards.refuse(*known, keys)
+}
+
+// MoveGuard makes to the key that guards the repository's collection; see
+// [MoveGuard].
+func (r *Repository[T]) MoveGuard(ctx context.Context, from, to string) error {
+	return MoveGuard(ctx, r.coll, from, to)
 }

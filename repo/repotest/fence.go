@@ -242,11 +242,11 @@ func fenceHoldsInUpdate(t *testing.T, h Harness) {
 
 func fenceKeysAreApart(t *testing.T, h Harness) {
 	r, _ := h.fenced(t)
-	// A key that is being renamed: both guard, and either may be shown.
-	const other = "another lock"
-	noErr(t, r.Save(under(t, heldAs(5, fenceKey, other)), item("a")))
-	noErr(t, r.Save(under(t, heldAs(1, other, fenceKey)), named("saved")))
-	wantFenced(t, r.Save(under(t, heldAs(4, fenceKey, other)), named("refused")), 4, 5)
+	noErr(t, r.Save(holding(t, 5), item("a")))
+	other := holdOf(1, 1)
+	other.claim.Key = "another lock"
+	noErr(t, r.Save(under(t, other), named("saved")))
+	wantFenced(t, r.Save(holding(t, 4), named("refused")), 4, 5)
 	stored(t, r, named("saved"))
 }
 
