@@ -170,14 +170,15 @@ func TestGormPool_OfOne(t *testing.T) {
 		pool, err := db.DB()
 		must(t, err)
 		pool.SetMaxOpenConns(1)
-		ctx = repo.WithConnWait(ctx, 20*time.Millisecond)
+		ctx = repo.WithConnWait(ctx, 30*time.Second)
+		brief := func(ctx context.Context) context.Context { return repo.WithConnWait(ctx, 20*time.Millisecond) }
 		fences := map[string]context.Context{"plain": ctx, "fenced": turn(5, "a", 1, "k").with(ctx)}
 		for outer, octx := range fences {
 			for inner, ictx := range fences {
 				for name, call := range fencedCalls(r) {
 					_, err := r.Update(octx, 2, func(e *gormCounter) error {
 						e.N++
-						if err := call(ictx); !errors.Is(err, repo.ErrBusy) || !strings.Contains(err.Error(), "InTx") {
+						if err := call(brief(ictx)); !errors.Is(err, repo.ErrBusy) || !strings.Contains(err.Error(), "InTx") {
 							t.Errorf("%s (%s) inside of Update (%s): %v", name, inner, outer, err)
 						}
 						return nil

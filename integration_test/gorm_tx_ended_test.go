@@ -320,4 +320,3 @@ func TestGormTx_KilledConnection(t *testing.T) {
 		}
 	})
 }
-
