@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 // request is one call of Lock, TryLock or LockFor.
@@ -16,6 +14,7 @@ type request struct {
 	names []string
 	wait  bool
 	term  time.Duration // of a fixed term, else 0
+	ended func() error  // of the caller's context
 }
 
 func (r *request) String() string {
@@ -42,7 +41,7 @@ func (l *Locker) acquire(ctx context.Context, r request) (*Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.names = sorted
+	r.names, r.ended = sorted, ctx.Err
 	held := heldIn(ctx, l)
 	for _, name := range r.names {
 		t, over := held.find(name)
@@ -114,7 +113,7 @@ func (l *Locker) explain(ctx context.Context, r *request, err error) error {
 	case ctx.Err() == nil && l.closing.Err() != nil:
 		return fmt.Errorf("etcdlock: %s: %w", r, ErrClosed)
 	case ctx.Err() == nil:
-		return fmt.Errorf("etcdlock: %s: %w: %w", r, ErrUnavailable, err)
+		return fmt.Errorf("etcdlock: %s: %w", r, unserved(err))
 	case !errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fmt.Errorf("etcdlock: %s: %w", r, contextError(ctx))
 	case silent != nil:
@@ -153,7 +152,7 @@ func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *lea
 			}
 			lingers, err := l.rest(ctx, name)
 			if err == nil && !lingers {
-				err = l.look(ctx, name)
+				_, err = l.look(ctx, name)
 			}
 			if err != nil {
 				return parts, err
@@ -165,13 +164,9 @@ func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *lea
 			parts = append(parts, part{turn: t, nested: true})
 			continue
 		}
-		// Waiting for a name that sorts before a held one could deadlock.
-		wait := r.wait && !held.sortsAfter(name)
-		t, err := l.take(ctx, name, wait, fixed)
+		t, err := l.take(ctx, r, name, under(held, parts), fixed)
 		switch cause := context.Cause(ctx); {
 		case err == nil:
-		case errors.Is(err, ErrHeld) && r.wait:
-			return parts, fmt.Errorf("%w: %q is busy and sorts before a name already held: %w", ErrOrder, name, err)
 		case errors.Is(cause, ErrLost):
 			return parts, cause // of a name taken before this one
 		default:
@@ -182,53 +177,38 @@ func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *lea
 			unhook = append(unhook, context.AfterFunc(t.ctx, func() { cancel(context.Cause(t.ctx)) }))
 		}
 	}
-	return parts, nil
+	return parts, r.ended() // which may have been before the last name was free
 }
 
-// take takes one name, on the lease of a fixed term or, without one, through
-// the station of the name.
-func (l *Locker) take(ctx context.Context, name string, wait bool, fixed *lease) (*turn, error) {
-	if fixed == nil {
-		if wait {
-			return l.join(ctx, name)
-		}
+// take takes one name on top of what is held, on the lease of a fixed term or,
+// without one, through the station of the name.
+func (l *Locker) take(ctx context.Context, r *request, name string, held *held, fixed *lease) (*turn, error) {
+	if !r.wait {
 		return l.try(ctx, name)
 	}
-	var e *entry
-	var err error
-	if wait {
-		e, err = l.contend(ctx, name, true, fixed)
-	} else {
-		e, err = l.tryOn(ctx, name, fixed)
+	if held.sortsAfter(name) {
+		return l.takeOutOfOrder(ctx, name, held, fixed)
 	}
+	return l.await(ctx, name, held, fixed)
+}
+
+// await waits for the name.
+func (l *Locker) await(ctx context.Context, name string, held *held, fixed *lease) (*turn, error) {
+	if fixed == nil {
+		return l.join(ctx, name, held.any())
+	}
+	e, err := l.contend(ctx, name, fixed)
 	if err != nil {
 		return nil, err
 	}
 	return newTurn(e, nil, 1), nil
 }
 
-// tryOn takes the name in etcd if the queue is empty.
-func (l *Locker) tryOn(ctx context.Context, name string, fixed *lease) (*entry, error) {
-	if err := l.look(ctx, name); err != nil {
+// contend goes once through the queue, on the lease of a fixed term.
+func (l *Locker) contend(ctx context.Context, name string, fixed *lease) (*entry, error) {
+	e := l.newEntry(name, fixed)
+	if err := e.enqueue(ctx, anyQueue); err != nil {
 		return nil, err
-	}
-	for {
-		e, err := l.contend(ctx, name, false, fixed)
-		if !errors.Is(err, errRequeue) || fixed != nil {
-			return e, err
-		}
-	}
-}
-
-// contend goes once through the queue.
-func (l *Locker) contend(ctx context.Context, name string, wait bool, s *lease) (*entry, error) {
-	e, err := l.enterQueue(ctx, name, wait, s)
-	if err != nil {
-		return nil, err
-	}
-	if !wait && e.pred != "" {
-		e.spawnRelease()
-		return nil, fmt.Errorf("%w by key %s", ErrHeld, e.pred)
 	}
 	before, err := e.await(ctx, nil)
 	before.end()
@@ -239,29 +219,4 @@ func (l *Locker) contend(ctx context.Context, name string, wait bool, s *lease) 
 		return nil, errRequeue
 	}
 	return e, nil
-}
-
-// enterQueue takes a place in the queue, on the session's lease if none is given.
-func (l *Locker) enterQueue(ctx context.Context, name string, wait bool, s *lease) (*entry, error) {
-	if s == nil {
-		var err error
-		if s, err = l.sessionLease(ctx, !wait); err != nil {
-			return nil, err
-		}
-	}
-	e := l.newEntry(name, s)
-	return e, e.enqueue(ctx, !wait)
-}
-
-// look fails with ErrHeld if anybody is in the queue, without a write.
-func (l *Locker) look(ctx context.Context, name string) error {
-	var resp *clientv3.GetResponse
-	err := l.call(ctx, func(ctx context.Context) (err error) {
-		resp, err = l.cli.Get(ctx, l.prefix(name), clientv3.WithFirstCreate()...)
-		return err
-	})
-	if err == nil && len(resp.Kvs) > 0 {
-		return &heldError{l.holder(name, resp.Kvs[0])}
-	}
-	return err
 }

@@ -79,7 +79,7 @@ func behindAnother(t *testing.T, l *Locker) *entry {
 	if _, err := l.cli.Put(t.Context(), l.prefix("n")+"before-0", ""); err != nil {
 		t.Fatal(err)
 	}
-	e, err := l.enterQueue(t.Context(), "n", true, nil)
+	e, err := l.enterQueue(t.Context(), "n")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func (s *station) pursue(b *bid, e *entry, err error) {
 		if !errors.Is(err, errRequeue) {
 			break
 		}
-		e, err = s.l.enterQueue(b.ctx, s.name, true, nil)
+		e, err = s.l.enterQueue(b.ctx, s.name)
 	}
 	s.arrive(b, e, err)
 }
@@ -88,4 +88,14 @@ func (s *station) arrive(b *bid, e *entry, err error) {
 	leaves := s.advance()
 	mu.Unlock()
 	s.l.letGo(leaves)
+}
+
+// enterQueue takes a place in the queue, on the session's lease.
+func (l *Locker) enterQueue(ctx context.Context, name string) (*entry, error) {
+	s, err := l.sessionLease(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	e := l.newEntry(name, s)
+	return e, e.enqueue(ctx, anyQueue)
 }

@@ -26,15 +26,17 @@
 // in etcd's queue as one: [Lock.Unlock] hands the hold to the next of them
 // without asking etcd, and a hold that none of them wants stays for
 // Options.Linger, so that locking the name again asks etcd nothing either. As
-// soon as another process waits, it gets the lock: a hold that lingers leaves
-// at once, one that is handed on after Options.MaxTurns turns or
+// soon as another process wants it, by Lock or by TryLock, it gets the lock: a hold
+// that lingers leaves at once, one that is handed on after Options.MaxTurns turns or
 // Options.MaxHold. LockFor neither hands on nor lingers. A call
 // under the context of a hold may take the same name again and gets a nested
 // Lock; goroutines that share such a context share the hold.
 //
 // Several names given to one call are taken in sorted order, so that callers
 // with overlapping sets do not deadlock. A name that sorts before one that is
-// held already is only tried, and ErrOrder says that it is busy.
+// held already is waited for as well, but not for ever: an [OrderError] says that
+// the wait could be part of a deadlock, because nothing has moved for
+// Options.DeadlockTimeout.
 //
 // # What is in etcd
 //

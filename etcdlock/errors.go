@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc/codes"
@@ -28,13 +29,17 @@ var (
 	// ErrInvalid says that an argument or an option is not usable. Nothing
 	// was sent to etcd.
 	ErrInvalid = errors.New("invalid argument")
-	// ErrOrder says that the name is busy and sorts before a name that the
-	// context already holds: waiting for it could deadlock. Name all keys in
-	// one call to Lock instead.
+	// ErrOrder says that waiting for a name that sorts before one that the
+	// context already holds was, as far as can be seen, a deadlock: see
+	// OrderError. Name all keys in one call to Lock instead.
 	ErrOrder = errors.New("lock order violated (take all names in one Lock call, or in sorted order)")
-	// ErrUnavailable says that etcd could not be reached, or refused to serve
-	// the request. The cause stays matchable.
+	// ErrUnavailable says that etcd could not be reached, or did not answer: try
+	// again later. The cause stays matchable.
 	ErrUnavailable = errors.New("etcd is unavailable")
+	// ErrRefused says that etcd has answered and refuses the request, which was not
+	// sent again: its user lacks a right, or the server is no full etcd. Somebody
+	// must change that. The cause stays matchable.
+	ErrRefused = errors.New("etcd refuses the request")
 	// ErrUnsupported says that the Locker's configuration rules the call out.
 	ErrUnsupported = errors.New("not supported")
 )
@@ -72,6 +77,11 @@ func leaseGone(err error) bool {
 	return errors.Is(err, rpctypes.ErrLeaseNotFound) || code(err) == codes.NotFound
 }
 
+// noSpace reports whether etcd refuses to store anything more.
+func noSpace(err error) bool {
+	return errors.Is(err, rpctypes.ErrNoSpace) || errors.Is(err, rpctypes.ErrGRPCNoSpace)
+}
+
 // final reports whether err is an answer that asking again will not change:
 // missing rights, a request that etcd finds malformed, a client that its owner
 // has closed.
@@ -82,11 +92,42 @@ func (l *Locker) final(err error) bool {
 	if l.cli.Ctx().Err() != nil {
 		return true
 	}
+	return refused(err)
+}
+
+// errNoEtcd names a server that speaks etcd's protocol and lacks a part of it.
+var errNoEtcd = errors.New("the server is no full etcd, with leases and transactions on them")
+
+// refused reports whether etcd has answered that it will not do it.
+func refused(err error) bool {
 	switch code(err) {
 	case codes.PermissionDenied, codes.InvalidArgument, codes.Unimplemented:
 		return true
 	default:
+		return errors.Is(err, errNoEtcd) || lacks(err)
+	}
+}
+
+// lacks reports whether the server says that it does not have what was asked for.
+func lacks(err error) bool {
+	s, ok := status.FromError(err)
+	if !ok {
 		return false
+	}
+	unsupported := strings.Contains(s.Message(), "unsupported") || strings.Contains(s.Message(), "not supported")
+	return s.Code() == codes.Unimplemented || unsupported && (s.Code() == codes.Unknown || s.Code() == codes.InvalidArgument)
+}
+
+// unserved wraps an error with what it means for the caller: ErrRefused or
+// ErrUnavailable.
+func unserved(err error) error {
+	switch {
+	case !refused(err):
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	case lacks(err):
+		return fmt.Errorf("%w: %w: %w", ErrRefused, errNoEtcd, err)
+	default:
+		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 }
 

@@ -56,9 +56,19 @@ func TestErrors_SayWhyAHoldHasEnded(t *testing.T) {
 // The text of ErrOrder tells the way out.
 func TestErrors_OrderTellsTheWayOut(t *testing.T) {
 	t.Parallel()
-	l, _ := newTestLocker(t, nil)
+	l, _ := newTestLocker(t, &Options{DeadlockTimeout: time.Millisecond})
 	a, b := mustHold(t, l, "a"), mustHold(t, l, "b")
+	over, cancel := context.WithCancel(a.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if _, err := l.Lock(over, "b"); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}()
 	_, err := l.Lock(b.Context(), "a")
+	cancel()
+	<-done
 	if !errors.Is(err, ErrOrder) || !strings.Contains(err.Error(), "one Lock call") || !strings.Contains(err.Error(), "sorted order") || !prefixedOnce(err) {
 		t.Error(err)
 	}

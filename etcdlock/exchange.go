@@ -24,6 +24,8 @@ import (
 // and nothing can land late: its condition never holds again once the key is
 // gone. released is what release would return. queued is nil when next stands
 // in the queue, errRequeue when it does not and somebody should try again.
+// etcd refuses to put anything when it is out of space, and deletes all the same:
+// then the place is only given back.
 // successor is the lease that owns the name now, "" if that is not known.
 // answered is called after the first attempt, whatever came of it.
 func (e *entry) exchange(next *entry, of heir, answered func()) (successor string, released, queued error) {
@@ -33,12 +35,16 @@ func (e *entry) exchange(next *entry, of heir, answered func()) (successor strin
 		return "", released, queued
 	}
 	var pace backoff
-	for first, again := true, false; ; first = false {
-		resp, err := e.sendExchange(next, of)
+	for first, again, full := true, false, false; ; first = false {
+		resp, err := e.sendExchange(next, of, full)
 		if first {
 			answered()
 		}
 		switch {
+		case err == nil && resp.Succeeded && full:
+			e.leave()
+			released, queued = next.exchanged(nil, true, e)
+			return "", released, queued
 		case err == nil && resp.Succeeded:
 			e.leave()
 			next.rev = resp.Header.Revision
@@ -59,9 +65,12 @@ func (e *entry) exchange(next *entry, of heir, answered func()) (successor strin
 		case leaseGone(err):
 			e.lease.lose(fmt.Errorf("lease %x: %w", int64(e.lease.id), err))
 			return "", context.Cause(e.lease.ctx), errRequeue
+		case noSpace(err) && !full:
+			full, of = true, heir{}
+			continue
 		case e.l.final(err):
 			next.abandon()
-			return "", fmt.Errorf("deleting %s: %w: %w", e.key, ErrUnavailable, err), err
+			return "", fmt.Errorf("deleting %s: %w", e.key, unserved(err)), err
 		}
 		again = true
 		e.l.hooks.unknown(e.name, "exchange", err)
@@ -71,7 +80,7 @@ func (e *entry) exchange(next *entry, of heir, answered func()) (successor strin
 	}
 }
 
-func (e *entry) sendExchange(next *entry, of heir) (resp *clientv3.TxnResponse, err error) {
+func (e *entry) sendExchange(next *entry, of heir, full bool) (resp *clientv3.TxnResponse, err error) {
 	conditions := []clientv3.Cmp{createdAt(e.key, e.rev)}
 	if of.lease != "" {
 		conditions = append(conditions, anyOf(e.prefix+of.lease+"-"))
@@ -79,9 +88,12 @@ func (e *entry) sendExchange(next *entry, of heir) (resp *clientv3.TxnResponse, 
 	work := []clientv3.Op{
 		clientv3.OpDelete(e.key),
 		clientv3.OpGet(e.prefix, lastCreated()...),
-		clientv3.OpPut(next.key, e.l.ownerData(of.lease), clientv3.WithLease(e.lease.id)),
+		clientv3.OpPut(next.key, next.value(of.lease), clientv3.WithLease(e.lease.id)),
 	}
-	if !of.sure {
+	switch {
+	case full:
+		work = work[:1]
+	case !of.sure:
 		work = append(work, clientv3.OpGet(e.prefix, append(clientv3.WithFirstCreate(), clientv3.WithKeysOnly())...))
 	}
 	err = e.l.call(e.lease.ctx, func(ctx context.Context) (err error) {

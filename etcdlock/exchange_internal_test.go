@@ -58,11 +58,11 @@ func TestExchange(t *testing.T) {
 		}, nil, outcome{released: ErrLost, queued: errRequeue, keys: 1}},
 		"Refused": {
 			true, func(*exchanging, func() error) error { return refused }, nil,
-			outcome{released: ErrUnavailable, queued: refused, keys: 2},
+			outcome{released: ErrRefused, queued: refused, keys: 2},
 		},
 		"AnswerLost_ThenRefused": {
 			true, lostAnswer, func(*exchanging, func() error) error { return refused },
-			outcome{released: ErrUnavailable, queued: refused, keys: 1},
+			outcome{released: ErrRefused, queued: refused, keys: 1},
 		},
 		"LeaseNotFound": {
 			true, func(*exchanging, func() error) error { return rpctypes.ErrGRPCLeaseNotFound }, nil,
@@ -95,7 +95,7 @@ func TestExchange(t *testing.T) {
 				return serve()
 			}, nil)
 			var err error
-			if x.e, err = x.l.enterQueue(t.Context(), "n", true, nil); err != nil {
+			if x.e, err = x.l.enterQueue(t.Context(), "n"); err != nil {
 				t.Fatal(err)
 			}
 			if c.other {
@@ -299,7 +299,7 @@ func TestExchange_LateEnqueueing(t *testing.T) {
 				}
 				return serve()
 			}, nil)
-			e, err := l.enterQueue(t.Context(), "n", true, nil)
+			e, err := l.enterQueue(t.Context(), "n")
 			if err != nil {
 				t.Fatal(err)
 			}

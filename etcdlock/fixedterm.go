@@ -55,6 +55,7 @@ func (l *Locker) tryFixed(ctx context.Context, r *request, held *held) ([]part, 
 	if err != nil {
 		return nil, nil, err
 	}
+	s.fixed = true
 	if s.ttl > r.term {
 		return nil, s, fmt.Errorf("%w: the term is %v, the server grants no less than %v", ErrInvalid, r.term, s.ttl)
 	}

@@ -51,7 +51,7 @@ func TestExchange_Heir(t *testing.T) {
 				return serve()
 			}, nil)
 			var err error
-			if x.e, err = x.l.enterQueue(t.Context(), "n", true, nil); err != nil {
+			if x.e, err = x.l.enterQueue(t.Context(), "n"); err != nil {
 				t.Fatal(err)
 			}
 			lease, want := "ab", "ab"
@@ -112,7 +112,7 @@ func TestEntry_Sole(t *testing.T) {
 			t.Parallel()
 			srv := newServer(t)
 			l := lockerOn(t, srv, nil, nil, nil)
-			e, err := l.enterQueue(t.Context(), "n", true, nil)
+			e, err := l.enterQueue(t.Context(), "n")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -120,7 +120,7 @@ func TestEntry_Sole(t *testing.T) {
 				t.Error("the first is not alone")
 			}
 			if c.also {
-				other, err := l.enterQueue(t.Context(), "n", true, nil)
+				other, err := l.enterQueue(t.Context(), "n")
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -43,6 +43,7 @@ func (h Holder) String() string {
 // owner is what the value of a key says.
 type owner struct {
 	Heir    string    `json:"heir,omitempty"` // the lease that an exchange names; first, for heirIn
+	Lingers bool      `json:"lingers,omitempty"`
 	Host    string    `json:"host"`
 	PID     int       `json:"pid"`
 	Service string    `json:"service,omitempty"`
@@ -57,19 +58,36 @@ func hostname() string {
 	return host
 }
 
-func (l *Locker) ownerData(heir string) string {
-	data, err := json.Marshal(owner{Host: l.host, PID: os.Getpid(), Service: l.service, Since: time.Now().UTC(), Heir: heir})
+func (l *Locker) ownerData(o owner) string {
+	o.Host, o.PID, o.Service = l.host, os.Getpid(), l.service
+	data, err := json.Marshal(o)
 	if err != nil {
 		return ""
 	}
 	return string(data)
 }
 
-func (l *Locker) holder(name string, kv *mvccpb.KeyValue) Holder {
-	var o owner
-	if err := json.Unmarshal(kv.Value, &o); err != nil {
-		o = owner{} // another library's key
+// self returns this process as the holder of the name with the entry, or, with
+// nil, as one that waits for it.
+func (l *Locker) self(name string, e *entry) Holder {
+	h := Holder{Name: name, Host: l.host, PID: os.Getpid(), Service: l.service, Waiting: e == nil}
+	if e != nil {
+		h.Key, h.Revision, h.Lease, h.Since = e.key, e.rev, int64(e.lease.id), e.since
 	}
+	return h
+}
+
+// ownerIn reads the value of a key, of which nothing is known if another library
+// wrote it.
+func ownerIn(value []byte) (o owner) {
+	if err := json.Unmarshal(value, &o); err != nil {
+		return owner{}
+	}
+	return o
+}
+
+func (l *Locker) holder(name string, kv *mvccpb.KeyValue) Holder {
+	o := ownerIn(kv.Value)
 	return Holder{
 		Name: name, Key: string(kv.Key), Revision: kv.CreateRevision, Lease: kv.Lease,
 		Host: o.Host, PID: o.PID, Service: o.Service, Since: o.Since,
@@ -79,6 +97,11 @@ func (l *Locker) holder(name string, kv *mvccpb.KeyValue) Holder {
 // heldError says who holds a name.
 type heldError struct{ by Holder }
 
+// heldBy says that whoever is the first of the queue holds the name.
+func (l *Locker) heldBy(name string, queue []*mvccpb.KeyValue) error {
+	return &heldError{l.holder(name, queue[0])}
+}
+
 func (e *heldError) Error() string { return ErrHeld.Error() + " by " + e.by.String() }
 func (e *heldError) Unwrap() error { return ErrHeld }
 
@@ -86,7 +109,7 @@ func (e *heldError) Unwrap() error { return ErrHeld }
 // in this order. It is empty when the lock is free. It reads etcd once; by the
 // time it returns, the queue may have moved on.
 //
-// Errors: ErrInvalid, ErrClosed, ErrUnavailable, or those of ctx.
+// Errors: ErrInvalid, ErrClosed, ErrRefused, ErrUnavailable, or those of ctx.
 func (l *Locker) Holders(ctx context.Context, name string) ([]Holder, error) {
 	doing := fmt.Sprintf("reading the holders of %q", name)
 	if ctx == nil {
@@ -112,7 +135,7 @@ func (l *Locker) Holders(ctx context.Context, name string) ([]Holder, error) {
 // as Holders returns it. Keys that are no locks are left out.
 //
 // Errors: ErrUnsupported with NoNamespace, ErrInvalid, ErrClosed,
-// ErrUnavailable, or those of ctx.
+// ErrRefused, ErrUnavailable, or those of ctx.
 func (l *Locker) List(ctx context.Context) ([]Holder, error) {
 	const doing = "listing locks"
 	if ctx == nil {
@@ -162,7 +185,7 @@ func (l *Locker) read(ctx context.Context, doing, prefix string) ([]*mvccpb.KeyV
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx))
 	default:
-		return nil, fmt.Errorf("etcdlock: %s: %w: %w", doing, ErrUnavailable, err)
+		return nil, fmt.Errorf("etcdlock: %s: %w", doing, unserved(err))
 	}
 }
 
@@ -170,7 +193,7 @@ func (l *Locker) read(ctx context.Context, doing, prefix string) ([]*mvccpb.KeyV
 // of any lock that was ever taken there, unless etcd was restored from a backup
 // or made anew since.
 //
-// Errors: ErrUnavailable, ErrClosed, or those of ctx.
+// Errors: ErrRefused, ErrUnavailable, ErrClosed, or those of ctx.
 func (l *Locker) Revision(ctx context.Context) (int64, error) {
 	const doing = "asking for the revision"
 	if ctx == nil {
@@ -190,6 +213,6 @@ func (l *Locker) Revision(ctx context.Context) (int64, error) {
 	case ctx.Err() != nil:
 		return 0, fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx))
 	default:
-		return 0, fmt.Errorf("etcdlock: %s: %w: %w", doing, ErrUnavailable, err)
+		return 0, fmt.Errorf("etcdlock: %s: %w", doing, unserved(err))
 	}
 }

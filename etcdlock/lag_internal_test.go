@@ -70,7 +70,7 @@ func TestLag_MemberIsBehind(t *testing.T) {
 	if _, err := l.cli.Put(ctx, l.prefix("n")+"before", ""); err != nil {
 		t.Fatal(err)
 	}
-	e, err := l.enterQueue(ctx, "n", true, nil)
+	e, err := l.enterQueue(ctx, "n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestLag_WatchIsOlderThanThePlace(t *testing.T) {
 	if _, err := l.cli.Put(ctx, l.prefix("n")+"before", ""); err != nil {
 		t.Fatal(err)
 	}
-	e, err := l.enterQueue(ctx, "n", true, nil)
+	e, err := l.enterQueue(ctx, "n")
 	if err != nil {
 		t.Fatal(err)
 	}

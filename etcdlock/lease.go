@@ -30,6 +30,7 @@ type lease struct {
 	margin time.Duration
 	born   time.Duration
 	until  atomic.Int64 // validity on l.now, in nanoseconds
+	fixed  bool         // for one call of LockFor alone, which revokes it when it gives up
 	term   atomic.Bool  // ends by itself, as its owner wants it to
 	places places       // which keys it has in the queues
 	ctx    context.Context
@@ -47,12 +48,21 @@ func (l *Locker) grant(ctx context.Context, ttl time.Duration) (*lease, error) {
 	if err != nil {
 		return nil, err
 	}
+	if int64(resp.ID) == resp.TTL { // what kine does: the lease of all its clients
+		return nil, fmt.Errorf("%w: its lease has its term for an id, %d", errNoEtcd, resp.TTL)
+	}
 	s := &lease{l: l, id: resp.ID, born: sent, ttl: time.Duration(resp.TTL) * time.Second}
 	s.margin = min(s.ttl/10, time.Second)
 	s.ctx, s.cancel = context.WithCancelCause(l.base)
 	s.extend(sent)
+	forget := context.AfterFunc(l.cli.Ctx(), s.orphaned)
+	context.AfterFunc(s.ctx, func() { forget() })
 	return s, nil
 }
+
+// orphaned ends a lease whose client was closed: it can neither be renewed nor given
+// back.
+func (s *lease) orphaned() { s.lose(errClientClosed) }
 
 // extend counts the validity anew from the moment sent.
 func (s *lease) extend(sent time.Duration) {
@@ -189,7 +199,7 @@ func (s *lease) revoke() error {
 			return nil
 		}
 		if l.now() > giveUp || s.l.final(err) {
-			return fmt.Errorf("revoking lease %x: %w: %w", int64(s.id), ErrUnavailable, err)
+			return fmt.Errorf("revoking lease %x: %w", int64(s.id), unserved(err))
 		}
 		if closing {
 			pace.wait(detached)

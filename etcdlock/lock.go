@@ -24,26 +24,9 @@ type Lock struct {
 	fixed    *lease // own lease of a fixed term, else nil
 	unhook   []func() bool
 	once     sync.Once
+	ends     dependents
 	released chan struct{} // closed when what etcd was asked is answered; nil if it was not asked
 	err      error         // result of the release
-}
-
-// carrier is the context of a Lock: one that ends with the turn, and has the
-// values of the context that the Lock was taken under.
-type carrier struct {
-	context.Context
-	values context.Context //nolint:containedctx // this is a context
-	k      *Lock
-}
-
-func (c *carrier) Value(key any) any {
-	if key == any(heldKey{c.k.l}) {
-		return &c.k.held
-	}
-	if v := c.Context.Value(key); v != nil {
-		return v
-	}
-	return c.values.Value(key)
 }
 
 func (l *Locker) newLock(ctx context.Context, outer *held, parts []part, fixed *lease) *Lock {
@@ -81,53 +64,6 @@ func (l *Locker) newLock(ctx context.Context, outer *held, parts []part, fixed *
 		}
 	}
 	return k
-}
-
-// hook ends the Lock's context when the turn ends; one that is merely around
-// this Lock counts only when it is lost.
-func (k *Lock) hook(t *turn, mine bool) {
-	k.unhook = append(k.unhook, context.AfterFunc(t.ctx, func() {
-		cause := context.Cause(t.ctx)
-		lost := errors.Is(cause, ErrLost)
-		if lost && mine {
-			k.l.leave(k) // Close need not wait for what is not held
-			if k.fixed != nil {
-				k.l.hooks.lost(t.e.name, cause)
-			}
-		}
-		if mine || lost || errors.Is(cause, ErrClosed) {
-			k.cancel(cause)
-		}
-	}))
-}
-
-// Context returns the context of the hold: give it to the work that the lock
-// protects, and to calls of Lock that may be nested. It carries the values of
-// the context given to Lock, but neither its deadline nor its cancellation. It
-// ends when the lock is given back, when it is lost ([context.Cause] then
-// matches ErrLost), and when the Locker is closed (ErrClosed).
-func (k *Lock) Context() context.Context { return &k.ctx }
-
-// Bind returns a context for work that the lock protects and that ctx asked
-// for: it carries the hold as Context does, has the values, the deadline and
-// the cancellation of ctx, and ends with the hold's cause when the hold ends.
-// The function returned ends it and frees what it keeps; call it when the work
-// is done.
-func (k *Lock) Bind(ctx context.Context) (context.Context, context.CancelFunc) {
-	carried, all := heldIn(ctx, k.l), k.held.all()
-	switch {
-	case carried == nil:
-		ctx = context.WithValue(ctx, heldKey{k.l}, &k.held)
-	case !carried.includes(all):
-		// Under ctx more may be held than when this Lock was taken, and less.
-		ctx = context.WithValue(ctx, heldKey{k.l}, &held{outer: carried, parts: all})
-	}
-	bound, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(&k.ctx, func() { cancel(context.Cause(&k.ctx)) })
-	return bound, func() {
-		stop()
-		cancel(nil)
-	}
 }
 
 // Token returns a number that grows from each hold of the name to the next:
@@ -189,7 +125,8 @@ func (k *Lock) turnOf(name string) *turn {
 //
 // Errors: ErrLost if the lock was lost before (what was done under it may have
 // overlapped with another holder), ErrClosed if Close took it away,
-// ErrUnavailable if etcd did not confirm before the lease ended; those of ctx
+// ErrRefused if etcd refuses it, ErrUnavailable if it did not confirm before the lease
+// ended; those of ctx
 // when it ended first, with ErrUnavailable if etcd does not answer.
 func (k *Lock) Unlock(ctx context.Context) error {
 	if ctx == nil {
@@ -228,7 +165,7 @@ func (k *Lock) giveBack() {
 				over = errors.Join(over, err)
 			}
 		}
-		k.cancel(over) // nil, unless it was over before
+		k.endContexts(over)
 		var leaving []*hold
 		for _, p := range k.held.parts {
 			if p.nested {
@@ -243,7 +180,7 @@ func (k *Lock) giveBack() {
 			k.settle(over) // etcd is asked nothing
 			return
 		}
-		if k.fixed == nil && !slices.ContainsFunc(leaving, func(h *hold) bool { return !h.wanted }) {
+		if k.fixed == nil && !slices.ContainsFunc(leaving, (*hold).unawaited) {
 			// Others are waiting for it. The caller need not wait too.
 			for _, h := range leaving {
 				k.l.letGo(h)
@@ -274,8 +211,7 @@ func (k *Lock) settle(err error) {
 // returns once each outcome is known.
 func (k *Lock) release(leaving []*hold) error {
 	if k.fixed != nil {
-		defer k.fixed.cancel(nil)
-		return k.fixed.revoke()
+		return k.releaseFixed()
 	}
 	errs := make([]error, len(leaving))
 	var wg sync.WaitGroup
@@ -284,6 +220,25 @@ func (k *Lock) release(leaving []*hold) error {
 	}
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// releaseFixed gives the names of a fixed term back, then its lease. The lease alone
+// would do for those who wait, but would not tell whether the keys were there still.
+func (k *Lock) releaseFixed() error {
+	defer k.fixed.cancel(nil)
+	lost := make([]error, len(k.held.parts))
+	var wg sync.WaitGroup
+	for i, p := range k.held.parts {
+		if e := p.turn.e; !p.nested && !e.left.Load() {
+			wg.Go(func() {
+				if err := e.release(nil); errors.Is(err, ErrLost) {
+					lost[i] = err
+				}
+			})
+		}
+	}
+	wg.Wait()
+	return errors.Join(errors.Join(lost...), k.fixed.revoke())
 }
 
 // shut takes the Lock away because the Locker is being closed.

@@ -33,6 +33,8 @@ type Locker struct {
 	// watching is base for watches: they must not go on without a leader. It is
 	// made once because what it carries is as large as all else about a watch.
 	watching context.Context
+	// The constants of the same name, which tests may change.
+	answerGrace, sweepDelay time.Duration
 
 	mu      sync.Mutex
 	inside  int                // calls that acquire, and handles that hold
@@ -60,14 +62,16 @@ func New(cli *clientv3.Client, opts *Options) (*Locker, error) {
 		return nil, invalid("new locker", "nil client")
 	}
 	l := &Locker{
-		settings: s,
-		cli:      cli,
-		now:      newClock(),
-		host:     hostname(),
-		open:     make(map[*Lock]struct{}),
-		drained:  make(chan struct{}),
-		closed:   make(chan struct{}),
-		spare:    make(chan func()),
+		settings:    s,
+		cli:         cli,
+		now:         newClock(),
+		host:        hostname(),
+		open:        make(map[*Lock]struct{}),
+		drained:     make(chan struct{}),
+		closed:      make(chan struct{}),
+		answerGrace: answerGrace,
+		sweepDelay:  sweepDelay,
+		spare:       make(chan func()),
 	}
 	l.session.changed = make(chan struct{})
 	l.closing, l.refuse = context.WithCancelCause(context.Background())
@@ -80,21 +84,26 @@ func New(cli *clientv3.Client, opts *Options) (*Locker, error) {
 // ctx allows; ctx bounds nothing but the wait. On an error nothing is held.
 //
 // A name that ctx holds already (see [Lock.Context]) is not taken again: the
-// Lock returned is nested in that hold. A name that sorts before one that ctx
-// holds is tried without waiting.
+// Lock returned is nested in that hold. The wait for a name that sorts before one
+// that ctx holds ends with an [OrderError] when it could be part of a deadlock, see
+// Options.DeadlockTimeout.
 //
 // Errors: ErrTimeout (with [context.DeadlineExceeded]) when the deadline
 // passed while others held a name, ErrUnavailable (likewise) when it passed
-// while etcd did not answer; [context.Canceled] and the cause when ctx was
+// while etcd did not answer, and at once when the client was closed; ErrRefused when
+// etcd refuses it; [context.Canceled] and the cause when ctx was
 // cancelled; ErrOrder; ErrLost when the own place in the queue was removed, or
 // when a hold that ctx carries has ended; ErrClosed; ErrInvalid.
 func (l *Locker) Lock(ctx context.Context, names ...string) (*Lock, error) {
 	return l.lock(ctx, request{doing: "locking", names: names, wait: true})
 }
 
-// TryLock takes all the names if all are free, and fails at once with ErrHeld
-// if one is not, a waiter included. Names that are busy cost one read and no
-// write. It is bounded by Options.RequestTimeout as well as by ctx.
+// TryLock takes all the names if nobody uses or waits for any of them, and fails
+// with ErrHeld otherwise. A hold that lingers in another process makes way. The
+// first try of a hold that is in use asks it, which takes a moment, 100 ms if the
+// hold began just now, and three writes; the others cost one read. A process that
+// does not answer for a third of Options.RequestTimeout is taken to use the name.
+// TryLock is bounded by RequestTimeout as well as by ctx.
 //
 // Errors: ErrHeld, and those of Lock except ErrOrder.
 func (l *Locker) TryLock(ctx context.Context, names ...string) (*Lock, error) {
@@ -133,8 +142,8 @@ func (l *Locker) Do(ctx context.Context, name string, fn func(ctx context.Contex
 // lease, so that nothing of this Locker stays in etcd. Further calls wait for
 // the first one and return its result.
 //
-// Errors: the context's, if holds were cut short; ErrUnavailable if etcd did
-// not confirm, in which case the lease runs out after TTL. The Locker is
+// Errors: the context's, if holds were cut short; ErrRefused, or ErrUnavailable if
+// etcd did not confirm, in which case the lease runs out after TTL. The Locker is
 // closed in any case.
 func (l *Locker) Close(ctx context.Context) error {
 	if ctx == nil {

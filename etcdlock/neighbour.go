@@ -15,7 +15,7 @@ import (
 // each of them one notice a round that way, and no watch made and called off.
 type neighbour struct {
 	keys    string // what the keys begin with, or the only one
-	stop    context.CancelFunc
+	leash   leash
 	news    chan change // room for the last one
 	failure error       // why there is no news any more; set before news is closed
 	failed  atomic.Bool // there will be none
@@ -57,8 +57,9 @@ func (n *neighbour) watches(key string) bool {
 func (l *Locker) watchNeighbour(key string) *neighbour {
 	keys, all := keysOf(key)
 	ctx, stop := context.WithCancel(l.watching)
-	n := &neighbour{keys: keys, stop: stop, news: make(chan change, 1)}
-	v := sight{key: keys, lasting: true, news: n.take, look: func(_ context.Context, since int64) (bool, error) {
+	n := &neighbour{keys: keys, news: make(chan change, 1)}
+	n.leash.cancel = stop
+	v := sight{key: keys, lasting: &n.leash, news: n.take, look: func(_ context.Context, since int64) (bool, error) {
 		n.tell(change{rev: since})
 		return false, nil
 	}}
@@ -146,7 +147,7 @@ func (n *neighbour) await(ctx context.Context, after int64) (change, error) {
 // end ends the watch, if there is one.
 func (n *neighbour) end() {
 	if n != nil {
-		n.stop()
+		n.leash.end()
 	}
 }
 

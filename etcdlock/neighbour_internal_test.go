@@ -162,7 +162,7 @@ func TestAwait_Named(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			e, err := l.enterQueue(t.Context(), "n", true, nil)
+			e, err := l.enterQueue(t.Context(), "n")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -210,7 +210,7 @@ func TestNeighbour_FailedBefore(t *testing.T) {
 	l := lockerOn(t, newServer(t), nil, nil, nil)
 	e := behindAnother(t, l)
 	before := e.pred
-	n := &neighbour{stop: func() {}, news: make(chan change, 1)}
+	n := &neighbour{leash: leash{cancel: func() {}}, news: make(chan change, 1)}
 	n.keys, _ = keysOf(before)
 	n.fail(errWatchEnded)
 	done := make(chan error, 1)

@@ -61,6 +61,35 @@ func (h *held) sortsAfter(name string) bool {
 	return false
 }
 
+// under returns what is held once the parts are held too.
+func under(outer *held, parts []part) *held {
+	if len(parts) == 0 {
+		return outer
+	}
+	return &held{outer: outer, parts: parts}
+}
+
+// live returns the turns of what is held, each once.
+func (h *held) live() []*turn {
+	var turns []*turn
+	for _, p := range h.all() {
+		if !p.nested && p.turn.live() {
+			turns = append(turns, p.turn)
+		}
+	}
+	return turns
+}
+
+// any reports whether anything is held.
+func (h *held) any() bool {
+	for _, p := range h.all() {
+		if p.turn.live() {
+			return true
+		}
+	}
+	return false
+}
+
 // all returns every part that is held, outer ones included.
 func (h *held) all() []part {
 	var parts []part

@@ -27,6 +27,9 @@ const (
 	sessionPrefix         = "holdfast/.session/"
 	defaultTTL            = 10 * time.Second
 	defaultRequestTimeout = 3 * time.Second
+	// Longer than most transactions: those who wait for one another by way of a
+	// slow one need not fail.
+	defaultDeadlockTimeout = time.Second
 	// minTTL is what an etcd server grants at least with its default election
 	// timeout; asking for less would only hide the real figure.
 	minTTL = 2 * time.Second
@@ -64,20 +67,27 @@ type Options struct {
 	// Holders and List as a whole; Lock and Unlock send their requests again
 	// until their context ends. Default: 3 s.
 	RequestTimeout time.Duration
+	// DeadlockTimeout is how long a Lock waits for a name that sorts before one that
+	// its context holds while a deadlock is possible, that is, while the same other
+	// waits for the held name and the wanted one does not change hands. It then
+	// fails with an OrderError. Waits in sorted order, and waits while nobody wants
+	// what the context holds, are not bounded by it. Default: 1 s.
+	DeadlockTimeout time.Duration
 	// Hooks are told what happens. Default: none.
 	Hooks *Hooks
 }
 
 // settings are checked Options with the defaults filled in.
 type settings struct {
-	namespace      string // "" means verbatim names
-	ttl            time.Duration
-	linger         time.Duration // 0 means not at all
-	maxTurns       int
-	maxHold        time.Duration
-	service        string
-	requestTimeout time.Duration
-	hooks          Hooks
+	namespace       string // "" means verbatim names
+	ttl             time.Duration
+	linger          time.Duration // 0 means not at all
+	maxTurns        int
+	maxHold         time.Duration
+	service         string
+	requestTimeout  time.Duration
+	deadlockTimeout time.Duration
+	hooks           Hooks
 }
 
 // blankPart reports whether a part of the namespace, between two slashes, is
@@ -93,13 +103,14 @@ func (o *Options) settings() (settings, error) {
 		o = &Options{}
 	}
 	s := settings{
-		namespace:      o.Namespace,
-		ttl:            o.TTL,
-		linger:         cmp.Or(o.Linger, defaultLinger),
-		maxTurns:       cmp.Or(o.MaxTurns, defaultMaxTurns),
-		maxHold:        cmp.Or(o.MaxHold, defaultMaxHold),
-		service:        o.Service,
-		requestTimeout: o.RequestTimeout,
+		namespace:       o.Namespace,
+		ttl:             o.TTL,
+		linger:          cmp.Or(o.Linger, defaultLinger),
+		maxTurns:        cmp.Or(o.MaxTurns, defaultMaxTurns),
+		maxHold:         cmp.Or(o.MaxHold, defaultMaxHold),
+		service:         o.Service,
+		requestTimeout:  cmp.Or(o.RequestTimeout, defaultRequestTimeout),
+		deadlockTimeout: cmp.Or(o.DeadlockTimeout, defaultDeadlockTimeout),
 	}
 	if o.Hooks != nil {
 		s.hooks = *o.Hooks
@@ -142,11 +153,11 @@ func (o *Options) settings() (settings, error) {
 	if !utf8.ValidString(s.service) {
 		return s, invalid(doing, "Options.Service is not valid UTF-8")
 	}
-	if s.requestTimeout == 0 {
-		s.requestTimeout = defaultRequestTimeout
-	}
 	if s.requestTimeout < 0 {
 		return s, invalid(doing, "Options.RequestTimeout is %v, want a positive duration", s.requestTimeout)
+	}
+	if s.deadlockTimeout < 0 {
+		return s, invalid(doing, "Options.DeadlockTimeout is %v, want a positive duration", s.deadlockTimeout)
 	}
 	return s, nil
 }

@@ -194,7 +194,7 @@ func TestPlaces_AfterTheLastSweep(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := lockerOn(t, newServer(t), nil, nil, nil)
-			e, err := l.enterQueue(t.Context(), "n", true, nil)
+			e, err := l.enterQueue(t.Context(), "n")
 			if err != nil {
 				t.Fatal(err)
 			}

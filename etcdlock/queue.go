@@ -19,9 +19,6 @@ const (
 	// guardDelay is how old an entry grows before its own key is watched, so
 	// that a lock held for a moment costs no watch.
 	guardDelay = 100 * time.Millisecond
-	// sweepDelay is longer than an etcd server takes to answer or drop a
-	// request (5 s and two elections): what has not landed by then never will.
-	sweepDelay = 10 * time.Second
 	// unknown is how many are ahead of an entry when that is not known: a view of
 	// a queue that may be long is no way to find out.
 	unknown = math.MaxInt64
@@ -49,6 +46,7 @@ type entry struct {
 	number uint64 // of the key
 	others uint64 // keys of the lease that might have been in the queue when this one was drawn
 	lease  *lease
+	since  time.Time
 	rev    int64  // create revision, 0 while unknown
 	asOf   int64  // revision at which pred was the predecessor
 	pred   string // key of the predecessor, "" if there is none
@@ -71,90 +69,11 @@ type entry struct {
 }
 
 func (l *Locker) newEntry(name string, s *lease) *entry {
-	e := &entry{l: l, name: name, prefix: l.prefix(name), lease: s}
+	e := &entry{l: l, name: name, prefix: l.prefix(name), lease: s, since: time.Now().UTC()}
 	e.takePlace()
 	e.sole = e.others == 0
 	e.ctx, e.cancel = context.WithCancelCause(s.ctx)
 	return e
-}
-
-// enqueue puts the entry's key. Sending the transaction again is harmless: the
-// key is unique, and it is put only if it is not there. With onlyIfFree the
-// key is put only into an empty queue; otherwise the error is a heldError.
-//
-// After an error the entry does not count any more; its key, if it got into
-// etcd or gets there late, is being removed.
-func (e *entry) enqueue(ctx context.Context, onlyIfFree bool) error {
-	var pace backoff
-	for {
-		err := e.send(ctx, onlyIfFree)
-		var held *heldError
-		switch {
-		case err == nil:
-			e.watchOwnKey()
-			return nil
-		case errors.As(err, &held):
-			e.cancel(nil)
-			e.leave()
-			return err
-		case leaseGone(err):
-			e.lease.lose(fmt.Errorf("lease %x: %w", int64(e.lease.id), err))
-			return errRequeue
-		case !e.lease.alive():
-			// A lease that has ended is revoked: the key goes with it, and a
-			// late transaction is refused.
-			return errRequeue
-		case errors.Is(err, ErrLost):
-			return err // put, and deleted by hand before we knew
-		case e.l.final(err):
-			e.abandon()
-			return err
-		}
-		e.l.hooks.unknown(e.name, "enqueue", err)
-		if !pace.wait(ctx) {
-			e.abandon()
-			return err
-		}
-	}
-}
-
-func (e *entry) send(ctx context.Context, onlyIfFree bool) error {
-	absent := createdAt(e.key, 0)
-	put := clientv3.OpPut(e.key, e.l.ownerData(""), clientv3.WithLease(e.lease.id))
-	mine := clientv3.OpGet(e.key, clientv3.WithKeysOnly())
-	txn := e.l.cli.Txn
-	var resp *clientv3.TxnResponse
-	err := e.l.call(ctx, func(ctx context.Context) (err error) {
-		if onlyIfFree {
-			empty := clientv3.Compare(clientv3.CreateRevision(e.prefix).WithPrefix(), "=", 0)
-			first := clientv3.OpGet(e.prefix, clientv3.WithFirstCreate()...)
-			resp, err = txn(ctx).If(empty).Then(put).Else(mine, first).Commit()
-			return err
-		}
-		resp, err = txn(ctx).If(absent).Then(clientv3.OpGet(e.prefix, lastCreated()...), put).Else(mine).Commit()
-		return err
-	})
-	if err != nil {
-		e.unsure = true
-		return err
-	}
-	if resp.Succeeded {
-		e.rev = resp.Header.Revision
-		if !onlyIfFree {
-			e.follow(resp.Responses[0])
-		}
-		return nil
-	}
-	// Either an earlier sending of the same transaction got through, or the
-	// queue is not empty.
-	if own := resp.Responses[0].GetResponseRange().Kvs; len(own) > 0 {
-		e.rev, e.ahead = own[0].CreateRevision, unknown
-		return e.check(ctx, e.rev)
-	}
-	if onlyIfFree {
-		return &heldError{e.l.holder(e.name, resp.Responses[1].GetResponseRange().Kvs[0])}
-	}
-	return errKeyDeleted
 }
 
 // lastCreated asks for the key that stands last in a queue.

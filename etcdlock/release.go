@@ -14,62 +14,6 @@ func (e *entry) end() {
 	e.cancel(nil)
 }
 
-// abandon removes the key of an entry whose enqueueing has no known outcome:
-// now, and once more when a transaction that is still under way somewhere must
-// have landed. It stops when the lease ends, which removes the key for good.
-func (e *entry) abandon() {
-	e.end()
-	e.l.spawn(func() {
-		if e.sweep() {
-			e.sweepLast()
-		}
-	})
-}
-
-// leave is called when the entry's key is out of the queue. It removes what a
-// sending of the enqueueing without an answer may still put there: its
-// condition holds again now that the key is gone.
-func (e *entry) leave() {
-	switch {
-	case !e.left.CompareAndSwap(false, true):
-	case e.unsure:
-		e.l.spawn(e.sweepLast)
-	default:
-		e.vacate()
-	}
-}
-
-// sweepLast sweeps when a transaction that is still under way somewhere must
-// have landed.
-func (e *entry) sweepLast() {
-	switch {
-	case !pause(e.lease.ctx, sweepDelay) || !e.sweep():
-	case e.stray: // an earlier sweep may land yet
-		e.lease.places.spend(e.name, e.number)
-	default:
-		e.vacate()
-	}
-}
-
-// sweep deletes the key, whatever its revision: nobody else has this key before
-// the entry vacates it. It reports false when it had to give up.
-func (e *entry) sweep() bool {
-	var pace backoff
-	for {
-		err := e.l.call(e.lease.ctx, func(ctx context.Context) error {
-			_, err := e.l.cli.Delete(ctx, e.key)
-			return err
-		})
-		if err == nil {
-			return true
-		}
-		e.stray = true // it may land yet, and delete what it finds
-		if e.l.final(err) || !pace.wait(e.lease.ctx) {
-			return false
-		}
-	}
-}
-
 // spawnRelease gives the place in the queue back without waiting for it.
 func (e *entry) spawnRelease() {
 	e.end()
@@ -105,7 +49,7 @@ func (e *entry) release(answered func()) error {
 			e.leave()
 			return fmt.Errorf("%w: %s: %w", ErrLost, e.key, errKeyDeleted)
 		case e.l.final(err):
-			return fmt.Errorf("deleting %s: %w: %w", e.key, ErrUnavailable, err)
+			return fmt.Errorf("deleting %s: %w", e.key, unserved(err))
 		}
 		e.l.hooks.unknown(e.name, "release", err)
 		if !pace.wait(e.lease.ctx) {

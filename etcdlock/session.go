@@ -83,6 +83,9 @@ func (l *Locker) keepSession() {
 			s.closing = cur.revoke()
 			return
 		}
+		if l.cli.Ctx().Err() != nil { // it can only run out
+			s.closing = fmt.Errorf("revoking lease %x: %w", int64(cur.id), unserved(errClientClosed))
+		}
 		s.publish(nil, nil)
 		l.bereave(cur)
 		cur.retire()
@@ -102,7 +105,7 @@ func (l *Locker) openSession() (*lease, error) {
 	}
 	sentinel := sessionPrefix + strconv.FormatInt(int64(s.id), 16)
 	err = l.call(s.ctx, func(ctx context.Context) error {
-		_, err := l.cli.Put(ctx, sentinel, l.ownerData(""), clientv3.WithLease(s.id))
+		_, err := l.cli.Put(ctx, sentinel, l.ownerData(owner{Since: time.Now().UTC()}), clientv3.WithLease(s.id))
 		return err
 	})
 	if err != nil {

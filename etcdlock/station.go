@@ -3,7 +3,6 @@ package etcdlock
 import (
 	"container/list"
 	"context"
-	"fmt"
 	"sync"
 )
 
@@ -35,7 +34,10 @@ type station struct {
 	left    chan struct{} // closed when leaving goes down; nil while nobody waits for that
 }
 
-type waiter struct{ served chan served } // has room for one
+type waiter struct {
+	served chan served // has room for one
+	holds  bool        // its context holds other names
+}
 
 type served struct {
 	turn *turn
@@ -114,9 +116,10 @@ func (l *Locker) letGo(h *hold) {
 	}
 }
 
-// join takes the name, waiting in line for it.
-func (l *Locker) join(ctx context.Context, name string) (*turn, error) {
-	w := &waiter{served: make(chan served, 1)}
+// join takes the name, waiting in line for it. holds tells that the caller holds
+// others meanwhile.
+func (l *Locker) join(ctx context.Context, name string, holds bool) (*turn, error) {
+	w := &waiter{served: make(chan served, 1), holds: holds}
 	l.stations.mu.Lock()
 	s := l.at(name)
 	place := s.line.PushBack(w)
@@ -158,76 +161,6 @@ func (l *Locker) relock(name string) *turn {
 
 // idles reports whether the hold lingers.
 func (s *station) idles() bool { return s.hold != nil && s.turn == nil }
-
-// try takes the name if nobody has it or wants it.
-func (l *Locker) try(ctx context.Context, name string) (*turn, error) {
-	if _, err := l.rest(ctx, name); err != nil {
-		return nil, err
-	}
-	if t := l.relock(name); t != nil {
-		return t, nil
-	}
-	l.stations.mu.Lock()
-	s := l.at(name)
-	if s.bid != nil || s.hold != nil || s.line.Len() > 0 {
-		l.stations.mu.Unlock()
-		return nil, errHeldHere
-	}
-	s.bid = &bid{}
-	l.stations.mu.Unlock()
-
-	e, err := l.tryOn(ctx, name, nil)
-	l.stations.mu.Lock()
-	s.bid = nil
-	var t *turn
-	if err == nil {
-		s.hold = newHold(s, e)
-		t = s.begin()
-	}
-	leaves := s.advance()
-	l.stations.mu.Unlock()
-	l.letGo(leaves)
-	return t, err
-}
-
-var errHeldHere = fmt.Errorf("%w by another goroutine of this process", ErrHeld)
-
-// rest waits until no hold of the name that nobody here uses is on its way
-// out, so that a TryLock does not meet what its own process leaves behind. It
-// reports whether a hold lingers here, and fails if the name is in use.
-func (l *Locker) rest(ctx context.Context, name string) (lingers bool, err error) {
-	for {
-		l.stations.mu.Lock()
-		s := l.stations.byName[name]
-		if s == nil {
-			l.stations.mu.Unlock()
-			return false, nil
-		}
-		var leaves *hold
-		if s.idles() {
-			if s.hold.passes() {
-				l.stations.mu.Unlock()
-				return true, nil
-			}
-			leaves = s.detach()
-		}
-		if s.hold != nil || s.bid != nil || s.line.Len() > 0 {
-			l.stations.mu.Unlock()
-			return false, errHeldHere
-		}
-		if s.left == nil {
-			s.left = make(chan struct{})
-		}
-		left := s.left
-		l.stations.mu.Unlock()
-		l.letGo(leaves)
-		select {
-		case <-left:
-		case <-ctx.Done():
-			return false, ctx.Err()
-		}
-	}
-}
 
 // rush ends the lingering of all holds. The Locker is being closed, so none
 // lingers from then on.

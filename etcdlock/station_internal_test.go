@@ -142,7 +142,7 @@ func TestStation_GivingUpHandsTheTurnOn(t *testing.T) {
 	for range 100 {
 		// It is served at once, by the hold that lingers. Chance decides what it
 		// notices first: that, or its context.
-		got, err := l.join(over, "n")
+		got, err := l.join(over, "n", false)
 		if err == nil {
 			given++
 			l.letGo(got.finish())
@@ -166,7 +166,7 @@ func TestStation_GivingUpHandsTheTurnOn(t *testing.T) {
 func TestStation_BidCalledOff(t *testing.T) {
 	t.Parallel()
 	l, _ := newTestLocker(t, nil)
-	e, err := l.enterQueue(t.Context(), "n", true, nil)
+	e, err := l.enterQueue(t.Context(), "n")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ type view struct {
 	s       *station
 	places  []place // by create revision
 	rev     int64   // 0 as long as there is no picture
-	stop    context.CancelFunc
+	leash   leash
 	failure error         // why there will be no picture any more
 	changed chan struct{} // closed at the next change; nil while nobody waits for it
 }
@@ -40,9 +40,10 @@ func (s *station) look() {
 		return
 	}
 	ctx, stop := context.WithCancel(s.l.watching)
-	v := &view{s: s, stop: stop}
+	v := &view{s: s}
+	v.leash.cancel = stop
 	sight := sight{
-		key: s.l.prefix(s.name), opts: []clientv3.OpOption{clientv3.WithPrefix()}, lasting: true, news: v.news, look: v.load,
+		key: s.l.prefix(s.name), opts: []clientv3.OpOption{clientv3.WithPrefix()}, lasting: &v.leash, news: v.news, look: v.load,
 	}
 	follow := func() {
 		defer stop()
@@ -58,7 +59,7 @@ func (s *station) look() {
 // lookAway ends the view. The caller holds the mutex.
 func (s *station) lookAway() {
 	if s.view != nil {
-		s.view.stop()
+		s.view.leash.end()
 		s.view = nil
 	}
 }

@@ -24,7 +24,7 @@ func (v *view) keys() []string {
 
 // pictureOf returns a view that nothing keeps up to date.
 func pictureOf(l *Locker, rev int64, places ...place) *view {
-	return &view{s: &station{l: l, name: "n"}, rev: rev, places: places, stop: func() {}}
+	return &view{s: &station{l: l, name: "n"}, rev: rev, places: places, leash: leash{cancel: func() {}}}
 }
 
 func deletion(key string, rev int64) *clientv3.Event {

@@ -26,7 +26,7 @@ func TestView_FarAway(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	e, err := l.enterQueue(t.Context(), "n", true, nil)
+	e, err := l.enterQueue(t.Context(), "n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestView_PlaceTakenAway(t *testing.T) {
 			srv := newServer(t)
 			l, other := lockerOn(t, srv, &Options{TTL: time.Hour}, nil, nil), lockerOn(t, srv, nil, nil, nil)
 			held := lockNow(t, other, "n")
-			e, err := l.enterQueue(t.Context(), "n", true, nil)
+			e, err := l.enterQueue(t.Context(), "n")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -120,7 +120,7 @@ func TestView_Refused(t *testing.T) {
 	other := lockerOn(t, srv, nil, nil, nil)
 	held := lockNow(t, other, "n")
 	refuses.Store(true)
-	if _, err := l.Lock(t.Context(), "n"); !errors.Is(err, ErrUnavailable) {
+	if _, err := l.Lock(t.Context(), "n"); !errors.Is(err, ErrRefused) {
 		t.Errorf("Lock: %v", err)
 	}
 	awaitQueue(t, srv, "n", 1)
@@ -138,7 +138,7 @@ func TestView_RefusedBefore(t *testing.T) {
 	srv := newServer(t)
 	l, other := lockerOn(t, srv, nil, nil, nil), lockerOn(t, srv, nil, nil, nil)
 	held := lockNow(t, other, "n")
-	e, err := l.enterQueue(t.Context(), "n", true, nil)
+	e, err := l.enterQueue(t.Context(), "n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestView_OfABidCalledOff(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	l := lockerOn(t, srv, nil, nil, nil)
-	e, err := l.enterQueue(t.Context(), "n", true, nil)
+	e, err := l.enterQueue(t.Context(), "n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func TestView_BehindOwnThenAnother(t *testing.T) {
 	var own [2]*entry
 	for i := range own {
 		var err error
-		if own[i], err = l.enterQueue(t.Context(), "n", true, nil); err != nil {
+		if own[i], err = l.enterQueue(t.Context(), "n"); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -14,10 +14,10 @@ var errWatchEnded = errors.New("watch ended")
 type sight struct {
 	key  string
 	opts []clientv3.OpOption
-	// lasting: the context is a child of Locker.watching and ends when the watch
-	// is to, and look returns no error that another look could mend. It saves
-	// contexts, of which very many watches would keep as many.
-	lasting bool
+	// lasting, if not nil, ends the context of the call, a child of Locker.watching, and
+	// look returns no error that another look could mend. It saves contexts, of which
+	// very many watches would keep as many.
+	lasting *leash
 	// news takes note of changes and reports whether somebody must look. Nil
 	// means always.
 	news func([]*clientv3.Event) bool
@@ -57,20 +57,28 @@ func (l *Locker) follow(ctx context.Context, v sight) error {
 func (l *Locker) followOnce(ctx context.Context, v sight) (bool, error) {
 	// The watch gets the values of the Locker's context, not the caller's:
 	// etcd's client opens a stream for each set of gRPC metadata it meets.
-	wctx := ctx
-	if !v.lasting {
-		var cancel context.CancelFunc
-		wctx, cancel = context.WithCancel(l.watching)
-		defer cancel()
-		defer context.AfterFunc(ctx, cancel)()
+	wctx, w := ctx, v.lasting
+	if w == nil {
+		w = &leash{}
+		wctx, w.cancel = context.WithCancel(l.watching)
+		defer w.end()
 	}
-
+	w.ask()
 	events := l.cli.Watch(wctx, v.key, append(v.opts, clientv3.WithCreatedNotify())...)
-	for {
+	for first := true; ; first = false {
 		select {
 		case <-ctx.Done():
+			if first && !l.spawn(func() { <-events; w.answered() }) {
+				w.cancel()
+			}
 			return false, ctx.Err()
 		case resp, open := <-events:
+			if first {
+				w.answered()
+			}
+			if ctx.Err() != nil { // nobody wants to know any more
+				return false, ctx.Err()
+			}
 			if !open {
 				return false, errWatchEnded
 			}

@@ -17,8 +17,8 @@ import (
 // without one, and goes on until the loop breaks off or ctx or the Locker
 // ends, which is the error that it yields last.
 //
-// Errors, always last: ErrInvalid, ErrClosed, ErrUnavailable if etcd refuses
-// to tell, or those of ctx.
+// Errors, always last: ErrInvalid, ErrClosed, ErrRefused, ErrUnavailable if the
+// client was closed, or those of ctx.
 func (l *Locker) Watch(ctx context.Context, name string) iter.Seq2[[]Holder, error] {
 	return func(yield func([]Holder, error) bool) {
 		doing := fmt.Sprintf("watching the holders of %q", name)
@@ -53,10 +53,10 @@ func (l *Locker) Watch(ctx context.Context, name string) iter.Seq2[[]Holder, err
 			yield(nil, fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx)))
 		case l.closing.Err() != nil:
 			yield(nil, fmt.Errorf("etcdlock: %s: %w", doing, ErrClosed))
-		case errors.Is(err, ErrUnavailable):
+		case errors.Is(err, ErrUnavailable), errors.Is(err, ErrRefused):
 			yield(nil, err)
 		default:
-			yield(nil, fmt.Errorf("etcdlock: %s: %w: %w", doing, ErrUnavailable, err))
+			yield(nil, fmt.Errorf("etcdlock: %s: %w", doing, unserved(err)))
 		}
 	}
 }
@@ -68,7 +68,7 @@ func (l *Locker) Watch(ctx context.Context, name string) iter.Seq2[[]Holder, err
 // removed, never one that was taken since. Other locks on the same lease stay.
 // It is no error if the place is gone already.
 //
-// Errors: ErrInvalid for a Holder of another namespace, ErrClosed,
+// Errors: ErrInvalid for a Holder of another namespace, ErrClosed, ErrRefused,
 // ErrUnavailable if etcd did not confirm, or those of ctx.
 func (l *Locker) Evict(ctx context.Context, h Holder) error {
 	doing := fmt.Sprintf("evicting %s from %q", h, h.Name)
@@ -97,6 +97,6 @@ func (l *Locker) Evict(ctx context.Context, h Holder) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx))
 	default:
-		return fmt.Errorf("etcdlock: %s: %w: %w", doing, ErrUnavailable, err)
+		return fmt.Errorf("etcdlock: %s: %w", doing, unserved(err))
 	}
 }

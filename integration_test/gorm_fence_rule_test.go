@@ -79,6 +79,13 @@ func fencedCalls(r *gormrepo.Repository[gormCounter]) map[string]func(ctx contex
 				return err
 			})
 		},
+		"JoinedSave": func(ctx context.Context) error {
+			return r.InTx(repo.WithFence(ctx, nil), func(tx context.Context) error {
+				f, _ := repo.FenceFrom(ctx)
+				n++
+				return r.Save(repo.WithFence(tx, f), &gormCounter{ID: 1, N: n})
+			})
+		},
 		"Update": func(ctx context.Context) error {
 			_, err := r.Update(ctx, 1, func(c *gormCounter) error { c.N++; return nil })
 			return err

@@ -17,6 +17,7 @@ import (
 type handFence struct {
 	mu     sync.Mutex
 	claims []repo.Claim
+	guards []string
 }
 
 // turn is a fence for the keys, which must be sorted.
@@ -27,6 +28,16 @@ func turn(token int64, owner string, number int64, keys ...string) *handFence {
 	}
 	return f
 }
+
+// guard is a fence that names the keys of which one guards the table. Without it
+// the guard is not checked, so that a test can use several keys.
+func (f *handFence) guard(keys ...string) *handFence {
+	f.guards = keys
+	return f
+}
+
+// Keys are those of guard.
+func (f *handFence) Keys() []string { return f.guards }
 
 // Claims draws the next attempt.
 func (f *handFence) Claims() []repo.Claim {
@@ -45,6 +56,9 @@ func (f *handFence) with(ctx context.Context) context.Context { return repo.With
 type fixedFence []repo.Claim
 
 func (f fixedFence) Claims() []repo.Claim { return f }
+
+// Keys names none, so that a test can use several.
+func (fixedFence) Keys() []string { return nil }
 
 // fenced opens an empty database with the tables of the fence.
 func fenced(t testing.TB, b sqlBackend) *gorm.DB {

@@ -184,13 +184,13 @@ func TestLockLostReply_TryLock(t *testing.T) {
 }
 
 // An enqueueing that lands only after its owner has given up and cleaned up is
-// swept away.
+// swept away, at once: the lease and the last sweep are too far away to let the next in.
 func TestLockLateEnqueue(t *testing.T) {
 	t.Parallel()
 	ctx := bounded(t, time.Minute)
 	f := newFleet(t, etcdEndpoints(t))
 	var net interceptor
-	l := f.lockerOn(net.client(t, f.endpoints), nil)
+	l := f.lockerOn(net.client(t, f.endpoints), &etcdlock.Options{TTL: time.Hour})
 	mustUnlock(ctx, t, mustLock(ctx, t, l, "warm"))
 
 	sent, land, landed := make(chan struct{}), make(chan struct{}), make(chan error, 1)
@@ -221,7 +221,7 @@ func TestLockLateEnqueue(t *testing.T) {
 	if err := <-landed; err != nil {
 		t.Fatal(err)
 	}
-	f.awaitQueue(ctx, "n", 1)
+	mustUnlock(ctx, t, mustLock(ctx, t, f.locker(&etcdlock.Options{Linger: etcdlock.NoLinger}), "n"))
 	f.awaitQueue(ctx, "n", 0)
 }
 

@@ -99,8 +99,8 @@ func TestLockDeadlock_Sets(t *testing.T) {
 }
 
 // Nor do they when some of the names are held already: one that sorts before
-// them is refused, which tells the caller to give up what it holds and to try
-// again, in the end with all names up front.
+// them is waited for, and where that would be for ever, the caller is told to give up
+// what it holds and to try again, in the end with all names up front.
 func TestLockDeadlock_Nested(t *testing.T) {
 	t.Parallel()
 	for _, site := range faultSites(t) {
@@ -114,7 +114,8 @@ func TestLockDeadlock_Nested(t *testing.T) {
 func nestSets(t *testing.T, site faultSite) {
 	t.Helper()
 	var nested, refused, upFront atomic.Int64
-	visitSets(t, site, fullUnraced(20_000), nil, func(ctx context.Context, l *etcdlock.Locker, r *rooms) error {
+	opts := &etcdlock.Options{DeadlockTimeout: 10 * time.Millisecond}
+	visitSets(t, site, fullUnraced(20_000), opts, func(ctx context.Context, l *etcdlock.Locker, r *rooms) error {
 		outerSet, outer := someNames()
 		innerSet, inner := someNames()
 		more := slices.DeleteFunc(innerSet, func(n int) bool { return slices.Contains(outerSet, n) })

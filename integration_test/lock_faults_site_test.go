@@ -141,8 +141,9 @@ func resend(ctx context.Context, cli *clientv3.Client, req any) error {
 
 func compares(req any) []clientv3.Cmp {
 	var cmps []clientv3.Cmp
+	signs := map[pb.Compare_CompareResult]string{pb.Compare_EQUAL: "=", pb.Compare_LESS: "<", pb.Compare_GREATER: ">"}
 	for _, c := range req.(*pb.TxnRequest).GetCompare() {
-		cmp := clientv3.Compare(clientv3.CreateRevision(string(c.Key)), "=", c.GetCreateRevision())
+		cmp := clientv3.Compare(clientv3.CreateRevision(string(c.Key)), signs[c.Result], c.GetCreateRevision())
 		if len(c.RangeEnd) > 0 {
 			cmp = cmp.WithRange(string(c.RangeEnd))
 		}

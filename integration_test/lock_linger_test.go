@@ -95,8 +95,8 @@ func TestLockLinger_NotUnderContention(t *testing.T) {
 	f.awaitQueue(ctx, "n", 0)
 }
 
-// Who finds the lock taken by a TryLock of another process is told so, whether
-// it is in use or lingers.
+// A hold that lingers makes way for a TryLock of another process. One that is in use is
+// held.
 func TestLockLinger_TryLock(t *testing.T) {
 	t.Parallel()
 	ctx := bounded(t, time.Minute)
@@ -104,9 +104,13 @@ func TestLockLinger_TryLock(t *testing.T) {
 	l, other := f.locker(&etcdlock.Options{Linger: time.Hour}), f.locker(nil)
 	mustUnlock(ctx, t, mustLock(ctx, t, l, "a"))
 	mustUnlock(ctx, t, mustLock(ctx, t, l, "b"))
-	if _, err := other.TryLock(ctx, "a"); !errors.Is(err, etcdlock.ErrHeld) {
+	used := mustLock(ctx, t, l, "e")
+	if _, err := other.TryLock(ctx, "e"); !errors.Is(err, etcdlock.ErrHeld) {
 		t.Errorf("TryLock of another process: %v", err)
 	}
+	mustUnlock(ctx, t, used)
+	mustUnlock(ctx, t, mustLock(ctx, t, l, "f"))
+	mustUnlock(ctx, t, mustTry(ctx, t, other, "e", "f"))
 	k, err := l.TryLock(ctx, "c", "b", "a") // two of them linger
 	if err != nil {
 		t.Fatal(err)

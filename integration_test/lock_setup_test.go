@@ -121,6 +121,15 @@ func mustLock(ctx context.Context, t *testing.T, l *etcdlock.Locker, names ...st
 	return k
 }
 
+func mustTry(ctx context.Context, t *testing.T, l *etcdlock.Locker, names ...string) *etcdlock.Lock {
+	t.Helper()
+	k, err := l.TryLock(ctx, names...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
 func mustUnlock(ctx context.Context, t *testing.T, k *etcdlock.Lock) {
 	t.Helper()
 	if err := k.Unlock(ctx); err != nil {

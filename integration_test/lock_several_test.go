@@ -58,24 +58,43 @@ func TestLockSeveral_AllOrNothing(t *testing.T) {
 	mustUnlock(ctx, t, held)
 }
 
-// Under a hold, a name that sorts before it is taken if it is free, and
-// refused at once if it is not.
+// Under a hold, a name that sorts before it is waited for, unless whoever has it
+// waits for the hold. An error then tells both, and leaves nothing behind.
 func TestLockSeveral_Order(t *testing.T) {
 	t.Parallel()
 	ctx := bounded(t, 30*time.Second)
 	f := newFleet(t, etcdEndpoints(t))
-	l, other := f.locker(nil), f.locker(nil)
+	opts := &etcdlock.Options{DeadlockTimeout: 100 * time.Millisecond, Service: "shop"}
+	l, other := f.locker(opts), f.locker(opts)
 	b := mustLock(ctx, t, l, "b")
 	a := mustLock(b.Context(), t, l, "a")
 	mustUnlock(ctx, t, a)
 	busy := mustLock(ctx, t, other, "a")
-	if _, err := l.Lock(b.Context(), "a"); !errors.Is(err, etcdlock.ErrOrder) {
-		t.Errorf("a busy name that sorts before a held one: %v", err)
+	waiting := goLock(func() (*etcdlock.Lock, error) { return l.Lock(b.Context(), "c", "a") })
+	f.awaitQueue(ctx, "a", 2)
+	mustUnlock(ctx, t, busy)
+	if k, err := waiting.wait(ctx, t); err != nil {
+		t.Error(err)
+	} else {
+		mustUnlock(ctx, t, k)
 	}
-	if _, err := l.Lock(b.Context(), "c", "a"); !errors.Is(err, etcdlock.ErrOrder) {
-		t.Errorf("two names, one of them busy and before: %v", err)
+
+	busy = mustLock(ctx, t, other, "a")
+	over, giveUp := context.WithCancel(busy.Context())
+	circle := goLock(func() (*etcdlock.Lock, error) { return other.Lock(over, "b") })
+	f.awaitQueue(ctx, "b", 2)
+	_, err := l.Lock(b.Context(), "c", "a")
+	stuck, ok := errors.AsType[*etcdlock.OrderError](err)
+	if !ok || !errors.Is(err, etcdlock.ErrOrder) || stuck.Wanted != "a" || stuck.Held != "b" ||
+		stuck.Holder.Revision != busy.Token() || stuck.Waiter.Service != "shop" {
+		t.Errorf("two names, one of them before the held one and in a circle: %v", err)
 	}
 	f.awaitQueue(ctx, "a", 1)
+	f.awaitQueue(ctx, "c", 0)
+	giveUp()
+	if _, err := circle.wait(ctx, t); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
 	// After the held name, and under another Locker's hold, it waits.
 	c := goLock(func() (*etcdlock.Lock, error) { return other.Lock(b.Context(), "a/2") })
 	if k, err := c.wait(ctx, t); err != nil {

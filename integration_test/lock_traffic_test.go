@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -148,14 +149,28 @@ func TestLockTraffic(t *testing.T) {
 	if r != 0 || w != 0 {
 		t.Errorf("handing it on in the process costs %d requests and %d writes", r, w)
 	}
+	held = mustLock(ctx, t, l, "n")
+	try := func() {
+		if _, err := strict.TryLock(ctx, "n"); !errors.Is(err, etcdlock.ErrHeld) {
+			t.Error(err)
+		}
+	}
+	if _, w = cost(try); w != 3 {
+		t.Errorf("the first TryLock of a busy name costs %d writes, want 3: a question, its answer, and no question any more", w)
+	}
+	net.settle(ctx, t)
 	r, w = cost(func() {
 		for range 10 {
-			if _, err := strict.TryLock(ctx, "n"); err == nil {
-				t.Error("TryLock took a lock that lingers elsewhere")
-			}
+			try()
 		}
 	})
 	if r != 10 || w != 0 {
-		t.Errorf("10 TryLocks of a busy name cost %d requests and %d writes, want 10 and 0", r, w)
+		t.Errorf("10 TryLocks more cost %d requests and %d writes, want 10 and 0", r, w)
+	}
+	mustUnlock(ctx, t, held)
+	mustUnlock(ctx, t, mustLock(ctx, t, l, "n"))
+	net.settle(ctx, t)
+	if _, w = cost(func() { mustUnlock(ctx, t, mustTry(ctx, t, strict, "n")) }); w != 3 {
+		t.Errorf("taking a lock that lingers elsewhere by TryLock costs %d writes, want 3: two keys that go, one that comes", w)
 	}
 }

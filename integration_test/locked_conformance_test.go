@@ -6,6 +6,7 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/memrepo"
 	"github.com/holdfast-go/holdfast/repo/repotest"
 )
 
@@ -15,13 +16,15 @@ func TestLockedConformance(t *testing.T) {
 	t.Parallel()
 	harnesses := map[string]func(t *testing.T) repotest.Harness{
 		"Memory": func(*testing.T) repotest.Harness {
+			db := memrepo.NewDB()
 			return repotest.Harness{
-				Features: repotest.Features{AtomicSaveAll: true, CaseSensitiveText: true, Update: true},
-				Items:    inMemory[repotest.Item],
-				Autos:    inMemory[repotest.Auto],
-				Pairs:    inMemory[repotest.Pair],
-				Marked:   inMemory[repotest.Marked],
-				Told:     inMemory[repotest.Told],
+				Features: repotest.Features{AtomicSaveAll: true, CaseSensitiveText: true, Update: true, Transactions: true},
+				Items:    inMemoryDB[repotest.Item](db),
+				Autos:    inMemoryDB[repotest.Auto](db),
+				Pairs:    inMemoryDB[repotest.Pair](db),
+				Plain:    inMemoryDB[repotest.Plain](db),
+				Marked:   inMemoryDB[repotest.Marked](db),
+				Told:     inMemoryDB[repotest.Told](db),
 				Native:   func(n int64) any { return func(i *repotest.Item) bool { return i.Stock > n } },
 			}
 		},
@@ -51,6 +54,18 @@ func TestLockedConformance(t *testing.T) {
 			h.Unmarked = locked(locker, h.Unmarked)
 			repotest.Run(t, h)
 		})
+	}
+}
+
+// inMemoryDB makes repositories that take part in the same transactions.
+func inMemoryDB[T any](db *memrepo.DB) func(t *testing.T) repo.Repository[T] {
+	return func(t *testing.T) repo.Repository[T] {
+		t.Helper()
+		r, err := memrepo.New[T](&memrepo.Options{DB: db})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
 	}
 }
 

@@ -65,6 +65,14 @@ func storeOf[T any](t testing.TB, s *fencedStore) repo.Repository[T] {
 // inOneTransaction tells whether the store reads and writes in one.
 func (s *fencedStore) inOneTransaction() bool { return s.db != nil }
 
+// forgetGuard lets a test go on with another key.
+func (s *fencedStore) forgetGuard(t testing.TB) {
+	t.Helper()
+	if s.db != nil && s.db.Migrator().HasTable("holdfast_guard") {
+		must(t, s.db.Exec("DELETE FROM holdfast_guard").Error)
+	}
+}
+
 // fencedSite is a database and an etcd that several processes share.
 type fencedSite struct {
 	*fleet
@@ -99,6 +107,7 @@ type fencedProcess struct {
 // that it never ends by itself in a test.
 func (s *fencedSite) process(t *testing.T, key string) *fencedProcess {
 	t.Helper()
+	s.store.forgetGuard(t)
 	p := &fencedProcess{ears: newEars(), key: key, store: storeOf[fencedTally](t, s.store), taken: make(chan struct{}), lost: make(chan struct{})}
 	var taken, lost sync.Once
 	p.locker = s.lockerOn(p.ears.client(s.t, s.endpoints), &etcdlock.Options{
@@ -155,7 +164,7 @@ func (s *fencedStore) awaitBlocked(ctx context.Context, t testing.TB) {
 		query = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN" +
 			" (SELECT pid FROM pg_locks WHERE relation = 'holdfast_fence'::regclass)"
 	case drivers.MySQL:
-		query = "SELECT count(*) FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE 'UPDATE holdfast_fence%'"
+		query = "SELECT count(*) FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE 'UPDATE %holdfast_fence f JOIN%'"
 	default:
 		return
 	}

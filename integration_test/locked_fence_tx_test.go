@@ -159,22 +159,34 @@ func TestLockedFence_TxIsRefusedForItsSecondKey(t *testing.T) {
 	})
 }
 
-// A key that is busy and sorts before one that is held is refused, a read too,
-// and one that sorts after it is waited for.
+// A key that is busy is waited for, by a read too. Where that is a deadlock, the
+// side that does not keep the order is refused.
 func TestLockedFence_TxOrder(t *testing.T) {
 	onTwoTypes(t, func(ctx context.Context, t *testing.T, s *fencedSite, a, b *fencedShop) {
 		lock := mustLock(ctx, t, b.locker, b.customers.Key())
+		inOrder := a.customers.Key() > a.tallies.Key()
+		others := make(chan error, 1)
 		read := make(chan error, 1)
 		go func() {
 			read <- a.tallies.InTx(ctx, func(ctx context.Context) error {
 				if err := a.tallies.Save(ctx, &fencedTally{ID: "a", N: 11}); err != nil {
 					return err
 				}
+				if !inOrder {
+					go func() {
+						second, err := b.locker.Lock(lock.Context(), b.tallies.Key())
+						if err == nil {
+							err = second.Unlock(t.Context())
+						}
+						others <- err
+					}()
+					s.awaitQueue(ctx, b.tallies.Key(), 2)
+				}
 				_, err := a.customers.FindByID(ctx, fencedCustomerName)
 				return err
 			})
 		}()
-		if a.customers.Key() > a.tallies.Key() {
+		if inOrder {
 			s.awaitQueue(ctx, a.customers.Key(), 2)
 			mustUnlock(ctx, t, lock)
 			must(t, <-read)
@@ -184,6 +196,7 @@ func TestLockedFence_TxOrder(t *testing.T) {
 		if err := <-read; !errors.Is(err, etcdlock.ErrOrder) {
 			t.Errorf("got %v", err)
 		}
+		must(t, <-others)
 		mustUnlock(ctx, t, lock)
 		s.want(t, "a", 10)
 	})

@@ -62,6 +62,7 @@ type bank struct {
 	plain    *gormrepo.Repository[account]
 	accounts *lockedrepo.Repository[account]
 	entries  *lockedrepo.Repository[entry]
+	other    *etcdlock.Locker // another process's, where a test has one
 }
 
 func newBank(t testing.TB, db *gorm.DB, locker *etcdlock.Locker, opts lockedrepo.Options) *bank {
@@ -88,6 +89,16 @@ func newBank(t testing.TB, db *gorm.DB, locker *etcdlock.Locker, opts lockedrepo
 		t.Fatal(err)
 	}
 	return b
+}
+
+// newBankOn makes the accounts on a transaction.
+func newBankOn(t testing.TB, tx *gorm.DB, locker *etcdlock.Locker) *lockedrepo.Repository[account] {
+	t.Helper()
+	inner, err := gormrepo.New[account](tx, nil)
+	must(t, err)
+	r, err := lockedrepo.New(inner, locker, &lockedrepo.Options{Key: accountKey})
+	must(t, err)
+	return r
 }
 
 func (b *bank) count(t testing.TB) (accounts, entries int64) {

@@ -106,18 +106,25 @@ func TestLocked_InTx(t *testing.T) {
 		}
 		free(t)
 	})
-	t.Run("BusyKeyThatSortsBeforeIsErrOrder", func(t *testing.T) {
-		lock, err := other.Lock(ctx, accountKey)
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = b.entries.InTx(ctx, func(ctx context.Context) error { return b.accounts.Save(ctx, &account{ID: "z"}) })
+	t.Run("DeadlockIsErrOrder", func(t *testing.T) {
+		lock := mustLock(ctx, t, other, accountKey)
+		waiting := make(chan error, 1)
+		err := b.entries.InTx(ctx, func(ctx context.Context) error {
+			go func() { // the other side, which keeps the order
+				second, err := other.Lock(lock.Context(), entryKey)
+				if err == nil {
+					err = second.Unlock(t.Context())
+				}
+				waiting <- err
+			}()
+			f.awaitQueue(ctx, entryKey, 2)
+			return b.accounts.Save(ctx, &account{ID: "z"})
+		})
 		if !errors.Is(err, etcdlock.ErrOrder) {
 			t.Fatalf("got %v", err)
 		}
-		if err := lock.Unlock(ctx); err != nil {
-			t.Fatal(err)
-		}
+		must(t, <-waiting)
+		mustUnlock(ctx, t, lock)
 		free(t)
 	})
 	t.Run("KeysLockedUpFront", func(t *testing.T) {

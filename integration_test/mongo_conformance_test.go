@@ -47,6 +47,14 @@ func mongoHarness(t *testing.T) repotest.Harness {
 		Coded:    mongoMaker[repotest.Coded](db),
 		Told:     mongoMaker[repotest.Told](db),
 		Marked:   mongoMaker[repotest.Marked](db),
+		FromZero: func(t *testing.T) repo.Repository[repotest.Marked] {
+			t.Helper()
+			r, err := mongorepo.New[repotest.Marked](mongoCollection[repotest.Marked](t, db), &mongorepo.Options{VersionFromZero: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		},
 		Stamped:  mongoMaker[repotest.Stamped](db),
 		Unmarked: mongoMaker[repotest.Unmarked](db),
 		Native:   func(n int64) any { return bson.D{{Key: "stock", Value: bson.D{{Key: "$gt", Value: n}}}} },

@@ -28,7 +28,7 @@
 //
 // Every write: Save, SaveAll, SmartSave, SaveDocuments, Update, Delete,
 // DeleteByID, DeleteAllByID and InTx. Reads pass through without the lock,
-// except under a context that holds it already, and in InTx. A
+// except under a context that holds it already, and in InTx; see below. A
 // write checks entities and documents first, takes the lock, works, and gives
 // the lock back when the work is done or has failed, also when it panics. A list
 // without elements takes no lock. Ids are checked by the wrapped repository,
@@ -75,13 +75,40 @@
 // different locks. Set Options.Key in production. In a Java fleet it is the
 // name of the Java class, and the Locker uses no namespace.
 //
+// # Renaming the key
+//
+// Options.FormerKey holds both keys while some pods know one of them only:
+//
+//  1. All pods have Key: "old".
+//  2. Roll out Key: "new", FormerKey: "old". Wait until every pod has it, then call
+//     gormrepo.MoveGuard or mongorepo.MoveGuard once: the store remembers which key
+//     guards the entities, and "new" does from now on.
+//  3. Roll out Key: "new" alone.
+//
+// Pods of neighbouring stages exclude one another. What comes out of order is
+// refused with repo.ErrWrongKey, and nothing is written: a pod of the third stage
+// before MoveGuard, and one of the first stage after it. To go back, do the stages
+// in reverse, with MoveGuard from "new" to "old". In the second stage
+// code that locks the key by hand has to lock all [Repository.Keys] by one call: a
+// call under a hold of only one of them is repo.ErrInvalid, because a pod of the
+// other stage could write in between.
+//
 // # Waiting
 //
 // A write waits for its lock no longer than Options.LockTimeout and its
 // context. An error that matches etcdlock.ErrTimeout names the holder; one that
 // matches etcdlock.ErrUnavailable says that etcd could not be reached. In both
 // cases nothing was written: a write never goes on without the lock. (Unless
-// the error matches ErrRelease, see below.)
+// the error matches ErrRelease, see below.) The wait for a connection of the pool
+// has the same bound, and ends with repo.ErrBusy on stores that know
+// repo.WithConnWait.
+//
+// A call can wait for itself. The function given to Update runs inside of the lock
+// and inside of a transaction, and has no context to join them by: a call of the
+// same type waits for the lock, one of another type for the connection where the
+// pool has only one, and on SQLite for the transaction. All of these end within
+// LockTimeout or the database's own limit. Use InTx and its context to write more
+// than one entity.
 //
 // # Losing the lock, and giving it back
 //
@@ -93,8 +120,39 @@
 //
 // # Transactions
 //
-// InTx joins every locked repository on the same database and keeps all their
-// locks until the commit. A write inside a transaction that no locked
+// The function [InTx] takes the locks of all types that it is given up front and
+// in sorted order, and opens one transaction:
+//
+//	err := lockedrepo.InTx(ctx, func(ctx context.Context) error {
+//		_, err := products.Update(ctx, id, func(p *Product) error { return p.Take(2) })
+//		if err != nil {
+//			return err
+//		}
+//		return orders.Save(ctx, order)
+//	}, orders, products)
+//
+// The method InTx does so for one type. In both, every locked repository on the
+// same database joins the transaction by the context, and takes the lock of its
+// own key at its first use if the transaction has not got it. All locks are kept
+// until the commit. Name all types where they are known. Where they are taken at
+// their first use, two transactions can wait for one another: for their locks,
+// which ends in etcdlock.ErrOrder, or one for the other's lock and this one for a
+// row, the only connection, or the only writer of SQLite, which only the limits of
+// the database and LockTimeout end.
+//
+// A read in InTx takes the lock of its type like a write, because a write may be
+// built on it. Where none is, as in the check that a customer exists, say so with
+// [ReadUnlocked]: it takes no lock. The plain repository, which joins by the
+// context too, does the same for code that has no locked one. A foreign key of the
+// database keeps such a check true until the commit.
+//
+// A nested InTx joins, and only the outermost commits. When a nested one fails,
+// for its function's error, a lock that it did not get or one that was lost, the
+// outermost ends with repo.ErrRolledBack, also when its function handled that
+// error. [repo.WithSavepoint] around the context of the nested call rolls back only
+// what that wrote.
+//
+// A write inside a transaction that no locked
 // repository opened is refused with repo.ErrInTx, because its lock would be
 // given back before that transaction commits: when the *gorm.DB of the
 // repository is a transaction, when the context carries a MongoDB session, or

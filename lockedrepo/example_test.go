@@ -18,6 +18,20 @@ type Order struct {
 	ID    int64  `json:"id"`
 	Buyer string `json:"buyer"`
 	Total int64  `json:"total"`
+
+	Customer, Product, Amount int64
+}
+
+type Customer struct{ ID int64 }
+
+type Product struct{ ID, Stock int64 }
+
+func (p *Product) take(n int64) error {
+	if p.Stock < n {
+		return errors.New("sold out")
+	}
+	p.Stock -= n
+	return nil
 }
 
 // Unit tests of code that uses locked repositories need no server.
@@ -59,6 +73,38 @@ func shop() (*etcdlock.Locker, *lockedrepo.Repository[Order], func()) {
 	}
 }
 
+// bigShop returns three types of one database, with a customer 1 and five of
+// product 3.
+func bigShop() (*lockedrepo.Repository[Customer], *lockedrepo.Repository[Product], *lockedrepo.Repository[Order], func()) {
+	cluster := locktest.NewCluster()
+	locker, err := cluster.NewLocker(nil)
+	if err != nil {
+		panic(err)
+	}
+	db := &database{}
+	customers, products, orders := inShop[Customer](db, locker), inShop[Product](db, locker), inShop[Order](db, locker)
+	ctx := context.Background()
+	if err := errors.Join(customers.Save(ctx, &Customer{ID: 1}), products.Save(ctx, &Product{ID: 3, Stock: 5})); err != nil {
+		panic(err)
+	}
+	return customers, products, orders, func() {
+		_ = locker.Close(ctx)
+		_ = cluster.Close()
+	}
+}
+
+func inShop[T any](db *database, locker *etcdlock.Locker) *lockedrepo.Repository[T] {
+	inner, err := memrepo.New[T](nil)
+	if err != nil {
+		panic(err)
+	}
+	r, err := lockedrepo.New[T](txStore[T]{inner, db, func(context.Context, string) {}}, locker, nil)
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
 func ExampleRepository_SmartSave() {
 	_, orders, done := shop()
 	defer done()
@@ -89,6 +135,43 @@ func ExampleRepository_Update() {
 	})
 	fmt.Println(o.Total, err)
 	// Output: 25 <nil>
+}
+
+func ExampleInTx() {
+	customers, products, orders, done := bigShop()
+	defer done()
+	ctx, order := context.Background(), &Order{ID: 7, Customer: 1, Product: 3, Amount: 2}
+
+	// One lock of all three types, one transaction. All of it happens, or nothing.
+	err := lockedrepo.InTx(ctx, func(ctx context.Context) error {
+		if _, err := customers.FindByID(ctx, order.Customer); err != nil {
+			return err // repo.ErrNotFound, for instance
+		}
+		_, err := products.Update(ctx, order.Product, func(p *Product) error { return p.take(order.Amount) })
+		if err != nil {
+			return err
+		}
+		return orders.Save(ctx, order)
+	}, orders, products, customers)
+
+	left, _ := products.FindByID(ctx, 3)
+	fmt.Println(left.Stock, err)
+	// Output: 3 <nil>
+}
+
+func ExampleReadUnlocked() {
+	customers, _, orders, done := bigShop()
+	defer done()
+	// Nothing is written from what is read, so customers need not be locked.
+	err := orders.InTx(context.Background(), func(ctx context.Context) error {
+		known, err := customers.ExistsByID(lockedrepo.ReadUnlocked(ctx), 1)
+		if err != nil || !known {
+			return errors.Join(errors.New("no such customer"), err)
+		}
+		return orders.Save(ctx, &Order{ID: 7, Customer: 1})
+	})
+	fmt.Println(err)
+	// Output: <nil>
 }
 
 func ExampleRepository_Key() {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
@@ -22,19 +23,64 @@ func claims(attempt *etcdlock.Attempt) []repo.Claim {
 	return shown
 }
 
-// fence is that of a call with a transaction of its own, or with none.
-type fence struct{ *etcdlock.Attempt }
+// drawer draws claims until its attempt ends. A goroutine that is left behind may
+// ask for them later. It gets the last ones again, which no store accepts twice.
+type drawer struct {
+	mu      sync.Mutex
+	attempt *etcdlock.Attempt // nil when it has ended
+	last    []repo.Claim
+}
 
-func (f fence) Claims() []repo.Claim { return claims(f.Attempt) }
+func (d *drawer) Claims() []repo.Claim {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.attempt != nil {
+		d.last = claims(d.attempt)
+	}
+	return slices.Clone(d.last)
+}
 
-// Claims are those of all locks that the transaction holds.
+func (d *drawer) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.last == nil {
+		d.last = claims(d.attempt)
+	}
+	d.attempt.Close()
+	d.attempt = nil
+}
+
+// fence is that of a call with a transaction of its own, or with none. It is a
+// repo.Guard.
+type fence struct {
+	*drawer
+	guards []string
+}
+
+func (f fence) Keys() []string { return f.guards }
+
+// guarded is the fence of a transaction for the calls of one of its
+// repositories. It is a repo.Guard.
+type guarded struct {
+	*scope
+	guards []string
+}
+
+func (g guarded) Keys() []string { return g.guards }
+
+// Claims are those of all locks that the transaction holds and shows.
 func (s *scope) Claims() []repo.Claim {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var all []repo.Claim
 	for _, h := range s.held {
-		if h.attempt != nil {
-			all = append(all, claims(h.attempt)...)
+		if h.drawer == nil {
+			continue
+		}
+		for _, c := range h.drawer.Claims() {
+			if slices.Contains(h.shown, c.Key) {
+				all = append(all, c)
+			}
 		}
 	}
 	slices.SortFunc(all, func(a, b repo.Claim) int { return cmp.Compare(a.Key, b.Key) })
@@ -42,55 +88,65 @@ func (s *scope) Claims() []repo.Claim {
 }
 
 // fence returns a context under which the store is shown the claims of the
-// transaction, if it has any.
-func (s *scope) fence(ctx context.Context) context.Context {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !slices.ContainsFunc(s.held, func(h scopeHold) bool { return h.attempt != nil }) {
-		return ctx
+// transaction, for entities that the keys guard. Where there are none, nothing is
+// shown: a store could take the keys of the claims for those of the entities.
+func (s *scope) fence(ctx context.Context, guards []string) context.Context {
+	if guards == nil {
+		return unfenced(ctx)
 	}
-	return repo.WithFence(ctx, s)
+	return repo.WithFence(ctx, guarded{s, guards})
+}
+
+// unfenced takes the fence of another call or transaction away.
+func unfenced(ctx context.Context) context.Context {
+	if _, fenced := repo.FenceFrom(ctx); fenced {
+		return repo.WithFence(ctx, nil)
+	}
+	return ctx
 }
 
 // attempt opens an attempt under the hold, waiting no longer than timeout for
 // those of other goroutines that share it.
-func attempt(ctx context.Context, hold *etcdlock.Lock, timeout time.Duration) (*etcdlock.Attempt, error) {
+func attempt(ctx context.Context, doing string, hold *etcdlock.Lock, timeout time.Duration) (*drawer, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	a, err := hold.Attempt(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("lockedrepo: %w", err)
+	if errors.Is(err, etcdlock.ErrTimeout) {
+		return nil, fmt.Errorf("lockedrepo: %s: %w: %s", doing, err, waitsForItself)
 	}
-	return a, nil
+	if err != nil {
+		return nil, fmt.Errorf("lockedrepo: %s: %w", doing, err)
+	}
+	return &drawer{attempt: a}, nil
 }
 
-// fenced runs work for the caller's context under the hold, with its claims.
-func (r *Repository[T]) fenced(caller context.Context, hold *etcdlock.Lock, work func(context.Context) error) error {
-	if r.unfenced {
+// fencedOff runs work for the caller's context under the hold, with its claims.
+func (m *member) fencedOff(caller context.Context, doing string, hold *etcdlock.Lock, work func(context.Context) error) error {
+	if len(m.fenced) == 0 {
 		return underHold(caller, hold, work)
 	}
-	a, err := attempt(caller, hold, r.timeout)
+	d, err := attempt(caller, doing, hold, m.timeout)
 	if err != nil {
 		return err
 	}
-	defer a.Close()
-	err = underHold(caller, hold, func(ctx context.Context) error { return work(repo.WithFence(ctx, fence{a})) })
+	defer d.close()
+	err = underHold(caller, hold, func(ctx context.Context) error { return work(repo.WithFence(ctx, fence{d, m.guards})) })
 	if errors.Is(err, repo.ErrFenced) {
-		hold.Retire() // whoever tries again is to have a new token
+		hold.Retire() // the next try gets a new token
 	}
-	return r.refusal(caller, err)
+	return m.refusal(caller, err)
 }
 
 // refusal tells a holder that was late from an etcd that is older than what the
 // store has seen, which no retry will change.
-func (r *Repository[T]) refusal(ctx context.Context, err error) error {
+func (x exclusion) refusal(ctx context.Context, err error) error {
 	refused, ok := errors.AsType[*repo.FencedError](err)
 	if !ok || !overtaken(refused) {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revisionTimeout)
 	defer cancel()
-	now, asked := r.locker.Revision(ctx)
+	now, asked := x.locker.Revision(ctx)
 	if asked != nil {
 		return err
 	}
@@ -117,33 +173,4 @@ func regressed(err error, now int64) error {
 		return err
 	}
 	return fmt.Errorf("lockedrepo: %w: etcd is at revision %d; %s is stored, %s was presented", repo.ErrRegressed, now, refused.Stored, refused.Presented)
-}
-
-// reading runs a read. Under a context that holds the key, or in a transaction,
-// it is part of what the lock protects, and is made like a write: what a stale
-// holder reads must not let it overwrite what a newer one saves.
-func (r *Repository[T]) reading(ctx context.Context, work func(context.Context) error) error {
-	if r.unfenced || r.TxState(ctx) == repo.TxNone && !r.locker.Holding(ctx, r.key) {
-		return work(ctx)
-	}
-	if _, err := scopeFrom(ctx); err != nil && r.TxState(ctx) != repo.TxNone {
-		return work(ctx) // in a transaction that is not ours nothing is protected
-	}
-	return r.lockedAs(ctx, joinRead, work)
-}
-
-// readValue is reading for work that returns something.
-//
-//nolint:revive // r stands for the receiver, which a generic method cannot have
-func readValue[T, V any](r *Repository[T], ctx context.Context, work func(context.Context) (V, error)) (V, error) {
-	var v V
-	err := r.reading(ctx, func(ctx context.Context) (err error) {
-		v, err = work(ctx)
-		return err
-	})
-	if err != nil {
-		var none V
-		return none, err
-	}
-	return v, nil
 }

@@ -7,9 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/memrepo"
@@ -229,125 +227,5 @@ func TestGoroutinesThatShareAHold(t *testing.T) {
 	})
 	if o, find := b.inner.FindByID(t.Context(), "1"); err != nil || find != nil || o.Total != 50 {
 		t.Fatalf("got %+v, %v, %v", o, err, find)
-	}
-}
-
-func TestWaitingForItselfEnds(t *testing.T) {
-	t.Parallel()
-	b := setup(t, nil)
-	r, err := lockedrepo.New[order](b.inner, b.locker, &lockedrepo.Options{Key: key, LockTimeout: 20 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Save(t.Context(), &order{ID: "1"}); err != nil {
-		t.Fatal(err)
-	}
-	err = b.locker.Do(t.Context(), key, func(ctx context.Context) error {
-		_, err := r.Update(ctx, "1", func(*order) error { return r.Save(ctx, &order{ID: "2"}) })
-		return err
-	})
-	if !errors.Is(err, etcdlock.ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) {
-		t.Fatalf("got %v", err)
-	}
-}
-
-// claimingStore notes the keys that each call of a transaction shows.
-type claimingStore struct {
-	txStore
-	note func(ctx context.Context)
-}
-
-func (s claimingStore) Save(ctx context.Context, e *order) error {
-	s.note(ctx)
-	return s.txStore.Save(ctx, e)
-}
-
-func (s claimingStore) FindByID(ctx context.Context, id any) (*order, error) {
-	s.note(ctx)
-	return s.txStore.FindByID(ctx, id)
-}
-
-func (s claimingStore) InTx(ctx context.Context, fn func(context.Context) error) error {
-	s.note(ctx)
-	return s.txStore.InTx(ctx, fn)
-}
-
-// A transaction shows the claims of all locks that it has taken so far, sorted.
-func TestInTx_ShowsEveryKey(t *testing.T) {
-	t.Parallel()
-	cluster, store := newCluster(t), new(int)
-	locker := newLocker(t, cluster, nil)
-	var shown []string
-	repos := map[string]*lockedrepo.Repository[order]{}
-	for _, key := range []string{"a", "b", "c", "unfenced"} {
-		mem, err := memrepo.New[order](nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := mem.Save(t.Context(), &order{ID: "1"}); err != nil {
-			t.Fatal(err)
-		}
-		note := func(ctx context.Context) {
-			keys := key + " shows"
-			if f, ok := repo.FenceFrom(ctx); ok {
-				for _, c := range f.Claims() {
-					keys += " " + c.Key
-				}
-			}
-			shown = append(shown, keys)
-		}
-		repos[key], err = lockedrepo.New[order](claimingStore{txStore{mem, store}, note}, locker,
-			&lockedrepo.Options{Key: key, Unfenced: key == "unfenced"})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	err := repos["b"].InTx(t.Context(), func(ctx context.Context) error {
-		_, read := repos["a"].FindByID(ctx, "1")
-		unfenced := repos["unfenced"].Save(ctx, &order{ID: "1"})
-		return errors.Join(read, unfenced, repos["c"].Save(ctx, &order{ID: "1"}), repos["b"].Save(ctx, &order{ID: "1"}))
-	})
-	want := []string{"b shows b", "a shows a b", "unfenced shows a b", "c shows a b c", "b shows a b c"}
-	if err != nil || !slices.Equal(shown, want) {
-		t.Errorf("got %q, want %q; %v", shown, want, err)
-	}
-}
-
-// another is the claim of a holder to whom another etcd gave the same token.
-type another struct{ token int64 }
-
-func (a another) Claims() []repo.Claim {
-	return []repo.Claim{{Key: key, Token: a.token, Owner: "another", Sub: 1 << 32}}
-}
-
-// Trying again after a refusal helps, although the hold would linger: it is not
-// used again.
-func TestTryingAgainGetsAnotherToken(t *testing.T) {
-	t.Parallel()
-	b := setup(t, nil)
-	lingering, err := b.cluster.NewLocker(&etcdlock.Options{Linger: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = lingering.Close(context.Background()) })
-	r, err := lockedrepo.New[order](b.inner, lingering, &lockedrepo.Options{Key: key})
-	if err != nil {
-		t.Fatal(err)
-	}
-	hold, err := lingering.Lock(t.Context(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.inner.Save(repo.WithFence(t.Context(), another{hold.Token()}), &order{ID: "1"}); err != nil {
-		t.Fatal(err)
-	}
-	if err := hold.Unlock(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Save(t.Context(), &order{ID: "1", Total: 1}); !errors.Is(err, repo.ErrFenced) {
-		t.Errorf("got %v, want ErrFenced", err)
-	}
-	if err := r.Save(t.Context(), &order{ID: "1", Total: 2}); err != nil {
-		t.Errorf("trying again: %v", err)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
@@ -23,7 +25,7 @@ const (
 // given back as it should. The error matches etcdlock.ErrLost too when the lock
 // had been lost, so that another holder may have written at the same time, and
 // etcdlock.ErrUnavailable when etcd does not answer; the release then goes on
-// in the background. The entities that a method returns beside it are valid.
+// in the background. The entities that a method returns with it are valid.
 var ErrRelease = errors.New("lockedrepo: the write was done, giving back its lock failed")
 
 // locked runs work while the lock is held:
@@ -34,67 +36,94 @@ var ErrRelease = errors.New("lockedrepo: the write was done, giving back its loc
 //  3. Work with the hold's context, which ends when the lock is lost and when
 //     the caller's context does, and with the claims that the store checks.
 //  4. Give the lock back, whatever happened, on a context of its own.
-func (r *Repository[T]) locked(ctx context.Context, work func(context.Context) error) error {
-	return r.lockedAs(ctx, join, work)
+func (m *member) locked(ctx context.Context, doing string, work func(context.Context) error) error {
+	return m.lockedAs(ctx, doing, join, work)
 }
 
-// lockedAs is locked with a say in what the error of a release means beside
-// that of the work.
-func (r *Repository[T]) lockedAs(ctx context.Context, join func(work, release error) error, work func(context.Context) error) (err error) {
-	switch r.TxState(ctx) {
+// lockedAs is locked with a say in what the error of a release means next
+// to that of the work.
+func (m *member) lockedAs(ctx context.Context, doing string, join func(work, release error) error, work func(context.Context) error) (err error) {
+	ctx = m.waitBounded(ctx)
+	switch m.txState(ctx) {
 	case repo.TxForeign:
-		return fmt.Errorf("%w: the lock on %q would be given back before the commit; open the transaction with InTx of a locked repository on the same database", repo.ErrInTx, r.key)
+		return m.foreign(doing)
 	case repo.TxJoined:
-		scope, err := scopeFrom(ctx)
-		if err != nil {
-			return fmt.Errorf("%w: the transaction was not opened by InTx of a locked repository", err)
-		}
-		hold, err := scope.lock(ctx, r.locker, r.key, r.timeout, r.unfenced)
+		scope, err := scopeFrom(ctx, doing)
 		if err != nil {
 			return err
 		}
-		return r.refusal(ctx, underHold(ctx, hold, func(ctx context.Context) error {
-			return work(scope.fence(ctx))
-		}))
+		return scope.run(ctx, doing, m.exclusion, func(ctx context.Context) error { return work(scope.fence(ctx, m.guards)) })
 	case repo.TxNone:
 	}
-	hold, err := acquire(ctx, r.locker, r.key, r.timeout)
+	if err := m.whole(ctx, doing); err != nil {
+		return err
+	}
+	hold, err := acquire(ctx, doing, m.exclusion)
 	if err != nil {
 		return err
 	}
 	defer func() { err = join(err, release(ctx, hold)) }()
-	return r.fenced(ctx, hold, work)
+	return m.fencedOff(ctx, doing, hold, work)
 }
 
-// acquire takes the lock within timeout. The error of a wait that took too
-// long names the holder.
-func acquire(ctx context.Context, locker *etcdlock.Locker, key string, timeout time.Duration) (*etcdlock.Lock, error) {
-	wait, cancel := context.WithTimeout(ctx, timeout)
+func (m *member) foreign(doing string) error {
+	return fmt.Errorf("lockedrepo: %s: %w: the lock on %q would be given back before the commit; "+
+		"open the transaction with InTx of a locked repository on the same database", doing, repo.ErrInTx, m.keys)
+}
+
+// acquire takes the locks within their timeout. The error of a wait that took
+// too long names the holder.
+func acquire(ctx context.Context, doing string, x exclusion) (*etcdlock.Lock, error) {
+	wait, cancel := context.WithTimeout(ctx, x.timeout)
 	defer cancel()
-	hold, err := locker.Lock(wait, key)
+	hold, err := x.locker.Lock(wait, x.keys...)
 	if err == nil {
 		return hold, nil
 	}
 	if errors.Is(err, etcdlock.ErrTimeout) {
-		return nil, fmt.Errorf("lockedrepo: %w: %s", err, holder(ctx, locker, key))
+		return nil, fmt.Errorf("lockedrepo: %s: %w: %s", doing, err, holders(ctx, x))
 	}
-	return nil, fmt.Errorf("lockedrepo: %w", err)
+	return nil, fmt.Errorf("lockedrepo: %s: %w", doing, err)
 }
 
-// holder describes who has the lock, for an error text.
-func holder(ctx context.Context, locker *etcdlock.Locker, key string) string {
+// holders describes who has the locks, for an error text.
+func holders(ctx context.Context, x exclusion) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), holderTimeout)
 	defer cancel()
-	holders, err := locker.Holders(ctx, key)
-	if err != nil || len(holders) == 0 {
+	var texts []string
+	for _, key := range x.keys {
+		queue, err := x.locker.Holders(ctx, key)
+		if err != nil || len(queue) == 0 {
+			continue
+		}
+		text := "held by " + describe(queue[0])
+		if len(x.keys) > 1 {
+			text = fmt.Sprintf("%q is %s", key, text)
+		}
+		texts = append(texts, text)
+	}
+	if len(texts) == 0 {
 		return "holder unknown"
 	}
-	text := "held by " + holders[0].String()
-	if since := holders[0].Since; !since.IsZero() {
-		text += " since " + since.Format(time.RFC3339)
+	return strings.Join(texts, "; ")
+}
+
+// describe names a holder. One of this process may be the caller, who would have
+// waited for itself.
+func describe(h etcdlock.Holder) string {
+	text := h.String()
+	if !h.Since.IsZero() {
+		text += " since " + h.Since.Format(time.RFC3339)
+	}
+	if host, err := os.Hostname(); err == nil && h.Host == host && h.PID == os.Getpid() {
+		text += ", which is this process: " + waitsForItself
 	}
 	return text
 }
+
+// waitsForItself is what to do for those whose own call is in their way.
+const waitsForItself = "the caller itself may hold it; a function given to Update must not use the database, " +
+	"use InTx and the context that it gives"
 
 // underHold runs work for the caller's context and the hold, and says in its
 // error which of them ended when one did.
@@ -119,7 +148,7 @@ func release(ctx context.Context, hold *etcdlock.Lock) error {
 	return hold.Unlock(ctx)
 }
 
-// join puts the error of a release beside the one of a write.
+// join puts the error of a release next to the one of a write.
 func join(err, unlock error) error {
 	switch {
 	case unlock == nil:
@@ -131,7 +160,7 @@ func join(err, unlock error) error {
 	}
 }
 
-// joinRead puts the error of a release beside the one of a read, which has
+// joinRead puts the error of a release next to the one of a read, which has
 // done nothing and cannot be relied on when its hold had ended.
 func joinRead(err, unlock error) error {
 	if err == nil && unlock != nil {

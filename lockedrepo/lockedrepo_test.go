@@ -16,6 +16,7 @@ var (
 	_ repo.Updater[order]       = (*lockedrepo.Repository[order])(nil)
 	_ repo.DocumentSaver[order] = (*lockedrepo.Repository[order])(nil)
 	_ repo.Transactor           = (*lockedrepo.Repository[order])(nil)
+	_ lockedrepo.Lockable       = (*lockedrepo.Repository[order])(nil)
 	_ repo.TxReporter           = (*lockedrepo.Repository[order])(nil)
 )
 
@@ -59,7 +60,7 @@ var calls = map[string]struct {
 		_, err := r.FindByID(ctx, "1")
 		return err
 	}},
-	"FindAllByID": {}, "ExistsByID": {}, "Find": {}, "Count": {}, "TxState": {}, "Key": {},
+	"FindAllByID": {}, "ExistsByID": {}, "Find": {}, "Count": {}, "TxState": {}, "Key": {}, "Keys": {},
 }
 
 func TestEveryMethodIsLockedOrPassesThrough(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/repo"
 )
 
@@ -24,7 +25,12 @@ type Options struct {
 	// that enforces the fence keeps it: at most 191 characters, no space at the
 	// end, no NUL.
 	Key string
-	// LockTimeout bounds the wait for the lock of one write, beside the
+	// FormerKey is the key that is being replaced by Key, during a rollout that
+	// renames it. Both are locked by one call, and the claims of both are shown, so
+	// that pods with either key alone are kept out. The rules for Key hold. The
+	// package documentation has the stages. By default there is none.
+	FormerKey string
+	// LockTimeout bounds the wait for the lock of one write, in addition to the
 	// context of the call. Zero means DefaultLockTimeout.
 	LockTimeout time.Duration
 	// Unfenced shows the store no claims: a holder that was paused for longer
@@ -47,17 +53,33 @@ func (o *Options) withDefaults() (Options, error) {
 	return opts, nil
 }
 
+// checkKeys refuses keys that cannot be locked, or kept by a fence.
+func (o *Options) checkKeys(locker *etcdlock.Locker) error {
+	for option, key := range map[string]string{"Key": o.Key, "FormerKey": o.FormerKey} {
+		if option == "FormerKey" && key == "" {
+			continue
+		}
+		if err := locker.CheckName(key); err != nil {
+			return fmt.Errorf("%w: lock key: %w; set another Options.%s", repo.ErrInvalid, err, option)
+		}
+		if !o.Unfenced && !fenceKeeps(key) {
+			return fmt.Errorf("%w: lock key %q cannot be kept by a fence: at most %d characters, no space at the end, no NUL; set another Options.%s",
+				repo.ErrInvalid, key, maxKey, option)
+		}
+	}
+	if o.FormerKey == o.Key {
+		return fmt.Errorf("%w: Options.FormerKey is %q, as the key itself", repo.ErrInvalid, o.Key)
+	}
+	return nil
+}
+
 // maxKey is the length of a key, in characters, that every fence can keep.
 const maxKey = 191
 
-// checkFenceKey refuses what a store could not tell from another key: MySQL's
-// index ends after maxKey characters, and it ignores spaces at the end.
-func checkFenceKey(key string) error {
-	if utf8.RuneCountInString(key) > maxKey || strings.HasSuffix(key, " ") || strings.ContainsRune(key, 0) {
-		return fmt.Errorf("%w: lock key %q cannot be kept by a fence: at most %d characters, no space at the end, no NUL; set another Options.Key",
-			repo.ErrInvalid, key, maxKey)
-	}
-	return nil
+// fenceKeeps tells whether a store can tell the key from others: MySQL's index
+// ends after maxKey characters, and it ignores spaces at the end.
+func fenceKeeps(key string) bool {
+	return utf8.RuneCountInString(key) <= maxKey && !strings.HasSuffix(key, " ") && !strings.ContainsRune(key, 0)
 }
 
 // KeyOf returns the default lock key of the entity type T: its package path, a
@@ -65,6 +87,14 @@ func checkFenceKey(key string) error {
 // inside a function are ErrInvalid: their names say nothing that all processes
 // of a fleet would agree on.
 func KeyOf[T any]() (string, error) {
+	key, err := keyOf[T]()
+	if err != nil {
+		return "", fmt.Errorf("lockedrepo: key: %w", err)
+	}
+	return key, nil
+}
+
+func keyOf[T any]() (string, error) {
 	t := reflect.TypeFor[T]()
 	switch {
 	case t.Kind() == reflect.Pointer:

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/repo"
@@ -24,23 +23,25 @@ type scope struct {
 	end   context.CancelCauseFunc
 
 	mu   sync.Mutex
-	held []scopeHold
+	held []*scopeHold
 }
 
-// scopeHold is a lock and what it is found by: two lockers may know one key.
+// scopeHold is a lock of keys that the transaction did not hold before.
 type scopeHold struct {
-	locker *etcdlock.Locker
-	key    string
+	locker *etcdlock.Locker // two of them may know one key
+	keys   []string
 	lock   *etcdlock.Lock
-	// attempt is open until the end of the transaction; nil without a fence.
-	attempt *etcdlock.Attempt
+	// shown are the keys whose claims the store is shown, and drawer draws them; nil
+	// while there are none.
+	shown  []string
+	drawer *drawer
 }
 
 // errEnded is for calls that come after their transaction.
 var errEnded = fmt.Errorf("%w: the transaction of this context has ended", repo.ErrInTx)
 
-func newScope(first scopeHold) *scope {
-	s := &scope{turn: make(chan struct{}, 1), held: []scopeHold{first}}
+func newScope() *scope {
+	s := &scope{turn: make(chan struct{}, 1)}
 	s.ended, s.end = context.WithCancelCause(context.Background())
 	return s
 }
@@ -48,63 +49,127 @@ func newScope(first scopeHold) *scope {
 // scopeFrom returns the scope of the transaction that ctx carries. The
 // transaction of a plain repository has none: nothing would keep a lock until
 // its commit.
-func scopeFrom(ctx context.Context) (*scope, error) {
+func scopeFrom(ctx context.Context, doing string) (*scope, error) {
 	s, ok := ctx.Value(scopeKey{}).(*scope)
 	if !ok {
-		return nil, repo.ErrInTx
+		return nil, fmt.Errorf("lockedrepo: %s: %w: the transaction was not opened by InTx of a locked repository", doing, repo.ErrInTx)
 	}
 	return s, nil
 }
 
-// lock returns the hold on key, taking it, with an attempt unless it is not to
-// be fenced, when the transaction does not have it yet. It waits no longer than timeout, ctx and the transaction.
-func (s *scope) lock(ctx context.Context, locker *etcdlock.Locker, key string, timeout time.Duration, unfenced bool) (*etcdlock.Lock, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+func inScope(ctx context.Context) bool {
+	_, ok := ctx.Value(scopeKey{}).(*scope)
+	return ok
+}
+
+// run runs work with the locks of x, which the transaction takes unless it has
+// them, and keeps. The context of work ends when one of the locks is lost.
+func (s *scope) run(ctx context.Context, doing string, x exclusion, work func(context.Context) error) error {
+	hold, err := s.lock(ctx, doing, x)
+	if err != nil {
+		return err
+	}
+	err = underHold(ctx, hold, work)
+	if errors.Is(err, repo.ErrFenced) {
+		s.retire()
+	}
+	return x.refusal(ctx, err)
+}
+
+// lock returns the newest hold of the transaction, which then has all that x
+// needs. It waits no longer than the timeout, ctx and the transaction.
+func (s *scope) lock(ctx context.Context, doing string, x exclusion) (*etcdlock.Lock, error) {
+	ctx, cancel := context.WithTimeout(ctx, x.timeout)
 	defer cancel()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	defer context.AfterFunc(s.ended, func() { stop(errEnded) })()
 	if s.ended.Err() != nil {
-		return nil, fmt.Errorf("lockedrepo: locking %q: %w", key, errEnded)
+		return nil, fmt.Errorf("lockedrepo: %s: %w", doing, errEnded)
 	}
-	if hold, _ := s.find(locker, key); hold != nil {
-		return hold, nil
+	if newest, missing := s.has(x); missing == nil {
+		return newest, nil
 	}
 	select {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("lockedrepo: locking %q while another call of the transaction waits for a lock: %w", key, gaveUp(ctx))
+		return nil, fmt.Errorf("lockedrepo: %s: locking %q while another call of the transaction waits for a lock: %w", doing, x.keys, gaveUp(ctx))
 	}
-	hold, newest := s.find(locker, key)
-	if hold != nil {
-		return hold, nil
+	newest, missing := s.has(x)
+	if len(missing) > 0 {
+		var err error
+		if newest, err = s.take(ctx, doing, x, newest, missing); err != nil {
+			return nil, err
+		}
 	}
-	take := func(ctx context.Context) (err error) {
-		hold, err = acquire(ctx, locker, key, timeout)
+	return newest, s.show(ctx, doing, x)
+}
+
+// has returns the newest hold of the locker, and those of x's keys that no hold
+// has: none, but not nil, when only claims of x are not shown yet.
+func (s *scope) has(x exclusion) (newest *etcdlock.Lock, missing []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var keys, shown []string
+	for _, h := range s.held {
+		if h.locker == x.locker {
+			newest = h.lock
+			keys, shown = append(keys, h.keys...), append(shown, h.shown...)
+		}
+	}
+	for _, key := range x.keys {
+		if !slices.Contains(keys, key) {
+			missing = append(missing, key)
+		}
+	}
+	if missing == nil && slices.ContainsFunc(x.fenced, func(key string) bool { return !slices.Contains(shown, key) }) {
+		missing = []string{}
+	}
+	return newest, missing
+}
+
+// take locks the keys that are missing by one call, under all that is held, so
+// that the locker sees it.
+func (s *scope) take(ctx context.Context, doing string, x exclusion, newest *etcdlock.Lock, missing []string) (hold *etcdlock.Lock, err error) {
+	x.keys = missing
+	lock := func(ctx context.Context) (err error) {
+		hold, err = acquire(ctx, doing, x)
 		return err
 	}
-	var err error
 	if newest == nil {
-		err = take(ctx)
+		err = lock(ctx)
 	} else {
-		// So the locker sees all that the transaction holds, and refuses an
-		// order that could deadlock.
-		err = underHold(ctx, newest, take)
+		err = underHold(ctx, newest, lock)
 	}
 	if err != nil {
 		return nil, err
 	}
-	var a *etcdlock.Attempt
-	if !unfenced {
-		if a, err = attempt(ctx, hold, timeout); err != nil {
-			return nil, join(err, release(ctx, hold))
-		}
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held = append(s.held, scopeHold{locker, key, hold, a})
+	s.held = append(s.held, &scopeHold{locker: x.locker, keys: missing, lock: hold})
 	return hold, nil
+}
+
+// show has the claims of x's keys shown from now on.
+func (s *scope) show(ctx context.Context, doing string, x exclusion) error {
+	for _, h := range s.held { // which grows by calls that have the turn only
+		shown := slices.DeleteFunc(slices.Clone(x.fenced), func(key string) bool { return h.locker != x.locker || !slices.Contains(h.keys, key) })
+		if len(shown) == 0 {
+			continue
+		}
+		d := h.drawer
+		if d == nil {
+			var err error
+			if d, err = attempt(ctx, doing, h.lock, x.timeout); err != nil {
+				return err
+			}
+		}
+		s.mu.Lock()
+		h.drawer, h.shown = d, append(h.shown, shown...)
+		s.mu.Unlock()
+	}
+	return nil
 }
 
 // gaveUp describes a wait that ended with its context.
@@ -119,23 +184,7 @@ func gaveUp(ctx context.Context) error {
 	return err
 }
 
-// find returns the hold on key, and the newest hold of the locker on any key.
-func (s *scope) find(locker *etcdlock.Locker, key string) (hold, newest *etcdlock.Lock) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, h := range s.held {
-		if h.locker != locker {
-			continue
-		}
-		newest = h.lock
-		if h.key == key {
-			hold = h.lock
-		}
-	}
-	return hold, newest
-}
-
-// retire has every lock taken anew by whoever tries again.
+// retire has every lock taken again, with another token, by the next try.
 func (s *scope) retire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,7 +199,7 @@ func (s *scope) lost() error {
 	defer s.mu.Unlock()
 	for _, h := range s.held {
 		if ctx := h.lock.Context(); ctx.Err() != nil {
-			return fmt.Errorf("lockedrepo: rolling back: %w", context.Cause(ctx))
+			return fmt.Errorf("lockedrepo: transaction: rolling back: %w", context.Cause(ctx))
 		}
 	}
 	return nil
@@ -164,8 +213,8 @@ func (s *scope) close(ctx context.Context, tx func() error) (err error) {
 		s.turn <- struct{}{} // what is being taken was cancelled, or is here now
 		var failed []error
 		for _, h := range slices.Backward(s.held) {
-			if h.attempt != nil {
-				h.attempt.Close()
+			if h.drawer != nil {
+				h.drawer.close()
 			}
 			failed = append(failed, release(ctx, h.lock))
 		}

@@ -14,79 +14,6 @@ import (
 	"github.com/holdfast-go/holdfast/repo/memrepo"
 )
 
-// txStore is a repository in memory that looks as if it had transactions.
-type txStore struct {
-	*memrepo.Repository[order]
-	store *int
-}
-
-func (s txStore) InTx(ctx context.Context, fn func(context.Context) error) error {
-	return fn(repo.WithTx(ctx, repo.Tx{Store: s.store}))
-}
-
-func (s txStore) TxState(ctx context.Context) repo.TxState {
-	tx, ok := repo.TxFrom(ctx)
-	switch {
-	case !ok:
-		return repo.TxNone
-	case tx.Store == any(s.store):
-		return repo.TxJoined
-	default:
-		return repo.TxForeign
-	}
-}
-
-// txBundle is repositories of one store with transactions, by their keys.
-type txBundle struct {
-	cluster *locktest.Cluster
-	other   *etcdlock.Locker // another process's
-	repos   map[string]*lockedrepo.Repository[order]
-}
-
-func setupTx(t *testing.T, limit time.Duration, keys ...string) *txBundle {
-	t.Helper()
-	b := &txBundle{cluster: newCluster(t), repos: map[string]*lockedrepo.Repository[order]{}}
-	locker := newLocker(t, b.cluster, nil)
-	b.other = newLocker(t, b.cluster, nil)
-	store := new(int)
-	for _, key := range keys {
-		mem, err := memrepo.New[order](nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := lockedrepo.New[order](txStore{mem, store}, locker, &lockedrepo.Options{Key: key, LockTimeout: limit})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.repos[key] = r
-	}
-	return b
-}
-
-func (b *txBundle) hold(t *testing.T, keys ...string) *etcdlock.Lock {
-	t.Helper()
-	hold, err := b.other.Lock(t.Context(), keys...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return hold
-}
-
-// wantFree fails if a key is still locked.
-func (b *txBundle) wantFree(t *testing.T) {
-	t.Helper()
-	for key := range b.repos {
-		hold, err := b.other.TryLock(t.Context(), key)
-		if err != nil {
-			t.Errorf("after the transaction: %v", err)
-			continue
-		}
-		if err := hold.Unlock(t.Context()); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 func TestInTx_ConcurrentCallsShareTheLocks(t *testing.T) {
 	t.Parallel()
 	b := setupTx(t, 30*time.Second, "a", "b", "c")
@@ -166,18 +93,28 @@ func TestInTx_OrderSeesEveryLock(t *testing.T) {
 	t.Parallel()
 	b := setupTx(t, time.Minute, "a", "z", "c", "m")
 	busy := b.hold(t, "m")
+	waiting := make(chan error, 1)
 	err := b.repos["a"].InTx(t.Context(), func(ctx context.Context) error {
 		for _, key := range []string{"z", "c"} {
 			if err := b.repos[key].Save(ctx, &order{ID: "1"}); err != nil {
 				return err
 			}
 		}
-		ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // it would wait
-		defer cancel()
-		return b.repos["m"].Save(ctx, &order{ID: "1"})
+		go func() {
+			hold, err := b.other.Lock(busy.Context(), "z")
+			if err == nil {
+				err = hold.Unlock(context.Background())
+			}
+			waiting <- err
+		}()
+		awaitQueueOf(t, b.other, "z", 2)
+		return b.repos["m"].Save(ctx, &order{ID: "1"}) // a deadlock
 	})
 	if !errors.Is(err, etcdlock.ErrOrder) {
 		t.Errorf("got %v", err)
+	}
+	if err := <-waiting; err != nil {
+		t.Errorf("the other side of the deadlock, which keeps the order, got %v", err)
 	}
 	if err := busy.Unlock(t.Context()); err != nil {
 		t.Fatal(err)
@@ -191,7 +128,7 @@ func TestStoreWithoutTransactions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := lockedrepo.New[order](mem, locktest.NewLocal(t, nil), &lockedrepo.Options{Key: key})
+	r, err := lockedrepo.New[order](hidden{mem}, locktest.NewLocal(t, nil), &lockedrepo.Options{Key: key, Unfenced: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,6 +63,7 @@ var (
 	// ErrRolledBack is returned by InTx when its function returned nil, but the
 	// transaction could not be committed: a call or a nested InTx in it had
 	// failed, or the database had rolled it back by itself. Nothing was written.
+	// Calls in the transaction that come after the failure return it too.
 	// The error matches the cause too. Retry where the cause allows it.
 	ErrRolledBack = errors.New("repo: the transaction was rolled back")
 
@@ -71,6 +72,11 @@ var (
 	// written. The error is a *WrongKeyError. Configure the same key everywhere,
 	// or rename the key as the documentation of the backend describes.
 	ErrWrongKey = errors.New("repo: guarded by another key")
+
+	// ErrDenied is returned when the database is read-only, as a standby is, or
+	// when the role of the connection lacks a right; the text says which. Nothing
+	// was written. An operator has to look.
+	ErrDenied = errors.New("repo: the database does not allow it")
 
 	// ErrTooMany is returned by SmartSave when the list has more documents or
 	// bytes than allowed.

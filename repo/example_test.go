@@ -87,5 +87,5 @@ func ExampleAs() {
 	_, updates := repo.As[repo.Updater[Order]](orders)
 	_, transactions := repo.As[repo.Transactor](orders)
 	fmt.Println("read-modify-write:", updates, "transactions:", transactions)
-	// Output: read-modify-write: true transactions: false
+	// Output: read-modify-write: true transactions: true
 }

@@ -63,6 +63,7 @@ type Guard interface {
 	// Keys are the keys under one of which the table may be registered. The
 	// claims of all of them are shown. Where no key is registered, the store
 	// registers the first. There is more than one while a key is being renamed.
+	// None: it is not checked which key guards the table.
 	Keys() []string
 }
 

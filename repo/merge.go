@@ -1,7 +1,6 @@
 package repo
 
 import (
-	"bytes"
 	"errors"
 	"reflect"
 
@@ -10,10 +9,11 @@ import (
 )
 
 // mergeMaps is an unmarshaler for values of every type. It takes over where
-// the decoder and RFC 7396 differ: in a map, and in an any that holds one, a
-// null member removes the entry and an object is merged into the entry. All
-// else it leaves to the decoder, which merges structs the same way, and all that
-// stands in a list: a list replaces the stored one as it is, nulls included.
+// the decoder and RFC 7396 differ: in a map, in a list of named values, as bson.D
+// is, and in an any that holds one of these, a null member removes the entry and
+// an object is merged into the entry. All else it leaves to the decoder, which
+// merges structs the same way, and all that stands in a list: a list replaces the
+// stored one as it is, nulls included.
 func mergeMaps(dec *jsontext.Decoder, target any) error {
 	if inList(dec) {
 		return errors.ErrUnsupported
@@ -27,26 +27,103 @@ func mergeMaps(dec *jsontext.Decoder, target any) error {
 		return errors.ErrUnsupported
 	}
 	if anything {
-		m, ok := reflect.TypeAssert[map[string]any](v)
-		if !ok {
-			m = map[string]any{}
+		held := v.Elem()
+		if !isObject(held) {
+			held = reflect.ValueOf(map[string]any{})
 		}
-		mv := reflect.ValueOf(m)
-		if err := mergeMembers(dec, mv); err != nil {
+		into := reflect.New(held.Type()).Elem() // what an interface holds cannot be set
+		into.Set(held)
+		if err := mergeObject(dec, into); err != nil {
 			return err
 		}
-		v.Set(mv)
+		v.Set(into)
 		return nil
 	}
-	if v.Kind() != reflect.Map || v.Type().Key().Kind() != reflect.String ||
-		reflect.PointerTo(v.Type()).Implements(reflect.TypeFor[json.Unmarshaler]()) ||
-		reflect.PointerTo(v.Type()).Implements(reflect.TypeFor[json.UnmarshalerFrom]()) {
+	if !isObject(v) || v.Kind() == reflect.Map && decodesItself(v.Type()) {
 		return errors.ErrUnsupported
+	}
+	return mergeObject(dec, v)
+}
+
+// isObject tells whether v is a map of names or a list of named values.
+func isObject(v reflect.Value) bool {
+	if !v.IsValid() {
+		return false
+	}
+	return v.Kind() == reflect.Map && v.Type().Key().Kind() == reflect.String || isNamedList(v.Type())
+}
+
+// isNamedList knows bson.D by its shape, because no driver is imported here.
+func isNamedList(t reflect.Type) bool {
+	if t.Kind() != reflect.Slice || t.Elem().Kind() != reflect.Struct || t.Elem().NumField() != 2 {
+		return false
+	}
+	key, value := t.Elem().Field(0), t.Elem().Field(1)
+	return key.Name == "Key" && key.Type.Kind() == reflect.String && value.Name == "Value" && value.Type == reflect.TypeFor[any]()
+}
+
+func decodesItself(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	return p.Implements(reflect.TypeFor[json.Unmarshaler]()) || p.Implements(reflect.TypeFor[json.UnmarshalerFrom]())
+}
+
+func mergeObject(dec *jsontext.Decoder, v reflect.Value) error {
+	if v.Kind() == reflect.Slice {
+		return mergeNamed(dec, v)
 	}
 	if v.IsNil() {
 		v.Set(reflect.MakeMap(v.Type()))
 	}
 	return mergeMembers(dec, v)
+}
+
+// mergeNamed reads one object from dec into a list of named values, whose order
+// stays.
+func mergeNamed(dec *jsontext.Decoder, list reflect.Value) error {
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	merged := reflect.MakeSlice(list.Type(), 0, list.Len())
+	merged = reflect.AppendSlice(merged, list) // the stored one may be shared
+	for dec.PeekKind() != jsontext.KindEndObject {
+		token, err := dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		name := token.String()
+		at := named(merged, name)
+		if dec.PeekKind() == jsontext.KindNull {
+			if _, err := dec.ReadToken(); err != nil {
+				return err
+			}
+			if at >= 0 {
+				merged = reflect.AppendSlice(merged.Slice(0, at), merged.Slice(at+1, merged.Len()))
+			}
+			continue
+		}
+		if at < 0 {
+			at = merged.Len()
+			entry := reflect.New(list.Type().Elem()).Elem()
+			entry.Field(0).SetString(name)
+			merged = reflect.Append(merged, entry)
+		}
+		if err := json.UnmarshalDecode(dec, merged.Index(at).Field(1).Addr().Interface()); err != nil {
+			return err
+		}
+	}
+	list.Set(merged)
+	_, err := dec.ReadToken()
+	return err
+}
+
+// named is the place of a name in a list, -1 where it is not.
+func named(list reflect.Value, name string) int {
+	for i := range list.Len() {
+		if list.Index(i).Field(0).String() == name {
+			return i
+		}
+	}
+	return -1
 }
 
 func inList(dec *jsontext.Decoder) bool {
@@ -88,58 +165,4 @@ func mergeMembers(dec *jsontext.Decoder, m reflect.Value) error {
 	}
 	_, err := dec.ReadToken()
 	return err
-}
-
-// stripNulls returns doc without the null members of its objects, at any
-// depth. Lists are kept as they are, nulls included.
-func stripNulls(doc []byte) ([]byte, error) {
-	var out bytes.Buffer
-	dec, enc := jsontext.NewDecoder(bytes.NewReader(doc)), jsontext.NewEncoder(&out)
-	if err := copyNonNull(dec, enc); err != nil {
-		return nil, err
-	}
-	// What stands behind the object is an error for the decoder to find.
-	rest := doc[dec.InputOffset():]
-	return append(bytes.TrimRight(out.Bytes(), "\n"), rest...), nil
-}
-
-func copyNonNull(dec *jsontext.Decoder, enc *jsontext.Encoder) error {
-	if dec.PeekKind() != jsontext.KindBeginObject {
-		v, err := dec.ReadValue()
-		if err != nil {
-			return err
-		}
-		return enc.WriteValue(v)
-	}
-	if err := copyToken(dec, enc); err != nil {
-		return err
-	}
-	for dec.PeekKind() != jsontext.KindEndObject {
-		token, err := dec.ReadToken()
-		if err != nil {
-			return err
-		}
-		name := token.String()
-		if dec.PeekKind() == jsontext.KindNull {
-			if _, err := dec.ReadToken(); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := enc.WriteToken(jsontext.String(name)); err != nil {
-			return err
-		}
-		if err := copyNonNull(dec, enc); err != nil {
-			return err
-		}
-	}
-	return copyToken(dec, enc)
-}
-
-func copyToken(dec *jsontext.Decoder, enc *jsontext.Encoder) error {
-	token, err := dec.ReadToken()
-	if err != nil {
-		return err
-	}
-	return enc.WriteToken(token)
 }

@@ -206,7 +206,11 @@ type attempt struct {
 }
 
 func (b *bench) start(l Locker, names ...string) *attempt {
-	ctx, cancel := context.WithCancelCause(b.Context())
+	return b.startUnder(b.Context(), l, names...)
+}
+
+func (b *bench) startUnder(ctx context.Context, l Locker, names ...string) *attempt {
+	ctx, cancel := context.WithCancelCause(ctx)
 	a := &attempt{b: b, names: names, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(a.done)

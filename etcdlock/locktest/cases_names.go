@@ -180,16 +180,32 @@ func nestedOrder(t T, h Harness) {
 	inner := b.lockUnder(outer.Context(), l, "a") // before "b", but free
 	b.unlock(inner)
 	busy := b.lock(other, "a")
+	waiting := b.startUnder(outer.Context(), l, "a")
+	b.awaitQueue("a", 2)
+	b.unlock(busy) // nobody wants "b", so nobody waited in a circle
+	b.unlock(waiting.granted())
+	b.unlock(outer)
+	b.free(other, "b")
+}
+
+func nestedDeadlock(t T, h Harness) {
+	b := newBench(t, h, "Nested")
+	l, other := b.locker(), b.locker()
+	outer, busy := b.lock(l, "b"), b.lock(other, "a")
+	second := b.startUnder(busy.Context(), other, "b")
+	b.awaitQueue("b", 2)
 	ctx, cancel := context.WithTimeout(outer.Context(), h.patience())
 	defer cancel()
 	_, err := l.Lock(ctx, "a")
-	b.is("Lock of a busy name that sorts before one held", err, etcdlock.ErrOrder)
+	b.is("Lock of a name that sorts before one held, by somebody who waits for that", err, etcdlock.ErrOrder)
 	if outer.Context().Err() != nil {
 		b.Errorf("the refusal ended the hold")
 	}
-	b.unlock(busy)
+	second.waits()
 	b.unlock(outer)
-	b.free(other, "b")
+	b.unlock(second.granted())
+	b.unlock(busy)
+	b.free(l, "a")
 }
 
 // namesAreApart holds names at the same time that are prefixes of one another or

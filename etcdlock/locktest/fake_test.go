@@ -30,7 +30,7 @@ type faults struct {
 	tryWaits, tryQueues, tryKeepsSome, unsorted, cutsNames                                bool
 	diesWithCaller, dropsValues, unlockNeedsContext, unlockTakesOthers, keepsContext      bool
 	noNotice, silentLoss, lossHoldsName, lossFreesNext, reusesTokens                      bool
-	noNesting, nestedUnlockFrees, staleNesting, orderWaits                                bool
+	noNesting, nestedUnlockFrees, staleNesting, orderWaits, orderRefuses                  bool
 	firstNameOnly, nestsAnything, diesOfLoss, tryNever, trimsNames, takesDead, neverFrees bool
 	closeIsOpen, closeForgetsWaits, closeForgetsHolds, closeHurries, litters, anyNames    bool
 }
@@ -40,6 +40,7 @@ type place struct {
 	name  string
 	token int64
 	turn  chan struct{} // closed when the name is reached
+	want  chan struct{} // closed when another waits for the name
 	over  error         // why the hold ended early; guarded by the store
 	end   func(error)   // ends the context of the hold; set when it is held
 }
@@ -97,7 +98,7 @@ func (s *store) join(name string, try bool) *place {
 		return nil
 	}
 	s.rev++
-	p := &place{name: name, token: s.rev, turn: make(chan struct{})}
+	p := &place{name: name, token: s.rev, turn: make(chan struct{}), want: make(chan struct{})}
 	if s.faults.reusesTokens {
 		p.token = 7
 	}
@@ -107,6 +108,8 @@ func (s *store) join(name string, try bool) *place {
 	}
 	if len(q) == 0 {
 		close(p.turn)
+	} else {
+		open(q[0].want)
 	}
 	s.queues[name] = append(q, p)
 	if try && len(q) > 0 {
@@ -127,7 +130,7 @@ func (s *store) leave(p *place) {
 	q = slices.Delete(q, i, i+1)
 	s.queues[p.name] = q
 	if s.faults.leavingFoolsNext && i < len(q) {
-		open(q[i])
+		open(q[i].turn)
 	}
 	if i > 0 || len(q) == 0 {
 		return
@@ -135,14 +138,17 @@ func (s *store) leave(p *place) {
 	if last := len(q) - 1; s.faults.lastFirst {
 		q[0], q[last] = q[last], q[0]
 	}
-	open(q[0])
+	open(q[0].turn)
+	if len(q) > 1 {
+		open(q[0].want)
+	}
 }
 
-func open(p *place) {
+func open(c chan struct{}) {
 	select {
-	case <-p.turn:
+	case <-c:
 	default:
-		close(p.turn)
+		close(c)
 	}
 }
 

@@ -84,7 +84,7 @@ func (l *fakeLocker) lock(ctx context.Context, names []string, try bool) (lockte
 
 func (l *fakeLocker) take(ctx context.Context, name string, held *fakeLock, try bool) (*place, error) {
 	f := l.s.faults
-	order := false
+	var after []*place // held names that sort after
 	for outer := held; outer != nil && !f.noNesting; outer = outer.outer {
 		for _, p := range outer.places {
 			switch {
@@ -93,18 +93,18 @@ func (l *fakeLocker) take(ctx context.Context, name string, held *fakeLock, try 
 			case p.name == l.s.key(name), f.nestsAnything:
 				return p, nil
 			case name < p.name && !f.orderWaits:
-				order = true
+				after = append(after, p)
 			}
 		}
 	}
-	p := l.s.join(name, try || order)
+	p := l.s.join(name, try || f.orderRefuses && after != nil)
 	switch {
 	case p == nil && try:
 		return nil, etcdlock.ErrHeld
 	case p == nil:
 		return nil, etcdlock.ErrOrder
 	}
-	if err := l.await(ctx, p); err != nil {
+	if err := l.await(ctx, p, after); err != nil {
 		if !f.leaksWaiter {
 			l.s.leave(p)
 		}
@@ -113,8 +113,21 @@ func (l *fakeLocker) take(ctx context.Context, name string, held *fakeLock, try 
 	return p, nil
 }
 
-func (l *fakeLocker) await(ctx context.Context, p *place) error {
+// await waits for the place, but not while another waits for one of those that are
+// held.
+func (l *fakeLocker) await(ctx context.Context, p *place, held []*place) error {
 	f := l.s.faults
+	stuck, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for _, h := range held {
+		go func() {
+			select {
+			case <-h.want:
+				cancel()
+			case <-stuck.Done():
+			}
+		}()
+	}
 	done, closing := ctx.Done(), l.closing.Done()
 	if f.ignoresCancel {
 		done = nil
@@ -130,6 +143,8 @@ func (l *fakeLocker) await(ctx context.Context, p *place) error {
 		return nil
 	case <-closing:
 		return etcdlock.ErrClosed
+	case <-stuck.Done():
+		return etcdlock.ErrOrder
 	case <-l.s.stopped.Done():
 		return errors.New("the test is over")
 	case <-done:

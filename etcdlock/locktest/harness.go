@@ -79,7 +79,7 @@ type Features struct {
 	LossNotice bool // a hold that is broken ends its context with ErrLost
 	Tokens     bool // tokens grow from hold to hold
 	Several    bool // one call takes several names
-	Nested     bool // the context of a hold may take its name again; ErrOrder
+	Nested     bool // the context of a hold may take its name again; deadlocks end with ErrOrder
 	AnyName    bool // names may have any characters, slashes too
 	Clean      bool // closed Lockers leave nothing in the store
 }

@@ -59,6 +59,7 @@ func Cases() []Case {
 		{"Nested/EndedHold", nestedEndedHold},
 		{"Nested/AnotherName", nestedAnotherName},
 		{"Nested/Order", nestedOrder},
+		{"Nested/Deadlock", nestedDeadlock},
 
 		{"Names/AreApart", namesAreApart},
 		{"Names/OddOnes", namesOddOnes},

@@ -144,7 +144,9 @@ func (r *Repository[T]) remove(c *call, conds ...clause.Expression) (int64, erro
 		f := r.deleted[0]
 		return r.update(c, map[string]any{f.DBName: r.now()}, append(conds, r.alive...))
 	}
-	tx := c.tx.Session(&gorm.Session{SkipHooks: true}).Clauses(clause.Where{Exprs: conds}).Delete(new(T))
+	tx := through(c.tx, func(tx *gorm.DB) *gorm.DB {
+		return tx.Session(&gorm.Session{SkipHooks: true}).Clauses(clause.Where{Exprs: conds}).Delete(new(T))
+	})
 	c.wrote = c.wrote || tx.RowsAffected > 0
 	return tx.RowsAffected, tx.Error
 }

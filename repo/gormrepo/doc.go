@@ -96,10 +96,24 @@
 // shown yet. On PostgreSQL a save that takes one INSERT is one statement with its
 // claims. Without a fence in the context nothing of this happens.
 //
-// It needs three tables, holdfast_fence, holdfast_ops and holdfast_meta, in the
-// schema that the connection uses. MigrateFence makes them; FenceDDL returns the
-// statements for a migration tool. Rows of holdfast_fence must never be deleted.
-// Call PruneOps from time to time.
+// It needs four tables, holdfast_fence, holdfast_guard, holdfast_ops and
+// holdfast_meta, in the schema of the entity's table (on MySQL its database, on
+// SQLite its file), or in Options.FenceSchema. MigrateFence makes them; FenceDDL
+// returns the statements for a migration tool. The role needs SELECT, INSERT and
+// UPDATE on them, and DELETE on holdfast_ops. Rows of holdfast_fence must never
+// be deleted. The schema is looked up at the first call under a fence, through
+// views and from partitions too. Where it has no fence, but the schema that the
+// connection uses has one, the tables are made. A connection that later finds
+// another table under the same name gets repo.ErrUnsupported.
+//
+// A table remembers the key that guards it: the first that was shown for it.
+// Writers under another key would not exclude those, and get a
+// *repo.WrongKeyError that names both. To rename a key, run all processes with
+// both keys, call MoveGuard, then run them with the new one; see there.
+//
+// Notes of writes, in holdfast_ops, are deleted by the way after Options.KeepOps,
+// a day by default. FenceStats tells how many there are, and CheckFence what makes
+// a fence slow or large.
 //
 // The promise that no acknowledged write is lost holds where every writer of the
 // table is locked by the same key, and where the database keeps what it has
@@ -125,7 +139,8 @@
 //
 // When etcd was restored from a backup its revisions begin below those that the
 // database has seen, and everything is refused. Stop all processes, restore or
-// replace etcd, run AdvanceEpoch once, start them again.
+// replace etcd, run AdvanceEpoch once for each schema with a fence, start them
+// again.
 //
 // # Errors
 //

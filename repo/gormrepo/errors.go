@@ -31,6 +31,7 @@ func (r *Repository[T]) failed(ctx context.Context, doing string, err error) err
 		return nil
 	}
 	err = r.classify(err)
+	err = r.denied(err, doing)
 	if _, fenced := repo.FenceFrom(ctx); fenced && isLockTimeout(err) && !errors.Is(err, repo.ErrBusy) && !errors.Is(err, repo.ErrUnknown) {
 		err = fmt.Errorf("%w: %w", repo.ErrBusy, err)
 	}

@@ -2,10 +2,11 @@ package gormrepo
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -18,12 +19,37 @@ import (
 // see repo.Fencer.
 func (r *Repository[T]) FenceMode() repo.FenceMode { return repo.FenceTx }
 
-// fenceTable is the table of claims in one database.
+// fenceTable is the tables of a fence in one schema.
 type fenceTable struct {
 	dialect string
 	// limit is how long a claim waits, and how long a transaction that showed
 	// one may be idle. Zero is for ever.
 	limit time.Duration
+	// fixed is the schema where there is no state.
+	fixed string
+	// state is what a repository knows of its fence; nil for functions that are
+	// given a schema.
+	state *fenceState
+}
+
+// fenceState is what a repository has learnt of its fence.
+type fenceState struct {
+	// table is the table of the entities as GORM has it, and as GORM quotes it.
+	table, quoted string
+	// wanted is Options.FenceSchema.
+	wanted string
+	home   atomic.Pointer[fenceHome]
+	guard  atomic.Pointer[guardian]
+	// rows are the numbers of the rows that the keys have on PostgreSQL.
+	rows  sync.Map
+	prune pruner
+}
+
+func (r *Repository[T]) newFence() fenceTable {
+	stmt := &gorm.Statement{DB: r.db}
+	return fenceTable{dialect: r.dialect.name, limit: max(0, r.opts.HoldLimit), state: &fenceState{
+		table: r.schema.Table, quoted: stmt.Quote(r.schema.Table), wanted: r.opts.FenceSchema,
+	}}
 }
 
 // showing is what one attempt at a transaction shows.
@@ -32,85 +58,149 @@ type showing struct {
 	// op names the transaction in holdfast_ops. It is empty when the transaction
 	// writes nothing.
 	op string
+	// keys are those of which one guards the table; none when that is not
+	// checked.
+	keys []string
+	// guard is the key that does, with the number that its row must have, and
+	// resource the table.
+	guard    guardian
+	resource string
 }
 
 // maxFenceKey is the length of a key in characters: what an index of MySQL
 // takes.
 const maxFenceKey = 191
 
-// draw takes the next attempt of a fence.
-func draw(f repo.Fence, writes bool) (showing, error) {
+// draw takes the next attempt of a fence, after what it needs to be shown is
+// known. pool is the connection of a transaction when that has begun.
+func (r *Repository[T]) draw(ctx context.Context, pool gorm.ConnPool, f repo.Fence, writes, begun bool) (showing, error) {
+	if err := r.locate(ctx, pool); err != nil {
+		return showing{}, r.fence.failed(nil, err)
+	}
 	s := showing{claims: f.Claims()}
 	for _, c := range s.claims {
-		// MySQL takes keys for equal that differ by spaces at their end.
-		if n := utf8.RuneCountInString(c.Key); n == 0 || n > maxFenceKey || strings.HasSuffix(c.Key, " ") || strings.ContainsRune(c.Key, 0) {
-			return s, fmt.Errorf("%w: %q is no key of a fence: 1 to %d characters, no space at the end", repo.ErrInvalid, c.Key, maxFenceKey)
+		if err := checkFenceKey(c.Key); err != nil {
+			return s, err
 		}
 	}
+	s.keys, s.resource = guardKeys(f, s.claims), r.fence.resource()
 	if writes {
-		s.op = newOp(time.Now())
+		s.op = newOp(time.Now()) + r.fence.opSuffix()
+	}
+	var err error
+	if s.guard, err = r.fence.guarded(ctx, pool, s.keys, begun); err != nil {
+		return s, r.fence.failed(s.claims, err)
 	}
 	return s, nil
 }
 
-// againError says that a claim was refused and would be accepted now.
+func checkFenceKey(key string) error {
+	// MySQL takes keys for equal that differ by spaces at their end.
+	if n := utf8.RuneCountInString(key); n == 0 || n > maxFenceKey || strings.HasSuffix(key, " ") || strings.ContainsRune(key, 0) {
+		return fmt.Errorf("%w: %q is no key of a fence: 1 to %d characters, no space at the end", repo.ErrInvalid, key, maxFenceKey)
+	}
+	return nil
+}
+
+// againError says that a claim was refused and may be accepted now.
 type againError struct {
 	*repo.FencedError
-	// absent tells that the key has no row yet, which MySQL needs.
-	absent bool
+	// absent are the keys that have no row yet.
+	absent []string
 }
 
 // showAttempts bounds how often claims are drawn because of an againError.
-const showAttempts = 4
+const showAttempts = 6
 
 // show runs a transaction that begins with the claims of the next attempt, again
 // when they were refused for a reason that has gone.
 func (r *Repository[T]) show(ctx context.Context, f repo.Fence, writes bool, run func(showing) error) error {
+	if err := r.awaitConn(ctx); err != nil {
+		return err
+	}
+	pool := unprepared(r.db.Statement.ConnPool)
 	for n := 1; ; n++ {
-		s, err := draw(f, writes)
+		s, err := r.draw(ctx, pool, f, writes, false)
 		if err != nil {
 			return err
 		}
 		err = run(s)
-		again, ok := errors.AsType[*againError](err)
-		switch {
-		case !ok:
-			return err
-		case n == showAttempts:
-			return again.FencedError
-		case again.absent:
+		if again, ok := asAgain(err); ok {
+			if n == showAttempts {
+				return again.FencedError
+			}
 			// Outside of the transaction: inside, the gaps that InnoDB locks around
 			// an absent key make deadlocks of first comers.
-			if err := r.fence.create(ctx, unprepared(r.db.Statement.ConnPool), again.Presented.Key); err != nil {
+			if err := r.fence.create(ctx, pool, again.absent); err != nil {
 				return r.fence.failed(s.claims, err)
 			}
+			continue
 		}
+		if err == nil && s.op != "" {
+			r.tidy(ctx, pool)
+		}
+		return err
 	}
 }
 
 // raise shows claims as the next statement of a transaction. It returns a
-// *repo.FencedError when one is refused; the transaction must be rolled back
-// after every error. In a transaction that has begun long before, an absent row
-// is made inside of it.
+// *repo.FencedError when one is refused, or an error to show others; the
+// transaction must be rolled back after every error. In a transaction that has
+// begun long before, what is missing is made inside of it.
 func (t fenceTable) raise(ctx context.Context, tx gorm.ConnPool, s showing, begun bool) error {
+	if begun {
+		return t.failed(s.claims, t.raiseInside(ctx, tx, s))
+	}
+	refused, err := t.tryRaise(ctx, tx, s)
+	if err == nil && refused {
+		err = t.inspect(ctx, tx, s)
+	}
+	return t.failed(s.claims, err)
+}
+
+// raiseInside shows claims one by one, so that one which has to be shown again
+// is not taken for one that was accepted.
+func (t fenceTable) raiseInside(ctx context.Context, tx gorm.ConnPool, s showing) error {
+	for _, c := range s.claims {
+		one := s
+		one.claims, one.op = []repo.Claim{c}, ""
+		if one.guard.key != c.Key {
+			one.guard = guardian{}
+		}
+		if err := t.raiseOne(ctx, tx, one); err != nil {
+			return err
+		}
+	}
+	if s.op == "" {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, t.noteSQL(s.op))
+	return err
+}
+
+func (t fenceTable) raiseOne(ctx context.Context, tx gorm.ConnPool, s showing) error {
 	for n := 1; ; n++ {
 		refused, err := t.tryRaise(ctx, tx, s)
-		if err == nil && refused {
-			err = t.inspect(ctx, tx, s.claims)
-		}
-		again, ok := errors.AsType[*againError](err)
-		switch {
-		case err == nil:
-			return nil
-		case !ok:
-			return t.failed(s.claims, err)
-		case n == showAttempts:
-			return again.FencedError
-		case again.absent && !begun:
+		if err != nil || !refused {
 			return err
-		case again.absent:
-			if err := t.create(ctx, tx, again.Presented.Key); err != nil {
-				return t.failed(s.claims, err)
+		}
+		err = t.inspect(ctx, tx, s)
+		again, ok := asAgain(err)
+		if !ok {
+			return err
+		}
+		if n == showAttempts {
+			return again.FencedError
+		}
+		if err := t.createInside(ctx, tx, s.claims[0].Key, again.absent); err != nil {
+			return err
+		}
+		if s.guard.key != "" {
+			if s.guard, err = t.guarded(ctx, tx, s.keys, true); err != nil {
+				return err
+			}
+			if s.guard.key != s.claims[0].Key { // the guard has moved to another of the keys
+				s.guard = guardian{}
 			}
 		}
 	}
@@ -119,7 +209,7 @@ func (t fenceTable) raise(ctx context.Context, tx gorm.ConnPool, s showing, begu
 func (t fenceTable) tryRaise(ctx context.Context, tx gorm.ConnPool, s showing) (refused bool, err error) {
 	if t.dialect == mysql {
 		for _, c := range s.claims {
-			if n, err := affected(tx.ExecContext(ctx, mysqlRaise(c))); n == 0 || err != nil {
+			if n, err := affected(tx.ExecContext(ctx, t.mysqlRaise(s, c))); n == 0 || err != nil {
 				return true, err
 			}
 		}
@@ -135,70 +225,35 @@ func (t fenceTable) tryRaise(ctx context.Context, tx gorm.ConnPool, s showing) (
 	return false, err
 }
 
-func affected(res sql.Result, err error) (int64, error) {
-	if err != nil {
-		return 0, err
+// moveEvery is after how many claims the row of a key gets another number on
+// PostgreSQL, on average. Its versions are found by key and number: more of them
+// take longer to look through while an old snapshot keeps them all, and another
+// number makes the next claim of each other process take longer.
+const moveEvery = 256
+
+// move draws whether the rows of the next claims get another number.
+func move() int64 {
+	if rand.IntN(moveEvery) == 0 { //nolint:gosec // nobody gains by guessing it
+		return 1
 	}
-	return res.RowsAffected()
+	return 0
 }
 
-// inspect says why claims were refused.
-func (t fenceTable) inspect(ctx context.Context, pool gorm.ConnPool, claims []repo.Claim) error {
-	var epoch int64
-	if err := pool.QueryRowContext(ctx, epochSQL).Scan(&epoch); err != nil {
-		return err
-	}
-	var same error
-	for _, c := range claims {
-		refused := &repo.FencedError{Stored: repo.Claim{Key: c.Key}, Presented: c}
-		refused.Presented.Token |= epoch << epochBits
-		stored := &refused.Stored
-		err := pool.QueryRowContext(ctx, t.bind(storedSQL), c.Key).Scan(&stored.Token, &stored.Owner, &stored.Sub)
-		if errors.Is(err, sql.ErrNoRows) {
-			return &againError{refused, true}
-		}
-		if err != nil {
-			return err
-		}
-		switch {
-		case accepts(refused.Stored, refused.Presented):
-		case refused.Stored != refused.Presented:
-			return refused
-		case same == nil:
-			same = refused // or it was accepted in this very transaction
+// row is the number under which a key's row is shown claims. It is a guess, and
+// zero when there is none: a claim that meets no row of the key is refused.
+func (t fenceTable) row(key string) int64 {
+	if t.state != nil {
+		if n, ok := t.state.rows.Load(key); ok {
+			if n, ok := n.(int64); ok {
+				return n
+			}
 		}
 	}
-	if same != nil {
-		return same
-	}
-	// The epoch was advanced while a claim waited with the old one.
-	return &againError{&repo.FencedError{Presented: claims[0]}, false}
+	return 0
 }
 
-// accepts is the rule that the statements have too.
-func accepts(stored, c repo.Claim) bool {
-	return stored.Token < c.Token || stored.Token == c.Token && stored.Owner == c.Owner && stored.Sub < c.Sub
-}
-
-// failed gives an error of a statement that showed claims the sentinel that the
-// caller decides by.
-func (t fenceTable) failed(claims []repo.Claim, err error) error {
-	switch {
-	case isMissingFence(err), isNullToken(err): // there is no epoch
-		return missingFence(err)
-	case isLockTimeout(err):
-		keys := make([]string, len(claims))
-		for i, c := range claims {
-			keys[i] = fmt.Sprintf("%q", c.Key)
-		}
-		return fmt.Errorf("%w: the fence of %s: %w", repo.ErrBusy, strings.Join(keys, ", "), err)
-	default:
-		return err
+func (t fenceTable) setRow(key string, n int64) {
+	if t.state != nil && t.dialect == postgres {
+		t.state.rows.Store(key, n)
 	}
-}
-
-// missingFence is the error of a database without the tables, or with empty
-// ones.
-func missingFence(err error) error {
-	return fmt.Errorf("%w: the tables of the fence are missing: run gormrepo.MigrateFence, or what gormrepo.FenceDDL returns: %w", repo.ErrUnsupported, err)
 }

@@ -3,6 +3,7 @@ package gormrepo
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ type folded struct {
 	show  showing
 	rows  int
 	used  bool
+	passages
 	// err is the error of the statement, before GORM may have translated it.
 	err error
 }
@@ -46,11 +48,23 @@ func (p *folded) QueryContext(ctx context.Context, text string, args ...any) (*s
 	return rows, err
 }
 
+// Commit and Rollback make GORM and its plugins take it for a transaction, which
+// plugins for replicas leave where it is.
+func (*folded) Commit() error { return errFolded() }
+
+// Rollback is not reached either.
+func (*folded) Rollback() error { return errFolded() }
+
+func errFolded() error {
+	return fmt.Errorf("%w: a statement that shows claims is a transaction by itself", repo.ErrInTx)
+}
+
 func (p *folded) fold(text string, args []any) (string, []any, error) {
 	if p.used || !strings.HasPrefix(text, "INSERT ") {
 		return "", nil, fmt.Errorf("gormrepo: %.20q cannot be put behind claims", text)
 	}
 	p.used = true
+	p.ran.Add(1)
 	text, more := p.fence.foldedSQL(p.show, text, len(args)+1, p.rows)
 	return text, append(slices.Clip(args), more...), nil
 }
@@ -88,11 +102,53 @@ func (r *Repository[T]) writeFolded(ctx context.Context, f repo.Fence, items []*
 	return err
 }
 
+// resendError says that a statement has not run, and will not: the connection was
+// broken before, as it is after a restart of the database.
+type resendError struct{ error }
+
+func (e *resendError) Unwrap() error { return e.error }
+
+// oneConn takes a connection for a statement that must not be sent twice:
+// database/sql sends it again on another one when a driver says that the first
+// was bad.
+func (r *Repository[T]) oneConn(ctx context.Context, plain gorm.ConnPool) (on gorm.ConnPool, giveBack func(), err error) {
+	db, ok := plain.(*sql.DB)
+	if !ok {
+		return plain, func() {}, nil
+	}
+	var conn *sql.Conn
+	end, err := connecting(ctx, func(ctx context.Context) (err error) {
+		conn, err = db.Conn(ctx)
+		return err
+	})
+	end() // the context is for getting it
+	if err != nil {
+		if conn != nil {
+			_ = conn.Close()
+		}
+		return nil, nil, err
+	}
+	return conn, func() { _ = conn.Close() }, nil
+}
+
 func (r *Repository[T]) fold(ctx context.Context, s showing, c *call, items []*item[T], fn func(*call) error) error {
 	plain := unprepared(r.db.Statement.ConnPool)
-	pool := &folded{ConnPool: plain, fence: r.fence, show: s, rows: len(items)}
+	on, giveBack, err := r.oneConn(ctx, plain)
+	if err != nil {
+		return err
+	}
+	pool := &folded{ConnPool: on, fence: r.fence, show: s, rows: len(items)}
 	c.tx, c.once = r.session(ctx, pool), true
-	err := fn(c)
+	err = func() error {
+		defer giveBack()
+		if err := r.checkPlugins(c.tx, pool); err != nil {
+			return err
+		}
+		return fn(c)
+	}()
+	if err == nil && !pool.used {
+		err = errElsewhere(c.tx)
+	}
 	if err == nil {
 		return nil
 	}
@@ -102,13 +158,18 @@ func (r *Repository[T]) fold(ctx context.Context, s showing, c *call, items []*i
 	}
 	switch {
 	case isNullToken(cause):
-		return r.fence.failed(s.claims, r.fence.inspect(ctx, plain, s.claims))
+		return r.fence.failed(s.claims, r.fence.inspect(ctx, plain, s))
 	case isMissingFence(cause), isLockTimeout(cause):
 		return r.fence.failed(s.claims, cause)
-	case !pool.used || isAnswer(cause) || isUnsent(cause):
+	case !pool.used || isAnswer(cause):
 		return err
 	}
+	// Also when the driver says that nothing was sent: pgx says so of a lost answer
+	// in its simple protocol.
 	if err := r.settle(ctx, s.op, cause); err != nil {
+		if isUnsent(cause) && !errors.Is(err, repo.ErrUnknown) {
+			err = &resendError{err}
+		}
 		return err
 	}
 	// What the statement would have returned is read.

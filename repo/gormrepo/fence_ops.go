@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -30,6 +31,36 @@ func newOp(now time.Time) string {
 	return opTime(now) + hex.EncodeToString(random[:])
 }
 
+// opSuffix says in the name of an operation, as callers get it, where the fence
+// is that it is noted in.
+func (t fenceTable) opSuffix() string {
+	if schema := t.schema(); schema != "" {
+		return opMark + schema
+	}
+	return ""
+}
+
+// opMark is between the digits of an operation and the schema of its fence.
+const opMark = "@"
+
+// opIn is the fence that an operation is noted in, and its name there.
+func (t fenceTable) opIn(op string) (there fenceTable, id string) {
+	id, schema, ok := strings.Cut(op, opMark)
+	if !ok {
+		return t, id
+	}
+	return t.in(schema), id
+}
+
+// writtenSQL asks for the note of an operation. It is empty for none.
+func (t fenceTable) writtenSQL(op string) string {
+	if op == "" {
+		return ""
+	}
+	there, id := t.opIn(op)
+	return "SELECT written FROM " + there.name("ops") + " WHERE op = '" + id + "'"
+}
+
 func opTime(t time.Time) string { return fmt.Sprintf("%0*x", opTimeLen, t.UnixMilli()) }
 
 // Outcome tells whether the operation op of a *repo.UnknownError was written. The
@@ -49,18 +80,19 @@ func Outcome(ctx context.Context, db *gorm.DB, op string) (written bool, err err
 }
 
 func (t fenceTable) outcome(ctx context.Context, pool gorm.ConnPool, op string) (bool, error) {
-	at, err := strconv.ParseInt(op[:min(len(op), opTimeLen)], 16, 64)
-	if _, bad := hex.DecodeString(op); bad != nil || err != nil || len(op) != opLen {
+	there, id := t.opIn(op)
+	at, err := strconv.ParseInt(id[:min(len(id), opTimeLen)], 16, 64)
+	if _, bad := hex.DecodeString(id); bad != nil || err != nil || len(id) != opLen {
 		return false, fmt.Errorf("%w: %q is no operation", repo.ErrInvalid, op)
 	}
-	written, err := t.mark(ctx, pool, op)
+	written, err := there.mark(ctx, pool, id)
 	if isMissing(err) {
 		return false, missingFence(err)
 	}
 	if err == nil && !written {
 		// Read after the mark was made, or operations could be removed in between.
 		var pruned int64
-		err = pool.QueryRowContext(ctx, "SELECT value FROM holdfast_meta WHERE name = 'pruned'").Scan(&pruned)
+		err = pool.QueryRowContext(ctx, "SELECT value FROM "+there.name("meta")+" WHERE name = 'pruned'").Scan(&pruned)
 		if err == nil && at < pruned {
 			err = errors.New("operations of that time were removed")
 		}
@@ -74,13 +106,13 @@ func (t fenceTable) outcome(ctx context.Context, pool gorm.ConnPool, op string) 
 // mark writes down that an operation was not written, unless it was. The
 // transaction of the operation wrote the same key, so this waits until it has
 // ended, and one that comes later fails.
-func (t fenceTable) mark(ctx context.Context, pool gorm.ConnPool, op string) (written bool, err error) {
+func (t fenceTable) mark(ctx context.Context, pool gorm.ConnPool, id string) (written bool, err error) {
 	ignore := " ON CONFLICT DO NOTHING"
 	if t.dialect == mysql {
 		ignore = " ON DUPLICATE KEY UPDATE op = op"
 	}
 	for n := 1; ; n++ {
-		_, err = pool.ExecContext(ctx, "INSERT INTO holdfast_ops (op, written) VALUES ('"+op+"', false)"+ignore)
+		_, err = pool.ExecContext(ctx, "INSERT INTO "+t.name("ops")+" (op, written) VALUES ('"+id+"', false)"+ignore)
 		if err == nil || !isDeadlock(err) || n == attempts {
 			break
 		}
@@ -88,7 +120,7 @@ func (t fenceTable) mark(ctx context.Context, pool gorm.ConnPool, op string) (wr
 	if err != nil {
 		return false, err
 	}
-	err = pool.QueryRowContext(ctx, "SELECT written FROM holdfast_ops WHERE op = '"+op+"'").Scan(&written)
+	err = pool.QueryRowContext(ctx, "SELECT written FROM "+t.name("ops")+" WHERE op = '"+id+"'").Scan(&written)
 	return written, err
 }
 
@@ -145,40 +177,4 @@ func isUnsent(err error) bool {
 	}
 	var retry interface{ SafeToRetry() bool }
 	return errors.Is(err, driver.ErrBadConn) || errors.As(err, &retry) && retry.SafeToRetry()
-}
-
-// minPruneAge keeps operations that somebody may be asking for.
-const minPruneAge = time.Minute
-
-// PruneOps removes the notes about operations that began longer ago, and returns
-// how many there were. Outcome then knows nothing of so old ones. Every write
-// under a fence leaves a note of about a hundred bytes; nothing else removes
-// them. An age below a minute is repo.ErrInvalid: choose one that is longer than
-// anybody would ask later, and than clocks differ, such as a day.
-func PruneOps(ctx context.Context, db *gorm.DB, olderThan time.Duration) (int64, error) {
-	n, err := pruneOps(ctx, db, olderThan)
-	if err != nil {
-		return 0, fmt.Errorf("gormrepo: prune operations: %w", err)
-	}
-	return n, nil
-}
-
-func pruneOps(ctx context.Context, db *gorm.DB, olderThan time.Duration) (int64, error) {
-	t, pool, err := fenceOf(db)
-	if err != nil {
-		return 0, err
-	}
-	if olderThan < minPruneAge {
-		return 0, fmt.Errorf("%w: an age of %v", repo.ErrInvalid, olderThan)
-	}
-	until := time.Now().Add(-olderThan)
-	// First, so that nobody takes a removed note for one that was never made.
-	_, err = pool.ExecContext(ctx, t.bind("UPDATE holdfast_meta SET value = ? WHERE name = 'pruned' AND value < ?"), until.UnixMilli(), until.UnixMilli())
-	if isMissing(err) {
-		return 0, missingFence(err)
-	}
-	if err != nil {
-		return 0, err
-	}
-	return affected(pool.ExecContext(ctx, t.bind("DELETE FROM holdfast_ops WHERE op < ?"), opTime(until)))
 }

@@ -50,7 +50,7 @@ func (r *Repository[T]) findByID(ctx context.Context, ids []any, list bool) ([]*
 		rows = make([]*T, 0, len(keys))
 		for chunk := range slices.Chunk(keys, idsPerStatement) {
 			var part []*T
-			if err := r.live(tx).Where(r.keyIn(chunk)).Find(&part).Error; err != nil {
+			if err := through(tx, func(tx *gorm.DB) *gorm.DB { return r.live(tx).Where(r.keyIn(chunk)).Find(&part) }).Error; err != nil {
 				return err
 			}
 			rows = append(rows, part...)
@@ -112,7 +112,7 @@ func (r *Repository[T]) ExistsByID(ctx context.Context, id any) (bool, error) {
 	}
 	var n int64
 	err = r.read(ctx, func(tx *gorm.DB) error {
-		return r.live(tx).Model(new(T)).Where(r.keyIn(keys)).Count(&n).Error
+		return through(r.live(tx), func(tx *gorm.DB) *gorm.DB { return tx.Model(new(T)).Where(r.keyIn(keys)).Count(&n) }).Error
 	})
 	return n > 0, r.failed(ctx, "exists by id", err)
 }
@@ -130,7 +130,7 @@ func (r *Repository[T]) Find(ctx context.Context, opts ...repo.Option) ([]*T, er
 		if err != nil {
 			return err
 		}
-		return r.cut(r.ordered(tx, q), q).Find(&found).Error
+		return through(r.cut(r.ordered(tx, q), q), func(tx *gorm.DB) *gorm.DB { return tx.Find(&found) }).Error
 	})
 	if err != nil {
 		return nil, r.failed(ctx, "find", err)
@@ -152,7 +152,7 @@ func (r *Repository[T]) Count(ctx context.Context, opts ...repo.Option) (int64, 
 		}
 		// What a Native option loads beside the entities does not matter here.
 		clear(tx.Statement.Preloads)
-		return tx.Model(new(T)).Count(&n).Error
+		return through(tx, func(tx *gorm.DB) *gorm.DB { return tx.Model(new(T)).Count(&n) }).Error
 	})
 	if err != nil {
 		return 0, r.failed(ctx, "count", err)

@@ -55,7 +55,9 @@ func (r *Repository[T]) insertBatch(c *call, items []*item[T], left []*schema.Fi
 	for i, it := range items {
 		list[i] = it.e
 	}
-	tx := c.tx.Session(&gorm.Session{SkipHooks: true}).Omit(clause.Associations).Create(&list)
+	tx := through(c.tx, func(tx *gorm.DB) *gorm.DB {
+		return tx.Session(&gorm.Session{SkipHooks: true}).Omit(clause.Associations).Create(&list)
+	})
 	if tx.Error != nil {
 		return tx.Error
 	}
@@ -86,7 +88,7 @@ func (r *Repository[T]) spreadKeys(c *call, items []*item[T]) error {
 		return nil
 	}
 	var step int64
-	if err := c.tx.Raw("SELECT @@auto_increment_increment").Scan(&step).Error; err != nil {
+	if err := through(c.tx, func(tx *gorm.DB) *gorm.DB { return tx.Raw("SELECT @@auto_increment_increment").Scan(&step) }).Error; err != nil {
 		return err
 	}
 	f, ctx := r.entity.Key[0], context.Background()

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"gorm.io/gorm"
+
 	"github.com/holdfast-go/holdfast/repo"
 )
 
@@ -54,7 +56,7 @@ func (r *Repository[T]) lockedRows(c *call, keys [][]any) (map[any]*T, error) {
 	var rows []*T
 	for chunk := range slices.Chunk(keys, idsPerStatement) {
 		var part []*T
-		if err := r.forUpdate(c.tx.Unscoped()).Where(r.keyIn(chunk)).Find(&part).Error; err != nil {
+		if err := through(c.tx, func(tx *gorm.DB) *gorm.DB { return r.forUpdate(tx.Unscoped()).Where(r.keyIn(chunk)).Find(&part) }).Error; err != nil {
 			return nil, err
 		}
 		rows = append(rows, part...)

@@ -44,7 +44,27 @@ type Options struct {
 	// DefaultHoldLimit; NoHoldLimit leaves it to the settings of the database.
 	// SQLite needs none: a lock ends with its process.
 	HoldLimit time.Duration
+
+	// FenceSchema names the schema of the fence's tables (on MySQL the database),
+	// for entities whose own schema cannot have them. All writers of the table must
+	// name the same one. By default the fence is in the schema of the entity's
+	// table, wherever the connection looks first; a view has it where the table
+	// below it is. On SQLite it must be the file of the table.
+	FenceSchema string
+
+	// KeepOps is how long the note of a write under a fence is kept, by which
+	// Outcome tells whether it happened. Older ones are deleted by the way, a few
+	// with every so many writes, by every process that writes. It is one minute at
+	// least; choose it longer than anybody would ask later, and than clocks differ.
+	// By default it is DefaultKeepOps; KeepAllOps leaves them to PruneOps.
+	KeepOps time.Duration
 }
+
+// DefaultKeepOps is what Options.KeepOps is by default.
+const DefaultKeepOps = 24 * time.Hour
+
+// KeepAllOps as Options.KeepOps deletes no notes.
+const KeepAllOps time.Duration = -1
 
 // DefaultHoldLimit is what Options.HoldLimit is by default: three times the
 // default TTL of a lock.
@@ -61,6 +81,9 @@ func (o *Options) orDefault() Options {
 	if opts.HoldLimit == 0 {
 		opts.HoldLimit = DefaultHoldLimit
 	}
+	if opts.KeepOps == 0 {
+		opts.KeepOps = DefaultKeepOps
+	}
 	return opts
 }
 
@@ -70,6 +93,9 @@ func (o *Options) check(m *model) error {
 	}
 	if o.HoldLimit < 0 && o.HoldLimit != NoHoldLimit {
 		return fmt.Errorf("%w: a HoldLimit of %v", repo.ErrInvalid, o.HoldLimit)
+	}
+	if o.KeepOps < minPruneAge && o.KeepOps != KeepAllOps {
+		return fmt.Errorf("%w: a KeepOps of %v", repo.ErrInvalid, o.KeepOps)
 	}
 	if o.Revive && len(m.deleted) > 0 {
 		if _, ok := m.aliveValue(); !ok {

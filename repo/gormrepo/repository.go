@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
@@ -34,6 +35,8 @@ type Repository[T any] struct {
 	opts    Options
 	dialect dialect
 	fence   fenceTable
+	// trusted tells that no plugin takes writes out of their transaction.
+	trusted atomic.Bool
 	*model
 }
 
@@ -78,7 +81,7 @@ func newRepository[T any](db *gorm.DB, opts *Options) (*Repository[T], error) {
 		db: db.Session(&gorm.Session{NewDB: true, Context: context.Background()}), store: storeOf(db),
 		foreign: isTx(db), opts: opts.orDefault(), dialect: d, model: m,
 	}
-	r.fence = fenceTable{dialect: d.name, limit: max(0, r.opts.HoldLimit)}
+	r.fence = r.newFence()
 	return r, r.opts.check(m)
 }
 

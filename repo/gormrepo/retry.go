@@ -2,6 +2,7 @@ package gormrepo
 
 import (
 	"context"
+	"errors"
 	"reflect"
 )
 
@@ -18,7 +19,7 @@ func (r *Repository[T]) repeat(ctx context.Context, run func(c *call) error) err
 		if err == nil || n == attempts || ctx.Err() != nil {
 			return err
 		}
-		again := isDeadlock(err) || c.raced && n == 1
+		again := isDeadlock(err) || c.raced && n == 1 || errors.As(err, new(*resendError))
 		if !again {
 			return err
 		}
@@ -34,18 +35,22 @@ func isDeadlock(err error) bool {
 	return mysqlNumber(err) == 1213
 }
 
-// mysqlNumber is the number that MySQL gives its errors, or zero. The driver,
-// which is not imported, has it in a field.
+// mysqlNumber is the number that MySQL gives its errors, or zero.
 func mysqlNumber(err error) (number uint64) {
-	anyInChain(err, func(err error) bool {
-		v := reflect.Indirect(reflect.ValueOf(err))
-		if v.Kind() != reflect.Struct || v.Type().Name() != "MySQLError" {
-			return false
-		}
+	mysqlError(err, func(v reflect.Value) bool {
 		if f := v.FieldByName("Number"); f.IsValid() && f.CanUint() {
 			number = f.Uint()
 		}
 		return number != 0
 	})
 	return number
+}
+
+// mysqlError calls holds with what the driver of MySQL, which is not imported,
+// says of an error.
+func mysqlError(err error, holds func(reflect.Value) bool) {
+	anyInChain(err, func(err error) bool {
+		v := reflect.Indirect(reflect.ValueOf(err))
+		return v.Kind() == reflect.Struct && v.Type().Name() == "MySQLError" && holds(v)
+	})
 }

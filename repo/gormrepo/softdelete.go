@@ -80,10 +80,12 @@ func (r *Repository[T]) dead(tx *gorm.DB, keys [][]any, fields []*schema.Field) 
 	var rows []*T
 	for chunk := range slices.Chunk(keys, idsPerStatement) {
 		var part []*T
-		err := tx.Session(&gorm.Session{SkipHooks: true}).Unscoped().Select(names(fields)).
-			Where(r.keyIn(chunk)).Where(not{slices.Clone(r.alive)}).Find(&part).Error
-		if err != nil {
-			return nil, err
+		res := through(tx, func(tx *gorm.DB) *gorm.DB {
+			return tx.Session(&gorm.Session{SkipHooks: true}).Unscoped().Select(names(fields)).
+				Where(r.keyIn(chunk)).Where(not{slices.Clone(r.alive)}).Find(&part)
+		})
+		if res.Error != nil {
+			return nil, res.Error
 		}
 		rows = append(rows, part...)
 	}

@@ -65,7 +65,7 @@ func (s *statement) Build(builder clause.Builder) {
 }
 
 func (r *Repository[T]) exec(c *call, st *statement) error {
-	if err := c.tx.Exec("?", st).Error; err != nil {
+	if err := through(c.tx, func(tx *gorm.DB) *gorm.DB { return tx.Exec("?", st) }).Error; err != nil {
 		return err
 	}
 	c.wrote = true
@@ -76,7 +76,7 @@ func (r *Repository[T]) exec(c *call, st *statement) error {
 // that were asked for.
 func (r *Repository[T]) query(c *call, st *statement) ([]*T, error) {
 	var rows []*T
-	if err := c.tx.Raw("?", st).Scan(&rows).Error; err != nil {
+	if err := through(c.tx, func(tx *gorm.DB) *gorm.DB { return tx.Raw("?", st).Scan(&rows) }).Error; err != nil {
 		return nil, err
 	}
 	c.wrote = c.wrote || len(rows) > 0

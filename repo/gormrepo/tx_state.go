@@ -13,15 +13,21 @@ import (
 
 // txState is what has happened in a transaction so far.
 type txState struct {
-	mu sync.Mutex
+	conn *conn
+	mu   sync.Mutex
 	// err is set when a call failed after it had written a part, or when claims
 	// were refused.
 	err error
 	// keys are those of the claims that were shown.
 	keys []string
+	// guarded are the tables whose guards were looked at after their keys were
+	// shown, so that they stay.
+	guarded []string
 	// op names the transaction, once claims were shown by something that
 	// writes.
 	op string
+	// savepoints is how many were set.
+	savepoints int
 }
 
 const txStateKey = "holdfast:tx"
@@ -34,10 +40,38 @@ func (s *txState) spoil(err error) {
 	}
 }
 
+// spoiled is why the transaction will not be committed, as far as known.
 func (s *txState) spoiled() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.err == nil && s.conn != nil {
+		return s.conn.failure()
+	}
 	return s.err
+}
+
+// txMark is what a rollback to a savepoint returns to.
+type txMark struct {
+	savepoint string
+	err       error
+	keys      []string
+	guarded   []string
+	op        string
+}
+
+func (s *txState) mark() txMark {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.savepoints++
+	return txMark{fmt.Sprintf("holdfast_%d", s.savepoints), s.err, slices.Clone(s.keys), slices.Clone(s.guarded), s.op}
+}
+
+// reset forgets what happened since the mark: claims that were shown since then
+// have to be shown again.
+func (s *txState) reset(m txMark) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err, s.keys, s.guarded, s.op = m.err, m.keys, m.guarded, m.op
 }
 
 func (s *txState) shown(w showing) {
@@ -89,19 +123,20 @@ func (r *Repository[T]) join(ctx context.Context) error {
 		return errForeignFence()
 	}
 	state := stateIn(ctx)
-	s, err := draw(f, state.operation() == "")
+	pool := unprepared(r.pool(ctx))
+	s, err := r.draw(ctx, pool, f, state.operation() == "", true)
 	if err != nil {
-		return err
-	}
-	if s.claims = state.missing(s.claims); len(s.claims) == 0 {
-		return nil
-	}
-	if err := r.fence.raise(ctx, unprepared(r.pool(ctx)), s, true); err != nil {
 		state.spoil(err)
 		return err
 	}
-	state.shown(s)
-	return nil
+	if s.claims = state.missing(s.claims); len(s.claims) > 0 {
+		if err := r.fence.raise(ctx, pool, s, true); err != nil {
+			state.spoil(err)
+			return err
+		}
+		state.shown(s)
+	}
+	return r.confirmGuard(ctx, pool, state, s)
 }
 
 // errForeignFence refuses to show claims in the middle of a transaction that

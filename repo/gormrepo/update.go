@@ -84,8 +84,8 @@ func (r *Repository[T]) locked(c *call, keys [][]any) ([]*T, error) {
 		return nil, err
 	}
 	var found []*T
-	err := r.forUpdate(r.live(c.tx)).Where(r.keyIn(keys)).Find(&found).Error
-	return found, err
+	tx := through(c.tx, func(tx *gorm.DB) *gorm.DB { return r.forUpdate(r.live(tx)).Where(r.keyIn(keys)).Find(&found) })
+	return found, tx.Error
 }
 
 // lockDatabase takes the write lock of SQLite before the first read: a
@@ -96,7 +96,9 @@ func (r *Repository[T]) lockDatabase(c *call) error {
 		return nil
 	}
 	key := clause.Column{Name: r.key[0].DBName}
-	return c.tx.Exec("UPDATE ? SET ? = ? WHERE 1 = 0", clause.Table{Name: r.schema.Table}, key, key).Error
+	return through(c.tx, func(tx *gorm.DB) *gorm.DB {
+		return tx.Exec("UPDATE ? SET ? = ? WHERE 1 = 0", clause.Table{Name: r.schema.Table}, key, key)
+	}).Error
 }
 
 // forUpdate locks the rows that are read, where the database can, always in the

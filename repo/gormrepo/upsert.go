@@ -137,7 +137,7 @@ func (r *Repository[T]) stored(tx *gorm.DB, keys [][]any, fields []*schema.Field
 		if lock {
 			q = r.forUpdate(q)
 		}
-		if err := q.Find(&part).Error; err != nil {
+		if err := through(q, func(tx *gorm.DB) *gorm.DB { return tx.Find(&part) }).Error; err != nil {
 			return nil, err
 		}
 		rows = append(rows, part...)

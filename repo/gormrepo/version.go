@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
 
@@ -97,7 +98,9 @@ func (r *Repository[T]) overwriteVersion(c *call, it *item[T]) (int64, error) {
 // update sets columns of the rows that satisfy the conditions and returns how
 // many there were.
 func (r *Repository[T]) update(c *call, set map[string]any, conds []clause.Expression) (int64, error) {
-	tx := c.tx.Model(new(T)).Unscoped().Clauses(clause.Where{Exprs: conds}).UpdateColumns(set)
+	tx := through(c.tx, func(tx *gorm.DB) *gorm.DB {
+		return tx.Model(new(T)).Unscoped().Clauses(clause.Where{Exprs: conds}).UpdateColumns(set)
+	})
 	c.wrote = c.wrote || tx.RowsAffected > 0
 	return tx.RowsAffected, tx.Error
 }

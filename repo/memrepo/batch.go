@@ -13,6 +13,7 @@ import (
 type batch[T any] struct {
 	ctx  context.Context // of the one call that the batch lives for
 	r    *Repository[T]
+	t    *table[T]
 	now  time.Time
 	undo []undo[T]
 }
@@ -22,9 +23,9 @@ type undo[T any] struct {
 	old *row[T] // nil: there was none
 }
 
-func (r *Repository[T]) begin(ctx context.Context) *batch[T] {
+func (r *Repository[T]) batch(ctx context.Context, t *table[T]) *batch[T] {
 	// A monotonic reading would not survive a database.
-	return &batch[T]{ctx: ctx, r: r, now: r.now().Round(0)}
+	return &batch[T]{ctx: ctx, r: r, t: t, now: r.now().Round(0)}
 }
 
 func (b *batch[T]) rollback() {
@@ -35,8 +36,8 @@ func (b *batch[T]) rollback() {
 
 // set replaces the row of key and keeps the constraints' books.
 func (b *batch[T]) set(key any, w *row[T]) {
-	for _, x := range b.r.unique {
-		if old, ok := b.r.rows[key]; ok {
+	for _, x := range b.t.unique {
+		if old, ok := b.t.rows[key]; ok {
 			if vals := x.values(valueOf(old.val)); vals != nil {
 				delete(x.owner, vals)
 			}
@@ -48,28 +49,28 @@ func (b *batch[T]) set(key any, w *row[T]) {
 		}
 	}
 	if w == nil {
-		delete(b.r.rows, key)
+		delete(b.t.rows, key)
 		return
 	}
-	b.r.rows[key] = w
+	b.t.rows[key] = w
 }
 
 // put stores e under key. The batch owns e from now on.
 func (b *batch[T]) put(key any, e *T) error {
-	for _, x := range b.r.unique {
+	for _, x := range b.t.unique {
 		if vals := x.values(valueOf(e)); vals != nil {
 			if owner, taken := x.owner[vals]; taken && owner != key {
 				return fmt.Errorf("%w: %s", repo.ErrDuplicateKey, x)
 			}
 		}
 	}
-	old := b.r.rows[key]
+	old := b.t.rows[key]
 	w := &row[T]{val: e}
 	if old != nil {
 		w.seq = old.seq
 	} else {
-		b.r.seq++
-		w.seq = b.r.seq
+		b.t.seq++
+		w.seq = b.t.seq
 	}
 	b.undo = append(b.undo, undo[T]{key, old})
 	b.set(key, w)
@@ -81,11 +82,12 @@ func (b *batch[T]) put(key any, e *T) error {
 func (b *batch[T]) save(e *T) error {
 	r, v := b.r, valueOf(e)
 	isNew := r.ent.IsNew(v.Addr(), r.generated())
+	mayBeRead := r.ent.MayBeRead(e, r.generated())
 	if err := b.assignKey(e); err != nil {
 		return err
 	}
 	key := r.keyOf(e)
-	old := r.rows[key]
+	old := b.t.rows[key]
 	if old == nil {
 		if !isNew && r.ent.VersionOf(v) != 0 {
 			return fmt.Errorf("%w: the entity is gone", repo.ErrStale)
@@ -95,7 +97,7 @@ func (b *batch[T]) save(e *T) error {
 	switch deleted := r.ent.IsDeleted(valueOf(old.val)); {
 	case deleted && r.revive && isNew:
 		return b.overwrite(key, old, e)
-	case isNew:
+	case isNew && (deleted || !mayBeRead || r.ent.VersionOf(valueOf(old.val)) != 0):
 		return fmt.Errorf("%w: the entity exists", repo.ErrDuplicateKey)
 	case deleted && !r.revive:
 		return fmt.Errorf("%w: the entity is marked as deleted", repo.ErrNotFound)
@@ -108,7 +110,7 @@ func (b *batch[T]) save(e *T) error {
 
 func (b *batch[T]) insert(key any, e *T) error {
 	ent, v := b.r.ent, valueOf(e)
-	ent.SetVersion(v, 1)
+	ent.SetVersion(v, b.r.first)
 	ent.SetDeleted(v, nil)
 	if ent.Created != nil && ent.Created.IsZero(v) {
 		ent.Created.SetTime(v, b.now)
@@ -137,7 +139,7 @@ func (b *batch[T]) overwrite(key any, old *row[T], e *T) error {
 // remove deletes or marks the row of key and tells whether there was one to
 // delete.
 func (b *batch[T]) remove(key any) bool {
-	w, ok := b.r.live(key)
+	w, ok := b.r.live(b.t, key)
 	if !ok {
 		return false
 	}

@@ -136,7 +136,10 @@ func bytesOf(v reflect.Value) []byte {
 func (r *Repository[T]) sort(rows []*row[T], orders []repo.Order) error {
 	fields := make([]*entity.Field, len(orders))
 	for i, o := range orders {
-		f, _ := entity.FieldByName(r.ent.Type, o.Field)
+		f, err := r.field(o.Field)
+		if err != nil {
+			return err
+		}
 		t := f.Type
 		for t.Kind() == reflect.Pointer {
 			t = t.Elem()

@@ -33,7 +33,7 @@ type sample struct {
 
 func samples(t *testing.T) *memrepo.Repository[sample] {
 	t.Helper()
-	r := open[sample](t, nil)
+	r := open[sample](t, &memrepo.Options{Documents: true})
 	due := time.Unix(100, 0)
 	list := []*sample{
 		{Price: money{300}, Raw: []byte{2}, Text: sql.NullString{String: "b", Valid: true}, Count: math.MaxUint64, Ratio: 0.5, Big: 1 << 53, Due: &due},
@@ -118,7 +118,7 @@ func TestSorts(t *testing.T) {
 // TestWhatHasNoOrder is refused on an empty repository too.
 func TestWhatHasNoOrder(t *testing.T) {
 	t.Parallel()
-	r := open[sample](t, nil)
+	r := open[sample](t, &memrepo.Options{Documents: true})
 	for _, q := range []repo.Option{
 		repo.F[sample, map[string]int]("Loose").Asc(),
 		repo.F[sample, struct{ Depth int }]("Inner").Lt(struct{ Depth int }{1}),

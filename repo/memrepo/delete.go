@@ -15,11 +15,11 @@ func (r *Repository[T]) Delete(ctx context.Context, es ...*T) error {
 	if err := repo.CheckEntities(es); err != nil {
 		return wrap("delete", err)
 	}
-	return wrap("delete", r.write(ctx, func(b *batch[T]) []*repo.ItemError {
+	return wrap("delete", r.write(ctx, len(es), func(b *batch[T]) []*repo.ItemError {
 		var bad []*repo.ItemError
 		for i, e := range es {
 			key := r.keyOf(e)
-			w, ok := r.live(key)
+			w, ok := r.live(b.t, key)
 			if !ok {
 				continue
 			}
@@ -64,7 +64,7 @@ func (r *Repository[T]) DeleteAllByID(ctx context.Context, ids []any) (int64, er
 
 func (r *Repository[T]) deleteKeys(ctx context.Context, keys []any) (int64, error) {
 	var n int64
-	err := r.write(ctx, func(b *batch[T]) []*repo.ItemError {
+	err := r.write(ctx, len(keys), func(b *batch[T]) []*repo.ItemError {
 		for _, key := range keys {
 			if b.remove(key) {
 				n++

@@ -36,13 +36,35 @@
 // A call whose context carries a repo.Fence shows the claims before it reads or
 // writes anything, reads and queries included, and is refused as a whole when
 // one of them is not accepted (repo.FenceTx). Each repository remembers the
-// newest claim of every key by itself. Update shows the claims twice, before it
-// reads and before it writes: a newer holder that comes in between is seen.
+// newest claim of every key by itself, and which key guards it. Update shows the
+// claims twice, before it reads and before it writes: a newer holder that comes
+// in between is seen.
+//
+// # Transactions
+//
+// Repositories on one DB take part in the same transactions, so that a service
+// is tested with them as it runs on a database, behind locked repositories too:
+//
+//	db := memrepo.NewDB()
+//	orders, err := memrepo.New[Order](&memrepo.Options{DB: db})
+//	stock, err := memrepo.New[Stock](&memrepo.Options{DB: db})
+//
+// One transaction at a time writes to a DB, and others read what was committed
+// before it. Nested calls, savepoints and calls that fail do as the strictest
+// database does; see Repository.InTx. A write with a context that does not carry
+// the transaction waits for its end, until its own context ends.
+//
+// # Where stores differ
+//
+// It behaves as GORM on SQL: fields named CreatedAt and UpdatedAt are set, and a
+// condition on a field of a nested struct is repo.ErrUnsupported.
+// Options.Documents has it behave as MongoDB.
 //
 // # What it does not promise
 //
-// It has no transactions: repo.As finds no Transactor on it. It does not run
-// GORM's hooks and does not read GORM's defaults, converters or associations.
+// It does not run GORM's hooks and does not read GORM's defaults, converters or
+// associations. A transaction never conflicts with another one, so its function
+// runs once.
 // Fields that a database would leave out (`gorm:"-"`, unexported ones) are
 // kept, times keep all their digits, and text has no length limit: what passes
 // here can still fail on a database.

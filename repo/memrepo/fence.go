@@ -2,50 +2,157 @@ package memrepo
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/holdfast-go/holdfast/repo"
 )
 
-// FenceMode is repo.FenceTx: the claims of the context are checked under the
-// same mutex as what a call then reads or writes.
+// FenceMode is repo.FenceTx: the claims of the context are checked in the same
+// step as what a call then reads or writes.
 func (r *Repository[T]) FenceMode() repo.FenceMode { return repo.FenceTx }
 
-// lockToRead locks for a call that only reads. With a fence it locks as for
-// writing, because showing a claim stores it.
-func (r *Repository[T]) lockToRead(ctx context.Context) (unlock func(), err error) {
-	if _, fenced := repo.FenceFrom(ctx); fenced {
-		return r.lockToWrite(ctx)
+// toRead returns the table that a call with ctx reads, locked. With a fence it
+// locks as for writing, because showing a claim stores it.
+func (r *Repository[T]) toRead(ctx context.Context) (t *table[T], unlock func(), err error) {
+	tx, err := r.joined(ctx, false)
+	if err != nil {
+		return nil, nil, err
 	}
-	r.mu.RLock()
-	return r.mu.RUnlock, nil
+	_, fenced := repo.FenceFrom(ctx)
+	// The claims of another database's transaction are of the locks of others.
+	if tx != nil || fenced && r.TxState(ctx) == repo.TxNone {
+		return r.toWrite(ctx)
+	}
+	r.db.mu.RLock()
+	return r.table, r.db.mu.RUnlock, nil
 }
 
-// lockToWrite locks and shows the claims of ctx. When one is refused it stores
-// none of them and leaves the repository unlocked.
-func (r *Repository[T]) lockToWrite(ctx context.Context) (unlock func(), err error) {
-	r.mu.Lock()
-	if err := r.show(ctx); err != nil {
-		r.mu.Unlock()
-		return nil, err
+// toWrite returns the table that a call with ctx writes, locked, after it has
+// shown the claims. When one is refused it stores none of them and leaves the
+// table unlocked.
+func (r *Repository[T]) toWrite(ctx context.Context) (t *table[T], unlock func(), err error) {
+	tx, err := r.joined(ctx, true)
+	if err != nil {
+		return nil, nil, err
 	}
-	return r.mu.Unlock, nil
+	if tx != nil {
+		t, unlock, err = r.shadowIn(tx)
+	} else {
+		t, unlock, err = r.alone(ctx)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := r.show(ctx, t); err != nil {
+		unlock()
+		return nil, nil, err
+	}
+	return t, unlock, nil
+}
+
+// joined is the transaction that a call with ctx is part of, nil for none. One
+// that writes would silently stay outside of another database's.
+func (r *Repository[T]) joined(ctx context.Context, writes bool) (*transaction, error) {
+	if tx, ok := repo.TxFrom(ctx); !ok || tx.Store == nil {
+		return nil, nil
+	}
+	tx := r.transaction(ctx)
+	if tx == nil && writes {
+		return nil, fmt.Errorf("%w: the context carries the transaction of another database", repo.ErrInTx)
+	}
+	return tx, nil
+}
+
+// alone locks the table for a call without a transaction.
+func (r *Repository[T]) alone(ctx context.Context) (*table[T], func(), error) {
+	if err := r.db.begin(ctx); err != nil {
+		return nil, nil, err
+	}
+	r.db.mu.Lock()
+	return r.table, func() {
+		r.db.mu.Unlock()
+		r.db.end()
+	}, nil
+}
+
+// shadowIn locks the copy of the table that the transaction works on.
+func (r *Repository[T]) shadowIn(tx *transaction) (*table[T], func(), error) {
+	tx.mu.Lock()
+	if err := tx.usable(); err != nil {
+		tx.mu.Unlock()
+		return nil, nil, err
+	}
+	s, ok := tx.tables[r.table].(shadowOf[T])
+	if !ok {
+		r.db.mu.RLock()
+		s = shadowOf[T]{r.table, r.table.copied()}
+		r.db.mu.RUnlock()
+		tx.tables[r.table] = s
+	}
+	return s.table, tx.mu.Unlock, nil
 }
 
 // show draws the claims under the lock, so that of two calls under one hold the
 // later one has the later claims.
-func (r *Repository[T]) show(ctx context.Context) error {
+func (r *Repository[T]) show(ctx context.Context, t *table[T]) error {
 	f, fenced := repo.FenceFrom(ctx)
 	if !fenced {
 		return nil
 	}
 	claims := f.Claims()
-	for _, c := range claims {
-		if stored, ok := r.claims[c.Key]; ok && !c.Succeeds(stored) {
-			return &repo.FencedError{Stored: stored, Presented: c}
-		}
+	keys := candidates(f, claims)
+	if t.guard != "" && len(keys) > 0 && !slices.Contains(keys, t.guard) {
+		return &repo.WrongKeyError{Resource: r.ent.Type.String(), Registered: t.guard, Presented: keys}
 	}
-	for _, c := range claims {
-		r.claims[c.Key] = c
+	if err := t.claim(claims); err != nil {
+		return err
+	}
+	if t.guard == "" && len(keys) > 0 {
+		t.guard = keys[0]
 	}
 	return nil
+}
+
+// candidates are the keys that a writer may be registered under: those that the
+// fence names and shows a claim of, else its only one. None where that cannot be
+// said.
+func candidates(f repo.Fence, shown []repo.Claim) []string {
+	if guard, ok := f.(repo.Guard); ok {
+		return slices.DeleteFunc(slices.Clone(guard.Keys()), func(key string) bool {
+			return !slices.ContainsFunc(shown, func(c repo.Claim) bool { return c.Key == key })
+		})
+	}
+	if len(shown) == 1 {
+		return []string{shown[0].Key}
+	}
+	return nil
+}
+
+// MoveGuard makes to the key that guards the repository, where from does now,
+// so that a test can play what renaming a key does. It returns a
+// *repo.WrongKeyError where neither of the two is the guard,
+// repo.ErrNotFound where none is registered yet, and repo.ErrInvalid for an
+// empty key or two equal ones. Where to is the guard already it does nothing.
+func (r *Repository[T]) MoveGuard(ctx context.Context, from, to string) error {
+	return wrap("move guard", r.moveGuard(repo.WithFence(ctx, nil), from, to))
+}
+
+func (r *Repository[T]) moveGuard(ctx context.Context, from, to string) error {
+	if from == "" || to == "" || from == to {
+		return fmt.Errorf("%w: want two different keys", repo.ErrInvalid)
+	}
+	t, unlock, err := r.toWrite(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	switch t.guard {
+	case "":
+		return fmt.Errorf("%w: no key guards %s yet", repo.ErrNotFound, r.ent.Type)
+	case from, to:
+		t.guard = to
+		return nil
+	}
+	return &repo.WrongKeyError{Resource: r.ent.Type.String(), Registered: t.guard, Presented: []string{from}}
 }

@@ -26,12 +26,12 @@ func (r *Repository[T]) find(ctx context.Context, id any) (*row[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := r.lockToRead(ctx)
+	t, unlock, err := r.toRead(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	w, ok := r.live(key)
+	w, ok := r.live(t, key)
 	if !ok {
 		return nil, fmt.Errorf("%w: %s %v", repo.ErrNotFound, r.ent.Type, key)
 	}
@@ -49,12 +49,12 @@ func (r *Repository[T]) FindAllByID(ctx context.Context, ids []any) ([]*T, error
 		return nil, wrap("find all by id", err)
 	}
 	found := make([]*row[T], 0, len(keys))
-	unlock, err := r.lockToRead(ctx)
+	t, unlock, err := r.toRead(ctx)
 	if err != nil {
 		return nil, wrap("find all by id", err)
 	}
 	for _, key := range keys {
-		if w, ok := r.live(key); ok {
+		if w, ok := r.live(t, key); ok {
 			found = append(found, w)
 		}
 	}
@@ -94,12 +94,12 @@ func (r *Repository[T]) ExistsByID(ctx context.Context, id any) (bool, error) {
 	if err != nil {
 		return false, wrap("exists by id", err)
 	}
-	unlock, err := r.lockToRead(ctx)
+	t, unlock, err := r.toRead(ctx)
 	if err != nil {
 		return false, wrap("exists by id", err)
 	}
 	defer unlock()
-	_, ok := r.live(key)
+	_, ok := r.live(t, key)
 	return ok, nil
 }
 
@@ -154,13 +154,13 @@ func (r *Repository[T]) matching(ctx context.Context, q repo.Query) ([]*row[T], 
 }
 
 func (r *Repository[T]) all(ctx context.Context) ([]*row[T], error) {
-	unlock, err := r.lockToRead(ctx)
+	t, unlock, err := r.toRead(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	rows := make([]*row[T], 0, len(r.rows))
-	for _, w := range r.rows {
+	rows := make([]*row[T], 0, len(t.rows))
+	for _, w := range t.rows {
 		if !r.ent.IsDeleted(valueOf(w.val)) {
 			rows = append(rows, w)
 		}

@@ -39,7 +39,7 @@ func (b *batch[T]) assignKey(e *T) error {
 		}
 		r.setKey(e, id)
 	default:
-		id, err := entity.ConvertID(r.lastID+1, f.Type)
+		id, err := entity.ConvertID(b.t.lastID+1, f.Type)
 		if err != nil {
 			return fmt.Errorf("generated %w", err)
 		}
@@ -55,8 +55,8 @@ func (b *batch[T]) noteKey(e *T) {
 	k := b.r.ent.Key[0].Value(valueOf(e))
 	switch {
 	case k.CanInt() && k.Int() > 0:
-		b.r.lastID = max(b.r.lastID, uint64(k.Int()))
+		b.t.lastID = max(b.t.lastID, uint64(k.Int()))
 	case k.CanUint():
-		b.r.lastID = max(b.r.lastID, k.Uint())
+		b.t.lastID = max(b.t.lastID, k.Uint())
 	}
 }

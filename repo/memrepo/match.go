@@ -52,9 +52,9 @@ func (r *Repository[T]) condition(c repo.Cond) (condition, error) {
 	if c.Op == repo.OpAny {
 		return r.alternatives(c.Any)
 	}
-	f, ok := entity.FieldByName(r.ent.Type, c.Field)
-	if !ok {
-		return nil, fmt.Errorf("%w: %s has no field %q", repo.ErrInvalid, r.ent.Type, c.Field)
+	f, err := r.field(c.Field)
+	if err != nil {
+		return nil, err
 	}
 	test, err := fieldTest(c)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"sync"
 	"time"
 
 	"github.com/huandu/go-clone"
@@ -20,6 +19,8 @@ var (
 	_ repo.Repository[checked]    = (*Repository[checked])(nil)
 	_ repo.Updater[checked]       = (*Repository[checked])(nil)
 	_ repo.DocumentSaver[checked] = (*Repository[checked])(nil)
+	_ repo.Transactor             = (*Repository[checked])(nil)
+	_ repo.TxReporter             = (*Repository[checked])(nil)
 	_ repo.Fencer                 = (*Repository[checked])(nil)
 )
 
@@ -30,20 +31,13 @@ type Repository[T any] struct {
 	newID  func(ctx context.Context) (any, error)
 	now    func() time.Time
 	revive bool
+	first  int64 // version of a new entity
+	// columns are the paths of the fields that options may name; nil for all.
+	columns map[string]bool
 
-	mu     sync.RWMutex
-	rows   map[any]*row[T]
-	unique []*index
-	lastID uint64 // the largest integer key so far
-	seq    uint64
-	claims map[string]repo.Claim // the newest ones, by key
-}
-
-// row is a stored entity. It is never changed, only replaced: whoever got hold
-// of it may read it without the lock.
-type row[T any] struct {
-	val *T
-	seq uint64 // order of first saving
+	db *DB
+	// table is what is committed.
+	table *table[T]
 }
 
 // New makes an empty repository. It returns repo.ErrInvalid when T is no
@@ -61,9 +55,20 @@ func New[T any](opts *Options) (*Repository[T], error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	r := &Repository[T]{ent: ent, newID: o.NewID, now: o.Now, revive: o.Revive, rows: map[any]*row[T]{}, claims: map[string]repo.Claim{}}
-	if r.unique, err = indexesOf(ent, o.Unique); err != nil {
+	if o.DB == nil {
+		o.DB = NewDB()
+	}
+	unique, err := indexesOf(ent, o.Unique)
+	if err != nil {
 		return nil, fmt.Errorf("memrepo: %w", err)
+	}
+	r := &Repository[T]{ent: ent, newID: o.NewID, now: o.Now, revive: o.Revive, db: o.DB, table: newTable[T](unique)}
+	if !o.VersionFromZero {
+		r.first = 1
+	}
+	if !o.Documents {
+		r.columns = columnsOf(ent)
+		timesByName(ent)
 	}
 	return r, nil
 }
@@ -100,8 +105,8 @@ func (r *Repository[T]) key(id any) (any, error) {
 func (r *Repository[T]) keyOf(e *T) any { return entity.Comparable(r.ent.KeyOf(valueOf(e))) }
 
 // live returns the row with the key unless it is absent or marked as deleted.
-func (r *Repository[T]) live(key any) (*row[T], bool) {
-	w, ok := r.rows[key]
+func (r *Repository[T]) live(t *table[T], key any) (*row[T], bool) {
+	w, ok := t.rows[key]
 	if !ok || r.ent.IsDeleted(valueOf(w.val)) {
 		return nil, false
 	}

@@ -21,14 +21,6 @@ func TestNewRefuses(t *testing.T) {
 	wantErr(t, err, repo.ErrInvalid)
 }
 
-func TestHasNoTransactions(t *testing.T) {
-	t.Parallel()
-	var r repo.Repository[small] = open[small](t, nil)
-	if _, ok := repo.As[repo.Transactor](r); ok {
-		t.Fatal("memory offers transactions")
-	}
-}
-
 type clock struct{ at time.Time }
 
 func (c *clock) now() time.Time {

@@ -8,6 +8,23 @@ import (
 // Options changes how a repository works. The zero value and nil mean the
 // defaults.
 type Options struct {
+	// DB is what the repository belongs to. Those on one take part in the same
+	// transactions. By default it has a DB of its own.
+	DB *DB
+
+	// Documents has the repository behave as one on MongoDB where stores differ:
+	// created and updated times are those that the tags mark, and options may
+	// name fields of nested structs. By default it behaves as GORM on SQL:
+	// CreatedAt and UpdatedAt are times by their names, and a field of a nested
+	// struct that is not embedded is no column, hence repo.ErrUnsupported.
+	Documents bool
+
+	// VersionFromZero gives new entities version 0 and not 1, as Hibernate and
+	// Spring Data do. An entity with version 0 that is saved then overwrites one
+	// that is stored with version 0 under its key, new or not, unless T has the
+	// method IsNew() bool.
+	VersionFromZero bool
+
 	// NewID makes the key of an entity that is saved without one, for types
 	// with a single key that is not an assigned integer
 	// (`gorm:"autoIncrement:false"`). Its result must be what an id of the type

@@ -34,7 +34,7 @@ func (r *Repository[T]) saveAll(ctx context.Context, es []*T) error {
 		return err
 	}
 	saved := make([]*T, len(es))
-	err := r.write(ctx, func(b *batch[T]) []*repo.ItemError {
+	err := r.write(ctx, len(es), func(b *batch[T]) []*repo.ItemError {
 		var bad []*repo.ItemError
 		for _, i := range r.lastOfEach(es) {
 			saved[i] = copyOf(es[i])
@@ -56,14 +56,32 @@ func (r *Repository[T]) saveAll(ctx context.Context, es []*T) error {
 }
 
 // write runs fn under the lock and takes everything back when it reports a bad
-// element or when the context is done by then.
-func (r *Repository[T]) write(ctx context.Context, fn func(*batch[T]) []*repo.ItemError) error {
-	unlock, err := r.lockToWrite(ctx)
+// element of n or when the context is done by then.
+func (r *Repository[T]) write(ctx context.Context, n int, fn func(*batch[T]) []*repo.ItemError) error {
+	err := r.writeLocked(ctx, fn)
+	r.spoil(ctx, err, n)
+	return err
+}
+
+// spoil has the transaction of ctx roll back after an error that would have
+// ended it on one of the databases, or that came after a part was written.
+func (r *Repository[T]) spoil(ctx context.Context, err error, elements int) {
+	tx := r.transaction(ctx)
+	if tx == nil || err == nil || tx.isOver() {
+		return
+	}
+	if elements > 1 || errors.Is(err, repo.ErrDuplicateKey) || ctx.Err() != nil {
+		tx.spoil(err)
+	}
+}
+
+func (r *Repository[T]) writeLocked(ctx context.Context, fn func(*batch[T]) []*repo.ItemError) error {
+	t, unlock, err := r.toWrite(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	b := r.begin(ctx)
+	b := r.batch(ctx, t)
 	finished := false
 	defer func() {
 		if !finished { // fn called code of the user, which may panic

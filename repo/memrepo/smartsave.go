@@ -33,7 +33,7 @@ func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *repo.Documents[
 		return nil, wrap("smart save", repo.ErrEmptySave)
 	}
 	groups := r.group(docs)
-	err := r.write(ctx, func(b *batch[T]) []*repo.ItemError {
+	err := r.write(ctx, len(groups), func(b *batch[T]) []*repo.ItemError {
 		var bad []*repo.ItemError
 		for _, g := range groups {
 			if it := g.save(b, docs); it != nil {
@@ -104,7 +104,7 @@ func (g *group[T]) save(b *batch[T], docs *repo.Documents[T]) *repo.ItemError {
 func (g *group[T]) merge(b *batch[T], docs *repo.Documents[T]) error {
 	r, first := b.r, docs.Entities[g.docs[0]]
 	key := r.identity(first)
-	old := r.rows[key]
+	old := b.t.rows[key]
 	if old == nil {
 		g.saved = copyOf(first)
 		r.ent.SetVersion(valueOf(g.saved), 0)

@@ -42,7 +42,7 @@ func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (
 // replace writes e over seen, or returns nil when seen is not the stored row
 // any more.
 func (r *Repository[T]) replace(ctx context.Context, seen *row[T], e *T) (*T, error) {
-	unlock, err := r.lockToWrite(ctx)
+	t, unlock, err := r.toWrite(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -51,10 +51,11 @@ func (r *Repository[T]) replace(ctx context.Context, seen *row[T], e *T) (*T, er
 		return nil, err
 	}
 	key := r.keyOf(e)
-	if r.rows[key] != seen {
+	if t.rows[key] != seen {
 		return nil, nil
 	}
-	if err := r.begin(ctx).overwrite(key, seen, e); err != nil {
+	if err := r.batch(ctx, t).overwrite(key, seen, e); err != nil {
+		r.spoil(ctx, err, 1)
 		return nil, err
 	}
 	return e, nil

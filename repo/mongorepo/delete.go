@@ -9,7 +9,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/holdfast-go/holdfast/repo"
 )
@@ -92,6 +91,11 @@ type deletion struct {
 // deleteAll deletes all and names those that it could not. When the claims were
 // refused because the epoch was an old one, it goes on with new claims.
 func (r *Repository[T]) deleteAll(ctx context.Context, list []*deletion) (total int64, err error) {
+	defer func() {
+		if err != nil && total > 0 {
+			r.spoil(ctx, err)
+		}
+	}()
 	cs, err := r.claims(ctx)
 	if err != nil {
 		return 0, err
@@ -103,7 +107,7 @@ func (r *Repository[T]) deleteAll(ctx context.Context, list []*deletion) (total 
 		if err != nil {
 			return total, err
 		}
-		list = slices.DeleteFunc(slices.Clone(list), func(d *deletion) bool { return !errors.Is(d.err, repo.ErrFenced) })
+		list = slices.DeleteFunc(slices.Clone(list), func(d *deletion) bool { return !isRefusal(d.err) })
 		if len(list) == 0 {
 			break
 		}
@@ -175,13 +179,13 @@ func keysOf(list []*deletion) []keyed {
 func (r *Repository[T]) deleteMany(ctx context.Context, cs claims, list []*deletion, mark bson.D) (int64, error) {
 	filter := and(byIDs(keysOf(list)), r.live(), cs.accept())
 	if mark == nil {
-		res, err := r.on(cs).DeleteMany(ctx, filter)
+		res, err := r.on(cs).deleteMany(ctx, filter)
 		if err != nil {
 			return 0, err
 		}
 		return res.DeletedCount, nil
 	}
-	res, err := r.on(cs).UpdateMany(ctx, filter, mark)
+	res, err := r.on(cs).updateMany(ctx, filter, mark)
 	if err != nil {
 		return 0, err
 	}
@@ -199,7 +203,7 @@ func (r *Repository[T]) deleteVersions(ctx context.Context, cs claims, list []*d
 			models[i] = mongo.NewUpdateOneModel().SetFilter(filter).SetUpdate(mark)
 		}
 	}
-	res, err := r.on(cs).BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
+	res, err := r.on(cs).bulkWrite(ctx, models)
 	if err != nil {
 		return 0, err
 	}
@@ -212,7 +216,7 @@ func (r *Repository[T]) deleteVersions(ctx context.Context, cs claims, list []*d
 // explainDeletions says of those that are still there why: a newer claim, or
 // another version.
 func (r *Repository[T]) explainDeletions(ctx context.Context, cs claims, list []*deletion) error {
-	left, err := r.loadStored(ctx, nil, keysOf(list))
+	left, err := r.loadStored(ctx, nil, keysOf(list), r.fresh)
 	if err != nil {
 		return fmt.Errorf("finding out what was not deleted: %w", err)
 	}
@@ -221,7 +225,7 @@ func (r *Repository[T]) explainDeletions(ctx context.Context, cs claims, list []
 		if !r.alive(s) {
 			continue
 		}
-		d.err = cs.refusedBy(s.fence)
+		d.err = r.refusedBy(cs, s.fence)
 		if d.err == nil && d.version != nil {
 			d.err = r.stale(s, *d.version)
 		}
@@ -248,7 +252,7 @@ func (r *Repository[T]) buryAll(ctx context.Context, cs claims, list []*deletion
 		if buried {
 			total++
 		}
-		if errors.Is(err, repo.ErrFenced) || errors.Is(err, repo.ErrStale) || errors.Is(err, repo.ErrUnknown) {
+		if isRefusal(err) || errors.Is(err, repo.ErrStale) || errors.Is(err, repo.ErrUnknown) {
 			d.err, err = err, nil
 		}
 		return err

@@ -14,13 +14,14 @@
 //
 // Field names follow the driver's codec: the bson tag, else the Go name in
 // lower case. Spring Data writes customerName where the codec writes
-// customername: set the tags, or turn on UseJSONStructTags for the client and
-// in Options.BSON. An embedded struct without `bson:",inline"` is a document of
+// customername: set the tags, or turn on UseJSONStructTags for the client. BSON
+// options and registry are those of the client or the collection. An embedded struct without `bson:",inline"` is a document of
 // its own, and so is gorm.Model.
 //
 // The key is _id, whatever the key field is called. A composite key is a
 // document in _id with its fields in the order of the struct; they are nowhere
-// else. An ObjectID key that is zero gets a new one before the write, so that a
+// else. One with another order there, or with one more field, as Spring's _class,
+// is another document to MongoDB, and reading it is repo.ErrInvalid. An ObjectID key that is zero gets a new one before the write, so that a
 // write that is sent twice cannot insert twice. MongoDB numbers nothing: an
 // integer or text key must be set, or made by Options.NewID; an integer key
 // tagged `gorm:"autoIncrement:false"` may be zero. Options.HexIDs is for
@@ -33,11 +34,15 @@
 // fields that T does not have, such as Spring's _class. The creation time stays
 // as stored. Nested documents and lists are written whole. A type with an
 // inline map or an encoder of its own is replaced whole, creation time
-// included, because its fields cannot be told.
+// included, because its fields cannot be told. Update and merging write only
+// what changed, in nested documents too, and keep what T does not have there.
 //
 // Version, soft delete and times work by the markers of package repo, and as
 // conditions of the write itself: a version or a deletion that came in between
-// is seen by the server. Merging writes only the fields that changed.
+// is seen by the server. An entity that was read with version 0, or from a
+// document without one, is saved over it: an insert with version 0 that finds
+// one stored without a version counts as that. Options.VersionFromZero is for
+// collections in which new entities have version 0.
 //
 // SaveAll is one unordered bulk write; with a version field each entity that is
 // not new is a command of its own, several at a time. It is not one unit:
@@ -48,8 +53,16 @@
 //
 // It is the client's or the collection's. A save counts as done when the server
 // says so, and only with majority and journal does that survive the loss of a
-// server; drivers.OpenMongo sets both. In a transaction the one of the client
-// counts. With an unacknowledged write concern nothing can be checked.
+// server; drivers.OpenMongo sets both. Transactions, and all that is done under
+// a fence, have both whatever the client is set to. With an unacknowledged write
+// concern nothing else can be checked.
+//
+// # Read preference
+//
+// It is the client's or the collection's for reads that no write is built on.
+// Update, merging, and the reads that explain why a write was refused go to the
+// primary and see what is there now. Under a fence queries read from the primary
+// what a majority has, and transactions read a snapshot of that.
 //
 // # Queries
 //
@@ -62,7 +75,14 @@
 //
 // InTx needs a replica set or a sharded cluster, and is repo.ErrUnsupported
 // elsewhere. Repositories of one client join by the context. fn runs again when
-// the server reports a conflict.
+// the server reports a conflict. mongo.SessionFromContext gives the session for
+// the driver's own calls in it; their errors must be returned, because nobody
+// else sees them.
+//
+// A command that fails spoils the transaction, as does a nested InTx that fails:
+// later calls are refused, and InTx returns repo.ErrRolledBack and the cause
+// although fn handled the error. One that is over takes no command: a goroutine
+// that goes on with its context gets repo.ErrInTx. MongoDB has no savepoints.
 //
 // # The fence
 //
@@ -92,7 +112,8 @@
 // and is refused before it writes any.
 //
 // Everything goes to the primary with majority and journal, whatever the client
-// is set to: a claim that a new primary forgets is none. A call without a fence
+// is set to: a claim that a new primary forgets is none. Only what a refusal is
+// explained with is read as it is now. A call without a fence
 // is not checked and keeps _f. Whoever replaces whole documents, as Spring Data's
 // save does, takes the fence away. So does a
 // Save without a fence of a type that is replaced whole, and one under a fence
@@ -112,6 +133,35 @@
 // when it is first needed, keeps the epoch too: see AdvanceEpoch for what to do
 // after etcd was restored. A database that had no epoch has epoch 0.
 //
+// # The key that guards a collection
+//
+// Writers that lock one collection under different keys do not exclude each
+// other. So the first call under a fence registers its key in the collection
+// holdfast_guards of the database, and a call under another key is refused with
+// a *repo.WrongKeyError, reads and queries included. The key is what a
+// repo.Guard says, else that of the only claim; claims of several keys without a
+// Guard are not checked. Each repository reads the guard once; after that it
+// costs no command.
+//
+// To rename a key, see MoveGuard. From the first move on each fenced document
+// has the number of moves in its fence, in 11 bytes, and refuses writers that
+// know fewer. A process that has not noticed the move is refused by every document that
+// another one has read or written since; no acknowledged update of a document is
+// lost to it. What is not guaranteed: it can write documents that nobody has
+// touched since the move, and read anything by queries, until it is refused for
+// the first time or starts again; and what a transaction reads by queries is not
+// protected from it.
+//
+// # What grows
+//
+// There are no notes of writes to clear. holdfast_fence has a document for each
+// lock that transactions have used and holdfast_guards one for each collection;
+// neither is ever deleted. The fence of a document holds a claim of about 100
+// bytes for each key that it was read or written under, those of renamed keys
+// too. Tombstones stay until PruneTombstones takes them away: there are as many
+// as ids were deleted since. Nothing calls it by itself, because only its user
+// knows how late a stale holder can be.
+//
 // # What it does not promise
 //
 // FindByID, a change and Save lose what another writer saved in between unless
@@ -123,6 +173,7 @@
 // The tests ran on a stand-in that speaks MongoDB's protocol (FerretDB with one
 // command at a time) and not on MongoDB, which was not at hand. It has no
 // transactions: InTx was run against a script of a server only, which shows what
-// is sent and not what MongoDB does with it; the same is true of lost answers. With MONGODB_URI set the tests run
+// is sent and not what MongoDB does with it; the same is true of lost answers and
+// of read preferences. With MONGODB_URI set the tests run
 // on a real server, transactions included where it is a replica set.
 package mongorepo

@@ -76,23 +76,47 @@ func (r *Repository[T]) decode(raw bson.Raw) (*T, error) {
 		return e, nil
 	}
 	id := raw.Lookup("_id")
+	parts := []bson.RawValue{id}
+	if len(r.ent.Key) > 1 {
+		var err error
+		if parts, err = r.keyParts(id); err != nil {
+			return nil, fmt.Errorf("decoding a stored %s: %w", r.ent.Type, err)
+		}
+	}
 	for i, f := range r.ent.Key {
-		part := id
-		if len(r.ent.Key) > 1 {
-			doc, ok := id.DocumentOK()
-			if !ok {
-				return nil, fmt.Errorf("decoding a stored %s: its _id is a %s, want a document", r.ent.Type, id.Type)
-			}
-			part = doc.Lookup(r.layout.keyPart(i))
-		}
-		if part.IsZero() {
-			return nil, fmt.Errorf("decoding a stored %s: its _id has no %s", r.ent.Type, f.Name)
-		}
+		part := parts[i]
 		if err := r.codec.unmarshalValue(part, f.Reach(valueOf(e))); err != nil {
 			return nil, fmt.Errorf("decoding the key of a stored %s: %w", r.ent.Type, err)
 		}
 	}
 	return e, nil
+}
+
+// keyParts takes a composite _id apart. To MongoDB another order of fields, or
+// one more, as Spring's _class, is another _id: an entity that was read from one
+// would be saved as a second document, and found by its id never.
+func (r *Repository[T]) keyParts(id bson.RawValue) ([]bson.RawValue, error) {
+	doc, ok := id.DocumentOK()
+	if !ok {
+		return nil, fmt.Errorf("its _id is a %s, want a document", id.Type)
+	}
+	elems, err := doc.Elements()
+	if err != nil {
+		return nil, err
+	}
+	parts := make([]bson.RawValue, len(elems))
+	names := make([]string, len(elems))
+	for i, el := range elems {
+		names[i], parts[i] = el.Key(), el.Value()
+	}
+	want := make([]string, len(r.ent.Key))
+	for i := range want {
+		want[i] = r.layout.keyPart(i)
+	}
+	if !slices.Equal(names, want) {
+		return nil, fmt.Errorf("%w: its _id has the fields %q, one that is saved has %q in this order", repo.ErrInvalid, names, want)
+	}
+	return parts, nil
 }
 
 // flatten lists what a save writes of a document: its fields, and the fields
@@ -127,24 +151,63 @@ func (l *layout) replacement(d *document) (set, unset bson.D) {
 	return set, unset
 }
 
-// difference is the update that makes now out of was.
-func (l *layout) difference(was, now *document) (set, unset bson.D) {
-	old, cur := l.flatten(was.fields, ""), l.flatten(now.fields, "")
+// difference is the update that makes now out of was, which is stored as raw.
+func (l *layout) difference(was, now *document, raw bson.Raw) (set, unset bson.D) {
+	return difference(l.flatten(was.fields, ""), l.flatten(now.fields, ""), raw, nil)
+}
+
+// difference goes down into documents, so that members of them stay that the Go
+// type does not have. raw is what is stored of them: where that is no document,
+// the new one is written whole.
+func difference(old, cur bson.D, raw bson.Raw, path []string) (set, unset bson.D) {
 	for _, el := range cur {
-		if before, ok := get(old, el.Key); !ok || !equal(before, el.Value.(bson.RawValue)) {
-			set = append(set, el)
+		before, ok := get(old, el.Key)
+		after := el.Value.(bson.RawValue)
+		if ok && equal(before, after) {
+			continue
 		}
+		at := append(slices.Clip(path), strings.Split(el.Key, ".")...)
+		if from, to, ok := bothDocuments(before, after, raw.Lookup(at...)); ok {
+			s, u := difference(from, to, raw, at)
+			set, unset = append(set, s...), append(unset, u...)
+			continue
+		}
+		set = append(set, bson.E{Key: strings.Join(at, "."), Value: after})
 	}
 	for _, el := range old {
 		if !has(cur, el.Key) {
-			unset = append(unset, bson.E{Key: el.Key, Value: ""})
+			unset = append(unset, bson.E{Key: strings.Join(append(slices.Clip(path), el.Key), "."), Value: ""})
 		}
 	}
 	return set, unset
 }
 
+// bothDocuments takes two documents apart whose members can be written one by
+// one.
+func bothDocuments(before, after, stored bson.RawValue) (from, to bson.D, ok bool) {
+	a, aok := before.DocumentOK()
+	b, bok := after.DocumentOK()
+	if _, ok := stored.DocumentOK(); !ok || !aok || !bok {
+		return nil, nil, false
+	}
+	from, err := elements(a)
+	if err != nil {
+		return nil, nil, false
+	}
+	if to, err = elements(b); err != nil {
+		return nil, nil, false
+	}
+	odd := func(el bson.E) bool { return !isPlain(el.Key) }
+	return from, to, !slices.ContainsFunc(from, odd) && !slices.ContainsFunc(to, odd)
+}
+
+// isPlain tells whether a name can be part of a path.
+func isPlain(name string) bool {
+	return name != "" && name[0] != '$' && !strings.Contains(name, ".")
+}
+
 func (l *layout) same(was, now *document) bool {
-	set, unset := l.difference(was, now)
+	set, unset := l.difference(was, now, nil)
 	return len(set)+len(unset) == 0
 }
 

@@ -29,7 +29,7 @@ func (r *Repository[T]) explain(ctx context.Context, writes []*write[T]) error {
 		aborted = aborted || w.err != nil && !errors.Is(w.err, errNotMatched)
 		switch {
 		case w.err == nil:
-		case w.insert && isDuplicateKey(w.err) && len(w.fence) == 0 && !r.buries():
+		case w.insert && isDuplicateKey(w.err) && len(w.fence) == 0 && !r.buries() && !w.unsure:
 			w.err = fmt.Errorf("%w: %w", repo.ErrDuplicateKey, w.err)
 		case isDuplicateKey(w.err), errors.Is(w.err, errNotMatched):
 			unclear = append(unclear, w)
@@ -63,7 +63,7 @@ func (r *Repository[T]) storedNow(ctx context.Context, writes []*write[T], abort
 	for i, w := range writes {
 		keys[i] = w.key
 	}
-	return r.loadStored(ctx, nil, keys)
+	return r.loadStored(ctx, nil, keys, r.fresh)
 }
 
 // renewRefused gives blind writes that were refused new claims, when the epoch
@@ -79,6 +79,9 @@ func (r *Repository[T]) renewRefused(ctx context.Context, writes []*write[T], fo
 		return nil
 	}
 	again, err := r.renewed(ctx, refused[0].fence)
+	if errors.Is(err, repo.ErrWrongKey) { // which each of them says by itself
+		return nil
+	}
 	if err != nil || again == nil {
 		return err
 	}
@@ -93,7 +96,7 @@ func (r *Repository[T]) explainOne(ctx context.Context, w *write[T], s *stored[T
 	// A failed write has aborted the transaction that it was in.
 	mayRepeat := mongo.SessionFromContext(ctx) == nil
 	if s != nil {
-		if refused := w.fence.refusedBy(s.fence); refused != nil {
+		if refused := r.refusedBy(w.fence, s.fence); refused != nil {
 			w.err = fmt.Errorf("%w: %w", refused, cause)
 			return nil
 		}
@@ -104,6 +107,8 @@ func (r *Repository[T]) explainOne(ctx context.Context, w *write[T], s *stored[T
 		return nil
 	case s == nil || s.e == nil:
 		s = nil
+	case w.unsure && mayRepeat && r.unversioned(s):
+		return r.writeOverRead(ctx, w)
 	case w.insert:
 	case r.ent.IsDeleted(valueOf(s.e)):
 		w.err = fmt.Errorf("%w: the entity is marked as deleted: %w", repo.ErrNotFound, cause)
@@ -128,6 +133,24 @@ func (r *Repository[T]) explainOne(ctx context.Context, w *write[T], s *stored[T
 		return r.again(ctx, w)
 	}
 	w.err = fmt.Errorf("%w: %w", repo.ErrDuplicateKey, cause)
+	return nil
+}
+
+// writeOverRead sends an insert again, whose entity was read.
+func (r *Repository[T]) writeOverRead(ctx context.Context, w *write[T]) error {
+	if err := r.overRead(w); err != nil {
+		return err
+	}
+	switch err := r.alone(ctx, w); {
+	case err == nil:
+		w.err = nil
+	case errors.Is(err, errNotMatched):
+		w.err = fmt.Errorf("%w: another writer was first: %w", repo.ErrStale, err)
+	case isDuplicateKey(err):
+		w.err = fmt.Errorf("%w: %w", repo.ErrDuplicateKey, err)
+	default:
+		return err
+	}
 	return nil
 }
 
@@ -172,7 +195,7 @@ func (r *Repository[T]) readCreated(ctx context.Context, writes []*write[T]) err
 	if len(keys) == 0 || failed && mongo.SessionFromContext(ctx) != nil {
 		return nil
 	}
-	found, err := r.loadStored(ctx, nil, keys)
+	found, err := r.loadStored(ctx, nil, keys, r.fresh)
 	if err != nil {
 		return fmt.Errorf("saved, but the creation times cannot be read: %w", err)
 	}

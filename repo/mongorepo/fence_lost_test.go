@@ -52,6 +52,8 @@ func lossy(t *testing.T, command string, inside int64) (*script, *mongorepo.Repo
 	lost := false
 	return accounts(t, func(name string, cmd bson.Raw) bson.D {
 		switch {
+		case collectionOf(cmd) != "c":
+			return calm(name, cmd)
 		case name == command:
 			lost = true
 			return nil

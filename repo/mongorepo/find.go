@@ -24,7 +24,7 @@ func (r *Repository[T]) FindByID(ctx context.Context, id any) (*T, error) {
 	if err != nil {
 		return nil, wrap(ctx, "find by id", err)
 	}
-	s, err := r.load(ctx, k)
+	s, err := r.load(ctx, k, r.loose)
 	if err != nil {
 		return nil, wrap(ctx, "find by id", err)
 	}
@@ -32,8 +32,8 @@ func (r *Repository[T]) FindByID(ctx context.Context, id any) (*T, error) {
 }
 
 // load reads the document with the key, unless it is marked as deleted, and
-// raises it under a fence.
-func (r *Repository[T]) load(ctx context.Context, k keyed) (*stored[T], error) {
+// raises it under a fence. Without one it reads from the given collection.
+func (r *Repository[T]) load(ctx context.Context, k keyed, from commands) (*stored[T], error) {
 	cs, err := r.claims(ctx)
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (r *Repository[T]) load(ctx context.Context, k keyed) (*stored[T], error) {
 		}
 		return s, err
 	}
-	raw, err := r.coll.FindOne(ctx, and(byID(k.id), r.live())).Raw()
+	raw, err := from.findOne(ctx, and(byID(k.id), r.live()))
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return nil, r.absent(k)
 	}
@@ -73,7 +73,7 @@ func (r *Repository[T]) FindAllByID(ctx context.Context, ids []any) ([]*T, error
 	if err != nil {
 		return nil, wrap(ctx, "find all by id", err)
 	}
-	found, err := r.loadStored(ctx, cs, keys)
+	found, err := r.loadStored(ctx, cs, keys, r.loose)
 	if err != nil {
 		return nil, wrap(ctx, "find all by id", err)
 	}
@@ -88,7 +88,7 @@ func (r *Repository[T]) FindAllByID(ctx context.Context, ids []any) ([]*T, error
 
 func (r *Repository[T]) query(ctx context.Context, filter bson.D, opts *options.FindOptionsBuilder) ([]*T, error) {
 	list := []*T{}
-	err := r.each(ctx, filter, opts, func(raw bson.Raw) error {
+	err := r.reading(ctx).find(ctx, filter, opts, func(raw bson.Raw) error {
 		e, err := r.decode(raw)
 		list = append(list, e)
 		return err
@@ -97,22 +97,6 @@ func (r *Repository[T]) query(ctx context.Context, filter bson.D, opts *options.
 		return nil, err
 	}
 	return list, nil
-}
-
-// each calls fn with every document found, which the next one overwrites.
-func (r *Repository[T]) each(ctx context.Context, filter bson.D, opts *options.FindOptionsBuilder, fn func(bson.Raw) error) error {
-	cur, err := r.coll.Find(ctx, filter, opts)
-	if err != nil {
-		return err
-	}
-	// The cursor must go back even when the caller's context is done.
-	defer func() { _ = cur.Close(context.WithoutCancel(ctx)) }()
-	for cur.Next(ctx) {
-		if err := fn(cur.Current); err != nil {
-			return err
-		}
-	}
-	return cur.Err()
 }
 
 // ExistsByID tells whether there is an entity with the id; see
@@ -128,7 +112,7 @@ func (r *Repository[T]) ExistsByID(ctx context.Context, id any) (bool, error) {
 	if err := r.enter(ctx); err != nil {
 		return false, wrap(ctx, "exists by id", err)
 	}
-	err = r.coll.FindOne(ctx, and(byID(k.id), r.live()), options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err()
+	_, err = r.reading(ctx).findOne(ctx, and(byID(k.id), r.live()), options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}}))
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return false, nil
 	}
@@ -184,5 +168,5 @@ func (r *Repository[T]) count(ctx context.Context, opts []repo.Option) (int64, e
 	if err := r.enter(ctx); err != nil {
 		return 0, err
 	}
-	return r.coll.CountDocuments(ctx, filter)
+	return r.reading(ctx).count(ctx, filter)
 }

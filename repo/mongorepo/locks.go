@@ -22,7 +22,7 @@ const epochID = 0
 
 // locks is that collection, and what is known of it.
 type locks struct {
-	coll *mongo.Collection
+	coll commands
 
 	mu    sync.Mutex
 	known bool
@@ -32,7 +32,7 @@ type locks struct {
 }
 
 func newLocks(db *mongo.Database) *locks {
-	return &locks{coll: fenced(db.Collection(locksCollection)), there: map[string]bool{}}
+	return &locks{coll: firm(db.Collection(locksCollection)), there: map[string]bool{}}
 }
 
 // epoch returns the epoch as it was last read. An old one makes claims that are
@@ -50,7 +50,10 @@ func (l *locks) epoch(ctx context.Context) (int64, error) {
 // refresh reads the epoch, outside of any transaction.
 func (l *locks) refresh(ctx context.Context) (int64, error) {
 	var doc struct{ Epoch int64 }
-	err := l.coll.FindOne(outside(ctx), bson.D{{Key: "_id", Value: epochID}}).Decode(&doc)
+	raw, err := l.coll.findOne(outside(ctx), bson.D{{Key: "_id", Value: epochID}})
+	if err == nil {
+		err = bson.Unmarshal(raw, &doc)
+	}
 	if err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
 		return 0, err
 	}
@@ -71,13 +74,10 @@ func AdvanceEpoch(ctx context.Context, db *mongo.Database) error {
 	if db == nil {
 		return fmt.Errorf("mongorepo: advance epoch: %w: nil database", repo.ErrInvalid)
 	}
-	_, err := newLocks(db).coll.UpdateOne(ctx, bson.D{{Key: "_id", Value: epochID}},
+	_, err := newLocks(db).coll.updateOne(ctx, bson.D{{Key: "_id", Value: epochID}},
 		bson.D{{Key: "$inc", Value: bson.D{{Key: "epoch", Value: int64(1)}}}}, options.UpdateOne().SetUpsert(true))
 	return wrap(ctx, "advance epoch", err)
 }
-
-// outside takes a transaction out of ctx.
-func outside(ctx context.Context) context.Context { return mongo.NewSessionContext(ctx, nil) }
 
 // ensure makes the document of a lock. A transaction could not: the duplicate
 // key of one that is there would abort it.
@@ -88,7 +88,7 @@ func (l *locks) ensure(ctx context.Context, key string) error {
 	if there {
 		return nil
 	}
-	_, err := l.coll.InsertOne(outside(ctx), bson.D{{Key: "_id", Value: key}})
+	err := l.coll.insertOne(outside(ctx), bson.D{{Key: "_id", Value: key}})
 	if err != nil && !isDuplicateKey(err) {
 		return err
 	}
@@ -114,16 +114,14 @@ type raisedKey struct{ db, key string }
 func (r *Repository[T]) raiseTx(ctx context.Context, t *transaction, cs claims) error {
 	for _, c := range cs {
 		at := raisedKey{r.coll.Database().Name(), c.Key}
-		if _, done := t.raised[at]; done {
+		if _, done := t.shown(at); done {
 			continue
 		}
 		if err := r.locks.raise(ctx, c); err != nil {
+			t.spoil(err)
 			return err
 		}
-		if t.raised == nil {
-			t.raised = map[raisedKey]claim{}
-		}
-		t.raised[at] = c
+		t.show(at, c)
 	}
 	return nil
 }
@@ -133,12 +131,12 @@ func (l *locks) raise(ctx context.Context, c claim) error {
 		return fmt.Errorf("making the document of lock %q: %w", c.Key, err)
 	}
 	id := bson.D{{Key: "_id", Value: c.Key}}
-	cs := claims{c}
-	res, err := l.coll.UpdateOne(ctx, and(id, cs.accept()), updateOf(cs.set(), nil))
+	cs := claims{c}.anywhere() // locks guard many collections
+	res, err := l.coll.updateOne(ctx, and(id, cs.accept()), updateOf(cs.set(), nil))
 	if err != nil || res.MatchedCount == 1 {
 		return err
 	}
-	raw, err := l.coll.FindOne(outside(ctx), id).Raw()
+	raw, err := l.coll.findOne(outside(ctx), id)
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		l.forget(c.Key)
 		return &retryError{fmt.Errorf("the document of lock %q is gone", c.Key)}

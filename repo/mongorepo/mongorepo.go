@@ -7,7 +7,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
@@ -27,9 +26,13 @@ var (
 // Repository keeps entities of type T in one collection. All methods may be
 // called concurrently, but for those with the context of one transaction.
 type Repository[T any] struct {
-	coll   *mongo.Collection
-	firm   *mongo.Collection // coll with the guarantees that the fence needs
+	coll *mongo.Collection
+	// loose has the read preference and the concerns of the user, firm those that
+	// the fence needs, and fresh reads the newest.
+	loose, firm, fresh commands
+
 	locks  *locks
+	guards *guards
 	opts   Options
 	ent    *entity.Entity
 	layout *layout
@@ -45,7 +48,7 @@ type Repository[T any] struct {
 // New makes a repository on the collection. It does no I/O. It returns
 // repo.ErrInvalid when coll is nil, when T is no struct, has no key or is
 // marked wrongly, when a field with a duty is not stored, and when
-// Options.BSON does not fit the client.
+// Options.BSON or Options.Registry are others than those of the collection.
 func New[T any](coll *mongo.Collection, opts *Options) (*Repository[T], error) {
 	r, err := newRepository[T](coll, opts)
 	if err != nil {
@@ -62,17 +65,20 @@ func newRepository[T any](coll *mongo.Collection, opts *Options) (*Repository[T]
 	if err != nil {
 		return nil, err
 	}
-	r := &Repository[T]{coll: coll, firm: fenced(coll), locks: newLocks(coll.Database()), ent: ent, tx: &support{}}
+	r := &Repository[T]{
+		coll: coll, loose: commands{coll}, firm: firm(coll), fresh: fresh(coll),
+		locks: newLocks(coll.Database()), guards: newGuards(coll), ent: ent, tx: &support{},
+	}
 	if opts != nil {
 		r.opts = *opts
 	}
 	if r.opts.Now == nil {
 		r.opts.Now = time.Now
 	}
-	r.codec = newCodec(r.opts, ent)
-	if json, known := usesJSONTags(coll); known && json != r.codec.opts.UseJSONStructTags {
-		return nil, fmt.Errorf("%w: the client has UseJSONStructTags %t, Options.BSON has %t", repo.ErrInvalid, json, !json)
+	if err := r.opts.takeOver(coll); err != nil {
+		return nil, err
 	}
+	r.codec = newCodec(r.opts, ent)
 	if r.layout, err = newLayout(ent, r.codec.opts.UseJSONStructTags); err != nil {
 		return nil, err
 	}
@@ -98,18 +104,6 @@ func (r *Repository[T]) learnDeleted() error {
 	}
 	r.deletedDoc = true
 	return nil
-}
-
-// usesJSONTags looks at how the collection's client names fields. The driver
-// does not tell, so this reads a private field; known is false when a driver
-// has it no more. It only guards against options that were forgotten: nothing
-// else hangs on it.
-func usesJSONTags(coll *mongo.Collection) (on, known bool) {
-	opts := reflect.ValueOf(coll).Elem().FieldByName("bsonOpts")
-	if !opts.IsValid() || opts.Type() != reflect.TypeFor[*options.BSONOptions]() {
-		return false, false
-	}
-	return !opts.IsNil() && opts.Elem().FieldByName("UseJSONStructTags").Bool(), true
 }
 
 // now is the time with the precision that the store keeps.

@@ -67,7 +67,7 @@ func TestNew_SeesThatTheClientUsesJSONTags(t *testing.T) {
 	}{
 		"Neither":        {nil, nil, true},
 		"Both":           {json, json, true},
-		"OnlyClient":     {json, nil, false},
+		"OnlyClient":     {json, nil, true}, // taken over
 		"OnlyRepository": {nil, json, false},
 	} {
 		t.Run(name, func(t *testing.T) {

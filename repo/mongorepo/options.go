@@ -26,16 +26,15 @@ type Options struct {
 	// and must be set. Turning it on does not change what is stored.
 	HexIDs bool
 
-	// BSON says how entities are encoded and decoded; it must be what the
-	// client was made with (options.ClientOptions.BSONOptions). The driver does
-	// not tell, so it has to be said here again. New compares UseJSONStructTags,
-	// on which the field names hang, and returns repo.ErrInvalid when it
-	// differs. By default it is the driver's default.
+	// BSON says how entities are encoded and decoded. By default it is what the
+	// collection has from the client, or was made with. Another one than that is
+	// repo.ErrInvalid where the collection has one.
 	BSON *options.BSONOptions
 
-	// Registry holds the codecs for entities and condition values; it must be
-	// the client's or the collection's. By default it is the driver's default
-	// with one addition: gorm.DeletedAt is stored as a date or null.
+	// Registry holds the codecs for entities and condition values. By default it
+	// is the collection's or the client's; where that is the driver's default,
+	// with one addition: gorm.DeletedAt is stored as a date or null. Another one
+	// than the collection's own is repo.ErrInvalid.
 	Registry *bson.Registry
 
 	// Tombstones keeps the fence of what is deleted: the document is replaced
@@ -50,6 +49,12 @@ type Options struct {
 	// must be sparse or partial: to others all tombstones have one value. See
 	// PruneTombstones for taking them away.
 	Tombstones bool
+
+	// VersionFromZero gives new entities version 0 and not 1, as Hibernate and
+	// Spring Data do that write the same collection. An entity with version 0 that
+	// is saved then overwrites one that is stored with version 0 under its key, new
+	// or not, unless T has the method IsNew() bool.
+	VersionFromZero bool
 
 	// Now gives the time for created, updated and deleted fields. By default
 	// it is time.Now. MongoDB keeps milliseconds.

@@ -50,22 +50,22 @@ const raiseTries = 5
 // still come between it and the write that follows.
 func (r *Repository[T]) raise(ctx context.Context, cs claims, k keyed) (*stored[T], error) {
 	for range raiseTries {
-		raw, err := r.on(cs).FindOneAndUpdate(ctx, and(byID(k.id), cs.accept()), updateOf(cs.set(), nil),
-			options.FindOneAndUpdate().SetReturnDocument(options.After)).Raw()
+		raw, err := r.on(cs).findOneAndUpdate(ctx, and(byID(k.id), cs.accept()), updateOf(cs.set(), nil),
+			options.FindOneAndUpdate().SetReturnDocument(options.After))
 		if err == nil {
 			return r.seen(raw, cs)
 		}
 		if !errors.Is(err, mongo.ErrNoDocuments) {
 			return nil, err
 		}
-		raw, err = r.on(cs).FindOne(ctx, byID(k.id), options.FindOne().SetProjection(bson.D{{Key: fenceField, Value: 1}})).Raw()
+		raw, err = r.fresh.findOne(ctx, byID(k.id), options.FindOne().SetProjection(bson.D{{Key: fenceField, Value: 1}}))
 		if errors.Is(err, mongo.ErrNoDocuments) {
 			return nil, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		if refused := cs.refusedBy(fenceOf(raw)); refused != nil {
+		if refused := r.refusedBy(cs, fenceOf(raw)); refused != nil {
 			again, err := r.renewed(ctx, cs)
 			if err != nil {
 				return nil, err
@@ -79,17 +79,47 @@ func (r *Repository[T]) raise(ctx context.Context, cs claims, k keyed) (*stored[
 	return nil, fmt.Errorf("%w: the document %s changes all the time", repo.ErrStale, k.id)
 }
 
-// raiseAll raises each document by itself, several at a time, and returns those
-// that are there. After an error some of them are raised and nothing else has
+// raiseAll raises the documents by one command, reads them by another, and
+// returns those that are there. One that has other claims when it is read was
+// refused, or came, went or was raised again in between: it is raised by itself,
+// which tells. After an error some of them are raised and nothing else has
 // happened.
 func (r *Repository[T]) raiseAll(ctx context.Context, cs claims, keys []keyed) (map[string]*stored[T], error) {
+	found := make(map[string]*stored[T], len(keys))
+	left := keys
+	if len(keys) > 1 {
+		left = nil
+		for part := range slices.Chunk(keys, idsPerQuery) {
+			if _, err := r.on(cs).updateMany(ctx, and(byIDs(part), cs.accept()), updateOf(cs.set(), nil)); err != nil {
+				return nil, err
+			}
+			seen, err := r.loadStored(ctx, nil, part, r.fresh)
+			if err != nil {
+				return nil, err
+			}
+			for _, k := range part {
+				switch s := seen[k.cmp]; {
+				case s == nil:
+				case cs.newestIn(s.fence):
+					s.raised = cs
+					found[k.cmp] = s
+				default:
+					left = append(left, k)
+				}
+			}
+		}
+	}
+	return found, r.raiseEach(ctx, cs, left, found)
+}
+
+// raiseEach raises each document by itself, several at a time.
+func (r *Repository[T]) raiseEach(ctx context.Context, cs claims, keys []keyed, found map[string]*stored[T]) error {
 	workers := min(parallelWrites, len(keys))
 	if mongo.SessionFromContext(ctx) != nil {
 		workers = 1
 	}
 	var mu sync.Mutex
-	found := make(map[string]*stored[T], len(keys))
-	err := inParallel(workers, keys, func(k keyed) error {
+	return inParallel(workers, keys, func(k keyed) error {
 		s, err := r.raise(ctx, cs, k)
 		if err == nil && s != nil {
 			mu.Lock()
@@ -98,18 +128,19 @@ func (r *Repository[T]) raiseAll(ctx context.Context, cs claims, keys []keyed) (
 		}
 		return err
 	})
-	return found, err
 }
 
 // loadStored reads the documents with the keys, raising them where there are
-// claims. Marked ones and tombstones are among them.
-func (r *Repository[T]) loadStored(ctx context.Context, cs claims, keys []keyed) (map[string]*stored[T], error) {
+// claims, else from the given collection. What is read for a write or for
+// explaining a refusal comes from the fresh one. Marked documents and tombstones
+// are among them.
+func (r *Repository[T]) loadStored(ctx context.Context, cs claims, keys []keyed, from commands) (map[string]*stored[T], error) {
 	if len(cs) > 0 {
 		return r.raiseAll(ctx, cs, keys)
 	}
 	found := make(map[string]*stored[T], len(keys))
 	for part := range slices.Chunk(keys, idsPerQuery) {
-		err := r.each(ctx, byIDs(part), options.Find(), func(raw bson.Raw) error {
+		err := from.find(ctx, byIDs(part), options.Find(), func(raw bson.Raw) error {
 			s, err := r.seen(slices.Clone(raw), nil)
 			if err != nil {
 				return err

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/holdfast-go/holdfast/repo"
 )
@@ -55,7 +54,35 @@ func (r *Repository[T]) saveAll(ctx context.Context, es []*T) error {
 		undoAll(writes)
 		return &repo.BatchError{Items: bad}
 	}
+	if err := r.beSure(ctx, writes); err != nil {
+		undoAll(writes)
+		return err
+	}
 	return r.send(ctx, writes)
+}
+
+// beSure finds out in a transaction which inserts are of entities that were
+// read. Elsewhere an insert that fails tells, but that would abort it.
+func (r *Repository[T]) beSure(ctx context.Context, writes []*write[T]) error {
+	if mongo.SessionFromContext(ctx) == nil {
+		return nil
+	}
+	unsure := slices.DeleteFunc(slices.Clone(writes), func(w *write[T]) bool { return !w.unsure })
+	if len(unsure) == 0 {
+		return nil
+	}
+	found, err := r.storedNow(ctx, unsure, false)
+	if err != nil {
+		return err
+	}
+	for _, w := range unsure {
+		if r.unversioned(found[w.key.cmp]) {
+			if err := r.overRead(w); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // send writes all and puts back the entities whose write failed.
@@ -71,8 +98,10 @@ func (r *Repository[T]) send(ctx context.Context, writes []*write[T]) error {
 		// ones did not can be seen afterwards by their absence, but not by
 		// their version, another writer may have set the same one, nor by their
 		// fence, which a newer holder may have raised since.
+		// Those that were raised show by their claims, but for a rest; see noteMissing.
 		w.fence = cs
-		if w.keepGone && !w.insert && (r.ent.Version != nil || len(cs) > 0) {
+		certain := len(w.raised) > 0 && len(writes) > 1
+		if w.keepGone && !w.insert && !certain && (r.ent.Version != nil || len(cs) > 0) {
 			single = append(single, w)
 		} else {
 			together = append(together, w)
@@ -90,6 +119,7 @@ func (r *Repository[T]) send(ctx context.Context, writes []*write[T]) error {
 	}
 	if err != nil {
 		undoAll(writes)
+		r.spoil(ctx, err)
 		return err
 	}
 	var bad []*repo.ItemError
@@ -98,12 +128,16 @@ func (r *Repository[T]) send(ctx context.Context, writes []*write[T]) error {
 			w.undo()
 			bad = append(bad, &repo.ItemError{Index: w.index, ID: w.shown, Err: w.err})
 		} else if w.undo != nil {
-			onRollback(ctx, w.undo)
+			r.onRollback(ctx, w.undo)
 		}
 	}
 	if len(bad) > 0 {
 		slices.SortFunc(bad, func(a, b *repo.ItemError) int { return cmp.Compare(a.Index, b.Index) })
-		return &repo.BatchError{Items: bad}
+		err := &repo.BatchError{Items: bad}
+		if len(bad) < len(writes) {
+			r.spoil(ctx, err)
+		}
+		return err
 	}
 	return nil
 }
@@ -121,7 +155,7 @@ func (r *Repository[T]) bulk(ctx context.Context, writes []*write[T]) error {
 	for i, w := range writes {
 		models[i] = w.model()
 	}
-	res, err := r.on(writes[0].fence).BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
+	res, err := r.on(writes[0].fence).bulkWrite(ctx, models)
 	we, ok := errors.AsType[mongo.BulkWriteException](err)
 	if err != nil && (!ok || we.WriteConcernError != nil || len(we.WriteErrors) == 0) {
 		return r.settleAll(ctx, writes, err)
@@ -131,28 +165,42 @@ func (r *Repository[T]) bulk(ctx context.Context, writes []*write[T]) error {
 		// of the server command that the driver made of a part of them.
 		writes[e.Index].err = mongo.WriteException{WriteErrors: mongo.WriteErrors{e.WriteError}, Labels: we.Labels}
 	}
-	done := int(res.InsertedCount+res.MatchedCount+res.UpsertedCount) + len(we.WriteErrors)
-	if res.Acknowledged && done < len(writes) {
-		return r.noteGone(ctx, writes, len(we.WriteErrors) > 0)
+	done := int(res.InsertedCount + res.MatchedCount + res.UpsertedCount)
+	if missing := len(writes) - len(we.WriteErrors) - done; res.Acknowledged && missing > 0 {
+		return r.noteMissing(ctx, writes, missing, len(we.WriteErrors) > 0)
 	}
 	return nil
 }
 
-// noteGone finds the writes whose document went away before them.
-func (r *Repository[T]) noteGone(ctx context.Context, writes []*write[T], aborted bool) error {
-	var asked []*write[T]
-	for _, w := range writes {
-		if w.err == nil && w.keepGone && !w.insert {
-			asked = append(asked, w)
-		}
-	}
+// noteMissing finds the writes that found no document to change, of which there
+// are so many: those whose document went away before them, and those that were
+// raised and do not show their claims. A document that a newer holder has raised
+// since tells nothing, unless there are as many of them as are missing, or none
+// is.
+func (r *Repository[T]) noteMissing(ctx context.Context, writes []*write[T], missing int, aborted bool) error {
+	asked := slices.DeleteFunc(slices.Clone(writes), func(w *write[T]) bool { return w.err != nil || !w.keepGone || w.insert })
 	found, err := r.storedNow(ctx, asked, aborted)
 	if err != nil {
 		return fmt.Errorf("finding out what was not written: %w", err)
 	}
+	var unclear []*write[T]
 	for _, w := range asked {
-		if !r.alive(found[w.key.cmp]) {
+		s := found[w.key.cmp]
+		switch {
+		case len(w.raised) == 0 && r.alive(s), s != nil && len(w.raised) > 0 && w.fence.storedIn(s.fence):
+		case s != nil && len(w.raised) > 0 && w.fence.refusedBy(s.fence) != nil:
+			unclear = append(unclear, w)
+		default:
 			w.err = errNotMatched
+			missing--
+		}
+	}
+	for _, w := range unclear {
+		switch {
+		case missing >= len(unclear):
+			w.err = errNotMatched
+		case missing > 0:
+			w.err = &repo.UnknownError{Op: fmt.Sprintf("%s on %s", w.fence, w.key.id), Err: errOvertaken}
 		}
 	}
 	return nil

@@ -29,6 +29,8 @@ func wasLost(err error) bool {
 var (
 	errNotWritten = errors.New("it was not written")
 	errAbsent     = errors.New("the document is not there")
+	// It may have been overwritten, or have come too late.
+	errOvertaken = errors.New("a newer holder of the lock has been at the document")
 )
 
 // ask finds out whether the write that would have stored the claims in the
@@ -36,9 +38,9 @@ var (
 // never can, errAbsent when there is no document. It stores the next attempt's
 // claims, so that a write that is still under way comes too late. Any other
 // error means that it cannot be told.
-func ask(ctx context.Context, coll *mongo.Collection, id bson.D, presented, next claims) error {
+func ask(ctx context.Context, coll commands, id bson.D, presented, next claims) error {
 	opts := options.FindOneAndUpdate().SetReturnDocument(options.Before)
-	raw, err := coll.FindOneAndUpdate(ctx, and(id, next.accept()), updateOf(next.set(), nil), opts).Raw()
+	raw, err := coll.findOneAndUpdate(ctx, and(id, next.accept()), updateOf(next.set(), nil), opts)
 	switch {
 	case err == nil && presented.storedIn(fenceOf(raw)):
 		return nil
@@ -47,15 +49,14 @@ func ask(ctx context.Context, coll *mongo.Collection, id bson.D, presented, next
 	case !errors.Is(err, mongo.ErrNoDocuments):
 		return err
 	}
-	n, err := coll.CountDocuments(ctx, id)
+	n, err := fresh(coll.coll).count(ctx, id)
 	if err != nil {
 		return err
 	}
 	if n == 0 {
 		return errAbsent
 	}
-	// It may have been overwritten, or have come too late.
-	return errors.New("a newer holder of the lock has been at the document")
+	return errOvertaken
 }
 
 func (r *Repository[T]) askAbout(ctx context.Context, k keyed, presented claims) error {
@@ -101,7 +102,7 @@ func (r *Repository[T]) settleAll(ctx context.Context, writes []*write[T], lost 
 // written in it.
 func (r *Repository[T]) settleTx(ctx context.Context, t *transaction, lost error) error {
 	labeled, ok := errors.AsType[mongo.LabeledError](lost)
-	if !ok || !labeled.HasErrorLabel(unknownCommit) || len(t.raised) == 0 {
+	if !ok || !labeled.HasErrorLabel(unknownCommit) || !t.fenced() {
 		return lost
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(outside(ctx)), askTimeout)
@@ -111,11 +112,11 @@ func (r *Repository[T]) settleTx(ctx context.Context, t *transaction, lost error
 		return &repo.UnknownError{Op: "commit", Err: err}
 	}
 	for _, c := range next {
-		shown, ok := t.raised[raisedKey{r.coll.Database().Name(), c.Key}]
+		shown, ok := t.shown(raisedKey{r.coll.Database().Name(), c.Key})
 		if !ok {
 			continue
 		}
-		err := ask(ctx, r.locks.coll, bson.D{{Key: "_id", Value: c.Key}}, claims{shown}, claims{c})
+		err := ask(ctx, r.locks.coll, bson.D{{Key: "_id", Value: c.Key}}, claims{shown}.anywhere(), claims{c}.anywhere())
 		switch {
 		case err == nil:
 			return nil

@@ -149,7 +149,7 @@ func (r *Repository[T]) storedFor(ctx context.Context, docs *repo.Documents[T], 
 	if err != nil {
 		return nil, err
 	}
-	return r.loadStored(ctx, cs, keys)
+	return r.loadStored(ctx, cs, keys, r.fresh)
 }
 
 // merge applies the documents one after the other to what is stored and
@@ -183,7 +183,7 @@ func (r *Repository[T]) merge(ctx context.Context, docs *repo.Documents[T], g *g
 	}
 	restore(old)
 	g.saved = old
-	w, err := r.changeOf(old, was, g.last(), false)
+	w, err := r.changeOf(old, was, s.raw, g.last(), false)
 	if w != nil {
 		w.old, w.raised = s.fence, s.raised
 	}
@@ -205,8 +205,12 @@ func (r *Repository[T]) mergeNew(ctx context.Context, docs *repo.Documents[T], g
 	restore(g.saved)
 	r.ent.SetVersion(valueOf(g.saved), 0)
 	w, err := r.prepare(ctx, g.last(), g.saved, r.now())
-	if err != nil || w.insert {
-		return w, err
+	if err != nil {
+		return nil, err
+	}
+	w.unsure = false
+	if w.insert {
+		return w, nil
 	}
 	// Nothing is stored, whatever IsNew says. An upsert would overwrite what
 	// somebody else inserted meanwhile.

@@ -36,7 +36,7 @@ func (r *Repository[T]) buries() bool { return r.opts.Tombstones && r.ent.Delete
 // delete.
 func (r *Repository[T]) bury(ctx context.Context, cs claims, d *deletion) (bool, error) {
 	for try := range updateTries {
-		found, err := r.loadStored(ctx, cs, []keyed{d.keyed})
+		found, err := r.loadStored(ctx, cs, []keyed{d.keyed}, r.fresh)
 		if err != nil {
 			return false, err
 		}
@@ -78,7 +78,7 @@ func (r *Repository[T]) buryAsRead(ctx context.Context, s *stored[T], d *deletio
 	if kept := cs.field(s.fence); len(kept) > 0 {
 		stone = and(kept[0].Value.(bson.D), stone)
 	}
-	res, err := r.on(cs).ReplaceOne(ctx, filter, bson.D{{Key: fenceField, Value: stone}})
+	res, err := r.on(cs).replaceOne(ctx, filter, bson.D{{Key: fenceField, Value: stone}})
 	if err != nil {
 		err = r.settleDeletions(ctx, cs, []*deletion{d}, err)
 		if err == nil {
@@ -92,7 +92,7 @@ func (r *Repository[T]) buryAsRead(ctx context.Context, s *stored[T], d *deletio
 // dig puts an entity in the place of a tombstone as it was read.
 func (r *Repository[T]) dig(ctx context.Context, w *write[T], stone *stored[T]) error {
 	filter := and(byID(w.key.id), bson.D{{Key: fenceField, Value: bson.D{{Key: "$eq", Value: stone.fence}}}})
-	res, err := r.on(w.fence).ReplaceOne(ctx, filter, and(w.whole, w.fence.field(stone.fence)))
+	res, err := r.on(w.fence).replaceOne(ctx, filter, and(w.whole, w.fence.field(stone.fence)))
 	if isDuplicateKey(err) {
 		return fmt.Errorf("%w: %w", repo.ErrDuplicateKey, err)
 	}
@@ -116,7 +116,7 @@ func (r *Repository[T]) PruneTombstones(ctx context.Context, olderThan time.Dura
 	if err := done(ctx); err != nil {
 		return 0, wrap(ctx, "prune tombstones", err)
 	}
-	res, err := r.firm.DeleteMany(ctx, bson.D{{Key: fenceField + "." + goneName, Value: bson.D{{Key: "$lt", Value: r.now().Add(-olderThan)}}}})
+	res, err := r.firm.deleteMany(ctx, bson.D{{Key: fenceField + "." + goneName, Value: bson.D{{Key: "$lt", Value: r.now().Add(-olderThan)}}}})
 	if err != nil {
 		return 0, wrap(ctx, "prune tombstones", err)
 	}

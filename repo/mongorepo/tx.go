@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"strings"
 	"sync/atomic"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -13,40 +13,19 @@ import (
 	"github.com/holdfast-go/holdfast/repo"
 )
 
-// transaction is what a context of InTx carries.
-type transaction struct {
-	session *mongo.Session
-	// undo puts entities back that were written in it. fn runs in one
-	// goroutine at a time, as a session demands.
-	undo []func()
-	// raised are the claims that were shown to the documents of their locks in
-	// this try.
-	raised map[raisedKey]claim
-}
-
-func (t *transaction) rollback() {
-	for _, undo := range slices.Backward(t.undo) {
-		undo()
-	}
-	t.undo = nil
-}
-
-// transaction is the one that ctx joins, or nil.
+// transaction is the one of a repository and a context; see [transactionOf].
 func (r *Repository[T]) transaction(ctx context.Context) *transaction {
-	tx, ok := repo.TxFrom(ctx)
-	if !ok || r.TxState(ctx) != repo.TxJoined {
+	if r.TxState(ctx) != repo.TxJoined {
 		return nil
 	}
-	t, _ := tx.Handle.(*transaction)
+	t, _ := transactionOf(ctx, r.client(), true)
 	return t
 }
 
 // enter shows the claims of a call that reads what no fence of a document
-// protects. Only a transaction protects it.
+// protects. Only a transaction protects it; outside of one the call is only
+// refused when its key does not guard the collection.
 func (r *Repository[T]) enter(ctx context.Context) error {
-	if r.transaction(ctx) == nil {
-		return nil
-	}
 	_, err := r.claims(ctx)
 	return err
 }
@@ -54,41 +33,57 @@ func (r *Repository[T]) enter(ctx context.Context) error {
 // onRollback has the key and the version of a saved entity put back when the
 // transaction that ctx carries does not commit: fn runs again then, and must
 // not find the version of a write that never was.
-func onRollback(ctx context.Context, undo func()) {
-	if tx, ok := repo.TxFrom(ctx); ok {
-		if t, ok := tx.Handle.(*transaction); ok {
-			t.undo = append(t.undo, undo)
-		}
+func (r *Repository[T]) onRollback(ctx context.Context, undo func()) {
+	if t := r.transaction(ctx); t != nil {
+		t.onRollback(undo)
+	}
+}
+
+// spoil has the transaction that ctx carries roll back, because a call in it
+// failed after it had written a part.
+func (r *Repository[T]) spoil(ctx context.Context, err error) {
+	if t := r.transaction(ctx); t != nil {
+		t.spoil(err)
 	}
 }
 
 // TxState tells what a call with ctx would become part of. Any session of the
 // user counts as a foreign transaction: from outside it cannot be seen whether
-// it has one.
+// it has one. So does a transaction that is over.
 func (r *Repository[T]) TxState(ctx context.Context) repo.TxState {
 	session := mongo.SessionFromContext(ctx)
 	tx, ok := repo.TxFrom(ctx)
-	if !ok {
+	if !ok || tx.Store == nil {
 		if session != nil {
 			return repo.TxForeign
 		}
 		return repo.TxNone
 	}
 	t, ours := tx.Handle.(*transaction)
-	if ours && tx.Store == any(r.client()) && t.session == session {
+	if ours && tx.Store == any(r.client()) && t.session == session && !t.isOver() {
 		return repo.TxJoined
 	}
 	return repo.TxForeign
 }
 
-// InTx calls fn in a transaction of the collection's client; see
-// repo.Transactor. fn may run several times: when the server reports a conflict
-// with another transaction, InTx rolls back, puts the keys and versions of the
-// entities that were saved back to what they were, and calls fn again. fn
-// should read what it changes inside the transaction, must return the errors it
-// gets, and must use its context from one goroutine at a time. Under a fence the
-// first thing that every try does is to show its claims. It returns
-// ErrUnsupported when the server is neither a replica set nor sharded.
+// InTx calls fn in a transaction of the collection's client, which reads a
+// snapshot from the primary and commits with majority and journal, whatever the
+// client is set to; see repo.Transactor. fn may run several times: when the
+// server reports a conflict with another transaction, InTx rolls back, puts the
+// keys and versions of the entities that were saved back to what they were, and
+// calls fn again, also when fn handled the error. fn should read what it
+// changes inside the transaction.
+//
+// A command that fails spoils the transaction, because the server aborts it
+// then, and so does a list of which a part was written. Later calls are
+// refused, and InTx returns repo.ErrRolledBack and the cause when fn returns
+// nil. Calls from several goroutines wait for each other. When fn has returned,
+// its context takes no call any more: they return repo.ErrInTx.
+//
+// Under a fence the first thing that every try does is to show its claims. InTx
+// returns ErrUnsupported when the server is neither a replica set nor sharded.
+// There are no savepoints: a nested InTx under repo.WithSavepoint is
+// ErrUnsupported and changes nothing.
 func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
 	if fn == nil {
 		return wrap(ctx, "transaction", fmt.Errorf("%w: nil function", repo.ErrInvalid))
@@ -96,48 +91,100 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 	if err := done(ctx); err != nil {
 		return wrap(ctx, "transaction", err)
 	}
+	ctx, savepoint := repo.TakeSavepoint(ctx)
 	switch r.TxState(ctx) {
 	case repo.TxJoined:
-		return fn(ctx)
+		if savepoint {
+			return wrap(ctx, "transaction", fmt.Errorf("%w: savepoints", repo.ErrUnsupported))
+		}
+		return r.nest(ctx, fn)
 	case repo.TxForeign:
 		return wrap(ctx, "transaction", repo.ErrInTx)
 	}
 	if err := r.tx.check(ctx, r.client()); err != nil {
 		return wrap(ctx, "transaction", err)
 	}
-	session, err := r.client().StartSession()
-	if err != nil {
-		return wrap(ctx, "transaction", err)
-	}
-	// The session must go back even when the caller's context is done.
-	defer session.EndSession(context.WithoutCancel(ctx))
-	t := &transaction{session: session}
-	committed := false
-	defer func() {
-		if !committed { // fn may have panicked
-			t.rollback()
-		}
-	}()
-	_, err = session.WithTransaction(ctx, func(ctx context.Context) (any, error) {
-		t.rollback() // what the last try left
-		t.raised = nil
-		ctx = repo.WithTx(ctx, repo.Tx{Store: r.client(), Handle: t})
-		if err := r.enter(ctx); err != nil {
-			return nil, err
-		}
-		if err := fn(ctx); err != nil {
-			return nil, &fnError{err}
-		}
-		return nil, nil
-	})
-	if err != nil {
-		err = r.settleTx(ctx, t, err)
-	}
-	committed = err == nil
+	err := r.begin(ctx, fn)
 	if own, ok := errors.AsType[*fnError](err); ok {
 		return own.err
 	}
 	return wrap(ctx, "transaction", err)
+}
+
+// nest calls fn in the transaction that ctx carries. Its error spoils that, also
+// when the function around it handles the error.
+func (r *Repository[T]) nest(ctx context.Context, fn func(ctx context.Context) error) error {
+	t := r.transaction(ctx)
+	if err := t.usable(); err != nil {
+		return wrap(ctx, "transaction", err)
+	}
+	finished := false
+	defer func() {
+		if !finished {
+			t.spoil(errors.New("the function of a nested transaction panicked"))
+		}
+	}()
+	err := fn(ctx)
+	finished = true
+	if err != nil {
+		t.spoil(err)
+	}
+	return err
+}
+
+// begin makes a transaction, and another one for as long as the server asks for
+// it.
+func (r *Repository[T]) begin(ctx context.Context, fn func(ctx context.Context) error) error {
+	session, err := r.client().StartSession()
+	if err != nil {
+		return err
+	}
+	// The session must go back even when the caller's context is done.
+	defer session.EndSession(context.WithoutCancel(ctx))
+	t := &transaction{session: session}
+	defer func() { t.end(); t.rollback() }() // unless it is committed; fn may have panicked
+	_, err = session.WithTransaction(ctx, func(ctx context.Context) (any, error) {
+		t.rollback() // what the last try left
+		t = &transaction{session: session}
+		return nil, r.try(ctx, t, fn)
+	}, firmTransaction())
+	if err == nil && abortedByHand(session) {
+		err = fmt.Errorf("%w: its session was used to abort it", repo.ErrRolledBack)
+	}
+	if err != nil {
+		err = r.settleTx(ctx, t, err)
+	}
+	if err == nil {
+		t.commit()
+	}
+	return err
+}
+
+// try calls fn in one transaction, which takes no command any more afterwards.
+func (r *Repository[T]) try(ctx context.Context, t *transaction, fn func(ctx context.Context) error) error {
+	defer t.end()
+	ctx = repo.WithTx(ctx, repo.Tx{Store: r.client(), Handle: t})
+	if err := r.enter(ctx); err != nil {
+		return err
+	}
+	if err := fn(ctx); err != nil {
+		return &fnError{err}
+	}
+	t.end()
+	if err := t.failure(); err != nil {
+		return fmt.Errorf("%w: %w", repo.ErrRolledBack, err)
+	}
+	if err := done(ctx); err != nil {
+		return fmt.Errorf("%w: %w", repo.ErrRolledBack, err)
+	}
+	return nil
+}
+
+// abortedByHand tells whether fn took the session out of its context and
+// aborted the transaction, which the driver takes for success.
+func abortedByHand(session *mongo.Session) bool {
+	err := session.AbortTransaction(context.Background()) // asks no server, because it has ended
+	return err != nil && strings.Contains(err.Error(), "twice")
 }
 
 func (r *Repository[T]) client() *mongo.Client { return r.coll.Database().Client() }

@@ -240,3 +240,37 @@ func TestSave_OtherUniqueIndexIsNotTriedAgain(t *testing.T) {
 	}
 	wantCommands(t, s, "update", "find")
 }
+
+// An insert that fails would abort the transaction, so what may have been read
+// with version 0 is looked for first.
+func TestInTx_VersionZeroMayHaveBeenRead(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		stored []any
+		want   []string
+		rev    int64
+	}{
+		"New":          {nil, []string{"start:find", "tx:insert", "tx:commitTransaction"}, 1},
+		"Read":         {[]any{bson.D{{Key: "_id", Value: int64(1)}, {Key: "rev", Value: 0}}}, []string{"start:find", "tx:update", "tx:commitTransaction"}, 1},
+		"WithoutOne":   {[]any{bson.D{{Key: "_id", Value: int64(1)}}}, []string{"start:find", "tx:update", "tx:commitTransaction"}, 1},
+		"OtherVersion": {[]any{bson.D{{Key: "_id", Value: int64(1)}, {Key: "rev", Value: 4}}}, []string{"start:find", "tx:insert", "tx:commitTransaction"}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, r := accounts(t, func(command string, cmd bson.Raw) bson.D {
+				if command == "find" {
+					return found(c.stored...)
+				}
+				return calm(command, cmd)
+			})
+			a := &account{ID: 1, Balance: 5}
+			if err := r.InTx(t.Context(), func(ctx context.Context) error { return r.Save(ctx, a) }); err != nil {
+				t.Fatal(err)
+			}
+			wantCommands(t, s, c.want...)
+			if a.Rev != c.rev {
+				t.Errorf("version %d, want %d", a.Rev, c.rev)
+			}
+		})
+	}
+}

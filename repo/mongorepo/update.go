@@ -68,7 +68,7 @@ func (e *fnError) Error() string { return e.err.Error() }
 func (e *fnError) Unwrap() error { return e.err }
 
 func (r *Repository[T]) updateOnce(ctx context.Context, k keyed, fn func(*T) error) (*T, error) {
-	s, err := r.load(ctx, k)
+	s, err := r.load(ctx, k, r.fresh)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (r *Repository[T]) updateOnce(ctx context.Context, k keyed, fn func(*T) err
 		return nil, fmt.Errorf("%w: the key was changed", repo.ErrInvalid)
 	}
 	restore(e)
-	w, err := r.changeOf(e, was, 0, true)
+	w, err := r.changeOf(e, was, s.raw, 0, true)
 	if err != nil || w == nil {
 		return e, err
 	}
@@ -100,7 +100,7 @@ func (r *Repository[T]) updateOnce(ctx context.Context, k keyed, fn func(*T) err
 	}
 	switch err := r.alone(ctx, w); {
 	case err == nil:
-		onRollback(ctx, w.undo)
+		r.onRollback(ctx, w.undo)
 		return e, nil
 	case isDuplicateKey(err):
 		return nil, fmt.Errorf("%w: %w", repo.ErrDuplicateKey, err)
@@ -109,10 +109,10 @@ func (r *Repository[T]) updateOnce(ctx context.Context, k keyed, fn func(*T) err
 	}
 }
 
-// changeOf makes the write that takes a stored entity from was to what e is
-// now, and sets the version and the time of change. It is nil when nothing
+// changeOf makes the write that takes an entity, which is stored as raw, from was
+// to what e is now, and sets the version and the time of change. It is nil when nothing
 // differs; with touch a new version or time is a difference.
-func (r *Repository[T]) changeOf(e *T, was *document, index int, touch bool) (*write[T], error) {
+func (r *Repository[T]) changeOf(e *T, was *document, raw bson.Raw, index int, touch bool) (*write[T], error) {
 	now, err := r.encode(e)
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (r *Repository[T]) changeOf(e *T, was *document, index int, touch bool) (*w
 	w.filter = and(byID(now.id), r.live(), r.versioned(w.version))
 	w.whole = now.whole()
 	if !r.layout.opaque {
-		w.update = updateOf(r.layout.difference(was, now))
+		w.update = updateOf(r.layout.difference(was, now, raw))
 	}
 	return w, nil
 }
@@ -149,6 +149,9 @@ func unchanged(raw bson.Raw) (bson.D, error) {
 	}
 	filter := make(bson.D, len(elems))
 	for i, el := range elems {
+		if !isPlain(el.Key) {
+			return nil, fmt.Errorf("%w: the document has the field %q, which no condition can name: without a version field it cannot be seen whether it changed", repo.ErrUnsupported, el.Key)
+		}
 		// $eq, because a bare regular expression would be a pattern.
 		filter[i] = bson.E{Key: el.Key, Value: bson.D{{Key: "$eq", Value: el.Value}}}
 	}

@@ -8,7 +8,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
@@ -22,6 +21,9 @@ type write[T any] struct {
 	// version is what must be stored; 0 when the type has none.
 	version int64
 	insert  bool
+	// unsure tells that an insert may as well be of an entity that was read
+	// without a version.
+	unsure bool
 	// keepGone tells that a missing document stays missing.
 	keepGone bool
 	filter   bson.D
@@ -45,12 +47,13 @@ func (r *Repository[T]) prepare(ctx context.Context, index int, e *T, now time.T
 	v := valueOf(e)
 	w := &write[T]{index: index, e: e, shown: r.shownID(e), version: r.ent.VersionOf(v), undo: r.remember(e)}
 	w.insert = r.ent.IsNew(v.Addr(), r.generates())
+	w.unsure = w.insert && r.ent.MayBeRead(e, r.generates())
 	w.keepGone = w.version != 0
 	err := r.assignKey(ctx, e)
 	if err == nil {
 		r.ent.SetVersion(v, w.version+1)
 		if w.insert {
-			r.ent.SetVersion(v, 1)
+			r.ent.SetVersion(v, r.firstVersion())
 		}
 		r.ent.SetDeleted(v, nil)
 		if r.ent.Created != nil && r.ent.Created.IsZero(v) {
@@ -68,6 +71,26 @@ func (r *Repository[T]) prepare(ctx context.Context, index int, e *T, now time.T
 	return w, nil
 }
 
+func (r *Repository[T]) firstVersion() int64 {
+	if r.opts.VersionFromZero {
+		return 0
+	}
+	return 1
+}
+
+// overRead makes of an insert the overwriting of an entity that is stored without
+// a version: then it is that one which was read.
+func (r *Repository[T]) overRead(w *write[T]) error {
+	w.insert, w.unsure, w.keepGone = false, false, true
+	r.ent.SetVersion(valueOf(w.e), 1)
+	return r.compose(w)
+}
+
+// unversioned tells whether an entity is stored without a version.
+func (r *Repository[T]) unversioned(s *stored[T]) bool {
+	return r.alive(s) && r.ent.VersionOf(valueOf(s.e)) == 0
+}
+
 // compose makes the documents of w from its entity.
 func (r *Repository[T]) compose(w *write[T]) error {
 	doc, err := r.encode(w.e)
@@ -80,13 +103,15 @@ func (r *Repository[T]) compose(w *write[T]) error {
 		return nil
 	}
 	w.filter = and(byID(doc.id), r.live(), r.versioned(w.version))
-	set, unset := r.layout.replacement(doc)
-	if r.layout.opaque || len(set) == 0 {
+	if r.layout.opaque {
 		return nil
 	}
-	w.update = updateOf(set, unset)
+	w.update = updateOf(r.layout.replacement(doc))
 	if created, ok := doc.lookup(r.layout.created); ok && !w.keepGone {
 		w.update = append(w.update, bson.E{Key: "$setOnInsert", Value: bson.D{{Key: r.layout.created, Value: created}}})
+	}
+	if len(w.update) == 0 { // nothing but a key: the server wants an operator
+		w.update = bson.D{{Key: "$setOnInsert", Value: bson.D{{Key: "_id", Value: doc.id}}}}
 	}
 	return nil
 }
@@ -143,7 +168,7 @@ func (r *Repository[T]) alone(ctx context.Context, w *write[T]) error {
 	if err := done(ctx); err != nil { // what is not sent need not be asked about
 		return err
 	}
-	res, err := r.on(w.fence).BulkWrite(ctx, []mongo.WriteModel{w.model()}, options.BulkWrite().SetOrdered(false))
+	res, err := r.on(w.fence).bulkWrite(ctx, []mongo.WriteModel{w.model()})
 	if err != nil {
 		return r.settle(ctx, w, err)
 	}

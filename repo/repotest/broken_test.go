@@ -3,6 +3,7 @@ package repotest_test
 import (
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,19 +32,29 @@ type variant struct {
 
 func onItems(wrap func(items) repo.Repository[repotest.Item]) change {
 	return func(h *repotest.Harness) {
-		h.Items = func(t *testing.T) repo.Repository[repotest.Item] { return wrap(fresh[repotest.Item](t).(items)) }
+		inner := h.Items
+		h.Items = func(t *testing.T) repo.Repository[repotest.Item] { return wrap(inner(t).(items)) }
 	}
 }
 
 func onMarked(wrap func(marks) repo.Repository[repotest.Marked]) change {
 	return func(h *repotest.Harness) {
-		h.Marked = func(t *testing.T) repo.Repository[repotest.Marked] { return wrap(fresh[repotest.Marked](t).(marks)) }
+		inner := h.Marked
+		h.Marked = func(t *testing.T) repo.Repository[repotest.Marked] { return wrap(inner(t).(marks)) }
+	}
+}
+
+func onFromZero(wrap func(marks) repo.Repository[repotest.Marked]) change {
+	return func(h *repotest.Harness) {
+		inner := h.FromZero
+		h.FromZero = func(t *testing.T) repo.Repository[repotest.Marked] { return wrap(inner(t).(marks)) }
 	}
 }
 
 func onAutos(wrap func(autos) repo.Repository[repotest.Auto]) change {
 	return func(h *repotest.Harness) {
-		h.Autos = func(t *testing.T) repo.Repository[repotest.Auto] { return wrap(fresh[repotest.Auto](t).(autos)) }
+		inner := h.Autos
+		h.Autos = func(t *testing.T) repo.Repository[repotest.Auto] { return wrap(inner(t).(autos)) }
 	}
 }
 
@@ -89,6 +100,7 @@ func variants() []variant {
 			}
 		}},
 		{"CountsDeletedOnes", "SoftDelete/IsInvisible", onMarked(func(r marks) repo.Repository[repotest.Marked] { return &countsDeleted{marks: r} })},
+		{"TakesWhatWasReadForNew", "Markers/VersionFromZero/Save", onFromZero(func(r marks) repo.Repository[repotest.Marked] { return insertsRead{r} })},
 		{"KeepsGeneratedKeysToItself", "Keys/Generated", onAutos(func(r autos) repo.Repository[repotest.Auto] { return keepsKeys{r} })},
 	}
 }
@@ -97,7 +109,7 @@ func variants() []variant {
 // of its own, because a test cannot fail inside one that passes.
 func TestSuiteCatches(t *testing.T) {
 	t.Parallel()
-	for _, v := range append(variants(), fenceVariants()...) {
+	for _, v := range slices.Concat(variants(), fenceVariants(), txVariants()) {
 		t.Run(v.name, func(t *testing.T) {
 			t.Parallel()
 			out, err := runVariant(t, v.name)
@@ -152,7 +164,7 @@ func TestVariant(t *testing.T) {
 	}
 	h := harness()
 	h.Large = 60
-	for _, v := range append(variants(), fenceVariants()...) {
+	for _, v := range slices.Concat(variants(), fenceVariants(), txVariants()) {
 		if v.name == name {
 			v.spoil(&h)
 		}

@@ -58,7 +58,7 @@ func wantErr(t *testing.T, err, target error) {
 	}
 	for _, other := range []error{
 		repo.ErrNotFound, repo.ErrEmptySave, repo.ErrInvalid, repo.ErrDuplicateKey, repo.ErrStale, repo.ErrFenced, repo.ErrUnknown,
-		repo.ErrInTx, repo.ErrTooMany, repo.ErrUnsupported,
+		repo.ErrInTx, repo.ErrTooMany, repo.ErrUnsupported, repo.ErrBusy, repo.ErrRegressed, repo.ErrWrongKey,
 	} {
 		if !errors.Is(target, other) && errors.Is(err, other) {
 			t.Fatalf("error %v matches %q beside %q", err, other, target)

@@ -26,6 +26,9 @@ func holdOf(token, turn int64) *hold {
 	return &hold{claim: repo.Claim{Key: fenceKey, Token: token, Owner: fenceOwner, Sub: turn << 32}}
 }
 
+// Keys names none, so that a case can show several to one table.
+func (h *hold) Keys() []string { return nil }
+
 func (h *hold) Claims() []repo.Claim {
 	h.mu.Lock()
 	defer h.mu.Unlock()

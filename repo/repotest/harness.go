@@ -32,6 +32,9 @@ type Harness struct {
 	Told func(t *testing.T) repo.Repository[Told]
 	// Marked makes one with a version, times and soft deletion.
 	Marked func(t *testing.T) repo.Repository[Marked]
+	// FromZero makes one of the same entity whose store begins with version 0, as
+	// Hibernate and Spring Data do.
+	FromZero func(t *testing.T) repo.Repository[Marked]
 	// Stamped makes one with times kept as numbers.
 	Stamped func(t *testing.T) repo.Repository[Stamped]
 	// Unmarked makes one whose field names look like duties and are none.

@@ -8,28 +8,42 @@ import (
 	"github.com/holdfast-go/holdfast/repo/repotest"
 )
 
-func fresh[T any](t *testing.T) repo.Repository[T] {
-	t.Helper()
-	r, err := memrepo.New[T](nil)
-	if err != nil {
-		t.Fatal(err)
+// fresh makes repositories on one database.
+func fresh[T any](db *memrepo.DB) func(t *testing.T) repo.Repository[T] {
+	return func(t *testing.T) repo.Repository[T] {
+		t.Helper()
+		r, err := memrepo.New[T](&memrepo.Options{DB: db})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
 	}
-	return r
 }
 
 func harness() repotest.Harness {
+	db := memrepo.NewDB()
 	return repotest.Harness{
-		Features: repotest.Features{AtomicSaveAll: true, Update: true, IsolatedUpdate: true, CaseSensitiveText: true},
-		Items:    fresh[repotest.Item],
-		Autos:    fresh[repotest.Auto],
-		Pairs:    fresh[repotest.Pair],
-		Assigned: fresh[repotest.Assigned],
-		Plain:    fresh[repotest.Plain],
-		Coded:    fresh[repotest.Coded],
-		Told:     fresh[repotest.Told],
-		Marked:   fresh[repotest.Marked],
-		Stamped:  fresh[repotest.Stamped],
-		Unmarked: fresh[repotest.Unmarked],
+		Features: repotest.Features{
+			AtomicSaveAll: true, Update: true, IsolatedUpdate: true, Transactions: true, CaseSensitiveText: true,
+		},
+		Items:    fresh[repotest.Item](db),
+		Autos:    fresh[repotest.Auto](db),
+		Pairs:    fresh[repotest.Pair](db),
+		Assigned: fresh[repotest.Assigned](db),
+		Plain:    fresh[repotest.Plain](db),
+		Coded:    fresh[repotest.Coded](db),
+		Told:     fresh[repotest.Told](db),
+		Marked:   fresh[repotest.Marked](db),
+		FromZero: func(t *testing.T) repo.Repository[repotest.Marked] {
+			t.Helper()
+			r, err := memrepo.New[repotest.Marked](&memrepo.Options{DB: db, VersionFromZero: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		},
+		Stamped:  fresh[repotest.Stamped](db),
+		Unmarked: fresh[repotest.Unmarked](db),
 		Native:   func(n int64) any { return func(e *repotest.Item) bool { return e.Stock > n } },
 	}
 }

@@ -262,3 +262,13 @@ func (r keepsKeys) Save(ctx context.Context, e *repotest.Auto) error {
 	mine := *e
 	return r.autos.Save(ctx, &mine)
 }
+
+// insertsRead takes every version 0 for a new entity.
+type insertsRead struct{ marks }
+
+func (r insertsRead) Save(ctx context.Context, e *repotest.Marked) error {
+	if found, err := r.ExistsByID(ctx, e.ID); err == nil && found && e.Rev == 0 {
+		return repo.ErrDuplicateKey
+	}
+	return r.marks.Save(ctx, e)
+}

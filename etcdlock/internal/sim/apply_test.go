@@ -12,6 +12,7 @@ var (
 	errLeaked     = errors.New("a key stays in the queue that nobody looks after")
 	errNotTold    = errors.New("a hold that was lost was given back as if it were not")
 	errStuck      = errors.New("nothing that must happen leads to the end")
+	errInFront    = errors.New("a key that its process has given up stays in front of others until nothing travels any more")
 	errUnnoticed  = errors.New("a lost hold is not noticed while it lasts")
 )
 
@@ -23,7 +24,7 @@ func (c *config) apply(s *state, st step) error {
 	}
 	var err error
 	switch st.op {
-	case begin, deliver, receive, retry, register, notice, leave, settle, guard, giveUp, timeout, loseReply, breakWatch:
+	case begin, deliver, receive, retry, register, notice, leave, settle, seen, guard, giveUp, timeout, loseReply, breakWatch:
 		err = c.applyEntry(s, n, st.op)
 	case land:
 		l := s.late[n]

@@ -50,6 +50,8 @@ func TestBrokenProtocols(t *testing.T) {
 		"KeyGivenBackAfterSweep": {sweeping, errNotFirst},
 		"NoSweep":                {with(impatient, flaw{noSweep: true}, loseReply), errLeaked},
 		"OneSweep":               {with(impatient, flaw{oneSweep: true}, timeout), errLeaked},
+		"NoWatchAfterSweep":      {with(impatient, flaw{noLateWatch: true}, timeout), errInFront},
+		"NoWatchAfterRelease":    {with(once, flaw{noLateWatch: true}, timeout), errInFront},
 		"NoSweepAfterRelease":    {with(once, flaw{noLateSweep: true}, timeout), errLeaked},
 		"NoSweepAfterTryLock":    {with(trying, flaw{noLateSweep: true}, timeout), errLeaked},
 		"ExchangeTakenForDone":   {with(exchanging, flaw{carefree: true}, deleteKey), errNotFirst},

@@ -15,6 +15,7 @@
 //	heir, next                   entry.exchange, entry.named
 //	client.taken                 places
 //	sweep ... lastSweep          entry.abandon, entry.leave
+//	step seen                    entry.sweepLate
 //	step guard                   entry.watchOwnKey, entry.deleted
 //	steps renew..., expireHere   lease.renew, lease.extend, lease.expire
 //	steps sentinel, retire       Locker.openSession, lease.retire
@@ -29,6 +30,10 @@
 // Delays that the code chooses are not counted: entry.leave waits longer
 // than any request can travel, so the model lets it go on once the request has
 // arrived or is lost. Leases are counted, in ticks.
+//
+// A call that is cancelled while its enqueueing travels waits for the answer in the
+// background, so it gives up in no phase of its own. A try that asks is a waiter that
+// gives up.
 //
 // A check that one member answers by itself, and a look at a view, are answers
 // that were carried out when their revision was the newest and took longer on

@@ -109,6 +109,8 @@ func (c *config) applyEntry(s *state, n int, o op) error {
 		e.send(release)
 	case settle:
 		e.send(lastSweep)
+	case seen:
+		e.send(sweep)
 	case guard:
 		c.gone(s, e)
 	case giveUp:

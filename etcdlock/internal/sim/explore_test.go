@@ -18,6 +18,7 @@ type graph struct {
 	by      []step  // and the step that led there
 	final   []bool
 	unaware []bool // a lost hold goes on
+	clear   []bool // no key is in front of others that its process has given up
 	edges   []edge
 }
 
@@ -63,6 +64,10 @@ func explore(c *config) (*graph, error) {
 	if id := g.cutOff(aware, func(o op) bool { return o <= lastGood && o != leave }); id >= 0 {
 		return g, fmt.Errorf("%w:\n%s", errUnnoticed, g.way(id))
 	}
+	// Time passes with settle alone, and what travels is in nobody's hand.
+	if id := g.cutOff(g.clear, func(o op) bool { return o <= lastGood && o != settle && o != land && o != vanish }); id >= 0 {
+		return g, fmt.Errorf("%w:\n%s", errInFront, g.way(id))
+	}
 	return g, nil
 }
 
@@ -84,6 +89,7 @@ func (g *graph) add(s *state, parent int32, by step) (int32, bool) {
 		unaware = unaware || e.phase == owned && e.forfeit && !s.clients[g.c.clientOf(i)].dead
 	}
 	g.unaware = append(g.unaware, unaware)
+	g.clear = append(g.clear, !g.c.inFront(s))
 	return id, true
 }
 

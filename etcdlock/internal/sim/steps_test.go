@@ -34,6 +34,7 @@ type flaw struct {
 	vacateSwept   bool // a key is free once it is swept last, whatever sweeps may arrive yet
 	noSweep       bool // who gives up an enqueueing deletes nothing
 	oneSweep      bool // who gives up an enqueueing deletes once
+	noLateWatch   bool // nobody watches for what arrives after a sweep
 	noLateSweep   bool // an enqueueing sent twice is not swept after once it was released
 	noOwnWatch    bool // nobody looks after the own key of a hold
 	keepAfterLoss bool // a session that is lost is not revoked
@@ -59,6 +60,7 @@ const (
 	notice        // a notice of the watch arrives
 	leave         // the critical section is over
 	settle        // nothing travels any more: the last sweep
+	seen          // the watch after a sweep tells that the key is there
 	land          // a late request arrives
 	vanish        // a late request never arrives
 	guard         // the watch on the own key tells that it is gone
@@ -96,7 +98,7 @@ const (
 func (o op) String() string {
 	return [opEnd]string{
 		"begins", "server carries out", "gets the answer", "tries again", "server makes the watch",
-		"watch tells", "leaves", "sweeps last", "late request lands", "late request vanishes",
+		"watch tells", "leaves", "sweeps last", "watch tells of a key to sweep", "late request lands", "late request vanishes",
 		"watch on own key tells", "watch on session tells", "finds its lease too old", "server revokes old lease",
 		"gets a new lease", "server ends a dead client's lease", "gives up", "a tick", "server ends a lease",
 		"sends a keepalive", "server renews", "gets the renewal", "times out, the request travels on",
@@ -144,6 +146,9 @@ func (c *config) steps(s *state, to []step) []step {
 		case sweepWait:
 			if !c.travelling(s, e.key) {
 				add(settle, i)
+			}
+			if s.find(e.key) >= 0 && !c.flaw.noLateWatch {
+				add(seen, i)
 			}
 		}
 		if e.waits() || e.phase == owned {
@@ -296,6 +301,18 @@ func (c *config) start() *state {
 		s.entries[i].try = c.tries&(1<<i) != 0
 	}
 	return s
+}
+
+// inFront reports whether a key stands in the queue that its living process has
+// given up or back: others may wait behind it.
+func (c *config) inFront(s *state) bool {
+	for i := range c.entries() {
+		e, p := &s.entries[i], &s.clients[c.clientOf(i)]
+		if e.phase >= release && e.phase < done && e.phase != carried && !p.dead && s.find(e.key) >= 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // over reports whether all that wanted the lock are through, and nothing is

@@ -47,6 +47,7 @@ type store struct {
 	// to, where that would make a difference.
 	repository func() (repo.Repository[record], error)
 	close      func(ctx context.Context) error
+	db         *gorm.DB // nil for MongoDB
 }
 
 // storeKind is a database that there may be.
@@ -159,7 +160,7 @@ func pooled(ctx context.Context, pool *sql.DB, dialector gorm.Dialector, counted
 // sqlStore makes the tables, and a store that ends by running drop. about is a
 // query.
 func sqlStore(ctx context.Context, db *gorm.DB, trips *atomic.Int64, about, drop string) (*store, error) {
-	s := &store{trips: trips, unit: "round trips"}
+	s := &store{trips: trips, unit: "round trips", db: db}
 	s.close = func(ctx context.Context) error {
 		pool, err := db.DB()
 		if err != nil {

@@ -8,7 +8,8 @@
 // It also measures what the fence costs: saves with it and without it, on
 // SQLite, on a stand-in for MongoDB, and on the PostgreSQL and the MySQL or
 // MariaDB that POSTGRES_DSN and MYSQL_DSN name, in a schema and a database that
-// it makes and drops. There it counts the round trips, too.
+// it makes and drops. There it counts the round trips, too. And it measures what
+// is left of that while an old snapshot keeps all versions of the fence's row.
 //
 //	go run ./internal/cmd/bench                          # prints the figures
 //	go run ./internal/cmd/bench -out docs/benchmarks.md  # writes them there, with plots

@@ -70,7 +70,8 @@ func (b *bench) trylock(ctx context.Context) (err error) {
 	for k := range both {
 		both[k] = math.Max(writes[0][k], revisions[0][k])
 	}
-	b.goal(goal{what: "`TryLock` on a busy name", against: "raft writes", most: 0, unit: "", got: both})
+	// The first try of a hold asks, which is two writes of its own and one of the holder.
+	b.goal(goal{what: "`TryLock` on a busy name, one of many", against: "raft writes", most: 0.01, unit: "", got: both})
 	t := table{title: "Trying a busy name", how: fmt.Sprintf(
 		"One goroutine tries %d times for a name that another client holds. Raft writes are counted by an interceptor in the client, "+
 			"and the revisions by the server. Median of %s.", n, plural(b.rounds, "round"))}

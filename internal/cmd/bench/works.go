@@ -43,6 +43,7 @@ func works() []work {
 		{"trylock", true, (*bench).trylock},
 		{"names", true, (*bench).names},
 		{"fence", true, (*bench).fence},
+		{"snapshot", true, (*bench).snapshot},
 	}
 }
 

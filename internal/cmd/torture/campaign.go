@@ -9,12 +9,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"time"
 )
 
 var (
-	allStores  = []string{onPostgres, onMariaDB, onSQLite, onMongoDB}      //nolint:gochecknoglobals // a table, never written to
-	allDesigns = []string{noLock, shortLease, mutex, mutexFence, holdfast} //nolint:gochecknoglobals // a table, never written to
+	allStores  = []string{onPostgres, onMariaDB, onSQLite, onMongoDB}                  //nolint:gochecknoglobals // a table, never written to
+	allDesigns = []string{noLock, shortLease, mutex, mutexFence, handFenced, holdfast} //nolint:gochecknoglobals // a table, never written to
 )
 
 // goal is how soon work must go on after a fault: a lease ends, a leader is
@@ -31,6 +32,8 @@ type campaign struct {
 	clusters map[int]*cluster
 	stores   []store
 	mongo    *process
+	programs map[program]*process
+	made     map[program]store // what the cells use with them
 	cells    []*cell
 	left     []string // what is not run, and why
 
@@ -45,7 +48,7 @@ type campaign struct {
 
 // newCampaign starts the servers.
 func newCampaign(ctx context.Context, c config, status io.Writer) (k *campaign, err error) {
-	k = &campaign{config: c, status: status, begun: time.Now(), clusters: map[int]*cluster{}, patience: goal, cellLimit: 3 * time.Minute, historyDir: c.dir}
+	k = &campaign{config: c, status: status, begun: time.Now(), clusters: map[int]*cluster{}, programs: map[program]*process{}, made: map[program]store{}, patience: goal, cellLimit: 3 * time.Minute, historyDir: c.dir}
 	if k.historyDir == "" {
 		k.historyDir = os.TempDir()
 	}
@@ -84,8 +87,28 @@ func newCampaign(ctx context.Context, c config, status io.Writer) (k *campaign, 
 			}
 		}
 		cell.cluster = k.clusters[n]
+		if err := k.equip(ctx, cell); err != nil {
+			return k, err
+		}
 	}
 	return k, nil
+}
+
+// equip starts the program that a cell needs.
+func (k *campaign) equip(ctx context.Context, c *cell) error {
+	p := c.fault.needs
+	if p == "" {
+		return nil
+	}
+	if k.programs[p] == nil {
+		running, made, err := startProgram(ctx, k.dir, p, c.store)
+		if err != nil {
+			return fmt.Errorf("starting %s: %w", p, err)
+		}
+		k.programs[p], k.made[p] = running, made
+	}
+	c.store = k.made[p]
+	return nil
 }
 
 func (k *campaign) leaveOut(format string, args ...any) {
@@ -99,39 +122,62 @@ func (k *campaign) leaveOut(format string, args ...any) {
 // plan lists the cells: Holdfast in all of them, the weaker designs on one
 // store and where they must lose.
 func (k *campaign) plan() {
-	weakest := k.stores[0]
-	if k.store != "" {
-		i := slices.IndexFunc(k.stores, func(s store) bool { return s.name == k.store })
-		if i >= 0 {
-			weakest = k.stores[i]
-		}
-	} else if weakest.name != onPostgres {
-		weakest = k.stores[slices.IndexFunc(k.stores, func(s store) bool { return s.name == onSQLite })]
-	}
 	for _, f := range faults() {
-		if k.short && !f.short || k.fault != "" && f.name != k.fault {
+		if k.short && len(f.short) == 0 || k.fault != "" && f.name != k.fault {
 			continue
 		}
 		if err := checkSignals(); f.signals && err != nil {
 			k.leaveOut("%s: %v", f.name, err)
 			continue
 		}
+		if f.needs != "" {
+			if _, err := f.needs.find(); err != nil {
+				k.leaveOut("%s: %v", f.name, err)
+				continue
+			}
+		}
 		for _, d := range f.beats {
+			weakest := k.weakest(f)
+			if weakest == nil {
+				continue
+			}
 			// MariaDB has no upsert with a condition, MongoDB no transaction.
 			if d == mutexFence && !slices.Contains([]string{onPostgres, onSQLite}, weakest.name) {
 				k.leaveOut("%s on %s: it needs PostgreSQL or SQLite", d, weakest.name)
 				continue
 			}
-			k.add(f, d, weakest)
+			k.add(f, d, *weakest)
 		}
+		var not []string
 		for _, s := range k.stores {
 			if !f.on(s.name) {
-				k.leaveOut("%s on %s: %s", f.name, s.name, f.why)
+				not = append(not, s.name)
 				continue
 			}
-			k.add(f, holdfast, s)
+			if !k.short || slices.Contains(f.short, s.name) {
+				k.add(f, holdfast, s)
+			}
+		}
+		if len(not) > 0 {
+			k.leaveOut("%s on %s: %s", f.name, strings.Join(not, ", "), f.why)
 		}
 	}
+}
+
+// weakest is the store on which the weaker designs lose under a fault: the first
+// of PostgreSQL, SQLite and the others that it can be done on.
+func (k *campaign) weakest(f *fault) *store {
+	names := []string{onPostgres, onSQLite, onMariaDB, onMongoDB}
+	if k.store != "" {
+		names = []string{k.store}
+	}
+	for _, name := range names {
+		i := slices.IndexFunc(k.stores, func(s store) bool { return s.name == name })
+		if i >= 0 && f.on(name) {
+			return &k.stores[i]
+		}
+	}
+	return nil
 }
 
 func (k *campaign) add(f *fault, design string, s store) {
@@ -212,6 +258,13 @@ func (k *campaign) close() {
 	}
 	if k.mongo != nil {
 		k.mongo.kill()
+	}
+	for name, p := range k.programs { // which end with their processes
+		ctx, cancel := context.WithTimeout(context.Background(), openLimit)
+		if err := p.end(ctx); err != nil {
+			fmt.Fprintf(k.status, "torture: ending %s: %v\n", name, err)
+		}
+		cancel()
 	}
 	if err := os.RemoveAll(k.dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 		fmt.Fprintln(k.status, "torture:", err)

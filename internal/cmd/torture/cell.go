@@ -75,8 +75,9 @@ func (c *cell) run(ctx context.Context) (r result, err error) {
 	c.data = data{
 		Counters: numbered("counter", 3), Lists: numbered("list", 4),
 		Accounts: numbered("account", 4), Registers: numbered("register", 20),
+		Strangers: numbered("stranger", 20),
 	}
-	c.place, err = c.store.make(ctx, c.campaign.placeName(), c.data)
+	c.place, err = c.store.make(ctx, c.campaign.placeName(), c.fault.setup, c.data)
 	if err != nil {
 		return r, fmt.Errorf("making a place: %w", err)
 	}
@@ -104,13 +105,20 @@ func (c *cell) run(ctx context.Context) (r result, err error) {
 	return c.judge(ctx, begun)
 }
 
+// open opens the place for the run itself.
+func (c *cell) open(ctx context.Context) (*backend, error) {
+	return openBackend(ctx, c.place.primary())
+}
+
 // torture keeps the workers busy and does the fault to them, again and again.
 func (c *cell) torture(ctx context.Context) error {
 	if c.design == holdfast {
 		if err := c.all(c.busy); err != nil {
 			return err
 		}
-		if _, err := c.hist.progress(ctx, time.Now()); err != nil {
+		begin, cancel := context.WithTimeout(ctx, openLimit+c.campaign.patience)
+		defer cancel()
+		if _, err := c.hist.progress(begin, time.Now()); err != nil {
 			return err
 		}
 	}
@@ -201,7 +209,7 @@ func (c *cell) awaitClean(ctx context.Context) error {
 
 // judge reads what is stored and compares.
 func (c *cell) judge(ctx context.Context, begun time.Time) (result, error) {
-	b, err := openBackend(ctx, c.place)
+	b, err := c.open(ctx)
 	if err != nil {
 		return result{}, err
 	}
@@ -271,9 +279,9 @@ func (r *result) wrong() string {
 		return r.Problems[0]
 	case r.design == holdfast && r.Acked == 0:
 		return "nothing was acknowledged"
-	case r.design != holdfast && (r.Lost == 0 || r.Lost != r.mustLose):
-		return fmt.Sprintf("it lost %d, and must lose %d", r.Lost, r.mustLose)
-	case r.design != holdfast && !r.rejected:
+	case r.design != holdfast && (r.wronged() == 0 || r.wronged() != r.mustLose):
+		return fmt.Sprintf("it lost %d, and must lose %d", r.wronged(), r.mustLose)
+	case r.design != holdfast && r.Lost > 0 && !r.rejected:
 		return "porcupine accepts a history in which updates are lost"
 	}
 	return ""

@@ -78,7 +78,7 @@ func (c *cell) dance(ctx context.Context, d dance) error {
 		return err
 	}
 	if d.after != nil {
-		short, cancel := context.WithTimeout(ctx, blocked)
+		short, cancel := context.WithTimeout(ctx, c.unanswered())
 		defer cancel()
 		_, _ = c.hist.answered(short, opA) // giving its lock back it may wait for the repair
 		d.after(a)
@@ -107,6 +107,15 @@ func (c *cell) dance(ctx context.Context, d dance) error {
 		}
 	}
 	return nil
+}
+
+// unanswered is how long A may take to write before what its end broke is
+// repaired.
+func (c *cell) unanswered() time.Duration {
+	if c.campaign.short {
+		return 400 * time.Millisecond
+	}
+	return blocked
 }
 
 func (c *cell) letGo(a *node, op string, d dance) error {

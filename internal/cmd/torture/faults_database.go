@@ -143,7 +143,7 @@ func vanish(ctx context.Context, c *cell) error {
 
 // lockFile takes SQLite's lock from outside for a while.
 func lockFile(ctx context.Context, c *cell) error {
-	b, err := openBackend(ctx, c.place)
+	b, err := c.open(ctx)
 	if err != nil {
 		return err
 	}

@@ -8,10 +8,12 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
 // The designs, from the weakest on.
@@ -20,13 +22,14 @@ const (
 	shortLease = "one-second lease"
 	mutex      = "concurrency.Mutex"
 	mutexFence = "Mutex, fence at write"
+	handFenced = "Mutex, hand-made fence"
 	holdfast   = "Holdfast"
 )
 
 // ttl is how long the leases live of every design that renews them.
 const ttl = 2 * time.Second
 
-// lockName is what everybody locks.
+// lockName is what everybody locks, unless their setup says otherwise.
 const lockName = "torture.Record"
 
 // change is a read, a change and a write of the records with ids. The function
@@ -46,16 +49,18 @@ type guard interface {
 }
 
 // openGuard opens a design. lost is told of every hold that is lost.
-func openGuard(job workerJob, cli *clientv3.Client, b *backend, lost func()) (guard, error) {
+func openGuard(ctx context.Context, job workerJob, cli *clientv3.Client, b *backend, lost func()) (guard, error) {
 	switch job.Design {
 	case noLock:
 		return bare{b}, nil
 	case shortLease:
 		return &leaseGuard{bare: bare{b}, cli: cli, prefix: job.Namespace}, nil
 	case mutex, mutexFence:
-		return &mutexGuard{b, cli, job.Namespace + lockName, job.Design == mutexFence}, nil
+		return &mutexGuard{b, cli, job.Namespace + job.Key, job.Design == mutexFence}, nil
+	case handFenced:
+		return openHandmade(ctx, job, cli, b)
 	case holdfast:
-		return openHoldfast(job, cli, b, lost)
+		return openHoldfast(ctx, job, cli, b, lost)
 	}
 	return nil, fmt.Errorf("there is no design %q", job.Design)
 }
@@ -73,7 +78,12 @@ type fortress struct {
 	repo   *lockedrepo.Repository[Record]
 }
 
-func openHoldfast(job workerJob, cli *clientv3.Client, b *backend, lost func()) (*fortress, error) {
+func openHoldfast(ctx context.Context, job workerJob, cli *clientv3.Client, b *backend, lost func()) (*fortress, error) {
+	if b.db != nil {
+		if err := gormrepo.MigrateFence(ctx, b.db); err != nil {
+			return nil, err
+		}
+	}
 	l, err := etcdlock.New(cli, &etcdlock.Options{
 		Namespace: job.Namespace, TTL: ttl, RequestTimeout: time.Second, Service: fmt.Sprintf("worker %d", job.Index),
 		Hooks: &etcdlock.Hooks{Lost: func(string, error) { lost() }},
@@ -81,7 +91,7 @@ func openHoldfast(job workerJob, cli *clientv3.Client, b *backend, lost func()) 
 	if err != nil {
 		return nil, err
 	}
-	r, err := lockedrepo.New(b.repo, l, &lockedrepo.Options{Key: lockName})
+	r, err := lockedrepo.New(b.repo, l, &lockedrepo.Options{Key: job.Key})
 	return &fortress{l, r}, err
 }
 
@@ -95,7 +105,7 @@ func (f *fortress) do(ctx context.Context, c change) (written bool, err error) {
 			return err
 		})
 	default:
-		err = f.locker.Do(ctx, lockName, func(ctx context.Context) (err error) {
+		err = f.locker.Do(ctx, f.repo.Key(), func(ctx context.Context) (err error) {
 			written, err = readAndSave(ctx, f.repo, c)
 			return err
 		})
@@ -108,6 +118,40 @@ func (f *fortress) do(ctx context.Context, c change) (written bool, err error) {
 func isWritten(err error) bool { return err == nil || errors.Is(err, lockedrepo.ErrRelease) }
 
 func (f *fortress) close(ctx context.Context) error { return f.locker.Close(ctx) }
+
+// transactor is a design that has transactions.
+type transactor interface {
+	// inTx commits when fn returns nil.
+	inTx(ctx context.Context, fn func(ctx context.Context, h hands) error) (written bool, err error)
+}
+
+// hands are what a callback works with inside its transaction.
+type hands interface {
+	read(ctx context.Context, id string) (*Record, error)
+	write(ctx context.Context, r *Record) error
+	// query reads what the conditions say and throws it away.
+	query(ctx context.Context, native func(*gorm.DB) *gorm.DB) error
+}
+
+func (f *fortress) inTx(ctx context.Context, fn func(ctx context.Context, h hands) error) (written bool, err error) {
+	err = f.repo.InTx(ctx, func(ctx context.Context) error { return fn(ctx, fortressHands{f.repo}) })
+	return isWritten(err), err
+}
+
+type fortressHands struct {
+	repo *lockedrepo.Repository[Record]
+}
+
+func (h fortressHands) read(ctx context.Context, id string) (*Record, error) {
+	return h.repo.FindByID(ctx, id)
+}
+
+func (h fortressHands) write(ctx context.Context, r *Record) error { return h.repo.Save(ctx, r) }
+
+func (h fortressHands) query(ctx context.Context, native func(*gorm.DB) *gorm.DB) error {
+	_, err := h.repo.Find(ctx, repo.Native(native))
+	return err
+}
 
 // readAndSave is what a service does that has a repository and no Update.
 func readAndSave(ctx context.Context, r repo.Repository[Record], c change) (written bool, err error) {

@@ -19,6 +19,9 @@ type verdict struct {
 	Problems []string
 }
 
+// wronged counts the writes whose answer is not true.
+func (v *verdict) wronged() int64 { return v.Lost + v.Ghosts }
+
 func (v *verdict) lose(n int64, format string, args ...any) {
 	v.Lost += n
 	v.problem(format, args...)

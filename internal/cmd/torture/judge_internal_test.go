@@ -143,6 +143,7 @@ func TestWrong(t *testing.T) {
 		"WeakWins":     {func(r *result) { r.design, r.mustLose = mutex, 3 }, "must lose 3"},
 		"WeakAccepted": {func(r *result) { r.design, r.mustLose, r.Lost = mutex, 3, 3 }, "porcupine accepts"},
 		"WeakUntried":  {func(r *result) { r.design = mutex }, "must lose 0"},
+		"WeakLies":     {func(r *result) { r.design, r.mustLose, r.Ghosts = handFenced, 3, 3 }, ""},
 		"WeakByHalf":   {func(r *result) { r.design, r.mustLose, r.Lost = mutex, 3, 2 }, "lost 2, and must lose 3"},
 	} {
 		r := fine

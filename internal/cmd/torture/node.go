@@ -26,8 +26,14 @@ func (c *cell) startNode(ctx context.Context, index, life int) (n *node, err err
 		}
 	}()
 	job := workerJob{
-		Index: index, Life: life, Design: c.design, Place: c.place, Namespace: c.namespace,
+		Index: index, Life: life, Design: c.design, Key: lockName, Namespace: c.namespace,
 		Seed: c.rng.Uint64(), Data: c.data,
+	}
+	if c.fault.setup.OwnKey {
+		job.Key = fmt.Sprintf("%s/%d", lockName, index)
+	}
+	if job.Place, err = c.place.of(index); err != nil {
+		return n, err
 	}
 	for _, ep := range c.cluster.endpoints {
 		u, err := url.Parse(ep)
@@ -45,7 +51,7 @@ func (c *cell) startNode(ctx context.Context, index, life int) (n *node, err err
 		if n.db, err = startProxy(hostPort(c.place.Host, c.place.Store)); err != nil {
 			return n, err
 		}
-		if job.Place, err = c.place.through(n.db.addr()); err != nil {
+		if job.Place, err = job.Place.through(n.db.addr()); err != nil {
 			return n, err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/holdfast-go/holdfast/repo"
@@ -17,11 +18,16 @@ type operation struct {
 	keys   []string
 	amount int64
 	stop   bool // waits between reading and writing
+	harm   harm
 }
 
-// draw picks an operation of the load.
-func (j workerJob) draw(rng *rand.Rand) operation {
+// draw picks an operation of the load. straggle is the part that leaves
+// goroutines behind.
+func (j workerJob) draw(rng *rand.Rand, straggle float64) operation {
 	o := operation{kind: counting, how: j.Place.way(rng)}
+	if j.Place.moves() && rng.Float64() < straggle {
+		return operation{kind: straggling, how: byTx, keys: one(rng, j.Data.Lists)}
+	}
 	switch p := rng.IntN(100); {
 	case p < 10:
 		o.kind, o.keys = appending, one(rng, j.Data.Lists)
@@ -32,7 +38,7 @@ func (j workerJob) draw(rng *rand.Rand) operation {
 		}
 	case p < 30:
 		o.kind, o.keys = setting, []string{j.Data.register()}
-	case p < 40:
+	case p < 40 && !j.Place.Setup.Stale: // where reads without the lock see nothing new
 		o.kind, o.keys = reading, []string{j.Data.register()}
 	default:
 		o.keys = one(rng, j.Data.Counters)
@@ -77,7 +83,11 @@ func (w *worker) step(ctx context.Context, name string, s step) {
 		defer w.mu.Unlock()
 		delete(w.cancels, name)
 	}()
-	w.perform(ctx, name, operation{kind: s.Kind, how: s.How, keys: []string{s.Key}, stop: s.Stop})
+	o := operation{kind: s.Kind, how: s.How, keys: []string{s.Key}, stop: s.Stop, harm: s.Harm}
+	if s.List != "" {
+		o.keys = append(o.keys, s.List)
+	}
+	w.perform(ctx, name, o)
 }
 
 // stepLimit ends a step that nobody goes on with.
@@ -90,12 +100,19 @@ func (w *worker) perform(ctx context.Context, name string, o operation) {
 	answer := report{Op: name}
 	var written bool
 	var err error
-	if o.kind == reading {
+	switch o.kind {
+	case reading:
 		var r *Record
 		if r, err = w.back.repo.FindByID(ctx, o.keys[0]); err == nil {
 			written, answer.New = true, r.N
 		}
-	} else {
+	case ignoring:
+		written, err = w.ignore(ctx, name, o, &answer)
+	case straggling:
+		var left sync.WaitGroup
+		defer left.Wait()
+		written, err = w.straggle(ctx, name, o, &answer, &left)
+	default:
 		stopped := false
 		written, err = w.current().do(ctx, change{o.how, o.keys, func(rs []*Record) error {
 			if err := w.alter(name, o, rs, &answer); err != nil {
@@ -142,7 +159,7 @@ func (w *worker) alter(name string, o operation, rs []*Record, answer *report) e
 		to.N += o.amount
 		answer.Old, answer.New = from.N, o.amount
 		return nil
-	case reading:
+	case reading, ignoring, straggling:
 	}
 	answer.New = r.N
 	return nil

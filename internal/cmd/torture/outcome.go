@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/lib/pq"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"modernc.org/sqlite"
 
@@ -35,6 +36,9 @@ const (
 	ofStale     = "stale"
 	ofInTx      = "in a transaction"
 	ofRegressed = "regressed"
+	ofRollback  = "rolled back"
+	ofWrongKey  = "wrong key"
+	ofGivenUp   = "given up"
 )
 
 // kindsOf names the documented errors that err matches. None means that the
@@ -48,6 +52,9 @@ func kindsOf(err error) []string {
 		{ofUnknown, repo.ErrUnknown},
 		{ofFenced, repo.ErrFenced},
 		{ofRegressed, repo.ErrRegressed},
+		{ofRollback, repo.ErrRolledBack},
+		{ofWrongKey, repo.ErrWrongKey},
+		{ofGivenUp, errGivenUp},
 		{ofBusy, repo.ErrBusy},
 		{ofStale, repo.ErrStale},
 		{ofNotFound, repo.ErrNotFound},
@@ -86,6 +93,9 @@ func fromDriver(err error) bool {
 		return true
 	}
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*pq.Error](err); ok {
 		return true
 	}
 	if _, ok := errors.AsType[*mysql.MySQLError](err); ok {

@@ -67,6 +67,8 @@ func square(r *result) (fill, text string) {
 		return grey, ""
 	case r.Lost > 0:
 		return red, fmt.Sprintf("%d of %d lost", r.Lost, r.Acked)
+	case r.Ghosts > 0:
+		return red, fmt.Sprintf("%d ghosts", r.Ghosts)
 	case r.wrong() != "":
 		return amber, fmt.Sprintf("0 of %d lost", r.Acked)
 	default:

@@ -16,11 +16,13 @@ const (
 	etcdRole   = "etcd"
 	mongoRole  = "mongo"
 	workerRole = "worker"
+	// programRole runs a program of this machine.
+	programRole = "program"
 )
 
 // roles are what this program does in processes of their own.
 func roles() map[string]child.Role {
-	return map[string]child.Role{etcdRole: child.Doing(serveEtcd), mongoRole: child.Doing(serveMongo), workerRole: child.Doing(work)}
+	return map[string]child.Role{etcdRole: child.Doing(serveEtcd), mongoRole: child.Doing(serveMongo), workerRole: child.Doing(work), programRole: child.Doing(serveProgram)}
 }
 
 // process is a child that is heard all the time, and that comes to harm.

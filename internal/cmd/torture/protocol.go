@@ -11,6 +11,12 @@ const (
 	moving    kind = "move"   // moves an amount from one account to another
 	setting   kind = "set"    // gives a register a value that no other operation gives
 	reading   kind = "read"   // reads a register without a lock
+	// ignoring counts and appends in one transaction, whose callback takes no
+	// notice of what fails between and after.
+	ignoring kind = "ignore"
+	// straggling appends in a transaction, and leaves goroutines that go on
+	// saving when it ends.
+	straggling kind = "straggle"
 )
 
 // way is how an operation goes about it.
@@ -45,6 +51,9 @@ type step struct {
 	Kind kind
 	How  way
 	Key  string
+	// List is the second key of ignoring, and Harm what fails in between.
+	List string `json:",omitempty"`
+	Harm harm   `json:",omitempty"`
 	// Stop makes it wait for doGo between reading and writing.
 	Stop bool
 }
@@ -54,6 +63,8 @@ type load struct {
 	Callers int
 	// Cancel is the part of the operations whose context ends halfway.
 	Cancel float64
+	// Straggle is the part that leaves goroutines behind.
+	Straggle float64
 	// Limit bounds each operation.
 	Limit time.Duration
 }
@@ -87,13 +98,17 @@ const (
 	isResting = "resting" // the load has ended
 	isLost    = "lost"    // a hold was lost
 	isReopen  = "reopened"
-	isLeak    = "leak" // goroutines are left
+	isLeak    = "leak"    // goroutines are left
+	isHarmed  = "harmed"  // a statement inside a transaction failed
+	isLate    = "late"    // a goroutine of a transaction that is over was refused
+	isSlipped = "slipped" // it was not
 )
 
 // workerJob is what a worker is given.
 type workerJob struct {
 	Index, Life int // which worker, and how often it was killed before
 	Design      string
+	Key         string // of the lock
 	Place       place
 	Endpoints   []string
 	Namespace   string
@@ -104,6 +119,8 @@ type workerJob struct {
 // data are the keys of what the operations work on.
 type data struct {
 	Counters, Lists, Accounts, Registers []string
+	// Strangers are what others than the workers write.
+	Strangers []string
 }
 
 // funds is what each account begins with.

@@ -45,7 +45,7 @@ func registerModel(initial int64) porcupine.Model {
 func operations(ops []op) []porcupine.Operation {
 	var all []porcupine.Operation
 	for _, o := range ops {
-		a := access{change: o.Kind != reading, counts: o.Kind == counting, certain: o.Outcome == isDone, old: o.Old, new: o.New}
+		a := access{change: o.Kind != reading, counts: o.Kind == counting || o.Kind == ignoring, certain: o.Outcome == isDone, old: o.Old, new: o.New}
 		end := o.End
 		switch {
 		case o.Outcome == isRefused, o.Kind == reading && o.Outcome != isDone:
@@ -79,7 +79,7 @@ func rejected(ops []op, d data) bool {
 	for _, id := range d.Counters {
 		var own []op
 		for _, o := range ops {
-			if len(o.Keys) == 1 && o.Keys[0] == id {
+			if o.Keys[0] == id {
 				own = append(own, o)
 			}
 		}

@@ -3,14 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"gorm.io/gorm"
 
@@ -36,40 +32,12 @@ const (
 	onMongoDB  = "mongodb"
 )
 
-// place is a database that is empty at the beginning of a cell.
-type place struct {
-	Store string
-	DSN   string // of SQL stores; the URI of MongoDB
-	Name  string // of the schema, database or file
-	Host  string // where the server is, empty for a file
-}
-
-// through returns the place as it is seen through a proxy.
-func (p place) through(addr string) (place, error) {
-	switch p.Store {
-	case onPostgres, onMongoDB:
-		u, err := url.Parse(p.DSN)
-		if err != nil {
-			return p, err
-		}
-		u.Host = addr
-		p.DSN = u.String()
-	case onMariaDB:
-		c, err := mysql.ParseDSN(p.DSN)
-		if err != nil {
-			return p, err
-		}
-		c.Net, c.Addr = "tcp", addr
-		p.DSN = c.FormatDSN()
-	}
-	p.Host = addr
-	return p, nil
-}
-
 // store makes places.
 type store struct {
 	name string
 	base string // DSN, URI or folder
+	// pooler is where a pooler is that services go through, if any.
+	pooler string
 }
 
 // stores returns those that can be reached, and why the others cannot.
@@ -77,75 +45,12 @@ func stores(dir, mongoURI string) (there []store, missing map[string]string) {
 	missing = map[string]string{}
 	for _, s := range []struct{ name, variable string }{{onPostgres, "POSTGRES_DSN"}, {onMariaDB, "MYSQL_DSN"}} {
 		if dsn := os.Getenv(s.variable); dsn != "" {
-			there = append(there, store{s.name, dsn})
+			there = append(there, store{name: s.name, base: dsn})
 		} else {
 			missing[s.name] = s.variable + " is not set"
 		}
 	}
-	return append(there, store{onSQLite, dir}, store{onMongoDB, mongoURI}), missing
-}
-
-// make creates an empty place with the records of d.
-func (s store) make(ctx context.Context, name string, d data) (place, error) {
-	p := place{Store: s.name, Name: name}
-	switch s.name {
-	case onPostgres:
-		u, err := url.Parse(s.base)
-		if err != nil {
-			return p, err
-		}
-		if err := s.run(ctx, "CREATE SCHEMA "+name); err != nil {
-			return p, err
-		}
-		q := u.Query()
-		q.Set("search_path", name)
-		q.Set("application_name", name)
-		u.RawQuery = q.Encode()
-		p.DSN, p.Host = u.String(), u.Host
-	case onMariaDB:
-		c, err := mysql.ParseDSN(s.base)
-		if err != nil {
-			return p, err
-		}
-		if err := s.run(ctx, "CREATE DATABASE "+name+" CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"); err != nil {
-			return p, err
-		}
-		c.DBName = name
-		p.DSN, p.Host = c.FormatDSN(), c.Addr
-	case onSQLite:
-		p.DSN = filepath.Join(s.base, name+".db")
-	case onMongoDB:
-		u, err := url.Parse(s.base)
-		if err != nil {
-			return p, err
-		}
-		p.DSN, p.Host = s.base, u.Host
-	}
-	b, err := openBackend(ctx, p)
-	if err != nil {
-		return p, err
-	}
-	defer b.close()
-	return p, b.fill(ctx, d)
-}
-
-// drop removes a place, which fails while a transaction is open there.
-func (s store) drop(ctx context.Context, p place) error {
-	switch s.name {
-	case onPostgres:
-		return s.run(ctx, "DROP SCHEMA "+p.Name+" CASCADE")
-	case onMariaDB:
-		return s.run(ctx, "DROP DATABASE "+p.Name)
-	case onSQLite:
-		return os.Remove(p.DSN)
-	default:
-		b, err := openBackend(ctx, p)
-		if err != nil {
-			return err
-		}
-		defer b.close()
-		return b.mongo.Drop(ctx)
-	}
+	return append(there, store{name: onSQLite, base: dir}, store{name: onMongoDB, base: mongoURI}), missing
 }
 
 func (s store) run(ctx context.Context, statement string) error {
@@ -165,6 +70,7 @@ type backend struct {
 	place place
 	repo  repo.Repository[Record]
 	db    *gorm.DB        // nil on MongoDB
+	pools []*gorm.DB      // whose connections are to be closed
 	mongo *mongo.Database // nil elsewhere
 	cli   *mongo.Client
 }
@@ -185,18 +91,25 @@ func openBackend(ctx context.Context, p place) (*backend, error) {
 		b.repo, err = mongorepo.New[Record](b.mongo.Collection("records"), nil)
 		return b, err
 	}
-	db, err := drivers.OpenSQL(ctx, drivers.SQLConfig{Dialect: dialects[p.Store], DSN: p.DSN, DialTimeout: openLimit})
-	if err != nil {
+	b := &backend{place: p}
+	if err := b.openSQL(ctx); err != nil {
+		b.close()
 		return nil, err
 	}
-	b := &backend{place: p, db: db}
-	b.repo, err = gormrepo.New[Record](db, &gormrepo.Options{HoldLimit: holdLimit})
+	limit := p.Setup.HoldLimit
+	if limit == 0 {
+		limit = holdLimit
+	}
+	var err error
+	b.repo, err = gormrepo.New[Record](b.db, &gormrepo.Options{HoldLimit: limit})
 	return b, err
 }
 
 func (b *backend) close() {
-	if b.db != nil {
-		closeSQL(b.db)
+	for _, pool := range b.pools {
+		closeSQL(pool)
+	}
+	if b.cli == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -229,7 +142,7 @@ func (b *backend) fill(ctx context.Context, d data) error {
 
 func (d data) all() []string {
 	var ids []string
-	for _, some := range [][]string{d.Counters, d.Lists, d.Accounts, d.Registers} {
+	for _, some := range [][]string{d.Counters, d.Lists, d.Accounts, d.Registers, d.Strangers} {
 		ids = append(ids, some...)
 	}
 	return ids
@@ -265,12 +178,4 @@ func (b *backend) read(ctx context.Context, d data) (map[string]Record, error) {
 		byID[r.ID] = *r
 	}
 	return byID, nil
-}
-
-// hostPort adds the usual port of the store to a host without one.
-func hostPort(host, store string) string {
-	if _, _, err := net.SplitHostPort(host); err == nil {
-		return host
-	}
-	return net.JoinHostPort(host, map[string]string{onPostgres: "5432", onMariaDB: "3306", onMongoDB: "27017"}[store])
 }

@@ -29,8 +29,8 @@ func (r *result) line() string {
 	} else if r.design != holdfast {
 		mark = "ok, loses"
 	}
-	return fmt.Sprintf("lost %d of %d, refused %d, unknown %d, felt %d, goes on after %v: %s",
-		r.Lost, r.Acked, r.Refused, r.Unknown, r.felt, r.slowest.Round(time.Millisecond), mark)
+	return fmt.Sprintf("lost %d of %d, refused %d, unknown %d, felt %d, goes on after %v, took %v: %s",
+		r.Lost, r.Acked, r.Refused, r.Unknown, r.felt, r.slowest.Round(time.Millisecond), r.took.Round(100*time.Millisecond), mark)
 }
 
 // What a full run must have done to mean something.
@@ -212,6 +212,9 @@ func cellText(r *result) string {
 		return ""
 	}
 	text := fmt.Sprintf("%d / %d / %d (%d)", r.Lost, r.Acked, r.Refused, r.felt)
+	if r.Ghosts > 0 {
+		text += fmt.Sprintf(", %d refused and there", r.Ghosts)
+	}
 	if r.wrong() != "" {
 		return "**" + text + "**"
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -53,5 +54,25 @@ func TestShort(t *testing.T) {
 		if design != holdfast && !loses[design] {
 			t.Errorf("%s lost nothing: the faults do nothing", design)
 		}
+	}
+	rightInTheLaboratory(t, k)
+}
+
+// The hand-made fence loses nothing under the signature. So what it loses in
+// other cells is the work of their setups.
+func rightInTheLaboratory(t *testing.T, k *campaign) {
+	t.Helper()
+	faults := faults()
+	f := faults[slices.IndexFunc(faults, func(f *fault) bool { return f.name == "signature" })]
+	before := len(k.cells)
+	k.add(f, handFenced, k.stores[slices.IndexFunc(k.stores, func(s store) bool { return s.name == onSQLite })])
+	c := k.cells[before]
+	c.cluster, c.namespace = k.clusters[f.cluster()], "torture/laboratory/"
+	r, err := c.run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.wronged() > 0 || r.Acked != 1 || r.Refused != 1 {
+		t.Errorf("the hand-made fence acknowledged %d and refused %d, and want one of each: %q", r.Acked, r.Refused, r.Problems)
 	}
 }

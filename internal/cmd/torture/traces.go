@@ -40,7 +40,7 @@ func (s store) transactions(ctx context.Context, p place) (open int64, err error
 	if s.name == onMongoDB {
 		return 0, nil
 	}
-	b, err := openBackend(ctx, p)
+	b, err := openBackend(ctx, p.primary())
 	if err != nil {
 		return 0, err
 	}

@@ -64,12 +64,34 @@ type mutexGuard struct {
 }
 
 func (g *mutexGuard) do(ctx context.Context, c change) (written bool, err error) {
-	session, err := concurrency.NewSession(g.cli, concurrency.WithTTL(int(ttl.Seconds())))
+	return underMutex(ctx, g.cli, g.name, func(m *concurrency.Mutex) error {
+		if !g.atWrite {
+			_, err := bare{g.b}.do(ctx, c)
+			return err
+		}
+		token, err := tokenOf(ctx, g.cli, m)
+		if err != nil {
+			return err
+		}
+		one, err := g.b.repo.FindByID(ctx, c.ids[0])
+		if err != nil {
+			return err
+		}
+		if err := c.make([]*Record{one}); err != nil {
+			return err
+		}
+		return g.b.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return saveIfNewest(ctx, tx, token, one) })
+	})
+}
+
+// underMutex runs work, which writes, while it holds the mutex.
+func underMutex(ctx context.Context, cli *clientv3.Client, name string, work func(m *concurrency.Mutex) error) (written bool, err error) {
+	session, err := concurrency.NewSession(cli, concurrency.WithTTL(int(ttl.Seconds())))
 	if err != nil {
 		return false, err
 	}
 	defer func() { _ = session.Close() }() // its lease may be gone already
-	m := concurrency.NewMutex(session, g.name)
+	m := concurrency.NewMutex(session, name)
 	if err := m.Lock(ctx); err != nil {
 		return false, err
 	}
@@ -78,27 +100,13 @@ func (g *mutexGuard) do(ctx context.Context, c change) (written bool, err error)
 			err = errors.Join(err, unlock)
 		}
 	}()
-	if !g.atWrite {
-		return bare{g.b}.do(ctx, c)
-	}
-	token, err := g.token(ctx, m)
-	if err != nil {
-		return false, err
-	}
-	one, err := g.b.repo.FindByID(ctx, c.ids[0])
-	if err != nil {
-		return false, err
-	}
-	if err := c.make([]*Record{one}); err != nil {
-		return false, err
-	}
-	err = g.b.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return saveIfNewest(ctx, tx, token, one) })
+	err = work(m)
 	return err == nil, err
 }
 
-// token is the create revision of the mutex's key, read once while it is held.
-func (g *mutexGuard) token(ctx context.Context, m *concurrency.Mutex) (int64, error) {
-	resp, err := g.cli.Get(ctx, m.Key())
+// tokenOf is the create revision of the mutex's key, read once while it is held.
+func tokenOf(ctx context.Context, cli *clientv3.Client, m *concurrency.Mutex) (int64, error) {
+	resp, err := cli.Get(ctx, m.Key())
 	if err != nil {
 		return 0, err
 	}

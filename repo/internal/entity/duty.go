@@ -43,6 +43,20 @@ func (e *Entity) IsNew(p reflect.Value, generated bool) bool {
 	return generated && len(e.Key) == 1 && e.Key[0].IsZero(p.Elem())
 }
 
+// TellsNew tells whether p, a *T, has the method IsNew() bool.
+func TellsNew(p any) bool {
+	_, ok := p.(interface{ IsNew() bool })
+	return ok
+}
+
+// MayBeRead tells of p, a *T that IsNew takes for new, whether it may as well
+// have been read: Hibernate and Spring Data begin with version 0, and what was
+// stored before the type had a version has none.
+func (e *Entity) MayBeRead(p any, generated bool) bool {
+	unnumbered := generated && len(e.Key) == 1 && e.Key[0].IsZero(reflect.ValueOf(p).Elem())
+	return e.Version != nil && !TellsNew(p) && !unnumbered
+}
+
 // VersionOf returns the version in v, a struct value; 0 without a version
 // field.
 func (e *Entity) VersionOf(v reflect.Value) int64 {

@@ -1,0 +1,180 @@
+package etcdlock
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// A try must take a name that merely lingers in another process, and must fail
+// at once if somebody uses it. The value of a key says whether its hold may
+// linger. If so, the try asks:
+//
+//  1. It puts a key behind the hold's, if nobody is there, whose name ends with
+//     askMark.
+//  2. A hold that nobody uses leaves, as for any other key behind it. The name is
+//     the try's.
+//  3. One that is in use will not linger any more, because somebody wants it, and
+//     says so in its key's value. The try goes, and those after it need not ask.
+//
+// A process that does not answer is taken for one that uses the name.
+const askMark = ".try"
+
+// value is what the entry's key says.
+func (e *entry) value(heir string) string {
+	return e.l.ownerData(owner{Heir: heir, Lingers: e.l.linger > 0 && !e.lease.fixed, Since: e.since})
+}
+
+// asks reports whether the key is that of a try that asks.
+func asks(key string) bool { return strings.HasSuffix(key, askMark) }
+
+// tryOn takes the name in etcd if the queue is empty, or holds nothing but a
+// hold that lingers.
+func (l *Locker) tryOn(ctx context.Context, name string) (*entry, error) {
+	for {
+		holder, err := l.look(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		e, err := l.contendOn(ctx, name, holder)
+		if !errors.Is(err, errRequeue) {
+			return e, err
+		}
+	}
+}
+
+// look tells, without a write, whether a try may get the name: the error is a
+// heldError if not. holder is the key that may only linger, nil if there is none.
+func (l *Locker) look(ctx context.Context, name string) (holder *mvccpb.KeyValue, err error) {
+	var resp *clientv3.GetResponse
+	err = l.call(ctx, func(ctx context.Context) (err error) {
+		resp, err = l.cli.Get(ctx, l.prefix(name), clientv3.WithFirstCreate()...)
+		return err
+	})
+	switch {
+	case err != nil || len(resp.Kvs) == 0:
+		return nil, err
+	case resp.Count > 1 || !ownerIn(resp.Kvs[0].Value).Lingers:
+		return nil, l.heldBy(name, resp.Kvs)
+	default:
+		return resp.Kvs[0], nil
+	}
+}
+
+// contendOn goes once through a queue that is empty, or has the holder in it, who
+// is asked.
+func (l *Locker) contendOn(ctx context.Context, name string, holder *mvccpb.KeyValue) (*entry, error) {
+	s, err := l.sessionLease(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	e, last := l.newEntry(name, s), int64(emptyQueue)
+	if holder != nil {
+		e.key += askMark
+		last = holder.CreateRevision
+	}
+	if err := e.enqueue(ctx, last); err != nil {
+		return nil, err
+	}
+	if e.pred != "" {
+		if err := e.askHolder(ctx, holder); err != nil {
+			e.end()
+			_ = e.release(nil)
+			return nil, err
+		}
+	}
+	if !e.lease.alive() {
+		return nil, errRequeue
+	}
+	return e, nil
+}
+
+// askHolder waits until the holder has left or answered.
+func (e *entry) askHolder(ctx context.Context, holder *mvccpb.KeyValue) error {
+	actx, cancel := context.WithTimeout(ctx, e.l.requestTimeout/3)
+	defer cancel()
+	defer context.AfterFunc(e.ctx, cancel)()
+	err := e.l.follow(actx, sight{key: e.pred, look: func(ctx context.Context, _ int64) (bool, error) {
+		first, err := e.first(ctx)
+		switch {
+		case err != nil:
+			return false, err
+		case string(first.Key) == e.key:
+			e.pred = ""
+			return true, nil
+		case string(first.Key) != e.pred || !ownerIn(first.Value).Lingers:
+			return true, e.l.heldBy(e.name, []*mvccpb.KeyValue{first})
+		default:
+			return false, nil
+		}
+	}})
+	switch {
+	case err == nil, errors.Is(err, ErrHeld), errors.Is(err, ErrLost):
+		return err
+	case e.ctx.Err() != nil:
+		return e.ended()
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case actx.Err() != nil && holder != nil:
+		return e.l.heldBy(e.name, []*mvccpb.KeyValue{holder})
+	default:
+		return err
+	}
+}
+
+// first returns the first key of the queue that the entry is in.
+func (e *entry) first(ctx context.Context) (*mvccpb.KeyValue, error) {
+	var resp *clientv3.TxnResponse
+	err := e.l.call(ctx, func(ctx context.Context) (err error) {
+		resp, err = e.l.cli.Txn(ctx).
+			If(createdAt(e.key, e.rev)).
+			Then(clientv3.OpGet(e.prefix, clientv3.WithFirstCreate()...)).
+			Commit()
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case !resp.Succeeded:
+		e.deleted()
+		return nil, context.Cause(e.ctx)
+	default:
+		return resp.Responses[0].GetResponseRange().Kvs[0], nil
+	}
+}
+
+// answer tells those who ask that the hold is in use, in the value of its key, if
+// one of the keys behind asks. The caller holds the mutex.
+func (h *hold) answer(behind []place) {
+	if h.answered || h.s.turn == nil {
+		return
+	}
+	for _, p := range behind {
+		if asks(p.key) {
+			h.answered = true
+			h.s.l.spawn(h.e.sayInUse)
+			return
+		}
+	}
+}
+
+// sayInUse writes that the hold does not linger, until etcd has answered or the
+// hold has ended.
+func (e *entry) sayInUse() {
+	var pace backoff
+	for {
+		err := e.l.call(e.ctx, func(ctx context.Context) error {
+			_, err := e.l.cli.Txn(ctx).
+				If(createdAt(e.key, e.rev)).
+				Then(clientv3.OpPut(e.key, e.l.ownerData(owner{Since: e.since}), clientv3.WithLease(e.lease.id))).
+				Commit()
+			return err
+		})
+		if err == nil || e.l.final(err) || !pace.wait(e.ctx) {
+			return
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package etcdlock
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+)
+
+// Whatever calls a watch off before etcd has confirmed it, is heard once it is confirmed: the
+// client asks for its end after that, and for as many ends as watches. Nothing is asked of
+// what was called off.
+func TestLeash_CalledOffBeforeConfirmed(t *testing.T) {
+	t.Parallel()
+	for name, use := range map[string]func(t *testing.T, l, other *Locker){
+		"Linger": func(t *testing.T, l, _ *Locker) { // whose view is called off when the hold leaves
+			unlockNow(t, lockNow(t, l, "n"))
+			eventually(t, "the hold to leave", func() bool { return isForgotten(l, "n") })
+		},
+		"Wait": func(t *testing.T, l, other *Locker) { // and the wait is called off
+			k := lockNow(t, other, "n")
+			cancelledWait(t, l, "n", func(ctx context.Context) error { _, err := l.Lock(ctx, "n"); return err })
+			unlockNow(t, k)
+		},
+		"FixedTerm": func(t *testing.T, l, other *Locker) { // whose watch is that of a neighbour
+			k := lockNow(t, other, "n")
+			cancelledWait(t, l, "n", func(ctx context.Context) error {
+				_, err := l.LockFor(ctx, time.Hour, "n")
+				return err
+			})
+			unlockNow(t, k)
+		},
+		"Try": func(t *testing.T, l, other *Locker) { // that asks
+			k := lockNow(t, other, "n")
+			cancelledWait(t, l, "n", func(ctx context.Context) error { _, err := l.TryLock(ctx, "n"); return err })
+			unlockNow(t, k)
+		},
+		"Watch": func(t *testing.T, l, _ *Locker) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			for _, err := range l.Watch(ctx, "n") {
+				if err != nil {
+					t.Error(err)
+				}
+				break
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := newServer(t)
+			var mu sync.Mutex
+			confirm := make(chan struct{})
+			asked, ended := 0, 0
+			l := lockerOn(t, srv, &Options{TTL: time.Hour, Linger: time.Millisecond, RequestTimeout: time.Hour}, func(ctx context.Context, req any, serve func() error) error {
+				w, ok := req.(*pb.WatchRequest)
+				if !ok {
+					return serve()
+				}
+				if c := w.GetCreateRequest(); c != nil && string(c.Key) != sessionPrefix && len(c.Key) > 0 && !isSession(string(c.Key)) {
+					mu.Lock()
+					asked++
+					mu.Unlock()
+					if name != "Watch" { // which is called off by what it tells
+						select {
+						case <-confirm:
+						case <-ctx.Done():
+						}
+					}
+				}
+				if w.GetCancelRequest() != nil {
+					mu.Lock()
+					ended++
+					mu.Unlock()
+				}
+				return serve()
+			}, nil)
+			other := lockerOn(t, srv, patient(), nil, nil)
+			if _, err := l.sessionLease(t.Context(), false); err != nil {
+				t.Fatal(err)
+			}
+			use(t, l, other)
+			mu.Lock()
+			if ended > 0 && name != "Watch" {
+				t.Errorf("%d watches were called off before they were confirmed", ended)
+			}
+			mu.Unlock()
+			close(confirm)
+			eventually(t, "the end of every watch", func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return asked > 0 && ended == asked
+			})
+		})
+	}
+}
+
+func isSession(key string) bool {
+	return len(key) > len(sessionPrefix) && key[:len(sessionPrefix)] == sessionPrefix
+}
+
+func isForgotten(l *Locker, name string) bool {
+	l.stations.mu.Lock()
+	defer l.stations.mu.Unlock()
+	return l.stations.byName[name] == nil
+}
+
+// cancelledWait cancels the call once its key stands in the queue.
+func cancelledWait(t *testing.T, l *Locker, name string, call func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- call(ctx) }()
+	eventually(t, "the key", func() bool {
+		queue, err := l.Holders(t.Context(), name)
+		return err == nil && len(queue) == 2
+	})
+	cancel()
+	if err := <-done; err == nil {
+		t.Error("it got the lock")
+	}
+}

@@ -1,0 +1,127 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"gorm.io/gorm"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo"
+)
+
+var errInner = errors.New("the inner part failed")
+
+// A nested InTx that fails takes the outer one with it, also when its error was
+// handled.
+func TestGormTx_NestedFails(t *testing.T) {
+	t.Parallel()
+	onTx(t, func(ctx context.Context, t *testing.T, db *gorm.DB, r *gormrepo.Repository[gormCounter]) {
+		err := r.InTx(ctx, func(tx context.Context) error {
+			must(t, r.Save(tx, &gormCounter{ID: 1}))
+			err := r.InTx(tx, func(tx context.Context) error {
+				must(t, r.Save(tx, &gormCounter{ID: 2}))
+				return errInner
+			})
+			if !errors.Is(err, errInner) || errors.Is(err, repo.ErrRolledBack) {
+				t.Errorf("the inner InTx returned %v", err)
+			}
+			return nil
+		})
+		if !errors.Is(err, repo.ErrRolledBack) || !errors.Is(err, errInner) {
+			t.Errorf("got %v", err)
+		}
+		wantAllOrNothing(t, db, err, 1, 2)
+
+		err = r.InTx(ctx, func(tx context.Context) error {
+			func() {
+				defer func() { _ = recover() }()
+				_ = r.InTx(tx, func(tx context.Context) error {
+					must(t, r.Save(tx, &gormCounter{ID: 2}))
+					panic("inside")
+				})
+			}()
+			return nil
+		})
+		if !errors.Is(err, repo.ErrRolledBack) {
+			t.Errorf("after a panic that was recovered: %v", err)
+		}
+		wantAllOrNothing(t, db, err, 2)
+	})
+}
+
+// With a savepoint, a nested InTx that fails undoes its own part alone.
+func TestGormTx_Savepoint(t *testing.T) {
+	t.Parallel()
+	onTx(t, func(ctx context.Context, t *testing.T, db *gorm.DB, r *gormrepo.Repository[gormCounter]) {
+		nested := func(tx context.Context, fn func(context.Context) error) error {
+			return r.InTx(repo.WithSavepoint(tx), fn)
+		}
+		must(t, nested(ctx, func(tx context.Context) error { // the outermost one ignores it
+			must(t, r.Save(tx, &gormCounter{ID: 1}))
+			failing := func(ids ...int64) func(context.Context) error {
+				return func(tx context.Context) error {
+					for _, id := range ids {
+						must(t, r.Save(tx, &gormCounter{ID: id}))
+					}
+					return errInner
+				}
+			}
+			if err := nested(tx, failing(2)); !errors.Is(err, errInner) {
+				t.Errorf("got %v", err)
+			}
+			// A call that failed halfway inside of it, a database that refuses all
+			// that follows, and a panic are undone as well.
+			_ = nested(tx, func(tx context.Context) error {
+				must(t, r.Save(tx, &gormCounter{ID: 3}))
+				handle, _ := gormrepo.DB(tx)
+				return handle.Exec("INSERT INTO gorm_counters (id, n) VALUES (3, 3)").Error
+			})
+			func() {
+				defer func() { _ = recover() }()
+				_ = nested(tx, func(tx context.Context) error {
+					must(t, r.Save(tx, &gormCounter{ID: 4}))
+					panic("inside")
+				})
+			}()
+			// One inside the other.
+			return nested(tx, func(tx context.Context) error {
+				must(t, r.Save(tx, &gormCounter{ID: 5}))
+				_ = nested(tx, failing(6, 7))
+				return nested(tx, func(tx context.Context) error { return r.Save(tx, &gormCounter{ID: 8}) })
+			})
+		}))
+		got := rows[gormCounter](t, db)
+		ids := make([]int64, len(got))
+		for i, row := range got {
+			ids[i] = row.ID
+		}
+		if len(ids) != 3 || ids[0] != 1 || ids[1] != 5 || ids[2] != 8 {
+			t.Errorf("stored: %v", ids)
+		}
+	})
+}
+
+// What a savepoint undoes, the claims that were shown inside of it too, is shown
+// again.
+func TestGormTx_SavepointUndoesClaims(t *testing.T) {
+	t.Parallel()
+	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+		r := gormRepo[gormCounter](t, db, nil)
+		both := turn(5, "a", 1, "k", "l")
+		err := r.InTx(turn(5, "a", 1, "k").with(ctx), func(tx context.Context) error {
+			_ = r.InTx(repo.WithSavepoint(tx), func(tx context.Context) error {
+				must(t, r.Save(both.with(tx), &gormCounter{ID: 1}))
+				return errInner
+			})
+			return r.Save(both.with(tx), &gormCounter{ID: 2})
+		})
+		must(t, err)
+		var shown int64
+		must(t, db.Raw("SELECT count(*) FROM holdfast_fence WHERE token = 5").Scan(&shown).Error)
+		if shown != 2 {
+			t.Errorf("%d claims are stored, want 2", shown)
+		}
+	})
+}

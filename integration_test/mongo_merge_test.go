@@ -1,0 +1,66 @@
+package integration_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/mongorepo"
+)
+
+// A merge under a fence raises, reads and writes all its documents together.
+func TestMongoFence_MergesManyByFewCommands(t *testing.T) {
+	const n = 249
+	ctx := bounded(t, time.Minute)
+	var commands atomic.Int64
+	cli := newMonitoredClient(t, func(name string, _ bson.Raw) {
+		switch name {
+		case "find", "insert", "update", "findAndModify", "aggregate":
+			commands.Add(1)
+		}
+	})
+	r, err := mongorepo.New[tally](cli.Database(mongoDatabase(t).Name()).Collection(uniqueName("c_")), nil)
+	noError(t, err)
+	var docs []string
+	var old []*tally
+	for i := range n {
+		id, count := fmt.Sprintf("id%d", i), i
+		if i%3 > 0 { // a third is absent, one changes, one stays
+			old = append(old, &tally{ID: id, N: int64(i)})
+		}
+		if i%3 == 1 {
+			count = -i
+		}
+		docs = append(docs, fmt.Sprintf(`{"id": %q, "n": %d}`, id, count))
+	}
+	noError(t, r.SaveAll(ctx, old))
+	held := mongoHeld(ctx, 5)
+	_, err = r.Count(held) // the epoch and the guard are known now
+	noError(t, err)
+	before := commands.Load()
+	_, err = r.SmartSave(held, repo.SmartSaveDTO{EntityList: docs}, repo.Merge())
+	noError(t, err)
+	if sent := commands.Load() - before; sent > 4 {
+		t.Errorf("%d commands for %d documents", sent, n)
+	}
+	for _, i := range []int{0, 1, 2, 246, 247, 248} {
+		want := int64(i)
+		if i%3 == 1 {
+			want = -want
+		}
+		wantTally(t, r, fmt.Sprintf("id%d", i), want)
+		// Every one is raised, unchanged ones too, and written under the fence.
+		wantError(t, r.Save(mongoHeld(ctx, 4), &tally{ID: fmt.Sprintf("id%d", i)}), repo.ErrFenced)
+	}
+	// An older holder is refused before anything is written.
+	_, err = r.SmartSave(mongoHeld(ctx, 4), repo.SmartSaveDTO{EntityList: []string{`{"id": "id0", "n": 7}`, `{"id": "new", "n": 7}`}}, repo.Merge())
+	wantError(t, err, repo.ErrFenced)
+	if found, err := r.ExistsByID(ctx, "new"); found || err != nil {
+		t.Errorf("a refused merge has inserted: %t, %v", found, err)
+	}
+	wantTally(t, r, "id0", 0)
+}

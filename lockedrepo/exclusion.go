@@ -1,0 +1,94 @@
+package lockedrepo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// exclusion is how others are kept out of what one repository does, or several
+// do in one transaction.
+type exclusion struct {
+	locker *etcdlock.Locker
+	// keys are locked by one call. They are sorted.
+	keys []string
+	// fenced are those of the keys whose claims the store is shown.
+	fenced  []string
+	timeout time.Duration
+}
+
+// member is a repository as its transactions see it, whatever its entity type is.
+type member struct {
+	exclusion
+	// guards are the keys under one of which the store may have registered the
+	// entities: the former one, while a key is being renamed, then the key. There
+	// are none without a fence.
+	guards []string
+	// The capabilities of the wrapped repository. Each is nil if it has not got it.
+	transactor repo.Transactor
+	source     repo.TxSource
+	reporter   repo.TxReporter
+}
+
+func newMember[T any](inner repo.Repository[T], locker *etcdlock.Locker, o Options) *member {
+	own := []string{o.Key}
+	if o.FormerKey != "" {
+		own = []string{o.FormerKey, o.Key}
+	}
+	m := &member{exclusion: exclusion{locker: locker, keys: slices.Sorted(slices.Values(own)), timeout: o.LockTimeout}}
+	if !o.Unfenced {
+		m.guards, m.fenced = own, m.keys
+	}
+	m.transactor, _ = repo.As[repo.Transactor](inner)
+	m.source, _ = repo.As[repo.TxSource](inner)
+	m.reporter, _ = repo.As[repo.TxReporter](inner)
+	return m
+}
+
+func (m *member) txState(ctx context.Context) repo.TxState {
+	if m.reporter != nil {
+		return m.reporter.TxState(ctx)
+	}
+	if _, ok := repo.TxFrom(ctx); ok {
+		return repo.TxForeign
+	}
+	return repo.TxNone
+}
+
+// holding reports whether ctx holds a key of the repository.
+func (m *member) holding(ctx context.Context) bool {
+	return slices.ContainsFunc(m.keys, func(key string) bool { return m.locker.Holding(ctx, key) })
+}
+
+// whole refuses a context that holds one of two keys: the other one would be
+// given back after each call, and a process that locks only that one could come
+// in between.
+func (m *member) whole(ctx context.Context, doing string) error {
+	lacks := func(key string) bool { return !m.locker.Holding(ctx, key) }
+	if len(m.keys) == 1 || !m.holding(ctx) || !slices.ContainsFunc(m.keys, lacks) {
+		return nil
+	}
+	return fmt.Errorf("lockedrepo: %s: %w: the context holds one of the keys %q, which are both needed while the key is being renamed; "+
+		"lock all Keys of the repository by one call of Lock", doing, repo.ErrInvalid, m.keys)
+}
+
+// waitBounded bounds the wait for a connection as that for the lock: the one
+// connection of a pool may be the caller's own.
+func (x exclusion) waitBounded(ctx context.Context) context.Context {
+	if d, ok := repo.ConnWait(ctx); ok && d <= x.timeout {
+		return ctx
+	}
+	return repo.WithConnWait(ctx, x.timeout)
+}
+
+// join adds what another exclusion keeps out.
+func (x exclusion) join(other exclusion) exclusion {
+	union := func(a, b []string) []string { return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b)))) }
+	x.keys, x.fenced = union(x.keys, other.keys), union(x.fenced, other.fenced)
+	x.timeout = min(x.timeout, other.timeout)
+	return x
+}

@@ -1,0 +1,63 @@
+package lockedrepo
+
+import (
+	"context"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+type unlockedKey struct{}
+
+// ReadUnlocked returns a context for reads that no write is built on, such as
+// the check that a customer exists. In InTx, and under a hold, a read takes the
+// lock of its type and is part of what it protects; a read with this context
+// takes none and shows no claim. It still belongs to the transaction of ctx,
+// whose writes it sees. What it returns may be out of date at once: a save of
+// it can overwrite what another process has saved. Writes with this context lock
+// as ever, and InTx does not pass it on to its function.
+func ReadUnlocked(ctx context.Context) context.Context {
+	return context.WithValue(ctx, unlockedKey{}, true)
+}
+
+func readsUnlocked(ctx context.Context) bool {
+	unlocked, _ := ctx.Value(unlockedKey{}).(bool)
+	return unlocked
+}
+
+// readsLocked takes ReadUnlocked back.
+func readsLocked(ctx context.Context) context.Context {
+	if readsUnlocked(ctx) {
+		return context.WithValue(ctx, unlockedKey{}, false)
+	}
+	return ctx
+}
+
+// reading runs a read. Under a context that holds the key, or in a transaction,
+// it is part of what the lock protects, and is made like a write: what a stale
+// holder reads must not let it overwrite what a newer one saves.
+func (m *member) reading(ctx context.Context, doing string, work func(context.Context) error) error {
+	state := m.txState(ctx)
+	switch {
+	case readsUnlocked(ctx):
+		ctx = unfenced(ctx)
+	case state == repo.TxNone && (m.guards == nil || !m.holding(ctx)):
+	case state != repo.TxNone && !inScope(ctx): // in a transaction that is not ours nothing is protected
+	default:
+		return m.lockedAs(ctx, doing, joinRead, work)
+	}
+	return work(m.waitBounded(ctx))
+}
+
+// readValue is reading for work that returns something.
+func readValue[V any](ctx context.Context, m *member, doing string, work func(context.Context) (V, error)) (V, error) {
+	var v V
+	err := m.reading(ctx, doing, func(ctx context.Context) (err error) {
+		v, err = work(ctx)
+		return err
+	})
+	if err != nil {
+		var none V
+		return none, err
+	}
+	return v, nil
+}

@@ -1,0 +1,129 @@
+package gormrepo
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// mysqlSession is a transaction of MySQL or MariaDB that begins by switching
+// autocommit off. When the server rolls it back by itself, later statements begin
+// another one, which is not committed either: autocommit is switched on again only
+// if the first one is still open. Its settings are those of the session, so the
+// connection goes back to the pool only when they are as they were.
+type mysqlSession struct {
+	gorm.ConnPool
+	conn *sql.Conn
+	ctx  context.Context //nolint:containedctx // commit has no argument for it
+	// marked tells that a savepoint marks the transaction, where no operation does.
+	marked bool
+}
+
+// badConnAttempts is how often database/sql itself tries another connection.
+const badConnAttempts = 3
+
+// beginMySQL begins a transaction. limit bounds its waits for locks and the
+// pauses between its statements; zero sets no limit.
+func beginMySQL(ctx context.Context, pool *sql.DB, limit time.Duration, marked bool) (*mysqlSession, error) {
+	for n := 1; ; n++ {
+		s, err := tryBeginMySQL(ctx, pool, limit, marked)
+		if !errors.Is(err, driver.ErrBadConn) || n == badConnAttempts {
+			return s, err
+		}
+	}
+}
+
+func tryBeginMySQL(ctx context.Context, pool *sql.DB, limit time.Duration, marked bool) (*mysqlSession, error) {
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &mysqlSession{ConnPool: conn, conn: conn, ctx: ctx, marked: marked}
+	texts := []string{mysqlBegin(limit)}
+	if marked {
+		texts = append(texts, "SAVEPOINT "+mysqlMark)
+	}
+	for _, text := range texts {
+		if _, err := conn.ExecContext(ctx, text); err != nil {
+			s.discard()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// commit commits and restores the settings.
+func (s *mysqlSession) commit(written string) error {
+	if s.marked {
+		if _, err := s.conn.ExecContext(s.ctx, "RELEASE SAVEPOINT "+mysqlMark); err != nil {
+			if mysqlNumber(err) == 1305 { // there is none
+				return errRolledBack()
+			}
+			return err
+		}
+	}
+	_, err := s.conn.ExecContext(s.ctx, mysqlCommit(written))
+	if mysqlNumber(err) == 1231 { // autocommit cannot be 2
+		return errRolledBack()
+	}
+	if err != nil {
+		return err
+	}
+	_ = s.conn.Close()
+	return nil
+}
+
+// rollback rolls back and restores the settings.
+func (s *mysqlSession) rollback() error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), restoreLimit)
+	defer cancel()
+	for _, text := range []string{"ROLLBACK", mysqlCommit("")} {
+		if _, err := s.conn.ExecContext(ctx, text); err != nil {
+			s.discard()
+			return err
+		}
+	}
+	return s.conn.Close()
+}
+
+// discard closes the connection, which rolls back.
+func (s *mysqlSession) discard() {
+	_ = s.conn.Raw(func(any) error { return driver.ErrBadConn })
+	_ = s.conn.Close()
+}
+
+// mysqlMark is the savepoint at the beginning of a transaction.
+const mysqlMark = "holdfast_begin"
+
+// mysqlBegin is the statement that begins a transaction, at READ COMMITTED and
+// with limits, and notes the settings that it changes. Beginning by autocommit
+// saves a round trip, and ending by it commits: so the settings are restored
+// without one. Each server runs its own of the comments.
+func mysqlBegin(limit time.Duration) string {
+	limits := ""
+	if limit > 0 {
+		limits = fmt.Sprintf(", wait_timeout = %d, innodb_lock_wait_timeout = %[1]d", int64(max(limit, time.Second).Round(time.Second)/time.Second))
+	}
+	return "SET @holdfast_wait = @@SESSION.wait_timeout, @holdfast_lock = @@SESSION.innodb_lock_wait_timeout" +
+		" /*M! , @holdfast_isolation = @@SESSION.tx_isolation */ /*!80000 , @holdfast_isolation = @@SESSION.transaction_isolation */" +
+		", autocommit = 0" + limits +
+		" /*M! , @@SESSION.tx_isolation = 'READ-COMMITTED' */ /*!80000 , @@SESSION.transaction_isolation = 'READ-COMMITTED' */"
+}
+
+// mysqlCommit is the statement that commits and restores the settings. With a
+// query for its operation it fails where that finds none, so that a
+// transaction which the server rolled back is not taken for committed: autocommit
+// cannot be 2.
+func mysqlCommit(written string) string {
+	on := "1"
+	if written != "" {
+		on = "COALESCE((" + written + "), 2)"
+	}
+	return "SET autocommit = " + on + ", wait_timeout = @holdfast_wait, innodb_lock_wait_timeout = @holdfast_lock" +
+		" /*M! , @@SESSION.tx_isolation = @holdfast_isolation */ /*!80000 , @@SESSION.transaction_isolation = @holdfast_isolation */"
+}

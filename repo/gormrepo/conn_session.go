@@ -1,0 +1,47 @@
+package gormrepo
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// restoreLimit bounds how long a connection is worth being given back.
+const restoreLimit = 5 * time.Second
+
+// sqlSession is a transaction of database/sql.
+type sqlSession struct {
+	gorm.ConnPool
+	tx      gorm.TxCommitter
+	ctx     context.Context //nolint:containedctx // Commit has no argument for it
+	dialect string
+}
+
+// commit commits. PostgreSQL refuses by itself where a statement had failed; the
+// others are asked whether the operation is still there.
+func (s *sqlSession) commit(written string) error {
+	if written != "" && s.dialect != postgres {
+		var ours bool
+		err := s.QueryRowContext(s.ctx, written).Scan(&ours)
+		if errors.Is(err, sql.ErrNoRows) {
+			return errRolledBack()
+		}
+		if err != nil {
+			return fmt.Errorf("%w: before the commit: %w", repo.ErrRolledBack, err)
+		}
+	}
+	return s.tx.Commit()
+}
+
+func (s *sqlSession) rollback() error { return s.tx.Rollback() }
+
+// errRolledBack is the error of a commit that finds nothing to commit.
+func errRolledBack() error {
+	return fmt.Errorf("%w: the database had rolled it back by itself", repo.ErrRolledBack)
+}

@@ -1,0 +1,149 @@
+package gormrepo
+
+import (
+	"context"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// session is a fresh handle for one call on the given connection. It is made
+// from the repository's own handle, because the one in a context may come from
+// a repository with another naming strategy.
+func (r *Repository[T]) session(ctx context.Context, pool gorm.ConnPool) *gorm.DB {
+	opts := &gorm.Session{NewDB: true, Context: ctx, SkipDefaultTransaction: true}
+	if p, ok := pool.(interface{ counts() *passages }); ok {
+		opts.Logger = reporter{r.db.Logger, p.counts()}
+	}
+	tx := r.db.Session(opts)
+	tx.Statement.ConnPool = pool
+	return tx
+}
+
+// unprepared is the connection below a cache of prepared statements: each
+// number of rows or ids makes another text, and a cache would keep them all.
+func unprepared(pool gorm.ConnPool) gorm.ConnPool {
+	switch p := pool.(type) {
+	case *gorm.PreparedStmtDB:
+		return p.ConnPool
+	case *gorm.PreparedStmtTX:
+		return p.Tx
+	default:
+		return pool
+	}
+}
+
+// pool is the connection that a call with ctx uses.
+func (r *Repository[T]) pool(ctx context.Context) gorm.ConnPool {
+	if r.TxState(ctx) == repo.TxJoined {
+		tx, _ := repo.TxFrom(ctx)
+		if handle, ok := tx.Handle.(*gorm.DB); ok {
+			return handle.Statement.ConnPool
+		}
+	}
+	return r.db.Statement.ConnPool
+}
+
+// read runs fn on the connection that reads under ctx: in the transaction of
+// ctx, or, when ctx carries a fence, in one that shows its claims. fn may run
+// more than once then.
+func (r *Repository[T]) read(ctx context.Context, fn func(tx *gorm.DB) error) error {
+	_, fenced := repo.FenceFrom(ctx)
+	switch {
+	case !fenced:
+		if r.TxState(ctx) == repo.TxNone {
+			if err := r.awaitConn(ctx); err != nil {
+				return err
+			}
+		}
+		return fn(r.session(ctx, r.pool(ctx)))
+	case r.foreign:
+		return errForeignFence()
+	case r.TxState(ctx) == repo.TxJoined:
+		if err := r.join(ctx); err != nil {
+			return err
+		}
+		return fn(r.session(ctx, r.pool(ctx)))
+	}
+	return r.repeat(ctx, func(*call) error {
+		return r.begin(ctx, txReads, func(tx *gorm.DB, _ *txState) error {
+			return fn(tx)
+		})
+	})
+}
+
+// call is one call that writes.
+type call struct {
+	tx *gorm.DB
+	// joined tells that tx goes on after the call.
+	joined bool
+	// wrote is set after each statement that changed something.
+	wrote bool
+	// raced tells that a unique index refused an upsert, which PostgreSQL does
+	// also when the row of the very same key comes in at the same moment and
+	// has another unique value too.
+	raced bool
+	// once tells that the only statement is the transaction.
+	once bool
+}
+
+// checkTx refuses to write where the write would silently stay outside of the
+// transaction that ctx carries.
+func (r *Repository[T]) checkTx(ctx context.Context) error {
+	if _, ok := repo.TxFrom(ctx); ok && r.TxState(ctx) == repo.TxForeign {
+		return fmt.Errorf("%w: the context carries the transaction of another database", repo.ErrInTx)
+	}
+	return nil
+}
+
+// writeOnce runs fn, which writes by one statement and does nothing after it
+// that could fail. A transaction around it would only cost round trips, but
+// under a fence.
+func (r *Repository[T]) writeOnce(ctx context.Context, fn func(*call) error) error {
+	if _, fenced := repo.FenceFrom(ctx); fenced || r.TxState(ctx) != repo.TxNone {
+		return r.write(ctx, fn)
+	}
+	return r.repeat(ctx, func(c *call) error {
+		if err := r.awaitConn(ctx); err != nil {
+			return err
+		}
+		c.tx = r.session(ctx, unprepared(r.db.Statement.ConnPool))
+		return fn(c)
+	})
+}
+
+// write runs fn in the transaction of ctx, in the one that the repository was
+// made on, or in one of its own. fn may run more than once in its own.
+func (r *Repository[T]) write(ctx context.Context, fn func(*call) error) error {
+	if err := r.checkTx(ctx); err != nil {
+		return err
+	}
+	if r.TxState(ctx) == repo.TxNone {
+		return r.repeat(ctx, func(c *call) error {
+			return r.begin(ctx, txWrites, func(tx *gorm.DB, _ *txState) error {
+				c.tx = tx
+				return fn(c)
+			})
+		})
+	}
+	state := stateIn(ctx)
+	if err := state.spoiled(); err != nil {
+		return fmt.Errorf("%w, or will be: an earlier call in it failed: %w", repo.ErrRolledBack, err)
+	}
+	if err := r.join(ctx); err != nil {
+		return err
+	}
+	c := &call{tx: r.session(ctx, unprepared(r.pool(ctx))), joined: true}
+	if _, fenced := repo.FenceFrom(ctx); fenced {
+		if err := r.checkPlugins(c.tx, c.tx.Statement.ConnPool); err != nil {
+			return err
+		}
+	}
+	err := fn(c)
+	if err != nil && c.wrote {
+		state.spoil(err)
+	}
+	return err
+}

@@ -1,0 +1,57 @@
+package memrepo
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/internal/entity"
+)
+
+// columnsOf lists the paths of what would be columns: all fields, those of
+// embedded structs among them, and none of other structs.
+func columnsOf(ent *entity.Entity) map[string]bool {
+	columns := map[string]bool{}
+	for _, f := range ent.Fields {
+		columns[fmt.Sprint(f.Index)] = true
+	}
+	return columns
+}
+
+// field finds the field that an option names.
+func (r *Repository[T]) field(name string) (*entity.Field, error) {
+	f, ok := entity.FieldByName(r.ent.Type, name)
+	if !ok {
+		return nil, fmt.Errorf("%w: %s has no field %q", repo.ErrInvalid, r.ent.Type, name)
+	}
+	if r.columns != nil && !r.columns[fmt.Sprint(f.Index)] {
+		return nil, fmt.Errorf("%w: field %s of %s is no column; see Options.Documents", repo.ErrUnsupported, name, r.ent.Type)
+	}
+	return f, nil
+}
+
+// timesByName gives the duties that GORM gives by names, unless a tag says
+// otherwise.
+func timesByName(ent *entity.Entity) {
+	for _, f := range ent.Fields {
+		if ent.Created == nil && f.Name == "CreatedAt" && isTime(f) {
+			ent.Created = f
+		}
+		if ent.Updated == nil && f.Name == "UpdatedAt" && isTime(f) {
+			ent.Updated = f
+		}
+	}
+}
+
+func isTime(f *entity.Field) bool {
+	for part := range strings.SplitSeq(strings.ToLower(f.Tag.Get("gorm")), ";") {
+		name, _, _ := strings.Cut(strings.TrimSpace(part), ":")
+		if name == "autocreatetime" || name == "autoupdatetime" || name == "-" {
+			return false // the tag has told already
+		}
+	}
+	t := f.Type
+	return t == reflect.TypeFor[time.Time]() || t == reflect.TypeFor[*time.Time]() || isInt(t)
+}
