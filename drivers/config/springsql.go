@@ -34,24 +34,6 @@ func poolSettings() []poolSetting {
 	}
 }
 
-// springNames are the properties of the default datasource, for the documentation.
-func springNames() []mapping {
-	return []mapping{
-		{"spring.datasource.hikari.jdbcurl", "sql.dsn", "spring.datasource.hikari.jdbc-url"},
-		{"spring.datasource.url", "sql.dsn", "spring.datasource.url"},
-		{"spring.datasource.username", "sql.username", "spring.datasource.username"},
-		{"spring.datasource.password", "sql.password", "spring.datasource.password"},
-		{"spring.datasource.hikari.maximumpoolsize", "sql.maxOpenConns", "spring.datasource.hikari.maximum-pool-size"},
-		{"spring.datasource.hikari.maxlifetime", "sql.connMaxLifetime", "spring.datasource.hikari.max-lifetime"},
-		{"spring.datasource.hikari.idletimeout", "sql.connMaxIdleTime", "spring.datasource.hikari.idle-timeout"},
-		{"spring.datasource.hikari.connectiontimeout", "sql.dialTimeout", "spring.datasource.hikari.connection-timeout"},
-		{"spring.datasource.hikari.schema", "sql.schema", "spring.datasource.hikari.schema"},
-		{"spring.datasource.hikari.connectioninitsql", "sql.initSQL", "spring.datasource.hikari.connection-init-sql"},
-		{"spring.datasource.hikari.transactionisolation", "sql.isolation", "spring.datasource.hikari.transaction-isolation"},
-		{"spring.datasource.hikari.readonly", "sql.readOnly", "spring.datasource.hikari.read-only"},
-	}
-}
-
 const forever = 100 * 365 * 24 // hours
 
 func zeroIsForever(text string) (string, error) {
@@ -127,8 +109,7 @@ func (s *springLoad) dialectOnly(d datasource, under func([]string, ...string) [
 		dialect = t.Dialect
 	}
 	if ok && dialect == Postgres {
-		s.assign("sql.schema", "", schema...)
-		delete(s.rename, "")
+		s.assign("sql.schema", "sql.schema", schema...)
 		return
 	}
 	if name, has := s.text(catalog...); has && name != "" && dialect == MySQL && jdbc.Is(s.conf.SQL.DSN) {
