@@ -20,6 +20,7 @@ type OrderError struct {
 	Waiter Holder // who waited for that one all that time
 }
 
+// Error names both sides.
 func (e *OrderError) Error() string {
 	return fmt.Sprintf("%v: %q is held by %s, and %s waits for %q, which is held here", ErrOrder, e.Wanted, e.Holder, e.Waiter, e.Held)
 }

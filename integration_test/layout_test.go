@@ -39,7 +39,7 @@ var house = []floor{
 	{
 		pkg:     "repo/gormrepo",
 		own:     []string{"repo", "repo/internal/..."},
-		modules: []string{"gorm.io/gorm"},
+		modules: []string{"github.com/samber/lo", "gorm.io/gorm"},
 	},
 	{
 		pkg:     "repo/mongorepo",
@@ -114,7 +114,7 @@ var house = []floor{
 	{
 		pkg:     "drivers/internal/sqlopen",
 		own:     []string{"drivers/config", "drivers/internal/openerr"},
-		modules: []string{"gorm.io/gorm"},
+		modules: []string{"github.com/samber/lo", "gorm.io/gorm"},
 	},
 	{
 		pkg: "drivers/etcd",

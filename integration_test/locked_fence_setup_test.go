@@ -71,6 +71,9 @@ func (s *fencedStore) forgetGuard(t testing.TB) {
 	if s.db != nil && s.db.Migrator().HasTable("holdfast_guard") {
 		must(t, s.db.Exec("DELETE FROM holdfast_guard").Error)
 	}
+	if s.mongo != nil {
+		must(t, s.mongo.Collection("holdfast_guards").Drop(t.Context()))
+	}
 }
 
 // fencedSite is a database and an etcd that several processes share.

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"slices"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
 	"github.com/holdfast-go/holdfast/drivers"
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/lockedrepo"
@@ -73,6 +76,7 @@ func openSQL(ctx context.Context, cfg drivers.SQLConfig) (*store, error) {
 			return db.WithContext(ctx).Exec("DELETE FROM holdfast_fence WHERE k LIKE 'quickstart.%'").Error
 		},
 		drop: func(ctx context.Context) error {
+			// What the fence notes of tables and keys stays, as in a service.
 			return db.WithContext(ctx).Migrator().DropTable(&Country{}, &Product{})
 		},
 		closers: []func(context.Context) error{func(context.Context) error { return pool.Close() }},
@@ -95,7 +99,7 @@ func openMongo(ctx context.Context, cfg drivers.MongoConfig) (*store, error) {
 	s := &store{
 		create: func(context.Context) error { return nil }, // collections make themselves
 		drop: func(ctx context.Context) error {
-			return errors.Join(db.Collection(countries).Drop(ctx), db.Collection(products).Drop(ctx))
+			return errors.Join(db.Collection(countries).Drop(ctx), db.Collection(products).Drop(ctx), forgetGuards(ctx, db))
 		},
 		closers: []func(context.Context) error{client.Disconnect},
 	}
@@ -106,6 +110,19 @@ func openMongo(ctx context.Context, cfg drivers.MongoConfig) (*store, error) {
 		return nil, errors.Join(err, client.Disconnect(ctx))
 	}
 	return s, nil
+}
+
+// forgetGuards removes what the fence noted of the demo's collections.
+func forgetGuards(ctx context.Context, db *mongo.Database) error {
+	guards := db.Collection("holdfast_guards")
+	_, err := guards.DeleteMany(ctx, bson.M{"_id": bson.M{"$in": bson.A{countries, products}}})
+	if err != nil {
+		return err
+	}
+	if n, err := guards.CountDocuments(ctx, bson.M{}); n > 0 || err != nil {
+		return err
+	}
+	return guards.Drop(ctx)
 }
 
 // lock swaps the plain repositories for locked ones: the one line per
