@@ -41,7 +41,7 @@ func (l *Locker) acquire(ctx context.Context, r request) (*Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.names, r.ended = sorted, ctx.Err
+	r.names = sorted
 	held := heldIn(ctx, l)
 	for _, name := range r.names {
 		t, over := held.find(name)
@@ -69,6 +69,7 @@ func (l *Locker) acquire(ctx context.Context, r request) (*Lock, error) {
 			return l.opened(l.newLock(ctx, nil, []part{{turn: t}}, nil), &r)
 		}
 	}
+	r.ended = ctx.Err
 	wctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(l.closing, func() { cancel(ErrClosed) })()
