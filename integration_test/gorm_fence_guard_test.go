@@ -118,11 +118,11 @@ func TestGormFence_MoveGuard(t *testing.T) {
 func TestGormFence_MoveGuardWhileWaiting(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
-		for name, call := range guardedCalls(gormRepo[gormCounter](t, db, nil)) {
+		for name := range guardedCalls(gormRepo[gormCounter](t, db, nil)) {
 			r := gormRepo[gormCounter](t, db, nil)
 			key := "old " + name
 			must(t, db.Exec("DELETE FROM holdfast_guard").Error)
-			call = guardedCalls(r)[name]
+			call := guardedCalls(r)[name]
 			must(t, r.Save(turn(1, "a", 1, key).guard(key).with(ctx), &gormCounter{ID: 1, N: 1}))
 			blocker := db.WithContext(ctx).Begin()
 			must(t, blocker.Exec("UPDATE holdfast_fence SET sub = sub WHERE k = ?", key).Error)

@@ -57,7 +57,7 @@ func (s *ledgerSite) begin(ctx context.Context, wg *sync.WaitGroup) *ledgerFault
 	}
 	looker := s.locker(nil)
 	every(2*time.Second, &f.revoked, func() error {
-		return breakHold(ctx, s.fleet, looker, []string{"shop.Product", "shop.Order"}[rand.IntN(2)]) //nolint:gosec // a schedule
+		return breakHold(ctx, s.fleet, looker, []string{"shop.Product", "shop.Order"}[rand.IntN(2)])
 	})
 	if s.dsn.Dialect != drivers.SQLite { // there, contexts that end interrupt statements
 		every(100*time.Millisecond, &f.killed, func() error { return s.kill(ctx) })
@@ -97,7 +97,7 @@ func (s *ledgerSite) rival(ctx context.Context) error {
 			limit = "SET innodb_lock_wait_timeout = 1"
 		}
 		tables := []string{"ledger_products", "ledger_orders"}
-		if rand.IntN(2) == 0 { //nolint:gosec // a schedule
+		if rand.IntN(2) == 0 {
 			tables[0], tables[1] = tables[1], tables[0]
 		}
 		err := tx.Exec(limit).Error

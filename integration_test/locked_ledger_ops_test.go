@@ -79,8 +79,7 @@ func (w *ledgerWorker) one(ctx context.Context) (op *ledgerOp) {
 	switch w.rng.IntN(4) {
 	case 0:
 		op.kind = "Update"
-		w.effect(op, func(mark string) error { return w.book().update(ctx, ledgerID(w.rng), mark, w.mood) })
-		op.err = op.effects[0].err
+		op.err = w.effect(op, func(mark string) error { return w.book().update(ctx, ledgerID(w.rng), mark, w.mood) })
 	case 1:
 		op.kind = "Do"
 		w.do(ctx, op)

@@ -174,7 +174,7 @@ func TestLocked_Ledger(t *testing.T) {
 			faults := s.begin(run, &chaos)
 			done := make([][]*ledgerOp, ledgerWorkers)
 			for i := range ledgerWorkers {
-				w := &ledgerWorker{site: s, pod: s.pods[i%ledgerPods], rng: rand.New(rand.NewPCG(uint64(i), 1))} //nolint:gosec // a schedule, no secret
+				w := &ledgerWorker{site: s, pod: s.pods[i%ledgerPods], rng: rand.New(rand.NewPCG(uint64(i), 1))}
 				workers.Go(func() {
 					// A busy machine gets less done in the time, but something of each kind.
 					for ctx.Err() == nil && (run.Err() == nil || !s.everyKind()) {

@@ -81,7 +81,7 @@ func (c *conn) QueryContext(ctx context.Context, text string, args ...any) (*sql
 	if err := c.admit(ctx, text); err != nil {
 		return nil, err
 	}
-	rows, err := c.session.QueryContext(ctx, text, args...)
+	rows, err := c.session.QueryContext(ctx, text, args...) //nolint:sqlclosecheck // the caller closes them
 	c.note(ctx, err)
 	return rows, err
 }

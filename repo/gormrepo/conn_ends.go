@@ -17,17 +17,15 @@ func mayEnd(err error, dialect string) bool {
 	if dialect != mysql {
 		return false
 	}
-	return !lo.Contains(statementStates, mysqlState(err)) && !lo.Contains(statementErrors, mysqlNumber(err))
+	// The classes of SQLSTATE that tell of a statement: wrong columns, data,
+	// constraints, syntax and rights, and what a trigger signals.
+	if lo.Contains([]string{"21", "22", "23", "42", "45"}, mysqlState(err)) {
+		return false
+	}
+	// MySQL gives no such class to: no default value, a wrong value, a CHECK, the
+	// CHECK of a view.
+	return !lo.Contains([]uint64{1364, 1366, 3819, 1369}, mysqlNumber(err))
 }
-
-var (
-	// statementStates are the classes of SQLSTATE that tell of a statement: wrong
-	// columns, data, constraints, syntax and rights, and what a trigger signals.
-	statementStates = []string{"21", "22", "23", "42", "45"}
-	// statementErrors are those to which MySQL gives no such class: no default
-	// value, a wrong value, a CHECK, the CHECK of a view.
-	statementErrors = []uint64{1364, 1366, 3819, 1369}
-)
 
 // mysqlState is the class of the SQLSTATE that MySQL gives its errors, or empty.
 // The driver, which is not imported, has it in a field.
