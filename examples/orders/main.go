@@ -21,7 +21,7 @@ type Order struct {
 }
 
 func run(ctx context.Context) error {
-	cfg, err := drivers.Load("application.yaml") // native, or the one of the Spring service
+	cfg, err := drivers.Load("holdfast.yaml")
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := db.AutoMigrate(&Order{}); err != nil {
+	if err := db.AutoMigrate(&Order{}); err != nil { // not on the tables of a Java service
 		return err
 	}
 	if err := gormrepo.MigrateFence(ctx, db); err != nil { // where the database remembers the newest holder

@@ -79,11 +79,26 @@
 // InTx runs at READ COMMITTED, where the database knows it. Other repositories
 // on the same *sql.DB join by the context. Update locks the row that it reads
 // (SELECT ... FOR UPDATE; the whole database on SQLite), so it loses no update
-// of anybody. There are no savepoints that a caller could go back to: a method
-// that fails after it wrote a part lets the transaction be rolled back only.
-// On PostgreSQL every failed statement does. When the database gives up a
-// transaction that a method made for itself, because of a deadlock for instance,
-// the method runs it again, hooks included; inside InTx the error is returned.
+// of anybody. When the database gives up a transaction that a method made for
+// itself, because of a deadlock for instance, the method runs it again, hooks
+// included; inside InTx the error is returned.
+//
+// InTx commits only what it can show to be whole; otherwise it returns
+// repo.ErrRolledBack, whatever its function made of the error. A nested InTx that
+// fails spoils the outer one, unless repo.WithSavepoint says that it is undone
+// alone. A transaction that is over, or that the database may have ended, takes no
+// statement. DB returns the *gorm.DB of the transaction. Its statements may set
+// savepoints, but not begin or end a transaction, which definitions on MySQL do
+// too, and GORM's prepared statements are not used.
+//
+// # Plugins
+//
+// The naming strategy, the clock, the logger and the callbacks of the *gorm.DB are
+// used. Under a fence every statement has to run on the connection that has shown
+// the claims. dbresolver leaves statements of a transaction there, so replicas may
+// be configured; they are never read under a hold. A plugin that sends them
+// elsewhere, or that answers a query from a cache, gets repo.ErrUnsupported, and
+// nothing is written. Without a fence plugins do as they like.
 //
 // # The fence
 //
