@@ -61,7 +61,7 @@ func (w *writes) intercept(_ context.Context, req any, serve func() error) error
 }
 
 // A name in use is refused. The first try asks, those after it read that it is in use,
-// whoever makes them, and nothing of them stays.
+// no matter who makes them, and nothing of them stays.
 func TestAsk_InUse(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)

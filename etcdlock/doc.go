@@ -34,7 +34,7 @@
 //
 // Several names given to one call are taken in sorted order, so that callers
 // with overlapping sets do not deadlock. A name that sorts before one that is
-// held already is waited for as well, but not for ever: an [OrderError] says that
+// held already is waited for as well, but within a bound: an [OrderError] says that
 // the wait could be part of a deadlock, because nothing has moved for
 // Options.DeadlockTimeout.
 //

@@ -77,7 +77,7 @@ func (h *hold) want() {
 }
 
 // unawaited reports whether the user of the hold has to wait until it is released,
-// because nobody else does. Whoever asked has gone with the answer, and may ask
+// because nobody else does. The asker has gone with the answer, and may ask
 // again once it is.
 func (h *hold) unawaited() bool { return !h.wanted || h.answered }
 

@@ -97,7 +97,7 @@ func (l *Locker) holder(name string, kv *mvccpb.KeyValue) Holder {
 // heldError says who holds a name.
 type heldError struct{ by Holder }
 
-// heldBy says that whoever is the first of the queue holds the name.
+// heldBy says that the first of the queue holds the name.
 func (l *Locker) heldBy(name string, queue []*mvccpb.KeyValue) error {
 	return &heldError{l.holder(name, queue[0])}
 }

@@ -178,7 +178,7 @@ func TestUndo_Enqueueing(t *testing.T) {
 }
 
 // A try that asks gives up while its key is on its way to stand behind one that
-// is in use. Whoever comes next is not kept waiting by it.
+// is in use. The next one is not kept waiting by it.
 func TestUndo_Asking(t *testing.T) {
 	t.Parallel()
 	for how, deaf := range map[string]bool{"LateAnswer": false, "NoAnswer": true} {

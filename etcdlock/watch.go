@@ -15,7 +15,7 @@ type sight struct {
 	key  string
 	opts []clientv3.OpOption
 	// lasting, if not nil, ends the context of the call, a child of Locker.watching, and
-	// look returns no error that another look could mend. It saves contexts, of which
+	// look returns no error that another look could repair. It saves contexts, of which
 	// very many watches would keep as many.
 	lasting *leash
 	// news takes note of changes and reports whether somebody must look. Nil

@@ -215,7 +215,7 @@ func TestGormFence_MoveGuardUnderLoad(t *testing.T) {
 	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
 		must(t, gormRepo[gormCounter](t, db, nil).Save(ctx, &gormCounter{ID: 1}))
 		var acknowledged, token atomic.Int64
-		// The locks: whoever holds a key keeps others away, as etcd does.
+		// The locks: the holder of a key keeps others away, as etcd does.
 		locks := map[string]*sync.Mutex{"a": {}, "b": {}}
 		var wg sync.WaitGroup
 		for pod, keys := range [][]string{{"a"}, {"a", "b"}, {"b", "a"}, {"b"}} {

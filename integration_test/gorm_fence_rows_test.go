@@ -56,7 +56,7 @@ func TestGormFence_RowMoved(t *testing.T) {
 		}
 		fenceRows(t, db)
 	}
-	// In the middle of a transaction nothing can begin anew.
+	// In the middle of a transaction nothing can begin again.
 	for _, keys := range [][]string{{"j", "k"}, {"new", "newer"}} {
 		move()
 		token++

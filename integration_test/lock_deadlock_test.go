@@ -99,7 +99,7 @@ func TestLockDeadlock_Sets(t *testing.T) {
 }
 
 // Nor do they when some of the names are held already: one that sorts before
-// them is waited for, and where that would be for ever, the caller is told to give up
+// them is waited for, and where that would never end, the caller is told to give up
 // what it holds and to try again, in the end with all names up front.
 func TestLockDeadlock_Nested(t *testing.T) {
 	t.Parallel()

@@ -58,7 +58,7 @@ func TestLockSeveral_AllOrNothing(t *testing.T) {
 	mustUnlock(ctx, t, held)
 }
 
-// Under a hold, a name that sorts before it is waited for, unless whoever has it
+// Under a hold, a name that sorts before it is waited for, unless its holder
 // waits for the hold. An error then tells both, and leaves nothing behind.
 func TestLockSeveral_Order(t *testing.T) {
 	t.Parallel()

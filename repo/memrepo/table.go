@@ -16,7 +16,7 @@ type table[T any] struct {
 	guard  string                // the key that guards it; empty while none does
 }
 
-// row is a stored entity. It is never changed, only replaced: whoever got hold
+// row is a stored entity. It is never changed, only replaced: who got hold
 // of it may read it without the lock.
 type row[T any] struct {
 	val *T

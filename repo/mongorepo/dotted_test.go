@@ -12,7 +12,7 @@ import (
 )
 
 // MongoDB stores names with dots and dollars, which the stand-in does not. A
-// condition cannot say them, so the document would differ from itself for ever.
+// condition cannot say them, so the document would always differ from itself.
 func TestUpdate_NameThatNoConditionCanSayFailsAtOnce(t *testing.T) {
 	t.Parallel()
 	type loose struct {

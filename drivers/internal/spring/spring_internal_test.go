@@ -103,7 +103,7 @@ func FuzzProfiles(f *testing.F) {
 	})
 }
 
-// FuzzRead checks that no pair of files makes Read panic, run for ever or show a
+// FuzzRead checks that no pair of files makes Read panic, run without end or show a
 // secret, whatever they import and activate.
 func FuzzRead(f *testing.F) {
 	f.Add("spring.config.import: b.yml", "spring.config.import: application.yml", "prod")
