@@ -35,6 +35,18 @@ func TestGormTx_NestedFails(t *testing.T) {
 		wantAllOrNothing(t, db, err, 1, 2)
 
 		err = r.InTx(ctx, func(tx context.Context) error {
+			must(t, r.Save(tx, &gormCounter{ID: 1}))
+			ended, cancel := context.WithCancel(tx)
+			cancel()
+			_ = r.InTx(ended, func(context.Context) error { t.Error("called"); return nil })
+			return nil
+		})
+		if !errors.Is(err, repo.ErrRolledBack) || !errors.Is(err, context.Canceled) {
+			t.Errorf("after a nested call whose context had ended: %v", err)
+		}
+		wantAllOrNothing(t, db, err, 1)
+
+		err = r.InTx(ctx, func(tx context.Context) error {
 			func() {
 				defer func() { _ = recover() }()
 				_ = r.InTx(tx, func(tx context.Context) error {

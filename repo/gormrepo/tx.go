@@ -58,9 +58,6 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 	if fn == nil {
 		return fmt.Errorf("gormrepo: transaction: %w: nil function", repo.ErrInvalid)
 	}
-	if err := done(ctx); err != nil {
-		return fmt.Errorf("gormrepo: transaction: %w", err)
-	}
 	ctx, savepoint := repo.TakeSavepoint(ctx)
 	switch r.TxState(ctx) {
 	case repo.TxForeign:
@@ -68,6 +65,9 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 	case repo.TxJoined:
 		return r.nest(ctx, savepoint, fn)
 	case repo.TxNone:
+	}
+	if err := done(ctx); err != nil {
+		return fmt.Errorf("gormrepo: transaction: %w", err)
 	}
 	var failure error
 	err := r.begin(ctx, txCallers, func(tx *gorm.DB, state *txState) error {

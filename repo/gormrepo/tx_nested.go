@@ -23,6 +23,10 @@ func (r *Repository[T]) nest(ctx context.Context, savepoint bool, fn func(contex
 			state.spoil(fmt.Errorf("a nested transaction failed: %w", err))
 		}
 	}()
+	if err = done(ctx); err != nil {
+		err = fmt.Errorf("gormrepo: transaction: %w", err)
+		return err
+	}
 	err = fn(ctx)
 	return err
 }

@@ -41,16 +41,21 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 	if fn == nil {
 		return wrap("transaction", fmt.Errorf("%w: nil function", repo.ErrInvalid))
 	}
-	if err := done(ctx); err != nil {
-		return wrap("transaction", err)
-	}
 	ctx, savepoint := repo.TakeSavepoint(ctx)
 	switch r.TxState(ctx) {
 	case repo.TxForeign:
 		return wrap("transaction", repo.ErrInTx)
 	case repo.TxJoined:
-		return r.nest(ctx, savepoint, fn)
+		return r.nest(ctx, savepoint, func(ctx context.Context) error {
+			if err := done(ctx); err != nil {
+				return wrap("transaction", err) // which spoils the one around it
+			}
+			return fn(ctx)
+		})
 	case repo.TxNone:
+	}
+	if err := done(ctx); err != nil {
+		return wrap("transaction", err)
 	}
 	err := r.begin(ctx, fn)
 	if own, ok := errors.AsType[*fnError](err); ok {

@@ -88,18 +88,23 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 	if fn == nil {
 		return wrap(ctx, "transaction", fmt.Errorf("%w: nil function", repo.ErrInvalid))
 	}
-	if err := done(ctx); err != nil {
-		return wrap(ctx, "transaction", err)
-	}
 	ctx, savepoint := repo.TakeSavepoint(ctx)
 	switch r.TxState(ctx) {
 	case repo.TxJoined:
 		if savepoint {
 			return wrap(ctx, "transaction", fmt.Errorf("%w: savepoints", repo.ErrUnsupported))
 		}
-		return r.nest(ctx, fn)
+		return r.nest(ctx, func(ctx context.Context) error {
+			if err := done(ctx); err != nil {
+				return wrap(ctx, "transaction", err) // which spoils the one around it
+			}
+			return fn(ctx)
+		})
 	case repo.TxForeign:
 		return wrap(ctx, "transaction", repo.ErrInTx)
+	}
+	if err := done(ctx); err != nil {
+		return wrap(ctx, "transaction", err)
 	}
 	if err := r.tx.check(ctx, r.client()); err != nil {
 		return wrap(ctx, "transaction", err)
