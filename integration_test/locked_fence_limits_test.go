@@ -60,7 +60,7 @@ func TestLockedFence_MissingTables(t *testing.T) {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
 			ctx := bounded(t, time.Minute)
-			s := &fencedSite{newFleet(t, etcdEndpoints(t)), &fencedStore{name: b.name, db: b.open(t)}}
+			s := &fencedSite{fleet: newFleet(t, etcdEndpoints(t)), store: &fencedStore{name: b.name, db: b.open(t)}}
 			p := s.process(t, uniqueName("key-"))
 			for name, call := range map[string]func(ctx context.Context) error{
 				"Save": func(ctx context.Context) error { return p.tallies.Save(ctx, &fencedTally{ID: "a"}) },

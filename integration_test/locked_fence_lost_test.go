@@ -32,7 +32,7 @@ func onLockedWire(t *testing.T, test func(ctx context.Context, t *testing.T, l *
 			for _, name := range []string{"Save", "Update", "InTx"} {
 				t.Run(name, func(t *testing.T) {
 					ctx := bounded(t, time.Minute)
-					s := &fencedSite{newFleet(t, etcdEndpoints(t)), &fencedStore{name: b.name, db: fenced(t, b)}}
+					s := &fencedSite{fleet: newFleet(t, etcdEndpoints(t)), store: &fencedStore{name: b.name, db: fenced(t, b)}}
 					s.tally(t, "a", 0)
 					db, w := wiredDB(t, s.store.db)
 					inner, err := gormrepo.New[fencedTally](db, &gormrepo.Options{HoldLimit: time.Second})

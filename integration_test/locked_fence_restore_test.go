@@ -83,7 +83,7 @@ func TestLockedFence_RestoredEtcd(t *testing.T) {
 			t.Parallel()
 			ctx, store := bounded(t, 2*time.Minute), open(t)
 			etcd := newRestorable(ctx, t)
-			s, key := &fencedSite{newFleet(t, etcd.Endpoints()), store}, uniqueName("key-")
+			s, key := &fencedSite{fleet: newFleet(t, etcd.Endpoints()), store: store}, uniqueName("key-")
 			save := func(n int64) {
 				t.Helper()
 				p := s.process(t, key)

@@ -80,6 +80,7 @@ func (s *fencedStore) forgetGuard(t testing.TB) {
 type fencedSite struct {
 	*fleet
 	store *fencedStore
+	key   string // of the last process
 }
 
 // onFencedStores runs a test on each database.
@@ -89,7 +90,7 @@ func onFencedStores(t *testing.T, test func(ctx context.Context, t *testing.T, s
 	for name, open := range fencedStores() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := &fencedSite{newFleet(t, etcdEndpoints(t)), open(t)}
+			s := &fencedSite{fleet: newFleet(t, etcdEndpoints(t)), store: open(t)}
 			test(bounded(t, 2*time.Minute), t, s)
 		})
 	}
@@ -110,7 +111,10 @@ type fencedProcess struct {
 // that it never ends by itself in a test.
 func (s *fencedSite) process(t *testing.T, key string) *fencedProcess {
 	t.Helper()
-	s.store.forgetGuard(t)
+	if key != s.key { // others with the same key may be running
+		s.store.forgetGuard(t)
+		s.key = key
+	}
 	p := &fencedProcess{ears: newEars(), key: key, store: storeOf[fencedTally](t, s.store), taken: make(chan struct{}), lost: make(chan struct{})}
 	var taken, lost sync.Once
 	p.locker = s.lockerOn(p.ears.client(s.t, s.endpoints), &etcdlock.Options{
