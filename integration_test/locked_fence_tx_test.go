@@ -62,6 +62,7 @@ func onTwoTypes(t *testing.T, test func(ctx context.Context, t *testing.T, s *fe
 		}
 		for _, key := range []string{fencedEarlyKey, fencedLateKey} {
 			t.Run(key, func(t *testing.T) {
+				s.store.forgetGuard(t)
 				a, b := s.shop(t, key), s.shop(t, key)
 				s.tally(t, "a", 10)
 				must(t, storeOf[fencedCustomer](t, s.store).Save(ctx, &fencedCustomer{ID: fencedCustomerName}))

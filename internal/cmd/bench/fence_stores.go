@@ -48,6 +48,8 @@ type store struct {
 	repository func() (repo.Repository[record], error)
 	close      func(ctx context.Context) error
 	db         *gorm.DB // nil for MongoDB
+	// key guards the records.
+	key string
 }
 
 // storeKind is a database that there may be.
@@ -160,7 +162,7 @@ func pooled(ctx context.Context, pool *sql.DB, dialector gorm.Dialector, counted
 // sqlStore makes the tables, and a store that ends by running drop. about is a
 // query.
 func sqlStore(ctx context.Context, db *gorm.DB, trips *atomic.Int64, about, drop string) (*store, error) {
-	s := &store{trips: trips, unit: "round trips", db: db}
+	s := &store{trips: trips, unit: "round trips", db: db, key: uniqueName("fence")}
 	s.close = func(ctx context.Context) error {
 		pool, err := db.DB()
 		if err != nil {
@@ -194,7 +196,7 @@ func openStandIn(ctx context.Context, dir string) (*store, error) {
 	}
 	return &store{
 		about: "FerretDB on SQLite without fsync, which runs one command at a time and, where a filter names more than the id, as those of a fence do, looks at every document of a collection: MongoDB's ratios are others, the number of commands is the same",
-		trips: &commands, unit: "commands",
+		trips: &commands, unit: "commands", key: uniqueName("fence"),
 		repository: func() (repo.Repository[record], error) {
 			return mongorepo.New[record](cli.Database("bench").Collection(uniqueName("fence")), nil)
 		},

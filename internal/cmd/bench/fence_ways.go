@@ -81,7 +81,11 @@ func waysOf(ctx context.Context, k storeKind, s *store, l *etcdlock.Locker, of l
 		}
 		switch i {
 		case lockedSave, lockedFencedSave:
-			locked, err := lockedrepo.New(w.records, l, &lockedrepo.Options{Key: uniqueName("fence"), Unfenced: i == lockedSave})
+			opts := &lockedrepo.Options{Key: s.key}
+			if i == lockedSave {
+				opts.Key, opts.Unfenced = uniqueName("no-fence"), true
+			}
+			locked, err := lockedrepo.New(w.records, l, opts)
 			if err != nil {
 				return nil, err
 			}
