@@ -23,8 +23,8 @@ func (r *Repository[T]) nest(ctx context.Context, savepoint bool, fn func(contex
 			state.spoil(fmt.Errorf("a nested transaction failed: %w", err))
 		}
 	}()
-	if err = done(ctx); err != nil {
-		err = fmt.Errorf("gormrepo: transaction: %w", err)
+	if ended := done(ctx); ended != nil {
+		err = fmt.Errorf("gormrepo: transaction: %w", ended)
 		return err
 	}
 	err = fn(ctx)
