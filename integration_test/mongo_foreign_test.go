@@ -50,7 +50,7 @@ func TestMongoForeign_VersionZeroIsNotNew(t *testing.T) {
 			return r.Save(ctx, e)
 		},
 		"SaveAll": func(ctx context.Context, r repo.Repository[versionedNote], e *versionedNote) error {
-			return r.SaveAll(ctx, []*versionedNote{{ID: "beside " + e.ID}, e})
+			return r.SaveAll(ctx, []*versionedNote{{ID: "with " + e.ID}, e})
 		},
 		"SmartSave": func(ctx context.Context, r repo.Repository[versionedNote], e *versionedNote) error {
 			doc := fmt.Sprintf(`{"id": %q, "name": %q, "version": 0}`, e.ID, e.Name)

@@ -1,4 +1,4 @@
-// Package spring reads configuration as Spring Boot does: files beside each
+// Package spring reads configuration as Spring Boot does: files next to each
 // other, profiles, several documents in one file, imports, the environment,
 // placeholders. Which source wins over which follows the reference
 // documentation, https://docs.spring.io/spring-boot/reference/features/external-config.html.
