@@ -14,30 +14,30 @@ import (
 // what was called off.
 func TestLeash_CalledOffBeforeConfirmed(t *testing.T) {
 	t.Parallel()
-	for name, use := range map[string]func(t *testing.T, l, other *Locker){
-		"Linger": func(t *testing.T, l, _ *Locker) { // whose view is called off when the hold leaves
+	for name, use := range map[string]func(t *testing.T, l, other *Locker, asked func() bool){
+		"Linger": func(t *testing.T, l, _ *Locker, _ func() bool) { // whose view is called off when the hold leaves
 			unlockNow(t, lockNow(t, l, "n"))
 			eventually(t, "the hold to leave", func() bool { return isForgotten(l, "n") })
 		},
-		"Wait": func(t *testing.T, l, other *Locker) { // and the wait is called off
+		"Wait": func(t *testing.T, l, other *Locker, asked func() bool) { // and the wait is called off
 			k := lockNow(t, other, "n")
-			cancelledWait(t, l, "n", func(ctx context.Context) error { _, err := l.Lock(ctx, "n"); return err })
+			cancelledWait(t, l, "n", asked, func(ctx context.Context) error { _, err := l.Lock(ctx, "n"); return err })
 			unlockNow(t, k)
 		},
-		"FixedTerm": func(t *testing.T, l, other *Locker) { // whose watch is that of a neighbour
+		"FixedTerm": func(t *testing.T, l, other *Locker, asked func() bool) { // whose watch is that of a neighbour
 			k := lockNow(t, other, "n")
-			cancelledWait(t, l, "n", func(ctx context.Context) error {
+			cancelledWait(t, l, "n", asked, func(ctx context.Context) error {
 				_, err := l.LockFor(ctx, time.Hour, "n")
 				return err
 			})
 			unlockNow(t, k)
 		},
-		"Try": func(t *testing.T, l, other *Locker) { // that asks
+		"Try": func(t *testing.T, l, other *Locker, asked func() bool) { // that asks
 			k := lockNow(t, other, "n")
-			cancelledWait(t, l, "n", func(ctx context.Context) error { _, err := l.TryLock(ctx, "n"); return err })
+			cancelledWait(t, l, "n", asked, func(ctx context.Context) error { _, err := l.TryLock(ctx, "n"); return err })
 			unlockNow(t, k)
 		},
-		"Watch": func(t *testing.T, l, _ *Locker) {
+		"Watch": func(t *testing.T, l, _ *Locker, _ func() bool) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			for _, err := range l.Watch(ctx, "n") {
@@ -54,6 +54,11 @@ func TestLeash_CalledOffBeforeConfirmed(t *testing.T) {
 			var mu sync.Mutex
 			confirm := make(chan struct{})
 			asked, ended := 0, 0
+			hasAsked := func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return asked > 0
+			}
 			l := lockerOn(t, srv, &Options{TTL: time.Hour, Linger: time.Millisecond, RequestTimeout: time.Hour}, func(ctx context.Context, req any, serve func() error) error {
 				w, ok := req.(*pb.WatchRequest)
 				if !ok {
@@ -81,7 +86,7 @@ func TestLeash_CalledOffBeforeConfirmed(t *testing.T) {
 			if _, err := l.sessionLease(t.Context(), false); err != nil {
 				t.Fatal(err)
 			}
-			use(t, l, other)
+			use(t, l, other, hasAsked)
 			mu.Lock()
 			if ended > 0 && name != "Watch" {
 				t.Errorf("%d watches were called off before they were confirmed", ended)
@@ -107,8 +112,8 @@ func isForgotten(l *Locker, name string) bool {
 	return l.stations.byName[name] == nil
 }
 
-// cancelledWait cancels the call once its key stands in the queue.
-func cancelledWait(t *testing.T, l *Locker, name string, call func(ctx context.Context) error) {
+// cancelledWait cancels the call once its key stands in the queue and its watch is on its way.
+func cancelledWait(t *testing.T, l *Locker, name string, asked func() bool, call func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -116,7 +121,7 @@ func cancelledWait(t *testing.T, l *Locker, name string, call func(ctx context.C
 	go func() { done <- call(ctx) }()
 	eventually(t, "the key", func() bool {
 		queue, err := l.Holders(t.Context(), name)
-		return err == nil && len(queue) == 2
+		return err == nil && len(queue) == 2 && asked()
 	})
 	cancel()
 	if err := <-done; err == nil {
