@@ -15,9 +15,11 @@ import (
 func TestLeash_CalledOffBeforeConfirmed(t *testing.T) {
 	t.Parallel()
 	for name, use := range map[string]func(t *testing.T, l, other *Locker, asked func() bool){
-		"Linger": func(t *testing.T, l, _ *Locker, _ func() bool) { // whose view is called off when the hold leaves
-			unlockNow(t, lockNow(t, l, "n"))
-			eventually(t, "the hold to leave", func() bool { return isForgotten(l, "n") })
+		"Linger": func(t *testing.T, l, _ *Locker, asked func() bool) { // whose view is called off when the hold leaves
+			for !asked() { // a hold may leave before it asks
+				unlockNow(t, lockNow(t, l, "n"))
+				eventually(t, "the hold to leave", func() bool { return isForgotten(l, "n") })
+			}
 		},
 		"Wait": func(t *testing.T, l, other *Locker, asked func() bool) { // and the wait is called off
 			k := lockNow(t, other, "n")
@@ -54,6 +56,7 @@ func TestLeash_CalledOffBeforeConfirmed(t *testing.T) {
 			var mu sync.Mutex
 			confirm := make(chan struct{})
 			asked, ended := 0, make(map[int64]bool) // by id: the client ends a watch again that still tells something
+			anchored := false // by the session's watch: the client asks for no end of its last watch, but closes the stream
 			hasAsked := func() bool {
 				mu.Lock()
 				defer mu.Unlock()
@@ -63,6 +66,11 @@ func TestLeash_CalledOffBeforeConfirmed(t *testing.T) {
 				w, ok := req.(*pb.WatchRequest)
 				if !ok {
 					return serve()
+				}
+				if isSession(string(w.GetCreateRequest().GetKey())) {
+					mu.Lock()
+					anchored = true
+					mu.Unlock()
 				}
 				if c := w.GetCreateRequest(); c != nil && string(c.Key) != sessionPrefix && len(c.Key) > 0 && !isSession(string(c.Key)) {
 					mu.Lock()
@@ -86,6 +94,11 @@ func TestLeash_CalledOffBeforeConfirmed(t *testing.T) {
 			if _, err := l.sessionLease(t.Context(), false); err != nil {
 				t.Fatal(err)
 			}
+			eventually(t, "the session's watch", func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return anchored
+			})
 			use(t, l, other, hasAsked)
 			mu.Lock()
 			if len(ended) > 0 && name != "Watch" {
