@@ -29,7 +29,7 @@ func statementsOf(text string) []string {
 // isCommit recognises the message that commits, on both servers.
 func isCommit(m []byte) bool {
 	lower := bytes.ToLower(m)
-	return bytes.Contains(lower, []byte("commit\x00")) || bytes.HasSuffix(lower, []byte("commit")) || bytes.Contains(lower, []byte("set autocommit = c"))
+	return bytes.Contains(lower, []byte("commit\x00")) || bytes.HasSuffix(lower, []byte("commit")) || bytes.Contains(lower, []byte("set autocommit = 1"))
 }
 
 // isExecution recognises that PostgreSQL is told to execute a statement which it

@@ -32,6 +32,9 @@ type SQLTarget struct {
 	// and CreateDatabase that the database is to be made if it is not there.
 	ServerZone     bool
 	CreateDatabase bool
+	// Interpolation says that the DSN tells whether MySQL's parameters go into the
+	// text of a statement.
+	Interpolation bool
 	// Where names the server and the database, without a secret.
 	Where string
 
@@ -213,9 +216,10 @@ func (c SQLConfig) resolveMySQL(dsn string) (SQLTarget, error) {
 	cfg.Logger = &mysql.NopLogger{}
 	cfg.Timeout = orDefault(cfg.Timeout, orDefault(c.DialTimeout, DefaultDialTimeout))
 	return SQLTarget{
-		MySQL:   cfg,
-		Where:   fmt.Sprintf("mysql://%s/%s", cfg.Addr, plainName(cfg.DBName)),
-		secrets: []string{cfg.Passwd},
+		MySQL:         cfg,
+		Interpolation: strings.Contains(dsn, "interpolateParams="),
+		Where:         fmt.Sprintf("mysql://%s/%s", cfg.Addr, plainName(cfg.DBName)),
+		secrets:       []string{cfg.Passwd},
 	}, nil
 }
 

@@ -12,16 +12,16 @@ import (
 )
 
 // mysqlSession is a transaction of MySQL or MariaDB that begins by switching
-// autocommit off. When the server rolls it back by itself, later statements begin
-// another one, which is not committed either: autocommit is switched on again only
-// if the first one is still open. Its settings are those of the session, so the
-// connection goes back to the pool only when they are as they were.
+// autocommit off, and a savepoint. When the server rolls it back by itself, later
+// statements begin another one, which has no such savepoint and is not committed
+// either: autocommit is switched on again only if the savepoint is still there. Its
+// settings are those of the session, so the connection goes back to the pool only
+// when they are as they were.
 type mysqlSession struct {
 	gorm.ConnPool
-	conn *sql.Conn
-	ctx  context.Context //nolint:containedctx // commit has no argument for it
-	// marked tells that a savepoint marks the transaction, where no operation does.
-	marked bool
+	conn  *sql.Conn
+	ctx   context.Context //nolint:containedctx // commit has no argument for it
+	fence fenceTable
 }
 
 // badConnAttempts is how often database/sql itself tries another connection.
@@ -29,47 +29,36 @@ const badConnAttempts = 3
 
 // beginMySQL begins a transaction. limit bounds its waits for locks and the
 // pauses between its statements; zero sets no limit.
-func beginMySQL(ctx context.Context, pool *sql.DB, limit time.Duration, marked bool) (*mysqlSession, error) {
+func (t fenceTable) beginMySQL(ctx context.Context, pool *sql.DB, limit time.Duration) (*mysqlSession, error) {
 	for n := 1; ; n++ {
-		s, err := tryBeginMySQL(ctx, pool, limit, marked)
+		s, err := t.tryBeginMySQL(ctx, pool, limit)
 		if !errors.Is(err, driver.ErrBadConn) || n == badConnAttempts {
 			return s, err
 		}
 	}
 }
 
-func tryBeginMySQL(ctx context.Context, pool *sql.DB, limit time.Duration, marked bool) (*mysqlSession, error) {
+func (t fenceTable) tryBeginMySQL(ctx context.Context, pool *sql.DB, limit time.Duration) (*mysqlSession, error) {
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &mysqlSession{ConnPool: conn, conn: conn, ctx: ctx, marked: marked}
-	texts := []string{mysqlBegin(limit)}
-	if marked {
-		texts = append(texts, "SAVEPOINT "+mysqlMark)
-	}
-	for _, text := range texts {
-		if _, err := conn.ExecContext(ctx, text); err != nil {
-			s.discard()
-			return nil, err
-		}
+	s := &mysqlSession{ConnPool: conn, conn: conn, ctx: ctx, fence: t}
+	if err := t.together(ctx, conn, step{text: mysqlBegin(limit)}, step{text: "SAVEPOINT " + mysqlMark}); err != nil {
+		s.discard()
+		return nil, err
 	}
 	return s, nil
 }
 
+// errNoMark is the error of a commit that does not find the savepoint.
+var errNoMark = errRolledBack()
+
 // commit commits and restores the settings.
-func (s *mysqlSession) commit(written string) error {
-	if s.marked {
-		if _, err := s.conn.ExecContext(s.ctx, "RELEASE SAVEPOINT "+mysqlMark); err != nil {
-			if mysqlNumber(err) == 1305 { // there is none
-				return errRolledBack()
-			}
-			return err
-		}
-	}
-	_, err := s.conn.ExecContext(s.ctx, mysqlCommit(written))
-	if mysqlNumber(err) == 1231 { // autocommit cannot be 2
-		return errRolledBack()
+func (s *mysqlSession) commit(string) error {
+	err := s.fence.together(s.ctx, s.conn, step{text: "RELEASE SAVEPOINT " + mysqlMark}, step{text: mysqlEnd})
+	if mysqlNumber(err) == 1305 { // there is none
+		return errNoMark
 	}
 	if err != nil {
 		return err
@@ -82,7 +71,7 @@ func (s *mysqlSession) commit(written string) error {
 func (s *mysqlSession) rollback() error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), restoreLimit)
 	defer cancel()
-	for _, text := range []string{"ROLLBACK", mysqlCommit("")} {
+	for _, text := range []string{"ROLLBACK", mysqlEnd} {
 		if _, err := s.conn.ExecContext(ctx, text); err != nil {
 			s.discard()
 			return err
@@ -115,15 +104,6 @@ func mysqlBegin(limit time.Duration) string {
 		" /*M! , @@SESSION.tx_isolation = 'READ-COMMITTED' */ /*!80000 , @@SESSION.transaction_isolation = 'READ-COMMITTED' */"
 }
 
-// mysqlCommit is the statement that commits and restores the settings. With a
-// query for its operation it fails where that finds none, so that a
-// transaction which the server rolled back is not taken for committed: autocommit
-// cannot be 2.
-func mysqlCommit(written string) string {
-	on := "1"
-	if written != "" {
-		on = "COALESCE((" + written + "), 2)"
-	}
-	return "SET autocommit = " + on + ", wait_timeout = @holdfast_wait, innodb_lock_wait_timeout = @holdfast_lock" +
-		" /*M! , @@SESSION.tx_isolation = @holdfast_isolation */ /*!80000 , @@SESSION.transaction_isolation = @holdfast_isolation */"
-}
+// mysqlEnd commits what is open, and restores the settings.
+const mysqlEnd = "SET autocommit = 1, wait_timeout = @holdfast_wait, innodb_lock_wait_timeout = @holdfast_lock" +
+	" /*M! , @@SESSION.tx_isolation = @holdfast_isolation */ /*!80000 , @@SESSION.transaction_isolation = @holdfast_isolation */"

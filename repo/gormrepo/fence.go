@@ -2,6 +2,7 @@ package gormrepo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/samber/lo"
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
@@ -43,6 +45,8 @@ type fenceState struct {
 	// rows are the numbers of the rows that the keys have on PostgreSQL.
 	rows  sync.Map
 	prune pruner
+	// single tells that the server takes no compound statements.
+	single atomic.Bool
 }
 
 func (r *Repository[T]) newFence() fenceTable {
@@ -151,7 +155,13 @@ func (t fenceTable) raise(ctx context.Context, tx gorm.ConnPool, s showing, begu
 	if begun {
 		return t.failed(s.claims, t.raiseInside(ctx, tx, s))
 	}
-	refused, err := t.tryRaise(ctx, tx, s)
+	var refused bool
+	var err error
+	if c, ok := tx.(*conn); ok && t.dialect == mysql {
+		refused, err = t.raiseTogether(ctx, c.session, s)
+	} else {
+		refused, err = t.tryRaise(ctx, tx, s)
+	}
 	if err == nil && refused {
 		err = t.inspect(ctx, tx, s)
 	}
@@ -204,6 +214,20 @@ func (t fenceTable) raiseOne(ctx context.Context, tx gorm.ConnPool, s showing) e
 			}
 		}
 	}
+}
+
+// raiseTogether is tryRaise at the beginning of a transaction of MySQL, where no other
+// statement can come between.
+func (t fenceTable) raiseTogether(ctx context.Context, on gorm.ConnPool, s showing) (refused bool, err error) {
+	steps := lo.Map(s.claims, func(c repo.Claim, _ int) step { return step{text: t.mysqlRaise(s, c), changes: true} })
+	if s.op != "" {
+		steps = append(steps, step{text: t.noteSQL(s.op)})
+	}
+	err = t.together(ctx, on, steps...)
+	if errors.As(err, &refusedError{}) {
+		return true, nil
+	}
+	return false, err
 }
 
 func (t fenceTable) tryRaise(ctx context.Context, tx gorm.ConnPool, s showing) (refused bool, err error) {

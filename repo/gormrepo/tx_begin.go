@@ -70,7 +70,7 @@ func (r *Repository[T]) transact(ctx context.Context, kind txKind, s *showing, f
 	}
 	op := state.operation()
 	err = c.commit(ctx, r.fence.writtenSQL(op))
-	if err != nil && op != "" && !errors.Is(err, repo.ErrRolledBack) {
+	if err != nil && op != "" && (errors.Is(err, errNoMark) || !errors.Is(err, repo.ErrRolledBack)) {
 		return r.settle(ctx, op, err)
 	}
 	return err
@@ -85,7 +85,7 @@ func (r *Repository[T]) open(ctx context.Context, kind txKind, fenced bool) (*co
 		if fenced {
 			limit = r.fence.limit
 		}
-		s, err := beginMySQL(ctx, pool, limit, !fenced)
+		s, err := r.fence.beginMySQL(ctx, pool, limit)
 		if err != nil {
 			return nil, err
 		}

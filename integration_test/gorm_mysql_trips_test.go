@@ -1,0 +1,121 @@
+package integration_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+	gormmysql "gorm.io/driver/mysql"
+	"gorm.io/gorm"
+
+	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/repo/gormrepo"
+)
+
+// A fenced save of MariaDB sends five statements: one that begins the transaction,
+// one for the claim, a look for the row, the row, and the commit. A server without
+// compound statements gets their parts one by one. Where parameters must not be put
+// into the text, two are prepared.
+func TestGormFence_TripsOfMySQL(t *testing.T) {
+	t.Parallel()
+	with := func(params string) func(t *testing.T, dsn string) *gorm.DB {
+		return func(t *testing.T, dsn string) *gorm.DB {
+			c, err := mysql.ParseDSN(dsn)
+			must(t, err)
+			return openSQL(t, drivers.SQLConfig{Dialect: drivers.MySQL, DSN: "root@tcp(" + c.Addr + ")/" + c.DBName + "?" + params, Username: c.User, Password: c.Passwd})
+		}
+	}
+	for name, test := range map[string]struct {
+		open           func(t *testing.T, dsn string) *gorm.DB
+		sent, prepared int
+	}{
+		"MariaDB":              {with(""), 5, 0},
+		"NoInterpolation":      {with("interpolateParams=false"), 5, 2},
+		"RareCharset":          {with("charset=gbk"), 5, 2},
+		"NoCompoundStatements": {withoutCompounds, 8, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := test.open(t, mysqlDatabase(t))
+			pool, err := db.DB()
+			must(t, err)
+			pool.SetMaxOpenConns(1)
+			must(t, gormrepo.MigrateFence(t.Context(), db))
+			r, f := limited(t, db), turn(5, "a", 1, "k")
+			must(t, r.Save(f.with(t.Context()), &gormCounter{ID: 1}))
+			prepared, sent := sessionCounter(t, db, "Com_stmt_prepare"), sessionCounter(t, db, "Questions")
+			must(t, r.Save(f.with(t.Context()), &gormCounter{ID: 1, N: 2}))
+			sent = sessionCounter(t, db, "Questions") - sent - 1
+			prepared = sessionCounter(t, db, "Com_stmt_prepare") - prepared
+			if sent != test.sent || prepared != test.prepared {
+				t.Errorf("%d statements and %d prepared ones, not %d and %d", sent, prepared, test.sent, test.prepared)
+			}
+			wantRefused(t, r.Save(turn(4, "a", 1, "k").with(t.Context()), &gormCounter{ID: 1, N: 3}), 5, 4)
+			e, err := r.FindByID(t.Context(), 1)
+			must(t, err)
+			if e.N != 2 {
+				t.Errorf("got %+v", e)
+			}
+		})
+	}
+}
+
+// sessionCounter is one of the session. To read it counts as a question.
+func sessionCounter(t *testing.T, db *gorm.DB, of string) int {
+	t.Helper()
+	var name, value string
+	must(t, db.Raw("SHOW SESSION STATUS LIKE '"+of+"'").Row().Scan(&name, &value))
+	n, err := strconv.Atoi(value)
+	must(t, err)
+	return n
+}
+
+// withoutCompounds opens a database that answers compound statements as MySQL does.
+func withoutCompounds(t *testing.T, dsn string) *gorm.DB {
+	t.Helper()
+	c, err := mysql.ParseDSN(dsn)
+	must(t, err)
+	c.ParseTime, c.ClientFoundRows = true, true
+	connector, err := mysql.NewConnector(c)
+	must(t, err)
+	db, err := gorm.Open(gormmysql.New(gormmysql.Config{Conn: sql.OpenDB(plainConnector{connector})}), &gorm.Config{})
+	must(t, err)
+	t.Cleanup(func() { closeDB(t, db) })
+	return db
+}
+
+type plainConnector struct{ driver.Connector }
+
+func (c plainConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return plainConn{conn.(mysqlConn)}, nil
+}
+
+// mysqlConn is what database/sql uses of a connection of the driver.
+type mysqlConn interface {
+	driver.Conn
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.NamedValueChecker
+	driver.Pinger
+	driver.SessionResetter
+	driver.Validator
+}
+
+type plainConn struct{ mysqlConn }
+
+func (c plainConn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
+	if strings.HasPrefix(text, "BEGIN NOT ATOMIC") {
+		return nil, &mysql.MySQLError{Number: 1064, SQLState: [5]byte{'4', '2', '0', '0', '0'}, Message: "You have an error in your SQL syntax"}
+	}
+	return c.mysqlConn.ExecContext(ctx, text, args)
+}
