@@ -28,7 +28,7 @@ import (
 // then the place is only given back.
 // successor is the lease that owns the name now, "" if that is not known.
 // answered is called after the first attempt, whatever came of it.
-func (e *entry) exchange(next *entry, of heir, answered func()) (successor string, released, queued error) {
+func (e *entry) exchange(next *entry, heir string, answered func()) (successor string, released, queued error) {
 	if e.left.Load() { // it was deleted by hand, and next may have been given its key
 		answered()
 		released, queued = next.exchanged(nil, false, e)
@@ -36,7 +36,7 @@ func (e *entry) exchange(next *entry, of heir, answered func()) (successor strin
 	}
 	var pace backoff
 	for first, again, full := true, false, false; ; first = false {
-		resp, err := e.sendExchange(next, of, full)
+		resp, err := e.sendExchange(next, heir, full)
 		if first {
 			answered()
 		}
@@ -51,12 +51,9 @@ func (e *entry) exchange(next *entry, of heir, answered func()) (successor strin
 			next.sole = next.others == 1 && !e.unsure // that of e, which is gone
 			next.follow(resp.Responses[1])
 			next.watchOwnKey()
-			if of.sure {
-				return of.lease, nil, nil
-			}
 			return leaseOf(string(resp.Responses[3].GetResponseRange().Kvs[0].Key)), nil, nil
 		case err == nil && e.isIn(resp.Responses[1]):
-			of = heir{} // who is not there
+			heir = "" // who is not there
 			continue
 		case err == nil:
 			e.leave()
@@ -66,7 +63,7 @@ func (e *entry) exchange(next *entry, of heir, answered func()) (successor strin
 			e.lease.lose(fmt.Errorf("lease %x: %w", int64(e.lease.id), err))
 			return "", context.Cause(e.lease.ctx), errRequeue
 		case noSpace(err) && !full:
-			full, of = true, heir{}
+			full, heir = true, ""
 			continue
 		case e.l.final(err):
 			next.abandon()
@@ -80,21 +77,19 @@ func (e *entry) exchange(next *entry, of heir, answered func()) (successor strin
 	}
 }
 
-func (e *entry) sendExchange(next *entry, of heir, full bool) (resp *clientv3.TxnResponse, err error) {
+func (e *entry) sendExchange(next *entry, heir string, full bool) (resp *clientv3.TxnResponse, err error) {
 	conditions := []clientv3.Cmp{createdAt(e.key, e.rev)}
-	if of.lease != "" {
-		conditions = append(conditions, anyOf(e.prefix+of.lease+"-"))
+	if heir != "" {
+		conditions = append(conditions, anyOf(e.prefix+heir+"-"))
 	}
 	work := []clientv3.Op{
 		clientv3.OpDelete(e.key),
 		clientv3.OpGet(e.prefix, lastCreated()...),
-		clientv3.OpPut(next.key, next.value(of.lease), clientv3.WithLease(e.lease.id)),
+		clientv3.OpPut(next.key, next.value(heir), clientv3.WithLease(e.lease.id)),
+		clientv3.OpGet(e.prefix, append(clientv3.WithFirstCreate(), clientv3.WithKeysOnly())...),
 	}
-	switch {
-	case full:
+	if full {
 		work = work[:1]
-	case !of.sure:
-		work = append(work, clientv3.OpGet(e.prefix, append(clientv3.WithFirstCreate(), clientv3.WithKeysOnly())...))
 	}
 	err = e.l.call(e.lease.ctx, func(ctx context.Context) (err error) {
 		resp, err = e.l.cli.Txn(ctx).

@@ -105,7 +105,7 @@ func TestExchange(t *testing.T) {
 			}
 			x.next = x.l.newEntry("n", x.e.lease)
 			answered := 0
-			_, released, queued := x.e.exchange(x.next, heir{}, func() {
+			_, released, queued := x.e.exchange(x.next, "", func() {
 				if answered++; x.sent.Load() != 1 {
 					t.Errorf("told of an answer after %d attempts", x.sent.Load())
 				}
@@ -305,7 +305,7 @@ func TestExchange_LateEnqueueing(t *testing.T) {
 			}
 			e.unsure = true // as if its first sending had had no answer
 			next := l.newEntry("n", e.lease)
-			if _, released, queued := e.exchange(next, heir{}, func() {}); released != nil || queued != nil {
+			if _, released, queued := e.exchange(next, "", func() {}); released != nil || queued != nil {
 				t.Fatal(released, queued)
 			}
 			e.end()

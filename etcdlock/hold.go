@@ -58,7 +58,6 @@ func newHold(s *station, e *entry) *hold {
 		s.l.stations.mu.Lock()
 		defer s.l.stations.mu.Unlock()
 		if h.guard = nil; s.hold == h {
-			s.doubts = enoughDoubts
 			s.look()
 		}
 	})
@@ -192,7 +191,7 @@ func (h *hold) release() error {
 		return h.e.release(answered)
 	}
 	next := s.l.newEntry(s.name, h.e.lease)
-	successor, released, queued := h.e.exchange(next, s.heir(), answered)
+	successor, released, queued := h.e.exchange(next, s.expectedSuccessor(), answered)
 	if queued == nil {
 		s.succeeded(successor, next)
 	}

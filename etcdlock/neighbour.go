@@ -197,7 +197,7 @@ func (e *entry) await(ctx context.Context, n *neighbour) (*neighbour, error) {
 // no other can be there. Only an owner exchanges, and nobody was between the
 // two, so the name is the entry's from that revision on, as a check would tell.
 // The owner is in the queue again, behind.
-func (e *entry) named(rev int64) { e.pred, e.asOf, e.behind, e.told = "", rev, true, true }
+func (e *entry) named(rev int64) { e.pred, e.asOf, e.behind = "", rev, true }
 
 // checkAgain is check, until there is an answer.
 func (e *entry) checkAgain(ctx context.Context, since int64) error {

@@ -235,11 +235,11 @@ func TestNeighbour_IsForgotten(t *testing.T) {
 	n := l.watchNeighbour("before")
 	l.stations.mu.Lock()
 	s := l.at("n")
-	s.before, s.behind, s.steady = n, "behind", 1
+	s.before, s.successor = n, "behind"
 	l.stations.mu.Unlock()
 	k := lockNow(t, l, "n")
 	l.stations.mu.Lock()
-	if s.before != nil || s.steady != 0 {
+	if s.before != nil || s.successor != "" {
 		t.Error("it has neighbours still")
 	}
 	l.stations.mu.Unlock()

@@ -54,7 +54,6 @@ type entry struct {
 	sole   bool   // since its key was put, no other key of the lease can be in the queue
 	unsure bool   // a sending of the enqueueing had no answer: it may land yet
 	behind bool   // what made it the owner told that somebody is behind
-	told   bool   // which was its name
 	waited bool   // there was a predecessor on another lease
 	ctx    context.Context
 	cancel context.CancelCauseFunc

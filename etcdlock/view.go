@@ -157,9 +157,9 @@ func (v *view) find(e *entry) (at int, known bool) {
 }
 
 // awaitInView waits, as await does, until the entry owns its name. With many
-// ahead, or in a steady queue, it leaves that to await.
+// ahead, it leaves that to await.
 func (s *station) awaitInView(ctx context.Context, e *entry) error {
-	if e.ahead > nearEnough || s.isSteady() {
+	if e.ahead > nearEnough {
 		return s.awaitAfar(ctx, e)
 	}
 	e.reached() // the view shows its own key too
