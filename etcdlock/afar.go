@@ -40,7 +40,7 @@ func (s *station) succeeded(successor string, next *entry) {
 		s.forgetNeighbours()
 		return
 	}
-	if successor == next.lease.name() { // nobody is behind
+	if successor == next.lease.Name() { // nobody is behind
 		successor = ""
 	}
 	s.successor = successor

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // What the station has is for the bid under way: one that was called off changes
@@ -67,7 +69,7 @@ func TestSucceeded_Forgotten(t *testing.T) {
 	t.Parallel()
 	l := lockerOn(t, newServer(t), nil, nil, nil)
 	s := &station{l: l, name: "n", before: l.watchNeighbour("before"), successor: "behind"}
-	s.succeeded("behind", &entry{lease: &lease{}})
+	s.succeeded("behind", &entry{lease: &session.Lease{}})
 	if s.before != nil || s.successor != "" {
 		t.Error("it has neighbours")
 	}
@@ -112,7 +114,7 @@ func TestStation_ExpectedSuccessor(t *testing.T) {
 	for _, c := range []struct{ owner, want string }{
 		{"a", "a"}, {"b", "b"}, {"", ""}, {"a", "a"}, {"ee", ""}, // another library, and the process itself
 	} {
-		s.succeeded(c.owner, &entry{lease: &lease{id: 0xee}})
+		s.succeeded(c.owner, &entry{lease: &session.Lease{ID: 0xee}})
 		if got := s.expectedSuccessor(); got != c.want {
 			t.Errorf("once %q owned the name, %q is expected, want %q", c.owner, got, c.want)
 		}

@@ -7,6 +7,8 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // exchange gives the entry's place at the head of the queue back and takes one
@@ -34,7 +36,7 @@ func (e *entry) exchange(next *entry, heir string, answered func()) (successor s
 		released, queued = next.exchanged(nil, false, e)
 		return "", released, queued
 	}
-	var pace backoff
+	var pace session.Backoff
 	for first, again, full := true, false, false; ; first = false {
 		resp, err := e.sendExchange(next, heir, full)
 		if first {
@@ -59,19 +61,19 @@ func (e *entry) exchange(next *entry, heir string, answered func()) (successor s
 			e.leave()
 			released, queued = next.exchanged(resp.Responses[0].GetResponseRange().GetKvs(), again, e)
 			return "", released, queued
-		case leaseGone(err):
-			e.lease.lose(fmt.Errorf("lease %x: %w", int64(e.lease.id), err))
-			return "", context.Cause(e.lease.ctx), errRequeue
-		case noSpace(err) && !full:
+		case session.LeaseGone(err):
+			e.lease.Lose(fmt.Errorf("lease %x: %w", int64(e.lease.ID), err))
+			return "", context.Cause(e.lease.Ctx()), errRequeue
+		case session.NoSpace(err) && !full:
 			full, heir = true, ""
 			continue
-		case e.l.final(err):
+		case e.l.session.Final(err):
 			next.abandon()
-			return "", fmt.Errorf("deleting %s: %w", e.key, unserved(err)), err
+			return "", fmt.Errorf("deleting %s: %w", e.key, session.Unserved(err)), err
 		}
 		again = true
 		e.l.hooks.unknown(e.name, "exchange", err)
-		if !pace.wait(e.lease.ctx) {
+		if !pace.Wait(e.lease.Ctx()) {
 			return "", fmt.Errorf("deleting %s: %w, it goes with its lease: %w", e.key, ErrUnavailable, err), errRequeue
 		}
 	}
@@ -85,13 +87,13 @@ func (e *entry) sendExchange(next *entry, heir string, full bool) (resp *clientv
 	work := []clientv3.Op{
 		clientv3.OpDelete(e.key),
 		clientv3.OpGet(e.prefix, lastCreated()...),
-		clientv3.OpPut(next.key, next.value(heir), clientv3.WithLease(e.lease.id)),
+		clientv3.OpPut(next.key, next.value(heir), clientv3.WithLease(e.lease.ID)),
 		clientv3.OpGet(e.prefix, append(clientv3.WithFirstCreate(), clientv3.WithKeysOnly())...),
 	}
 	if full {
 		work = work[:1]
 	}
-	err = e.l.call(e.lease.ctx, func(ctx context.Context) (err error) {
+	err = e.l.session.Call(e.lease.Ctx(), func(ctx context.Context) (err error) {
 		resp, err = e.l.cli.Txn(ctx).
 			If(conditions...).
 			Then(work...).

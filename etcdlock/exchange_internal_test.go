@@ -53,7 +53,7 @@ func TestExchange(t *testing.T) {
 			return serve()
 		}, nil, outcome{released: ErrLost, queued: errRequeue, keys: 1}},
 		"LeaseRevoked": {true, func(x *exchanging, serve func() error) error {
-			x.try(x.l.cli.Revoke(context.Background(), x.e.lease.id))
+			x.try(x.l.cli.Revoke(context.Background(), x.e.lease.ID))
 			return serve()
 		}, nil, outcome{released: ErrLost, queued: errRequeue, keys: 1}},
 		"Refused": {
@@ -69,7 +69,7 @@ func TestExchange(t *testing.T) {
 			outcome{released: ErrLost, queued: errRequeue, keys: 1},
 		},
 		"LeaseEnds": {true, lostAnswer, func(x *exchanging, serve func() error) error {
-			x.e.lease.lose(errors.New("the test says so"))
+			x.e.lease.Lose(errors.New("the test says so"))
 			return lostAnswer(x, serve)
 		}, outcome{released: ErrUnavailable, queued: errRequeue, keys: 1}},
 	} {
@@ -309,7 +309,7 @@ func TestExchange_LateEnqueueing(t *testing.T) {
 				t.Fatal(released, queued)
 			}
 			e.end()
-			if _, err := l.cli.Put(t.Context(), e.key, "", clientv3.WithLease(e.lease.id)); err != nil {
+			if _, err := l.cli.Put(t.Context(), e.key, "", clientv3.WithLease(e.lease.ID)); err != nil {
 				t.Fatal(err)
 			}
 			awaitQueue(t, srv, "n", 1)

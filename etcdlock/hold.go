@@ -63,7 +63,7 @@ func newHold(s *station, e *entry) *hold {
 	})
 	e.hold.Store(h)
 	if e.ctx.Err() != nil { // before that: whoever ended it knew of no hold
-		s.l.spawn(h.gone)
+		s.l.session.Spawn(h.gone)
 	}
 	return h
 }
@@ -82,7 +82,7 @@ func (h *hold) unawaited() bool { return !h.wanted || h.answered }
 
 // passes reports whether the hold may be used for another turn.
 func (h *hold) passes() bool {
-	if h.retired || !h.e.lease.alive() || h.e.ctx.Err() != nil {
+	if h.retired || !h.e.lease.Alive() || h.e.ctx.Err() != nil {
 		return false
 	}
 	if h.turns == 0 {
@@ -195,7 +195,7 @@ func (h *hold) release() error {
 	if queued == nil {
 		s.succeeded(successor, next)
 	}
-	if !s.l.spawn(func() { s.pursue(b, next, queued) }) { // closed
+	if !s.l.session.Spawn(func() { s.pursue(b, next, queued) }) { // closed
 		b.stop()
 	}
 	return released

@@ -4,6 +4,8 @@ import (
 	"container/list"
 	"context"
 	"sync"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // stations are the names that goroutines of this process hold or want. One
@@ -109,7 +111,7 @@ func (s *station) detach() *hold {
 // letGo releases a hold that has left its station, in the background.
 func (l *Locker) letGo(h *hold) {
 	if h != nil {
-		l.spawn(func() { _ = h.release() })
+		l.session.Spawn(func() { _ = h.release() })
 	}
 }
 
@@ -173,7 +175,7 @@ func (l *Locker) rush() {
 
 // bereave lets the goroutines in line go on whose hold was on a lease that has
 // ended.
-func (l *Locker) bereave(s *lease) {
+func (l *Locker) bereave(s *session.Lease) {
 	var lost []*hold
 	l.stations.mu.Lock()
 	for _, st := range l.stations.byName {
