@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // request is one call of Lock, TryLock or LockFor.
@@ -79,7 +81,7 @@ func (l *Locker) acquire(ctx context.Context, r request) (*Lock, error) {
 		defer stop()
 	}
 	var parts []part
-	var fixed *lease
+	var fixed *session.Lease
 	if r.term > 0 {
 		parts, fixed, err = l.takeFixed(wctx, &r, held)
 	} else {
@@ -109,12 +111,12 @@ func (l *Locker) explain(ctx context.Context, r *request, err error) error {
 			return fmt.Errorf("etcdlock: %s: %w", r, err)
 		}
 	}
-	silent := l.health.cause()
+	silent := l.session.Silent()
 	switch {
 	case ctx.Err() == nil && l.closing.Err() != nil:
 		return fmt.Errorf("etcdlock: %s: %w", r, ErrClosed)
 	case ctx.Err() == nil:
-		return fmt.Errorf("etcdlock: %s: %w", r, unserved(err))
+		return fmt.Errorf("etcdlock: %s: %w", r, session.Unserved(err))
 	case !errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fmt.Errorf("etcdlock: %s: %w", r, contextError(ctx))
 	case silent != nil:
@@ -126,7 +128,7 @@ func (l *Locker) explain(ctx context.Context, r *request, err error) error {
 
 // takeAll takes the sorted names one after the other, each on the lease given
 // or, without one, on the session's. On an error it gives back what it took.
-func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *lease) (_ []part, err error) {
+func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *session.Lease) (_ []part, err error) {
 	parts := make([]part, 0, len(r.names))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -183,7 +185,7 @@ func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *lea
 
 // take takes one name on top of what is held, on the lease of a fixed term or,
 // without one, through the station of the name.
-func (l *Locker) take(ctx context.Context, r *request, name string, held *held, fixed *lease) (*turn, error) {
+func (l *Locker) take(ctx context.Context, r *request, name string, held *held, fixed *session.Lease) (*turn, error) {
 	if !r.wait {
 		return l.try(ctx, name)
 	}
@@ -194,7 +196,7 @@ func (l *Locker) take(ctx context.Context, r *request, name string, held *held, 
 }
 
 // await waits for the name.
-func (l *Locker) await(ctx context.Context, name string, held *held, fixed *lease) (*turn, error) {
+func (l *Locker) await(ctx context.Context, name string, held *held, fixed *session.Lease) (*turn, error) {
 	if fixed == nil {
 		return l.join(ctx, name, held.any())
 	}
@@ -206,8 +208,9 @@ func (l *Locker) await(ctx context.Context, name string, held *held, fixed *leas
 }
 
 // contend goes once through the queue, on the lease of a fixed term.
-func (l *Locker) contend(ctx context.Context, name string, fixed *lease) (*entry, error) {
+func (l *Locker) contend(ctx context.Context, name string, fixed *session.Lease) (*entry, error) {
 	e := l.newEntry(name, fixed)
+	e.fixed = true
 	if err := e.enqueue(ctx, anyQueue); err != nil {
 		return nil, err
 	}
@@ -216,7 +219,7 @@ func (l *Locker) contend(ctx context.Context, name string, fixed *lease) (*entry
 	if err != nil {
 		return nil, err
 	}
-	if !e.lease.alive() {
+	if !e.lease.Alive() {
 		return nil, errRequeue
 	}
 	return e, nil

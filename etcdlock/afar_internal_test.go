@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // What the station has is for the bid under way: one that was called off changes
@@ -66,9 +68,9 @@ func TestAwaitAfar_CalledOff(t *testing.T) {
 func TestSucceeded_Forgotten(t *testing.T) {
 	t.Parallel()
 	l := lockerOn(t, newServer(t), nil, nil, nil)
-	s := &station{l: l, name: "n", before: l.watchNeighbour("before"), behind: "behind", steady: 1}
-	s.succeeded("behind", &entry{lease: &lease{}})
-	if s.before != nil || s.steady != 0 {
+	s := &station{l: l, name: "n", before: l.watchNeighbour("before"), successor: "behind"}
+	s.succeeded("behind", &entry{lease: &session.Lease{}})
+	if s.before != nil || s.successor != "" {
 		t.Error("it has neighbours")
 	}
 }
@@ -102,56 +104,19 @@ func kept(t *testing.T, l *Locker) *station {
 	return s
 }
 
-// Whoever stands behind is an heir once it stood there twice in a queue of the same
-// length, and is asked for now and then.
-func TestStation_Heir(t *testing.T) {
+// The lease that owned the name after the last exchange is expected behind the next.
+func TestStation_ExpectedSuccessor(t *testing.T) {
 	t.Parallel()
 	s := kept(t, lockerOn(t, newServer(t), nil, nil, nil))
-	exchange := func(successor string, ahead int64) heir {
-		of := s.heir()
-		s.succeeded(successor, &entry{ahead: ahead, lease: &lease{id: 0xee}})
-		return of
+	if got := s.expectedSuccessor(); got != "" {
+		t.Errorf("at first, %q is expected", got)
 	}
-	for _, c := range []struct {
-		what, successor string
-		ahead           int64
-	}{
-		{"at first", "a", 9}, {"in a shorter queue", "a", 8}, {"in a longer queue", "a", 9}, {"behind it", "b", 9},
+	for _, c := range []struct{ owner, want string }{
+		{"a", "a"}, {"b", "b"}, {"", ""}, {"a", "a"}, {"ee", ""}, // another library, and the process itself
 	} {
-		before := s.heir()
-		if of := exchange(c.successor, c.ahead); of != before {
-			t.Errorf("%s, the heir is %v", c.what, of)
-		}
-		if of := exchange(c.successor, c.ahead); of != (heir{}) {
-			t.Errorf("as seen for the first time %s, the heir is %v", c.what, of)
-		}
-		for range 2 {
-			for k := range trusted {
-				if of := exchange(c.successor, c.ahead); of != (heir{c.successor, true}) {
-					t.Fatalf("%s, %d exchanges after it has asked, the heir is %v", c.what, k, of)
-				}
-			}
-			if of := exchange(c.successor, c.ahead); of != (heir{c.successor, false}) {
-				t.Errorf("%s, after %d exchanges the heir is %v", c.what, trusted, of)
-			}
-		}
-	}
-	for _, nobody := range []string{"", "ee"} { // another library, and the process itself
-		exchange(nobody, 9)
-		for range 3 {
-			if s.isSteady() {
-				t.Error("the queue is steady at once")
-			}
-			exchange("a", 9)
-		}
-		if !s.isSteady() {
-			t.Error("the queue is not steady")
-		}
-		for range 3 {
-			exchange(nobody, 9)
-			if of := s.heir(); of != (heir{}) || s.isSteady() {
-				t.Errorf("with %q behind it, the heir is %v", nobody, of)
-			}
+		s.succeeded(c.owner, &entry{lease: &session.Lease{ID: 0xee}})
+		if got := s.expectedSuccessor(); got != c.want {
+			t.Errorf("once %q owned the name, %q is expected, want %q", c.owner, got, c.want)
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // A try must take a name that merely lingers in another process, and must fail
@@ -25,7 +27,7 @@ const askMark = ".try"
 
 // value is what the entry's key says.
 func (e *entry) value(heir string) string {
-	return e.l.ownerData(owner{Heir: heir, Lingers: e.l.linger > 0 && !e.lease.fixed, Since: e.since})
+	return e.l.ownerData(owner{Heir: heir, Lingers: e.l.linger > 0 && !e.fixed, Since: e.since})
 }
 
 // asks reports whether the key is that of a try that asks.
@@ -50,7 +52,7 @@ func (l *Locker) tryOn(ctx context.Context, name string) (*entry, error) {
 // heldError if not. holder is the key that may only linger, nil if there is none.
 func (l *Locker) look(ctx context.Context, name string) (holder *mvccpb.KeyValue, err error) {
 	var resp *clientv3.GetResponse
-	err = l.call(ctx, func(ctx context.Context) (err error) {
+	err = l.session.Call(ctx, func(ctx context.Context) (err error) {
 		resp, err = l.cli.Get(ctx, l.prefix(name), clientv3.WithFirstCreate()...)
 		return err
 	})
@@ -67,7 +69,7 @@ func (l *Locker) look(ctx context.Context, name string) (holder *mvccpb.KeyValue
 // contendOn goes once through a queue that is empty, or has the holder in it, who
 // is asked.
 func (l *Locker) contendOn(ctx context.Context, name string, holder *mvccpb.KeyValue) (*entry, error) {
-	s, err := l.sessionLease(ctx, true)
+	s, err := l.session.Lease(ctx, true)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +88,7 @@ func (l *Locker) contendOn(ctx context.Context, name string, holder *mvccpb.KeyV
 			return nil, err
 		}
 	}
-	if !e.lease.alive() {
+	if !e.lease.Alive() {
 		return nil, errRequeue
 	}
 	return e, nil
@@ -97,7 +99,7 @@ func (e *entry) askHolder(ctx context.Context, holder *mvccpb.KeyValue) error {
 	actx, cancel := context.WithTimeout(ctx, e.l.requestTimeout/3)
 	defer cancel()
 	defer context.AfterFunc(e.ctx, cancel)()
-	err := e.l.follow(actx, sight{key: e.pred, look: func(ctx context.Context, _ int64) (bool, error) {
+	err := e.l.session.Follow(actx, session.Sight{Key: e.pred, Look: func(ctx context.Context, _ int64) (bool, error) {
 		first, err := e.first(ctx)
 		switch {
 		case err != nil:
@@ -128,7 +130,7 @@ func (e *entry) askHolder(ctx context.Context, holder *mvccpb.KeyValue) error {
 // first returns the first key of the queue that the entry is in.
 func (e *entry) first(ctx context.Context) (*mvccpb.KeyValue, error) {
 	var resp *clientv3.TxnResponse
-	err := e.l.call(ctx, func(ctx context.Context) (err error) {
+	err := e.l.session.Call(ctx, func(ctx context.Context) (err error) {
 		resp, err = e.l.cli.Txn(ctx).
 			If(createdAt(e.key, e.rev)).
 			Then(clientv3.OpGet(e.prefix, clientv3.WithFirstCreate()...)).
@@ -155,7 +157,7 @@ func (h *hold) answer(behind []place) {
 	for _, p := range behind {
 		if asks(p.key) {
 			h.answered = true
-			h.s.l.spawn(h.e.sayInUse)
+			h.s.l.session.Spawn(h.e.sayInUse)
 			return
 		}
 	}
@@ -164,16 +166,16 @@ func (h *hold) answer(behind []place) {
 // sayInUse writes that the hold does not linger, until etcd has answered or the
 // hold has ended.
 func (e *entry) sayInUse() {
-	var pace backoff
+	var pace session.Backoff
 	for {
-		err := e.l.call(e.ctx, func(ctx context.Context) error {
+		err := e.l.session.Call(e.ctx, func(ctx context.Context) error {
 			_, err := e.l.cli.Txn(ctx).
 				If(createdAt(e.key, e.rev)).
-				Then(clientv3.OpPut(e.key, e.l.ownerData(owner{Since: e.since}), clientv3.WithLease(e.lease.id))).
+				Then(clientv3.OpPut(e.key, e.l.ownerData(owner{Since: e.since}), clientv3.WithLease(e.lease.ID))).
 				Commit()
 			return err
 		})
-		if err == nil || e.l.final(err) || !pace.wait(e.ctx) {
+		if err == nil || e.l.session.Final(err) || !pace.Wait(e.ctx) {
 			return
 		}
 	}

@@ -109,7 +109,7 @@ func TestAsk_Crowd(t *testing.T) {
 			}
 			return err
 		}, nil)
-		if _, err := ls[i].sessionLease(t.Context(), false); err != nil {
+		if _, err := ls[i].session.Lease(t.Context(), false); err != nil {
 			t.Fatal(err)
 		}
 	}

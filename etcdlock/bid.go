@@ -21,7 +21,7 @@ func (s *station) newBid() *bid {
 // one goroutine that gives up costs the others nothing.
 func (s *station) send() {
 	b := s.newBid()
-	if s.l.spawn(func() { s.pursue(b, nil, errRequeue) }) {
+	if s.l.session.Spawn(func() { s.pursue(b, nil, errRequeue) }) {
 		s.bid = b
 	} else { // closed: so are the contexts of all who wait
 		b.stop()
@@ -40,7 +40,7 @@ func (s *station) succeed(h *hold) *bid {
 	if s.line.Len() == 0 || s.bid != nil || s.hold != nil {
 		return nil
 	}
-	if s.l.closing.Err() != nil || !h.e.lease.alive() {
+	if s.l.closing.Err() != nil || !h.e.lease.Alive() {
 		s.send()
 		return nil
 	}
@@ -56,7 +56,7 @@ func (s *station) pursue(b *bid, e *entry, err error) {
 		if err == nil && e.pred != "" {
 			err = s.awaitInView(b.ctx, e)
 		}
-		if err == nil && !e.lease.alive() {
+		if err == nil && !e.lease.Alive() {
 			err = errRequeue
 		}
 		if !errors.Is(err, errRequeue) {
@@ -92,7 +92,7 @@ func (s *station) arrive(b *bid, e *entry, err error) {
 
 // enterQueue takes a place in the queue, on the session's lease.
 func (l *Locker) enterQueue(ctx context.Context, name string) (*entry, error) {
-	s, err := l.sessionLease(ctx, false)
+	s, err := l.session.Lease(ctx, false)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,8 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // answerGrace is how long an enqueueing may wait for its answer after its caller
@@ -30,7 +32,7 @@ const (
 // entry does not count any more; its key, if it got into etcd or gets there late,
 // is being removed.
 func (e *entry) enqueue(ctx context.Context, last int64) error {
-	var pace backoff
+	var pace session.Backoff
 	for {
 		if ctx.Err() != nil { // nothing is under way
 			e.end()
@@ -47,21 +49,21 @@ func (e *entry) enqueue(ctx context.Context, last int64) error {
 			e.cancel(nil)
 			e.leave()
 			return err
-		case leaseGone(err):
-			e.lease.lose(fmt.Errorf("lease %x: %w", int64(e.lease.id), err))
+		case session.LeaseGone(err):
+			e.lease.Lose(fmt.Errorf("lease %x: %w", int64(e.lease.ID), err))
 			return errRequeue
-		case !e.lease.alive():
+		case !e.lease.Alive():
 			// A lease that has ended is revoked: the key goes with it, and a
 			// late transaction is refused.
 			return errRequeue
 		case errors.Is(err, ErrLost):
 			return err // put, and deleted by hand before we knew
-		case e.l.final(err):
+		case e.l.session.Final(err):
 			e.abandon()
 			return err
 		}
 		e.l.hooks.unknown(e.name, "enqueue", err)
-		if !pace.wait(ctx) {
+		if !pace.Wait(ctx) {
 			e.abandon()
 			return err
 		}
@@ -77,9 +79,9 @@ func (e *entry) send(ctx context.Context, last int64) error {
 		when = created(e.prefix, pb.Compare_LESS, last+1).WithPrefix()
 		otherwise = append(otherwise, clientv3.OpGet(e.prefix, clientv3.WithFirstCreate()...))
 	}
-	put := clientv3.OpPut(e.key, e.value(""), clientv3.WithLease(e.lease.id))
+	put := clientv3.OpPut(e.key, e.value(""), clientv3.WithLease(e.lease.ID))
 	var resp *clientv3.TxnResponse
-	err := e.l.call(rctx, func(ctx context.Context) (err error) {
+	err := e.l.session.Call(rctx, func(ctx context.Context) (err error) {
 		resp, err = e.l.cli.Txn(ctx).
 			If(when).
 			Then(clientv3.OpGet(e.prefix, lastCreated()...), put).
@@ -113,12 +115,12 @@ func (e *entry) send(ctx context.Context, last int64) error {
 // knows whether etcd carries it out, nor when. On a lease of its own ctx will do:
 // revoking that undoes whatever is under way.
 func (e *entry) outlast(ctx context.Context) (context.Context, context.CancelFunc) {
-	if e.lease.fixed {
+	if e.fixed {
 		return context.WithCancel(ctx)
 	}
-	rctx, cancel := context.WithCancel(e.lease.ctx)
+	rctx, cancel := context.WithCancel(e.lease.Ctx())
 	stop := context.AfterFunc(ctx, func() {
-		pause(rctx, e.l.answerGrace)
+		session.Pause(rctx, e.l.answerGrace)
 		cancel()
 	})
 	return rctx, func() {

@@ -7,6 +7,8 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // exchange gives the entry's place at the head of the queue back and takes one
@@ -28,15 +30,15 @@ import (
 // then the place is only given back.
 // successor is the lease that owns the name now, "" if that is not known.
 // answered is called after the first attempt, whatever came of it.
-func (e *entry) exchange(next *entry, of heir, answered func()) (successor string, released, queued error) {
+func (e *entry) exchange(next *entry, heir string, answered func()) (successor string, released, queued error) {
 	if e.left.Load() { // it was deleted by hand, and next may have been given its key
 		answered()
 		released, queued = next.exchanged(nil, false, e)
 		return "", released, queued
 	}
-	var pace backoff
+	var pace session.Backoff
 	for first, again, full := true, false, false; ; first = false {
-		resp, err := e.sendExchange(next, of, full)
+		resp, err := e.sendExchange(next, heir, full)
 		if first {
 			answered()
 		}
@@ -51,52 +53,47 @@ func (e *entry) exchange(next *entry, of heir, answered func()) (successor strin
 			next.sole = next.others == 1 && !e.unsure // that of e, which is gone
 			next.follow(resp.Responses[1])
 			next.watchOwnKey()
-			if of.sure {
-				return of.lease, nil, nil
-			}
 			return leaseOf(string(resp.Responses[3].GetResponseRange().Kvs[0].Key)), nil, nil
 		case err == nil && e.isIn(resp.Responses[1]):
-			of = heir{} // who is not there
+			heir = "" // who is not there
 			continue
 		case err == nil:
 			e.leave()
 			released, queued = next.exchanged(resp.Responses[0].GetResponseRange().GetKvs(), again, e)
 			return "", released, queued
-		case leaseGone(err):
-			e.lease.lose(fmt.Errorf("lease %x: %w", int64(e.lease.id), err))
-			return "", context.Cause(e.lease.ctx), errRequeue
-		case noSpace(err) && !full:
-			full, of = true, heir{}
+		case session.LeaseGone(err):
+			e.lease.Lose(fmt.Errorf("lease %x: %w", int64(e.lease.ID), err))
+			return "", context.Cause(e.lease.Ctx()), errRequeue
+		case session.NoSpace(err) && !full:
+			full, heir = true, ""
 			continue
-		case e.l.final(err):
+		case e.l.session.Final(err):
 			next.abandon()
-			return "", fmt.Errorf("deleting %s: %w", e.key, unserved(err)), err
+			return "", fmt.Errorf("deleting %s: %w", e.key, session.Unserved(err)), err
 		}
 		again = true
 		e.l.hooks.unknown(e.name, "exchange", err)
-		if !pace.wait(e.lease.ctx) {
+		if !pace.Wait(e.lease.Ctx()) {
 			return "", fmt.Errorf("deleting %s: %w, it goes with its lease: %w", e.key, ErrUnavailable, err), errRequeue
 		}
 	}
 }
 
-func (e *entry) sendExchange(next *entry, of heir, full bool) (resp *clientv3.TxnResponse, err error) {
+func (e *entry) sendExchange(next *entry, heir string, full bool) (resp *clientv3.TxnResponse, err error) {
 	conditions := []clientv3.Cmp{createdAt(e.key, e.rev)}
-	if of.lease != "" {
-		conditions = append(conditions, anyOf(e.prefix+of.lease+"-"))
+	if heir != "" {
+		conditions = append(conditions, anyOf(e.prefix+heir+"-"))
 	}
 	work := []clientv3.Op{
 		clientv3.OpDelete(e.key),
 		clientv3.OpGet(e.prefix, lastCreated()...),
-		clientv3.OpPut(next.key, next.value(of.lease), clientv3.WithLease(e.lease.id)),
+		clientv3.OpPut(next.key, next.value(heir), clientv3.WithLease(e.lease.ID)),
+		clientv3.OpGet(e.prefix, append(clientv3.WithFirstCreate(), clientv3.WithKeysOnly())...),
 	}
-	switch {
-	case full:
+	if full {
 		work = work[:1]
-	case !of.sure:
-		work = append(work, clientv3.OpGet(e.prefix, append(clientv3.WithFirstCreate(), clientv3.WithKeysOnly())...))
 	}
-	err = e.l.call(e.lease.ctx, func(ctx context.Context) (err error) {
+	err = e.l.session.Call(e.lease.Ctx(), func(ctx context.Context) (err error) {
 		resp, err = e.l.cli.Txn(ctx).
 			If(conditions...).
 			Then(work...).

@@ -53,7 +53,7 @@ func TestExchange(t *testing.T) {
 			return serve()
 		}, nil, outcome{released: ErrLost, queued: errRequeue, keys: 1}},
 		"LeaseRevoked": {true, func(x *exchanging, serve func() error) error {
-			x.try(x.l.cli.Revoke(context.Background(), x.e.lease.id))
+			x.try(x.l.cli.Revoke(context.Background(), x.e.lease.ID))
 			return serve()
 		}, nil, outcome{released: ErrLost, queued: errRequeue, keys: 1}},
 		"Refused": {
@@ -69,7 +69,7 @@ func TestExchange(t *testing.T) {
 			outcome{released: ErrLost, queued: errRequeue, keys: 1},
 		},
 		"LeaseEnds": {true, lostAnswer, func(x *exchanging, serve func() error) error {
-			x.e.lease.lose(errors.New("the test says so"))
+			x.e.lease.Lose(errors.New("the test says so"))
 			return lostAnswer(x, serve)
 		}, outcome{released: ErrUnavailable, queued: errRequeue, keys: 1}},
 	} {
@@ -105,7 +105,7 @@ func TestExchange(t *testing.T) {
 			}
 			x.next = x.l.newEntry("n", x.e.lease)
 			answered := 0
-			_, released, queued := x.e.exchange(x.next, heir{}, func() {
+			_, released, queued := x.e.exchange(x.next, "", func() {
 				if answered++; x.sent.Load() != 1 {
 					t.Errorf("told of an answer after %d attempts", x.sent.Load())
 				}
@@ -305,11 +305,11 @@ func TestExchange_LateEnqueueing(t *testing.T) {
 			}
 			e.unsure = true // as if its first sending had had no answer
 			next := l.newEntry("n", e.lease)
-			if _, released, queued := e.exchange(next, heir{}, func() {}); released != nil || queued != nil {
+			if _, released, queued := e.exchange(next, "", func() {}); released != nil || queued != nil {
 				t.Fatal(released, queued)
 			}
 			e.end()
-			if _, err := l.cli.Put(t.Context(), e.key, "", clientv3.WithLease(e.lease.id)); err != nil {
+			if _, err := l.cli.Put(t.Context(), e.key, "", clientv3.WithLease(e.lease.ID)); err != nil {
 				t.Fatal(err)
 			}
 			awaitQueue(t, srv, "n", 1)

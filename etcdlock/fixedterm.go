@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // LockFor takes all the names for a fixed term that starts when the last of
@@ -28,21 +30,21 @@ func (l *Locker) LockFor(ctx context.Context, term time.Duration, names ...strin
 
 // takeFixed takes the names on a lease that is kept alive while they are
 // waited for, then renewed once.
-func (l *Locker) takeFixed(ctx context.Context, r *request, held *held) ([]part, *lease, error) {
-	var pace backoff
+func (l *Locker) takeFixed(ctx context.Context, r *request, held *held) ([]part, *session.Lease, error) {
+	var pace session.Backoff
 	for {
 		parts, s, err := l.tryFixed(ctx, r, held)
 		if err == nil {
 			return parts, s, nil
 		}
 		if s != nil {
-			s.cancel(err)
-			s.retire()
+			s.End(err)
+			s.Retire()
 		}
-		if errors.Is(err, ErrInvalid) || errors.Is(err, ErrLost) || errors.Is(err, ErrOrder) || l.final(err) {
+		if errors.Is(err, ErrInvalid) || errors.Is(err, ErrLost) || errors.Is(err, ErrOrder) || l.session.Final(err) {
 			return nil, nil, err
 		}
-		if !pace.wait(ctx) {
+		if !pace.Wait(ctx) {
 			return nil, nil, err
 		}
 	}
@@ -50,20 +52,19 @@ func (l *Locker) takeFixed(ctx context.Context, r *request, held *held) ([]part,
 
 // tryFixed makes one lease and takes the names on it. The lease, if any, is
 // the caller's to revoke after an error.
-func (l *Locker) tryFixed(ctx context.Context, r *request, held *held) ([]part, *lease, error) {
-	s, err := l.grant(ctx, r.term)
+func (l *Locker) tryFixed(ctx context.Context, r *request, held *held) ([]part, *session.Lease, error) {
+	s, err := l.session.Grant(ctx, r.term)
 	if err != nil {
 		return nil, nil, err
 	}
-	s.fixed = true
-	if s.ttl > r.term {
-		return nil, s, fmt.Errorf("%w: the term is %v, the server grants no less than %v", ErrInvalid, r.term, s.ttl)
+	if s.TTL() > r.term {
+		return nil, s, fmt.Errorf("%w: the term is %v, the server grants no less than %v", ErrInvalid, r.term, s.TTL())
 	}
-	l.spawn(s.expire)
+	l.session.Spawn(s.Expire)
 
-	queued, reached := context.WithCancel(s.ctx)
+	queued, reached := context.WithCancel(s.Ctx())
 	kept := make(chan struct{})
-	if !l.spawn(func() { defer close(kept); s.keepAlive(queued) }) {
+	if !l.session.Spawn(func() { defer close(kept); s.KeepAlive(queued) }) {
 		close(kept)
 	}
 	parts, err := l.takeAll(ctx, r, held, s)
@@ -72,9 +73,9 @@ func (l *Locker) tryFixed(ctx context.Context, r *request, held *held) ([]part, 
 	if err != nil {
 		return nil, s, err
 	}
-	if err := s.renew(ctx, false); err != nil {
+	if err := s.Renew(ctx, false); err != nil {
 		return nil, s, err
 	}
-	s.startTerm()
+	s.StartTerm()
 	return parts, s, nil
 }

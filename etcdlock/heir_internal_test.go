@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"testing"
-
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
 // An exchange names its heir if that has a key in the queue, and goes on without
@@ -13,15 +11,11 @@ import (
 func TestExchange_Heir(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		sure bool
 		gone bool // another lease has the key that is in the queue
 		lose func(serve func() error) error
 		sent int64
 	}{
 		"There":             {sent: 1},
-		"Sure":              {sure: true, sent: 1},
-		"Sure_AnswerLost":   {sure: true, lose: answerLost, sent: 2},
-		"Sure_Gone":         {sure: true, gone: true, sent: 2},
 		"There_RequestLost": {lose: func(func() error) error { return errReplyLost }, sent: 2},
 		"There_AnswerLost":  {lose: answerLost, sent: 2},
 		"Gone":              {gone: true, sent: 2},
@@ -36,16 +30,7 @@ func TestExchange_Heir(t *testing.T) {
 				if step(req) != "Exchange" {
 					return serve()
 				}
-				sent := x.sent.Add(1)
-				// Whoever is sure of its heir has etcd read the queue no more than it must.
-				want := 4
-				if c.sure && (sent == 1 || !c.gone) {
-					want = 3
-				}
-				if got := len(req.(*pb.TxnRequest).GetSuccess()); got != want {
-					t.Errorf("sending %d has %d operations, want %d", sent, got, want)
-				}
-				if sent == 1 && c.lose != nil {
+				if sent := x.sent.Add(1); sent == 1 && c.lose != nil {
 					return c.lose(serve)
 				}
 				return serve()
@@ -64,7 +49,7 @@ func TestExchange_Heir(t *testing.T) {
 			}
 			x.next = x.l.newEntry("n", x.e.lease)
 			answered := 0
-			successor, released, queued := x.e.exchange(x.next, heir{"ab", c.sure}, func() { answered++ })
+			successor, released, queued := x.e.exchange(x.next, "ab", func() { answered++ })
 			x.e.end()
 			if released != nil || queued != nil || answered != 1 {
 				t.Fatalf("released: %v, queued: %v, told of %d answers", released, queued, answered)
@@ -134,7 +119,7 @@ func TestEntry_Sole(t *testing.T) {
 			if next.sole {
 				t.Error("it is alone before the other has gone")
 			}
-			if _, released, queued := e.exchange(next, heir{}, func() {}); released != nil || queued != nil {
+			if _, released, queued := e.exchange(next, "", func() {}); released != nil || queued != nil {
 				t.Fatal(released, queued)
 			}
 			e.end()

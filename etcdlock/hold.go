@@ -58,13 +58,12 @@ func newHold(s *station, e *entry) *hold {
 		s.l.stations.mu.Lock()
 		defer s.l.stations.mu.Unlock()
 		if h.guard = nil; s.hold == h {
-			s.doubts = enoughDoubts
 			s.look()
 		}
 	})
 	e.hold.Store(h)
 	if e.ctx.Err() != nil { // before that: whoever ended it knew of no hold
-		s.l.spawn(h.gone)
+		s.l.session.Spawn(h.gone)
 	}
 	return h
 }
@@ -83,7 +82,7 @@ func (h *hold) unawaited() bool { return !h.wanted || h.answered }
 
 // passes reports whether the hold may be used for another turn.
 func (h *hold) passes() bool {
-	if h.retired || !h.e.lease.alive() || h.e.ctx.Err() != nil {
+	if h.retired || !h.e.lease.Alive() || h.e.ctx.Err() != nil {
 		return false
 	}
 	if h.turns == 0 {
@@ -192,11 +191,11 @@ func (h *hold) release() error {
 		return h.e.release(answered)
 	}
 	next := s.l.newEntry(s.name, h.e.lease)
-	successor, released, queued := h.e.exchange(next, s.heir(), answered)
+	successor, released, queued := h.e.exchange(next, s.expectedSuccessor(), answered)
 	if queued == nil {
 		s.succeeded(successor, next)
 	}
-	if !s.l.spawn(func() { s.pursue(b, next, queued) }) { // closed
+	if !s.l.session.Spawn(func() { s.pursue(b, next, queued) }) { // closed
 		b.stop()
 	}
 	return released

@@ -12,6 +12,8 @@ import (
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // Holder is one place in the queue of a name: the one who holds the lock, or
@@ -72,7 +74,7 @@ func (l *Locker) ownerData(o owner) string {
 func (l *Locker) self(name string, e *entry) Holder {
 	h := Holder{Name: name, Host: l.host, PID: os.Getpid(), Service: l.service, Waiting: e == nil}
 	if e != nil {
-		h.Key, h.Revision, h.Lease, h.Since = e.key, e.rev, int64(e.lease.id), e.since
+		h.Key, h.Revision, h.Lease, h.Since = e.key, e.rev, int64(e.lease.ID), e.since
 	}
 	return h
 }
@@ -174,7 +176,7 @@ func (l *Locker) read(ctx context.Context, doing, prefix string) ([]*mvccpb.KeyV
 		return nil, fmt.Errorf("etcdlock: %s: %w", doing, ErrClosed)
 	}
 	var resp *clientv3.GetResponse
-	err := l.call(ctx, func(ctx context.Context) (err error) {
+	err := l.session.Call(ctx, func(ctx context.Context) (err error) {
 		resp, err = l.cli.Get(ctx, prefix, clientv3.WithPrefix(),
 			clientv3.WithSort(clientv3.SortByCreateRevision, clientv3.SortAscend))
 		return err
@@ -185,7 +187,7 @@ func (l *Locker) read(ctx context.Context, doing, prefix string) ([]*mvccpb.KeyV
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx))
 	default:
-		return nil, fmt.Errorf("etcdlock: %s: %w", doing, unserved(err))
+		return nil, fmt.Errorf("etcdlock: %s: %w", doing, session.Unserved(err))
 	}
 }
 
@@ -203,8 +205,8 @@ func (l *Locker) Revision(ctx context.Context) (int64, error) {
 		return 0, fmt.Errorf("etcdlock: %s: %w", doing, ErrClosed)
 	}
 	var resp *clientv3.GetResponse
-	err := l.call(ctx, func(ctx context.Context) (err error) {
-		resp, err = l.cli.Get(ctx, sessionPrefix, clientv3.WithCountOnly())
+	err := l.session.Call(ctx, func(ctx context.Context) (err error) {
+		resp, err = l.cli.Get(ctx, session.Prefix, clientv3.WithCountOnly())
 		return err
 	})
 	switch {
@@ -213,6 +215,6 @@ func (l *Locker) Revision(ctx context.Context) (int64, error) {
 	case ctx.Err() != nil:
 		return 0, fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx))
 	default:
-		return 0, fmt.Errorf("etcdlock: %s: %w", doing, unserved(err))
+		return 0, fmt.Errorf("etcdlock: %s: %w", doing, session.Unserved(err))
 	}
 }

@@ -48,6 +48,12 @@ func (h *Hooks) held(t *turn) {
 	}
 }
 
+func (h *Hooks) keptAlive(took time.Duration, err error) {
+	if h.KeptAlive != nil {
+		h.KeptAlive(took, err)
+	}
+}
+
 func (h *Hooks) lost(name string, cause error) {
 	if h.Lost != nil {
 		h.Lost(name, cause)

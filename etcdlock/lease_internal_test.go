@@ -50,31 +50,3 @@ func TestLease_IsNotTrustedAfterWakingUp(t *testing.T) {
 		t.Errorf("Unlock: %v", err)
 	}
 }
-
-// The validity is counted from before the request, however long the answer
-// takes, and a margin is taken off.
-func TestLease_ValidityIsCautious(t *testing.T) {
-	t.Parallel()
-	l, _ := newTestLocker(t, nil)
-	var passed time.Duration
-	l.now = func() time.Duration { passed += time.Second; return passed } // a second passes between two looks
-	s, err := l.grant(t.Context(), 10*time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.retire()
-	if s.margin <= 0 {
-		t.Errorf("the margin is %v", s.margin)
-	}
-	if until, want := time.Duration(s.until.Load()), 11*time.Second-s.margin; until != want {
-		t.Errorf("granted until %v, want %v", until, want)
-	}
-	sent := passed + time.Second
-	if err := s.renew(t.Context(), false); err != nil {
-		t.Fatal(err)
-	}
-	if until, want := time.Duration(s.until.Load()), sent+10*time.Second-s.margin; until != want {
-		t.Errorf("renewed until %v, want %v", until, want)
-	}
-	l.now = newClock() // retire looks at it in the background
-}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // Whatever calls a watch off before etcd has confirmed it, is heard once it is confirmed: the
@@ -72,7 +74,7 @@ func TestLeash_CalledOffBeforeConfirmed(t *testing.T) {
 					anchored = true
 					mu.Unlock()
 				}
-				if c := w.GetCreateRequest(); c != nil && string(c.Key) != sessionPrefix && len(c.Key) > 0 && !isSession(string(c.Key)) {
+				if c := w.GetCreateRequest(); c != nil && string(c.Key) != session.Prefix && len(c.Key) > 0 && !isSession(string(c.Key)) {
 					mu.Lock()
 					asked++
 					mu.Unlock()
@@ -91,7 +93,7 @@ func TestLeash_CalledOffBeforeConfirmed(t *testing.T) {
 				return serve()
 			}, nil)
 			other := lockerOn(t, srv, patient(), nil, nil)
-			if _, err := l.sessionLease(t.Context(), false); err != nil {
+			if _, err := l.session.Lease(t.Context(), false); err != nil {
 				t.Fatal(err)
 			}
 			eventually(t, "the session's watch", func() bool {
@@ -116,7 +118,7 @@ func TestLeash_CalledOffBeforeConfirmed(t *testing.T) {
 }
 
 func isSession(key string) bool {
-	return len(key) > len(sessionPrefix) && key[:len(sessionPrefix)] == sessionPrefix
+	return len(key) > len(session.Prefix) && key[:len(session.Prefix)] == session.Prefix
 }
 
 func isForgotten(l *Locker, name string) bool {

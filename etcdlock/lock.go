@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // part is one name of a Lock.
@@ -21,7 +23,7 @@ type Lock struct {
 	one      [1]part // its only name, if it has no more
 	ctx      carrier
 	cancel   context.CancelCauseFunc
-	fixed    *lease // own lease of a fixed term, else nil
+	fixed    *session.Lease // own lease of a fixed term, else nil
 	unhook   []func() bool
 	once     sync.Once
 	ends     dependents
@@ -29,7 +31,7 @@ type Lock struct {
 	err      error         // result of the release
 }
 
-func (l *Locker) newLock(ctx context.Context, outer *held, parts []part, fixed *lease) *Lock {
+func (l *Locker) newLock(ctx context.Context, outer *held, parts []part, fixed *session.Lease) *Lock {
 	l.hooks.taken(parts)
 	k := &Lock{l: l, fixed: fixed}
 	if len(parts) == 1 {
@@ -146,7 +148,7 @@ func (k *Lock) Unlock(ctx context.Context) error {
 		return k.err
 	case <-ctx.Done():
 	}
-	if silent := k.l.health.cause(); silent != nil {
+	if silent := k.l.session.Silent(); silent != nil {
 		return fmt.Errorf("etcdlock: unlocking, which goes on in the background: %w: %w: %w", ErrUnavailable, contextError(ctx), silent)
 	}
 	return fmt.Errorf("etcdlock: unlocking, which goes on in the background: %w", contextError(ctx))
@@ -176,7 +178,7 @@ func (k *Lock) giveBack() {
 				leaving = append(leaving, h)
 			}
 		}
-		if len(leaving) == 0 && (k.fixed == nil || k.fixed.ctx.Err() != nil) {
+		if len(leaving) == 0 && (k.fixed == nil || k.fixed.Ctx().Err() != nil) {
 			k.settle(over) // etcd is asked nothing
 			return
 		}
@@ -193,7 +195,7 @@ func (k *Lock) giveBack() {
 			k.settle(errors.Join(over, k.release(leaving)))
 			close(k.released)
 		}
-		if !k.l.spawn(release) {
+		if !k.l.session.Spawn(release) {
 			release()
 		}
 	})
@@ -225,7 +227,7 @@ func (k *Lock) release(leaving []*hold) error {
 // releaseFixed gives the names of a fixed term back, then its lease. The lease alone
 // would do for those who wait, but would not tell whether the keys were there still.
 func (k *Lock) releaseFixed() error {
-	defer k.fixed.cancel(nil)
+	defer k.fixed.End(nil)
 	lost := make([]error, len(k.held.parts))
 	var wg sync.WaitGroup
 	for i, p := range k.held.parts {
@@ -238,7 +240,7 @@ func (k *Lock) releaseFixed() error {
 		}
 	}
 	wg.Wait()
-	return errors.Join(errors.Join(lost...), k.fixed.revoke())
+	return errors.Join(errors.Join(lost...), k.fixed.Revoke())
 }
 
 // shut takes the Lock away because the Locker is being closed.

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // Locker takes locks for one process. Make one per process and share it: it
@@ -17,22 +18,14 @@ import (
 type Locker struct {
 	settings
 	cli     *clientv3.Client
-	now     clock
 	host    string
-	session session
-	health  health
+	session *session.Session
 
 	stations stations
 
-	// closing ends, with ErrClosed, when Close begins; base ends when Close
-	// has let everybody out, and with it all work in the background.
+	// closing ends, with ErrClosed, when Close begins.
 	closing context.Context
 	refuse  context.CancelCauseFunc
-	base    context.Context
-	stop    context.CancelCauseFunc
-	// watching is base for watches: they must not go on without a leader. It is
-	// made once because what it carries is as large as all else about a watch.
-	watching context.Context
 	// The constants of the same name, which tests may change.
 	answerGrace, sweepDelay time.Duration
 
@@ -40,10 +33,6 @@ type Locker struct {
 	inside  int                // calls that acquire, and handles that hold
 	open    map[*Lock]struct{} // handles that hold
 	drained chan struct{}      // closed when closing and nobody is inside
-	stopped bool               // no background work may start any more
-	bg      sync.WaitGroup
-	spare   chan func()  // what goroutines with nothing to do wait for
-	spares  atomic.Int32 // how many these are
 
 	closed   chan struct{} // closed when the first Close is through
 	closeErr error
@@ -64,20 +53,29 @@ func New(cli *clientv3.Client, opts *Options) (*Locker, error) {
 	l := &Locker{
 		settings:    s,
 		cli:         cli,
-		now:         newClock(),
 		host:        hostname(),
 		open:        make(map[*Lock]struct{}),
 		drained:     make(chan struct{}),
 		closed:      make(chan struct{}),
 		answerGrace: answerGrace,
 		sweepDelay:  sweepDelay,
-		spare:       make(chan func()),
 	}
-	l.session.changed = make(chan struct{})
+	l.session = l.newSession(session.NewClock())
 	l.closing, l.refuse = context.WithCancelCause(context.Background())
-	l.base, l.stop = context.WithCancelCause(context.Background())
-	l.watching = clientv3.WithRequireLeader(l.base)
 	return l, nil
+}
+
+// newSession makes what the Locker's locks live on.
+func (l *Locker) newSession(clock session.Clock) *session.Session {
+	return session.New(session.Config{
+		Client:         l.cli,
+		Clock:          clock,
+		TTL:            l.ttl,
+		RequestTimeout: l.requestTimeout,
+		Sentinel:       func() string { return l.ownerData(owner{Since: time.Now().UTC()}) },
+		KeptAlive:      l.hooks.keptAlive,
+		Lost:           l.bereave,
+	})
 }
 
 // Lock takes all the names, in sorted order, and waits for each as long as
@@ -176,13 +174,8 @@ func (l *Locker) Close(ctx context.Context) error {
 			cut = fmt.Errorf("etcdlock: closing: %d locks were still held: %w", n, contextError(ctx))
 		}
 	}
-	l.mu.Lock()
-	l.stopped = true
-	l.mu.Unlock()
-	l.stop(ErrClosed)
-	l.bg.Wait()
 	l.closeErr = cut
-	if err := l.session.closing; err != nil {
+	if err := l.session.Stop(ErrClosed); err != nil {
 		l.closeErr = errors.Join(cut, fmt.Errorf("etcdlock: closing: %w", err))
 	}
 	close(l.closed)

@@ -12,6 +12,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 	"github.com/holdfast-go/holdfast/internal/memetcd"
 )
 
@@ -44,12 +45,12 @@ func (m *mayhem) intercept(_ context.Context, req any, serve func() error) error
 		return answerLost(serve)
 	case chance < 12 && writes && os.Getenv("HOLDFAST_SOAK") != "":
 		m.slow.Go(func() {
-			pause(context.Background(), rand.N(20*time.Millisecond))
+			session.Pause(context.Background(), rand.N(20*time.Millisecond))
 			_ = serve()
 		})
 		return errReplyLost
 	case chance < 20:
-		pause(context.Background(), rand.N(2*time.Millisecond))
+		session.Pause(context.Background(), rand.N(2*time.Millisecond))
 	}
 	return serve()
 }
@@ -76,7 +77,7 @@ func (m *mayhem) critical(k *Lock) {
 	m.mu.Unlock()
 	m.holds.Add(1)
 	if rand.IntN(20) == 0 {
-		pause(context.Background(), rand.N(3*time.Millisecond))
+		session.Pause(context.Background(), rand.N(3*time.Millisecond))
 	}
 	m.mu.Lock()
 	if m.inside[token]--; m.inside[token] == 0 {
@@ -165,7 +166,7 @@ func TestMayhem(t *testing.T) {
 	}
 	wg.Go(func() {
 		for !m.over() {
-			pause(context.Background(), rand.N(400*time.Millisecond))
+			session.Pause(context.Background(), rand.N(400*time.Millisecond))
 			m.srv.BreakStreams(errReplyLost)
 		}
 	})

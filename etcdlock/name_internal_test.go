@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 func TestEscape_KeepsTypeNamesReadable(t *testing.T) {
@@ -57,7 +59,7 @@ func FuzzName(f *testing.F) {
 			if strings.HasPrefix(pa, pb) || strings.HasPrefix(pb, pa) {
 				t.Errorf("%q and %q have the queues %q and %q", a, b, pa, pb)
 			}
-			if strings.HasPrefix(pa, sessionPrefix) || strings.HasPrefix(sessionPrefix, pa) {
+			if strings.HasPrefix(pa, session.Prefix) || strings.HasPrefix(session.Prefix, pa) {
 				t.Errorf("%q has the queue %q", a, pa)
 			}
 			if s.namespace == "" {

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // neighbour watches the keys that one lease has in a queue: those of whoever
@@ -15,7 +17,7 @@ import (
 // each of them one notice a round that way, and no watch made and called off.
 type neighbour struct {
 	keys    string // what the keys begin with, or the only one
-	leash   leash
+	leash   session.Leash
 	news    chan change // room for the last one
 	failure error       // why there is no news any more; set before news is closed
 	failed  atomic.Bool // there will be none
@@ -56,21 +58,21 @@ func (n *neighbour) watches(key string) bool {
 // if the Locker is closed.
 func (l *Locker) watchNeighbour(key string) *neighbour {
 	keys, all := keysOf(key)
-	ctx, stop := context.WithCancel(l.watching)
+	ctx, stop := context.WithCancel(l.session.Watching())
 	n := &neighbour{keys: keys, news: make(chan change, 1)}
-	n.leash.cancel = stop
-	v := sight{key: keys, lasting: &n.leash, news: n.take, look: func(_ context.Context, since int64) (bool, error) {
+	n.leash.Cancel = stop
+	v := session.Sight{Key: keys, Lasting: &n.leash, News: n.take, Look: func(_ context.Context, since int64) (bool, error) {
 		n.tell(change{rev: since})
 		return false, nil
 	}}
 	if all {
-		v.opts = append(v.opts, clientv3.WithPrefix())
+		v.Opts = append(v.Opts, clientv3.WithPrefix())
 	}
 	follow := func() {
 		defer stop()
-		n.fail(l.follow(ctx, v))
+		n.fail(l.session.Follow(ctx, v))
 	}
-	if !l.spawn(follow) {
+	if !l.session.Spawn(follow) {
 		stop()
 		return nil
 	}
@@ -147,7 +149,7 @@ func (n *neighbour) await(ctx context.Context, after int64) (change, error) {
 // end ends the watch, if there is one.
 func (n *neighbour) end() {
 	if n != nil {
-		n.leash.end()
+		n.leash.End()
 	}
 }
 
@@ -175,7 +177,7 @@ func (e *entry) await(ctx context.Context, n *neighbour) (*neighbour, error) {
 		}
 		switch {
 		case err != nil:
-		case c.gone == e.pred && c.heir == e.lease.name() && e.sole && !e.unsure:
+		case c.gone == e.pred && c.heir == e.lease.Name() && e.sole && !e.unsure:
 			e.named(c.rev)
 		default:
 			err = e.checkAgain(ctx, c.rev)
@@ -197,17 +199,17 @@ func (e *entry) await(ctx context.Context, n *neighbour) (*neighbour, error) {
 // no other can be there. Only an owner exchanges, and nobody was between the
 // two, so the name is the entry's from that revision on, as a check would tell.
 // The owner is in the queue again, behind.
-func (e *entry) named(rev int64) { e.pred, e.asOf, e.behind, e.told = "", rev, true, true }
+func (e *entry) named(rev int64) { e.pred, e.asOf, e.behind = "", rev, true }
 
 // checkAgain is check, until there is an answer.
 func (e *entry) checkAgain(ctx context.Context, since int64) error {
-	var pace backoff
+	var pace session.Backoff
 	for {
 		err := e.check(ctx, since)
-		if err == nil || e.l.final(err) {
+		if err == nil || e.l.session.Final(err) {
 			return err
 		}
-		if !pace.wait(ctx) {
+		if !pace.Wait(ctx) {
 			return ctx.Err()
 		}
 		since = 0

@@ -2,11 +2,14 @@ package etcdlock
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 func TestKeysOf(t *testing.T) {
@@ -174,7 +177,7 @@ func TestAwait_Named(t *testing.T) {
 				_, err := e.await(t.Context(), n)
 				done <- err
 			}()
-			value := fmt.Sprintf(`{"heir":%q}`, e.lease.name()+c.heir)
+			value := fmt.Sprintf(`{"heir":%q}`, e.lease.Name()+c.heir)
 			_, err = l.cli.Txn(t.Context()).Then(clientv3.OpDelete(key(c.gone)), clientv3.OpPut(key("before-2"), value)).Commit()
 			if err != nil {
 				t.Fatal(err)
@@ -210,9 +213,9 @@ func TestNeighbour_FailedBefore(t *testing.T) {
 	l := lockerOn(t, newServer(t), nil, nil, nil)
 	e := behindAnother(t, l)
 	before := e.pred
-	n := &neighbour{leash: leash{cancel: func() {}}, news: make(chan change, 1)}
+	n := &neighbour{leash: session.Leash{Cancel: func() {}}, news: make(chan change, 1)}
 	n.keys, _ = keysOf(before)
-	n.fail(errWatchEnded)
+	n.fail(errors.New("the test says so"))
 	done := make(chan error, 1)
 	go func() {
 		n, err := e.await(t.Context(), n)
@@ -235,11 +238,11 @@ func TestNeighbour_IsForgotten(t *testing.T) {
 	n := l.watchNeighbour("before")
 	l.stations.mu.Lock()
 	s := l.at("n")
-	s.before, s.behind, s.steady = n, "behind", 1
+	s.before, s.successor = n, "behind"
 	l.stations.mu.Unlock()
 	k := lockNow(t, l, "n")
 	l.stations.mu.Lock()
-	if s.before != nil || s.steady != 0 {
+	if s.before != nil || s.successor != "" {
 		t.Error("it has neighbours still")
 	}
 	l.stations.mu.Unlock()

@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // NoNamespace as Options.Namespace makes names stand in etcd verbatim, as
@@ -24,7 +26,6 @@ const (
 	defaultMaxTurns       = 32
 	defaultMaxHold        = 20 * time.Millisecond
 	defaultNamespace      = "holdfast/"
-	sessionPrefix         = "holdfast/.session/"
 	defaultTTL            = 10 * time.Second
 	defaultRequestTimeout = 3 * time.Second
 	// Longer than most transactions: those who wait for one another by way of a
@@ -131,7 +132,7 @@ func (o *Options) settings() (settings, error) {
 	default:
 		s.namespace = strings.TrimSuffix(s.namespace, "/") + "/"
 	}
-	if strings.HasPrefix(s.namespace, sessionPrefix) {
+	if strings.HasPrefix(s.namespace, session.Prefix) {
 		return s, invalid(doing, "Options.Namespace %q is where sessions live", o.Namespace)
 	}
 	if s.ttl == 0 {

@@ -8,6 +8,8 @@ import (
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // OrderError says that a wait was ended because it could be part of a deadlock:
@@ -37,10 +39,10 @@ func (e *OrderError) Unwrap() error { return ErrOrder }
 // it in a circle.
 
 // takeOutOfOrder waits for a name that sorts before one that is held.
-func (l *Locker) takeOutOfOrder(ctx context.Context, name string, held *held, fixed *lease) (*turn, error) {
+func (l *Locker) takeOutOfOrder(ctx context.Context, name string, held *held, fixed *session.Lease) (*turn, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	l.spawn(func() {
+	l.session.Spawn(func() {
 		if err := l.awaitDeadlock(ctx, name, held); err != nil {
 			cancel(err)
 		}
@@ -61,7 +63,7 @@ const looks = 4
 func (l *Locker) awaitDeadlock(ctx context.Context, name string, held *held) error {
 	var last holding
 	seen := map[blocked]int{} // how often, since the last holder has the name
-	for pause(ctx, max(l.deadlockTimeout/looks, time.Millisecond)) {
+	for session.Pause(ctx, max(l.deadlockTimeout/looks, time.Millisecond)) {
 		now, waiters, err := l.standstill(ctx, name, held)
 		if err != nil {
 			continue // nobody knows; what is seen next tells whether something has moved
@@ -120,7 +122,7 @@ func (l *Locker) standstill(ctx context.Context, name string, held *held) (now h
 		reads = append(reads, clientv3.OpGet(t.e.prefix, behind...))
 	}
 	var resp *clientv3.TxnResponse
-	err = l.call(ctx, func(ctx context.Context) (err error) {
+	err = l.session.Call(ctx, func(ctx context.Context) (err error) {
 		resp, err = l.cli.Txn(ctx).Then(reads...).Commit()
 		return err
 	})

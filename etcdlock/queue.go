@@ -13,6 +13,8 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 const (
@@ -45,16 +47,16 @@ type entry struct {
 	key    string
 	number uint64 // of the key
 	others uint64 // keys of the lease that might have been in the queue when this one was drawn
-	lease  *lease
+	lease  *session.Lease
 	since  time.Time
 	rev    int64  // create revision, 0 while unknown
 	asOf   int64  // revision at which pred was the predecessor
 	pred   string // key of the predecessor, "" if there is none
 	ahead  int64  // how many were before it when it was put, or unknown
+	fixed  bool   // the lease is of one call of LockFor alone, which revokes it when it gives up
 	sole   bool   // since its key was put, no other key of the lease can be in the queue
 	unsure bool   // a sending of the enqueueing had no answer: it may land yet
 	behind bool   // what made it the owner told that somebody is behind
-	told   bool   // which was its name
 	waited bool   // there was a predecessor on another lease
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -68,11 +70,11 @@ type entry struct {
 	hold  atomic.Pointer[hold] // what it has become; nil while it waits
 }
 
-func (l *Locker) newEntry(name string, s *lease) *entry {
+func (l *Locker) newEntry(name string, s *session.Lease) *entry {
 	e := &entry{l: l, name: name, prefix: l.prefix(name), lease: s, since: time.Now().UTC()}
 	e.takePlace()
 	e.sole = e.others == 0
-	e.ctx, e.cancel = context.WithCancelCause(s.ctx)
+	e.ctx, e.cancel = context.WithCancelCause(s.Ctx())
 	return e
 }
 
@@ -93,7 +95,7 @@ func (e *entry) behindKey(kvs []*mvccpb.KeyValue) {
 	e.pred = ""
 	if len(kvs) > 0 {
 		e.pred = string(kvs[0].Key)
-		e.waited = e.waited || !strings.HasPrefix(e.pred, e.lease.keyPrefix(e.prefix))
+		e.waited = e.waited || !strings.HasPrefix(e.pred, e.leasePrefix())
 	}
 }
 
@@ -131,7 +133,7 @@ func (e *entry) ask(ctx context.Context, local bool) (resp *clientv3.TxnResponse
 	if local {
 		before = append(before, clientv3.WithSerializable())
 	}
-	err = e.l.call(ctx, func(ctx context.Context) (err error) {
+	err = e.l.session.Call(ctx, func(ctx context.Context) (err error) {
 		resp, err = e.l.cli.Txn(ctx).
 			If(createdAt(e.key, e.rev)).
 			Then(clientv3.OpGet(e.prefix, before...)).
@@ -143,7 +145,7 @@ func (e *entry) ask(ctx context.Context, local bool) (resp *clientv3.TxnResponse
 
 // ended says why an entry ended that we did not end.
 func (e *entry) ended() error {
-	if e.lease.ctx.Err() != nil && e.lease.faded() {
+	if e.lease.Ctx().Err() != nil && e.lease.Faded() {
 		return errRequeue
 	}
 	return context.Cause(e.ctx)
@@ -154,7 +156,7 @@ func (e *entry) ended() error {
 func (e *entry) deleted() {
 	e.cancel(fmt.Errorf("%w: %s: %w", ErrLost, e.key, errKeyDeleted))
 	if h := e.hold.Load(); h != nil {
-		e.l.spawn(h.gone)
+		e.l.session.Spawn(h.gone)
 	}
 	e.leave()
 }
@@ -163,8 +165,8 @@ func (e *entry) deleted() {
 // until the entry ends.
 func (e *entry) watchOwnKey() {
 	e.guard = time.AfterFunc(guardDelay, func() {
-		e.l.spawn(func() {
-			if err := e.l.awaitGone(e.ctx, e.key, e.rev); err == nil {
+		e.l.session.Spawn(func() {
+			if err := e.l.session.AwaitGone(e.ctx, e.key, e.rev); err == nil {
 				e.deleted()
 			}
 		})

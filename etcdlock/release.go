@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // end ends the entry's context, unless it has ended already, and everything
@@ -17,7 +19,7 @@ func (e *entry) end() {
 // spawnRelease gives the place in the queue back without waiting for it.
 func (e *entry) spawnRelease() {
 	e.end()
-	e.l.spawn(func() { _ = e.release(nil) })
+	e.l.session.Spawn(func() { _ = e.release(nil) })
 }
 
 // release deletes the key, guarded by its create revision so that a late
@@ -26,10 +28,10 @@ func (e *entry) spawnRelease() {
 // has ended and takes the key along (ErrUnavailable). answered, if not nil,
 // is called after the first attempt, whatever came of it.
 func (e *entry) release(answered func()) error {
-	var pace backoff
+	var pace session.Backoff
 	for attempt := 1; ; attempt++ {
 		var resp *clientv3.TxnResponse
-		err := e.l.call(e.lease.ctx, func(ctx context.Context) (err error) {
+		err := e.l.session.Call(e.lease.Ctx(), func(ctx context.Context) (err error) {
 			resp, err = e.l.cli.Txn(ctx).
 				If(createdAt(e.key, e.rev)).
 				Then(clientv3.OpDelete(e.key)).
@@ -48,11 +50,11 @@ func (e *entry) release(answered func()) error {
 		case err == nil:
 			e.leave()
 			return fmt.Errorf("%w: %s: %w", ErrLost, e.key, errKeyDeleted)
-		case e.l.final(err):
-			return fmt.Errorf("deleting %s: %w", e.key, unserved(err))
+		case e.l.session.Final(err):
+			return fmt.Errorf("deleting %s: %w", e.key, session.Unserved(err))
 		}
 		e.l.hooks.unknown(e.name, "release", err)
-		if !pace.wait(e.lease.ctx) {
+		if !pace.Wait(e.lease.Ctx()) {
 			return fmt.Errorf("deleting %s: %w, it goes with its lease: %w", e.key, ErrUnavailable, err)
 		}
 	}

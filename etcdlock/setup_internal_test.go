@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 	"github.com/holdfast-go/holdfast/internal/memetcd"
 )
 
@@ -23,8 +24,8 @@ func newTestLocker(t *testing.T, opts *Options) (l *Locker, suspend func(time.Du
 	t.Helper()
 	l = lockerOn(t, newServer(t), opts, nil, nil)
 	var slept atomic.Int64
-	awake := l.now
-	l.now = func() time.Duration { return awake() + time.Duration(slept.Load()) }
+	awake := session.NewClock()
+	l.session = l.newSession(func() time.Duration { return awake() + time.Duration(slept.Load()) })
 	return l, func(d time.Duration) { slept.Add(int64(d)) }
 }
 

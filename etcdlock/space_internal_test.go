@@ -2,7 +2,6 @@ package etcdlock
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -62,20 +61,5 @@ func TestExchange_OutOfSpace(t *testing.T) {
 			unlockNow(t, <-inLineNow)
 			unlockNow(t, lockNow(t, other, "n"))
 		})
-	}
-}
-
-// Whatever etcd's client makes of it, it is known.
-func TestErrors_NoSpace(t *testing.T) {
-	t.Parallel()
-	for _, err := range []error{rpctypes.ErrNoSpace, rpctypes.ErrGRPCNoSpace, rpctypes.Error(rpctypes.ErrGRPCNoSpace)} {
-		if !noSpace(err) {
-			t.Errorf("%v is not known", err)
-		}
-	}
-	for _, err := range []error{nil, errors.New("other"), rpctypes.ErrTooManyRequests} {
-		if noSpace(err) {
-			t.Errorf("%v is taken for it", err)
-		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"container/list"
 	"context"
 	"sync"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // stations are the names that goroutines of this process hold or want. One
@@ -17,21 +19,18 @@ type stations struct {
 // one contender in etcd, the bid, stands for all of them. What it brings home
 // is the hold, which the goroutines then use one after the other.
 type station struct {
-	l       *Locker
-	name    string
-	line    list.List     // of *waiter, first come first served
-	bid     *bid          // under way in etcd; nil while the hold is here, or wanted by nobody
-	hold    *hold         // nil while the name is not held
-	turn    *turn         // who uses the hold; nil while it lingers
-	view    *view         // of the queue in etcd; nil while nobody needs one
-	before  *neighbour    // whom this process waited behind last, if it watched that one alone
-	behind  string        // the lease of whom stood behind it there, as far as known
-	length  int64         // of the queue after the last exchange
-	steady  int           // how many exchanges in a row found both the same
-	doubts  int           // how many waits in a row did not end by a name; many if one, or a hold, took long
-	going   *hold         // a former hold whose release is about to be sent; nil most of the time
-	leaving int           // former holds whose release etcd has not answered yet
-	left    chan struct{} // closed when leaving goes down; nil while nobody waits for that
+	l         *Locker
+	name      string
+	line      list.List     // of *waiter, first come first served
+	bid       *bid          // under way in etcd; nil while the hold is here, or wanted by nobody
+	hold      *hold         // nil while the name is not held
+	turn      *turn         // who uses the hold; nil while it lingers
+	view      *view         // of the queue in etcd; nil while nobody needs one
+	before    *neighbour    // whom this process waited behind last, if it watched that one alone
+	successor string        // the lease that owned the name after the last exchange, as far as known
+	going     *hold         // a former hold whose release is about to be sent; nil most of the time
+	leaving   int           // former holds whose release etcd has not answered yet
+	left      chan struct{} // closed when leaving goes down; nil while nobody waits for that
 }
 
 type waiter struct {
@@ -112,7 +111,7 @@ func (s *station) detach() *hold {
 // letGo releases a hold that has left its station, in the background.
 func (l *Locker) letGo(h *hold) {
 	if h != nil {
-		l.spawn(func() { _ = h.release() })
+		l.session.Spawn(func() { _ = h.release() })
 	}
 }
 
@@ -176,7 +175,7 @@ func (l *Locker) rush() {
 
 // bereave lets the goroutines in line go on whose hold was on a lease that has
 // ended.
-func (l *Locker) bereave(s *lease) {
+func (l *Locker) bereave(s *session.Lease) {
 	var lost []*hold
 	l.stations.mu.Lock()
 	for _, st := range l.stations.byName {

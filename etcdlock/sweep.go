@@ -5,6 +5,8 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // sweepDelay is longer than an etcd server takes to answer or drop a request
@@ -16,7 +18,7 @@ const sweepDelay = 10 * time.Second
 // stops when the lease ends, which removes the key for good.
 func (e *entry) abandon() {
 	e.end()
-	e.l.spawn(func() {
+	e.l.session.Spawn(func() {
 		if e.sweep() {
 			e.sweepLast()
 		}
@@ -30,7 +32,7 @@ func (e *entry) leave() {
 	switch {
 	case !e.left.CompareAndSwap(false, true):
 	case e.unsure:
-		e.l.spawn(e.sweepLast)
+		e.l.session.Spawn(e.sweepLast)
 	default:
 		e.vacate()
 	}
@@ -42,9 +44,9 @@ func (e *entry) leave() {
 func (e *entry) sweepLast() {
 	e.sweepLate()
 	switch {
-	case e.lease.ctx.Err() != nil || !e.sweep():
+	case e.lease.Ctx().Err() != nil || !e.sweep():
 	case e.stray: // an earlier sweep may land yet
-		e.lease.places.spend(e.name, e.number)
+		e.lease.Slots.Spend(e.name, e.number)
 	default:
 		e.vacate()
 	}
@@ -53,11 +55,11 @@ func (e *entry) sweepLast() {
 // sweepLate watches the key, and deletes it as soon as it is there, until nothing
 // can put it there any more or the lease ends.
 func (e *entry) sweepLate() {
-	ctx, cancel := context.WithTimeout(e.lease.ctx, e.l.sweepDelay)
+	ctx, cancel := context.WithTimeout(e.lease.Ctx(), e.l.sweepDelay)
 	defer cancel()
-	_ = e.l.follow(ctx, sight{
-		key: e.key, opts: []clientv3.OpOption{clientv3.WithFilterDelete()},
-		look: func(context.Context, int64) (bool, error) {
+	_ = e.l.session.Follow(ctx, session.Sight{
+		Key: e.key, Opts: []clientv3.OpOption{clientv3.WithFilterDelete()},
+		Look: func(context.Context, int64) (bool, error) {
 			e.sweep()
 			return false, nil
 		},
@@ -68,9 +70,9 @@ func (e *entry) sweepLate() {
 // sweep deletes the key, whatever its revision: nobody else has this key before
 // the entry vacates it. It reports false when it had to give up.
 func (e *entry) sweep() bool {
-	var pace backoff
+	var pace session.Backoff
 	for {
-		err := e.l.call(e.lease.ctx, func(ctx context.Context) error {
+		err := e.l.session.Call(e.lease.Ctx(), func(ctx context.Context) error {
 			_, err := e.l.cli.Delete(ctx, e.key)
 			return err
 		})
@@ -78,7 +80,7 @@ func (e *entry) sweep() bool {
 			return true
 		}
 		e.stray = true // it may land yet, and delete what it finds
-		if e.l.final(err) || !pace.wait(e.lease.ctx) {
+		if e.l.session.Final(err) || !pace.Wait(e.lease.Ctx()) {
 			return false
 		}
 	}

@@ -37,7 +37,7 @@ func (l *Locker) try(ctx context.Context, name string) (*turn, error) {
 			}
 		}
 	}
-	if !l.spawn(work) { // closed: so is ctx
+	if !l.session.Spawn(work) { // closed: so is ctx
 		s.tried(nil, ErrClosed)
 		return nil, ErrClosed
 	}

@@ -44,7 +44,7 @@ func (t *turn) belongsTo(k *Lock) {
 }
 
 // live reports whether it is the turn's time right now.
-func (t *turn) live() bool { return t.e.lease.alive() && t.ctx.Err() == nil }
+func (t *turn) live() bool { return t.e.lease.Alive() && t.ctx.Err() == nil }
 
 // over returns why the turn ended without having been given back.
 func (t *turn) over() error {

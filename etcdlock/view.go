@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // nearEnough is how many may be ahead for a waiter to look at the whole queue.
@@ -23,7 +25,7 @@ type view struct {
 	s       *station
 	places  []place // by create revision
 	rev     int64   // 0 as long as there is no picture
-	leash   leash
+	leash   session.Leash
 	failure error         // why there will be no picture any more
 	changed chan struct{} // closed at the next change; nil while nobody waits for it
 }
@@ -39,17 +41,17 @@ func (s *station) look() {
 	if s.view != nil {
 		return
 	}
-	ctx, stop := context.WithCancel(s.l.watching)
+	ctx, stop := context.WithCancel(s.l.session.Watching())
 	v := &view{s: s}
-	v.leash.cancel = stop
-	sight := sight{
-		key: s.l.prefix(s.name), opts: []clientv3.OpOption{clientv3.WithPrefix()}, lasting: &v.leash, news: v.news, look: v.load,
+	v.leash.Cancel = stop
+	sight := session.Sight{
+		Key: s.l.prefix(s.name), Opts: []clientv3.OpOption{clientv3.WithPrefix()}, Lasting: &v.leash, News: v.news, Look: v.load,
 	}
 	follow := func() {
 		defer stop()
-		v.fail(s.l.follow(ctx, sight))
+		v.fail(s.l.session.Follow(ctx, sight))
 	}
-	if s.l.spawn(follow) {
+	if s.l.session.Spawn(follow) {
 		s.view = v
 	} else {
 		stop()
@@ -59,7 +61,7 @@ func (s *station) look() {
 // lookAway ends the view. The caller holds the mutex.
 func (s *station) lookAway() {
 	if s.view != nil {
-		s.view.leash.end()
+		s.view.leash.End()
 		s.view = nil
 	}
 }
@@ -67,7 +69,7 @@ func (s *station) lookAway() {
 // load paints the picture anew, as things were at the revision since or later,
 // or with 0 as they are now, as soon as etcd tells.
 func (v *view) load(ctx context.Context, since int64) (bool, error) {
-	var pace backoff
+	var pace session.Backoff
 	for {
 		resp, err := v.get(ctx, since > 0)
 		if err == nil && resp.Header.Revision < since { // another member, which lags behind
@@ -77,7 +79,7 @@ func (v *view) load(ctx context.Context, since int64) (bool, error) {
 			v.change(func() { v.show(resp) })
 			return false, nil
 		}
-		if v.s.l.final(err) || !pace.wait(ctx) {
+		if v.s.l.session.Final(err) || !pace.Wait(ctx) {
 			return false, err
 		}
 	}
@@ -99,7 +101,7 @@ func (v *view) get(ctx context.Context, local bool) (resp *clientv3.GetResponse,
 		opts = append(opts, clientv3.WithSerializable())
 	}
 	l := v.s.l
-	err = l.call(ctx, func(ctx context.Context) (err error) {
+	err = l.session.Call(ctx, func(ctx context.Context) (err error) {
 		resp, err = l.cli.Get(ctx, l.prefix(v.s.name), opts...)
 		return err
 	})
@@ -157,9 +159,9 @@ func (v *view) find(e *entry) (at int, known bool) {
 }
 
 // awaitInView waits, as await does, until the entry owns its name. With many
-// ahead, or in a steady queue, it leaves that to await.
+// ahead, it leaves that to await.
 func (s *station) awaitInView(ctx context.Context, e *entry) error {
-	if e.ahead > nearEnough || s.isSteady() {
+	if e.ahead > nearEnough {
 		return s.awaitAfar(ctx, e)
 	}
 	e.reached() // the view shows its own key too
@@ -200,7 +202,7 @@ func (s *station) awaitInView(ctx context.Context, e *entry) error {
 			return nil
 		}
 		if known {
-			e.waited = e.waited || !strings.HasPrefix(v.places[at-1].key, e.lease.keyPrefix(e.prefix))
+			e.waited = e.waited || !strings.HasPrefix(v.places[at-1].key, e.leasePrefix())
 		}
 		if v.changed == nil {
 			v.changed = make(chan struct{})

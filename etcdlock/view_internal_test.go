@@ -10,6 +10,8 @@ import (
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 func (v *view) keys() []string {
@@ -24,7 +26,7 @@ func (v *view) keys() []string {
 
 // pictureOf returns a view that nothing keeps up to date.
 func pictureOf(l *Locker, rev int64, places ...place) *view {
-	return &view{s: &station{l: l, name: "n"}, rev: rev, places: places, leash: leash{cancel: func() {}}}
+	return &view{s: &station{l: l, name: "n"}, rev: rev, places: places, leash: session.Leash{Cancel: func() {}}}
 }
 
 func deletion(key string, rev int64) *clientv3.Event {
@@ -88,7 +90,7 @@ type watches struct {
 }
 
 func (w *watches) Watch(ctx context.Context, key string, opts ...clientv3.OpOption) clientv3.WatchChan {
-	if len(key) < len(sessionPrefix) || key[:len(sessionPrefix)] != sessionPrefix {
+	if len(key) < len(session.Prefix) || key[:len(session.Prefix)] != session.Prefix {
 		w.all.Add(1)
 		w.open.Add(1)
 		context.AfterFunc(ctx, func() { w.open.Add(-1) })

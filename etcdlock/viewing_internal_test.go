@@ -66,7 +66,7 @@ func TestView_PlaceTakenAway(t *testing.T) {
 			return err
 		},
 		"LeaseLost": func(_ *Locker, e *entry) error {
-			e.lease.lose(errors.New("the test says so"))
+			e.lease.Lose(errors.New("the test says so"))
 			return nil
 		},
 	} {

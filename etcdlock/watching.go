@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // Watch follows the queue of a name: it yields the queue as Holders returns
@@ -35,9 +37,9 @@ func (l *Locker) Watch(ctx context.Context, name string) iter.Seq2[[]Holder, err
 		defer context.AfterFunc(l.closing, cancel)()
 		var last []Holder
 		first, left := true, false
-		err := l.follow(wctx, sight{
-			key: l.prefix(name), opts: []clientv3.OpOption{clientv3.WithPrefix()},
-			look: func(ctx context.Context, _ int64) (bool, error) {
+		err := l.session.Follow(wctx, session.Sight{
+			Key: l.prefix(name), Opts: []clientv3.OpOption{clientv3.WithPrefix()},
+			Look: func(ctx context.Context, _ int64) (bool, error) {
 				now, err := l.Holders(ctx, name)
 				if err != nil || !first && slices.Equal(now, last) {
 					return false, err
@@ -56,7 +58,7 @@ func (l *Locker) Watch(ctx context.Context, name string) iter.Seq2[[]Holder, err
 		case errors.Is(err, ErrUnavailable), errors.Is(err, ErrRefused):
 			yield(nil, err)
 		default:
-			yield(nil, fmt.Errorf("etcdlock: %s: %w", doing, unserved(err)))
+			yield(nil, fmt.Errorf("etcdlock: %s: %w", doing, session.Unserved(err)))
 		}
 	}
 }
@@ -84,7 +86,7 @@ func (l *Locker) Evict(ctx context.Context, h Holder) error {
 	if l.closing.Err() != nil {
 		return fmt.Errorf("etcdlock: %s: %w", doing, ErrClosed)
 	}
-	err := l.call(ctx, func(ctx context.Context) error {
+	err := l.session.Call(ctx, func(ctx context.Context) error {
 		_, err := l.cli.Txn(ctx).
 			If(createdAt(h.Key, h.Revision)).
 			Then(clientv3.OpDelete(h.Key)).
@@ -97,6 +99,6 @@ func (l *Locker) Evict(ctx context.Context, h Holder) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx))
 	default:
-		return fmt.Errorf("etcdlock: %s: %w", doing, unserved(err))
+		return fmt.Errorf("etcdlock: %s: %w", doing, session.Unserved(err))
 	}
 }

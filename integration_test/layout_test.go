@@ -60,8 +60,13 @@ var house = []floor{
 		modules: []string{"go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3", "google.golang.org/grpc"},
 	},
 	{
-		pkg:     "etcdlock",
+		pkg:     "etcdlock/internal/session",
 		modules: []string{"go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3", "golang.org/x/sys", "google.golang.org/grpc"},
+	},
+	{
+		pkg:     "etcdlock",
+		own:     []string{"etcdlock/internal/session"},
+		modules: []string{"go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3"},
 	},
 	{
 		pkg:     "etcdlock/locktest",

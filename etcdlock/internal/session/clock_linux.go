@@ -1,4 +1,4 @@
-package etcdlock
+package session
 
 import (
 	"time"
@@ -6,10 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newClock returns a clock that goes on while the machine is suspended.
+// NewClock returns a clock that goes on while the machine is suspended.
 // Go's own monotonic clock stops then: after waking up, a lease that the
 // server has long expired would still look valid.
-func newClock() clock {
+func NewClock() Clock {
 	start := time.Now()
 	return func() time.Duration {
 		var ts unix.Timespec

@@ -1,17 +1,16 @@
-package etcdlock
+package session
 
 import (
 	"math/bits"
-	"strconv"
 	"sync"
 )
 
-// places numbers the keys that one lease has in the queues. etcd remembers a
+// Slots number the keys that one lease has in the queues. etcd remembers a
 // deleted key until it is compacted, and passes over it in every read of the
 // queue: with a key of its own for each time that somebody stood in the queue,
 // every read would cost more than the one before. So a number is given again,
 // the lowest that is free, once nothing can happen to its key any more.
-type places struct {
+type Slots struct {
 	mu    sync.Mutex
 	taken map[string]uint64 // the numbers below 64 whose keys may be in a queue, or come to be, by name
 	spent map[string]uint64 // those whose keys never will, and that are not given again
@@ -19,9 +18,9 @@ type places struct {
 	out   uint64            // how many of these have keys that may be in a queue
 }
 
-// draw returns a number for a key in the queue of the name, and how many others
+// Draw returns a number for a key in the queue of the name, and how many others
 // are taken there: their keys may be in the queue, or come to be.
-func (p *places) draw(name string) (number, others uint64) {
+func (p *Slots) Draw(name string) (number, others uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.taken == nil {
@@ -38,16 +37,16 @@ func (p *places) draw(name string) (number, others uint64) {
 	return uint64(free), others
 }
 
-// giveBack makes the number free for the next key.
-func (p *places) giveBack(name string, number uint64) {
+// GiveBack makes the number free for the next key.
+func (p *Slots) GiveBack(name string, number uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.free(name, number)
 }
 
-// spend notes that the number's key is not in the queue and never will be, but is
+// Spend notes that the number's key is not in the queue and never will be, but is
 // no good for the next.
-func (p *places) spend(name string, number uint64) {
+func (p *Slots) Spend(name string, number uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.free(name, number)
@@ -59,7 +58,7 @@ func (p *places) spend(name string, number uint64) {
 	}
 }
 
-func (p *places) free(name string, number uint64) {
+func (p *Slots) free(name string, number uint64) {
 	if number >= 64 {
 		p.out--
 		return
@@ -68,14 +67,3 @@ func (p *places) free(name string, number uint64) {
 		delete(p.taken, name)
 	}
 }
-
-// takePlace gives the entry a key that is not in the queue, and that nothing
-// under way can put there or take away.
-func (e *entry) takePlace() {
-	e.number, e.others = e.lease.places.draw(e.name)
-	e.key = e.lease.keyPrefix(e.prefix) + strconv.FormatUint(e.number, 10)
-}
-
-// vacate lets others use the entry's key. It is not in the queue any more, and
-// whatever may arrive late is guarded by its create revision.
-func (e *entry) vacate() { e.lease.places.giveBack(e.name, e.number) }

@@ -1,15 +1,15 @@
-package etcdlock
+package session
 
 import (
 	"context"
 	"sync/atomic"
 )
 
-// leash ends the context of a watch, though not while etcd has yet to confirm that the
+// Leash ends the context of a watch, though not while etcd has yet to confirm that the
 // watch stands. etcd's client forgets a watch that is called off before, and the server
 // then keeps it until something happens to its keys.
-type leash struct {
-	cancel context.CancelFunc
+type Leash struct {
+	Cancel context.CancelFunc // set before the watch is asked for
 	state  atomic.Int32
 }
 
@@ -20,18 +20,18 @@ const (
 )
 
 // ask notes that etcd is about to be asked for the watch.
-func (w *leash) ask() { w.state.CompareAndSwap(standing, asked) }
+func (w *Leash) ask() { w.state.CompareAndSwap(standing, asked) }
 
 // answered notes that the watch is confirmed, or refused.
-func (w *leash) answered() {
+func (w *Leash) answered() {
 	if !w.state.CompareAndSwap(asked, standing) {
-		w.cancel()
+		w.Cancel()
 	}
 }
 
-// end ends the context, now or with the confirmation.
-func (w *leash) end() {
+// End ends the context, now or with the confirmation.
+func (w *Leash) End() {
 	if !w.state.CompareAndSwap(asked, unwanted) && w.state.Load() == standing {
-		w.cancel()
+		w.Cancel()
 	}
 }

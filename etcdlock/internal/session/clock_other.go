@@ -1,11 +1,11 @@
 //go:build !linux
 
-package etcdlock
+package session
 
 import "time"
 
-// newClock returns the monotonic clock of the Go runtime.
-func newClock() clock {
+// NewClock returns the monotonic clock of the Go runtime.
+func NewClock() Clock {
 	start := time.Now()
 	return func() time.Duration { return time.Since(start) }
 }

@@ -1,9 +1,8 @@
-package etcdlock
+package session
 
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,9 +15,10 @@ const slowAnswer = 100 * time.Millisecond
 var (
 	errClientClosed = errors.New("the etcd client is closed")
 	errNoAnswer     = errors.New("no answer")
+	errNoSession    = errors.New("no answer to the request for a lease")
 )
 
-// health remembers whether etcd answered the last request of this Locker, so
+// health remembers whether etcd answered the last request of this session, so
 // that a wait can tell "somebody holds the lock" from "nobody answers".
 type health struct{ failure atomic.Pointer[error] }
 
@@ -33,12 +33,22 @@ func (h *health) cause() error {
 	return nil
 }
 
-// call makes one bounded request to etcd and notes whether it was answered.
-func (l *Locker) call(ctx context.Context, request func(ctx context.Context) error) error {
-	if l.cli.Ctx().Err() != nil {
+// Silent returns why etcd did not answer the last request, nil if it did.
+func (s *Session) Silent() error { return s.health.cause() }
+
+// Final reports whether err is an answer that asking again will not change:
+// missing rights, a request that etcd finds malformed, a client that its owner
+// has closed.
+func (s *Session) Final(err error) bool {
+	return err != nil && (s.cli.Ctx().Err() != nil || refused(err))
+}
+
+// Call makes one bounded request to etcd and notes whether it was answered.
+func (s *Session) Call(ctx context.Context, request func(ctx context.Context) error) error {
+	if s.cli.Ctx().Err() != nil {
 		return errClientClosed // rather than have the client retry it
 	}
-	rctx, cancel := context.WithTimeout(ctx, l.requestTimeout)
+	rctx, cancel := context.WithTimeout(ctx, s.conf.RequestTimeout)
 	defer cancel()
 	// Those who wait for what the request is about learn that it is silent
 	// while it still is.
@@ -49,7 +59,7 @@ func (l *Locker) call(ctx context.Context, request func(ctx context.Context) err
 		defer mu.Unlock()
 		if !over {
 			slow = true
-			l.health.down(errNoAnswer)
+			s.health.down(errNoAnswer)
 		}
 	})
 	err := request(rctx)
@@ -58,20 +68,10 @@ func (l *Locker) call(ctx context.Context, request func(ctx context.Context) err
 	defer mu.Unlock()
 	over = true
 	switch {
-	case err == nil, leaseGone(err):
-		l.health.up()
+	case err == nil, LeaseGone(err):
+		s.health.up()
 	case ctx.Err() == nil, slow:
-		l.health.down(err)
+		s.health.down(err)
 	}
 	return err
-}
-
-// backoff paces retries: from 20 ms, doubling, up to a second, with jitter so
-// that the processes of a fleet do not come back in step.
-type backoff struct{ next time.Duration }
-
-// wait pauses and reports whether ctx is still going on.
-func (b *backoff) wait(ctx context.Context) bool {
-	b.next = min(max(2*b.next, 20*time.Millisecond), time.Second)
-	return pause(ctx, b.next/2+rand.N(b.next/2+1)) //nolint:gosec // jitter need not be secret
 }
