@@ -44,9 +44,10 @@
 // the directory of the name; the key with the lowest create revision holds the
 // lock, and each of the others watches the one before it, or all of a short
 // queue. The key's value tells host, process, service and time, which
-// [Locker.Holders] and [Locker.List] read. With Options.Namespace set to
-// NoNamespace the keys are where concurrency.Mutex, etcdctl lock and the v3lock
-// service (jetcd) put theirs, and all of them exclude one another.
+// [Locker.Holders] and [Locker.List] read. The directory is the
+// namespace and the name as it is, see [Locker.Path]. There concurrency.Mutex, etcdctl
+// lock and the v3lock service (jetcd) put the keys of a lock of that path, and all of them
+// exclude one another. Options.RawNames leaves the namespace away.
 //
 // A Locker keeps one lease for all its locks. It counts the lease as valid
 // from before the moment it asked for it, less a margin, on a clock that goes

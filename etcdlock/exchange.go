@@ -54,7 +54,10 @@ func (e *entry) exchange(next *entry, of heir, answered func()) (successor strin
 			if of.sure {
 				return of.lease, nil, nil
 			}
-			return leaseOf(string(resp.Responses[3].GetResponseRange().Kvs[0].Key)), nil, nil
+			if first := resp.Responses[3].GetResponseRange(); !hidden(e.prefix, first) {
+				successor = leaseOf(string(first.Kvs[0].Key))
+			}
+			return successor, nil, nil
 		case err == nil && e.isIn(resp.Responses[1]):
 			of = heir{} // who is not there
 			continue

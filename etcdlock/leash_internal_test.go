@@ -56,7 +56,7 @@ func TestLeash_CalledOffBeforeConfirmed(t *testing.T) {
 			var mu sync.Mutex
 			confirm := make(chan struct{})
 			asked, ended := 0, make(map[int64]bool) // by id: the client ends a watch again that still tells something
-			anchored := false // by the session's watch: the client asks for no end of its last watch, but closes the stream
+			anchored := false                       // by the session's watch: the client asks for no end of its last watch, but closes the stream
 			hasAsked := func() bool {
 				mu.Lock()
 				defer mu.Unlock()

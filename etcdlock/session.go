@@ -103,7 +103,7 @@ func (l *Locker) openSession() (*lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	sentinel := sessionPrefix + strconv.FormatInt(int64(s.id), 16)
+	sentinel := sessionPrefix + strconv.FormatInt(int64(s.id), 16) + "/" // with that slash it is in no queue
 	err = l.call(s.ctx, func(ctx context.Context) error {
 		_, err := l.cli.Put(ctx, sentinel, l.ownerData(owner{Since: time.Now().UTC()}), clientv3.WithLease(s.id))
 		return err

@@ -33,7 +33,7 @@ func TestLockPassing_LetsOthersIn(t *testing.T) {
 			t.Parallel()
 			ctx := bounded(t, time.Minute)
 			f := newFleet(t, endpoints)
-			l := f.locker(&etcdlock.Options{Namespace: etcdlock.NoNamespace})
+			l := f.locker(&etcdlock.Options{RawNames: true})
 			lock := uniqueName("passing-")
 			var r room
 			going, stop := context.WithCancel(ctx)
