@@ -32,15 +32,21 @@ func (e *entry) value(heir string) string {
 func asks(key string) bool { return strings.HasSuffix(key, askMark) }
 
 // tryOn takes the name in etcd if the queue is empty, or holds nothing but a
-// hold that lingers.
-func (l *Locker) tryOn(ctx context.Context, name string) (*entry, error) {
+// hold that lingers, on the lease of a fixed term or, without one, on the session's.
+func (l *Locker) tryOn(ctx context.Context, name string, fixed *lease) (*entry, error) {
 	for {
 		was, err := l.look(ctx, name)
 		if err != nil {
 			return nil, err
 		}
-		e, err := l.contendOn(ctx, name, was)
-		if !errors.Is(err, errRequeue) {
+		s := fixed
+		if s == nil {
+			if s, err = l.sessionLease(ctx, true); err != nil {
+				return nil, err
+			}
+		}
+		e, err := l.contendOn(ctx, name, s, was)
+		if !errors.Is(err, errRequeue) || fixed != nil && !fixed.alive() {
 			return e, err
 		}
 	}
@@ -84,11 +90,7 @@ func (l *Locker) look(ctx context.Context, name string) (prospect, error) {
 
 // contendOn goes once through a queue that is empty, or has the holder in it, who
 // is asked.
-func (l *Locker) contendOn(ctx context.Context, name string, was prospect) (*entry, error) {
-	s, err := l.sessionLease(ctx, true)
-	if err != nil {
-		return nil, err
-	}
+func (l *Locker) contendOn(ctx context.Context, name string, s *lease, was prospect) (*entry, error) {
 	e, last := l.newEntry(name, s), int64(emptyQueue)
 	if was.holder != nil {
 		e.key += askMark

@@ -17,8 +17,9 @@
 //
 // # Taking and giving back
 //
-// [Locker.Lock] waits, [Locker.TryLock] does not, [Locker.LockFor] takes a
-// lock that ends by itself after a term, and [Locker.Do] wraps a function. The
+// [Locker.Lock] waits, [Locker.TryLock] does not, [Locker.LockWithTTL] and
+// [Locker.TryLockWithTTL] take a lock that ends by itself after a term, which
+// [Lock.Extend] begins again, and [Locker.Do] wraps a function. The
 // [Lock] they return has a context: do the work with it. [Lock.Unlock] gives
 // the lock back even when the caller's context is over.
 //
@@ -28,7 +29,7 @@
 // Options.Linger, so that locking the name again asks etcd nothing either. As
 // soon as another process wants it, by Lock or by TryLock, it gets the lock: a hold
 // that lingers leaves at once, one that is handed on after Options.MaxTurns turns or
-// Options.MaxHold. LockFor neither hands on nor lingers. A call
+// Options.MaxHold. LockWithTTL neither hands on nor lingers. A call
 // under the context of a hold may take the same name again and gets a nested
 // Lock; goroutines that share such a context share the hold.
 //
@@ -90,6 +91,6 @@
 // next turn instead.
 //
 // Fairness within one process is by the order in which goroutines call, across
-// processes by the order in which etcd sees them. TryLock and LockFor stand in
+// processes by the order in which etcd sees them. TryLock and LockWithTTL stand in
 // no line of the process; TryLock never overtakes anybody who waits.
 package etcdlock

@@ -30,7 +30,7 @@ type lease struct {
 	margin time.Duration
 	born   time.Duration
 	until  atomic.Int64 // validity on l.now, in nanoseconds
-	fixed  bool         // for one call of LockFor alone, which revokes it when it gives up
+	fixed  bool         // for one call of LockWithTTL alone, which revokes it when it gives up
 	term   atomic.Bool  // ends by itself, as its owner wants it to
 	places places       // which keys it has in the queues
 	ctx    context.Context
@@ -94,7 +94,7 @@ func (s *lease) lose(cause error) {
 
 func (s *lease) expired() {
 	if s.term.Load() {
-		s.lose(fmt.Errorf("the term of %v is over", s.ttl))
+		s.lose(errTermOver)
 		return
 	}
 	cause := s.l.health.cause()

@@ -29,7 +29,7 @@ func TestLeash_CalledOffBeforeConfirmed(t *testing.T) {
 		"FixedTerm": func(t *testing.T, l, other *Locker, asked func() bool) { // whose watch is that of a neighbour
 			k := lockNow(t, other, "n")
 			cancelledWait(t, l, "n", asked, func(ctx context.Context) error {
-				_, err := l.LockFor(ctx, time.Hour, "n")
+				_, err := l.LockWithTTL(ctx, time.Hour, "n")
 				return err
 			})
 			unlockNow(t, k)

@@ -32,7 +32,7 @@ func TestLockCalls_RefusedWithoutIO(t *testing.T) {
 		return func() (*etcdlock.Lock, error) { return l.Lock(ctx, names...) }
 	}
 	term := func(d time.Duration) call {
-		return func() (*etcdlock.Lock, error) { return l.LockFor(ctx, d, "n") }
+		return func() (*etcdlock.Lock, error) { return l.LockWithTTL(ctx, d, "n") }
 	}
 	for name, c := range map[string]struct {
 		call call
@@ -49,7 +49,7 @@ func TestLockCalls_RefusedWithoutIO(t *testing.T) {
 		"cancelled try":      {func() (*etcdlock.Lock, error) { return l.TryLock(over, "n") }, []error{context.Canceled, why}},
 		"no term":            {term(0), []error{etcdlock.ErrInvalid}},
 		"short term":         {term(time.Second), []error{etcdlock.ErrInvalid}},
-		"fraction of second": {term(2500 * time.Millisecond), []error{etcdlock.ErrInvalid}},
+		"fraction too short": {term(1999 * time.Millisecond), []error{etcdlock.ErrInvalid}},
 		"negative term":      {term(-5 * time.Second), []error{etcdlock.ErrInvalid}},
 		"nil function":       {func() (*etcdlock.Lock, error) { return nil, l.Do(ctx, "n", nil) }, []error{etcdlock.ErrInvalid}},
 		"list of raw names": {func() (*etcdlock.Lock, error) {

@@ -53,7 +53,7 @@ func TestLockInterop_Paths(t *testing.T) {
 			if _, err := c.l.TryLock(ctx, c.name); !errors.Is(err, etcdlock.ErrHeld) {
 				t.Errorf("%s: TryLock of %q: %v", doing, c.name, err)
 			}
-			term := goLock(func() (*etcdlock.Lock, error) { return c.l.LockFor(ctx, time.Minute, c.name) })
+			term := goLock(func() (*etcdlock.Lock, error) { return c.l.LockWithTTL(ctx, time.Minute, c.name) })
 			awaitQueue(ctx, t, f.cli, c.path+"/", 2)
 			if holders, err := c.l.Holders(ctx, c.name); err != nil || len(holders) != 2 || holders[0].Host != "" || !holders[1].Waiting {
 				t.Errorf("%s: holders %v, %v", doing, holders, err)
@@ -124,7 +124,7 @@ func TestLock_LongerNames(t *testing.T) {
 			mustUnlock(ctx, t, k)
 			mustUnlock(ctx, t, mustTry(ctx, t, two, name)) // the hold may linger: it makes way
 
-			term, err := one.LockFor(ctx, time.Minute, name)
+			term, err := one.LockWithTTL(ctx, time.Minute, name)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -210,7 +210,7 @@ func TestLock_LongerNamesMixture(t *testing.T) {
 						case way == 0:
 							k, err = l.TryLock(ctx, name)
 						case way == 1 && i%10 == 0:
-							k, err = l.LockFor(ctx, time.Minute, name)
+							k, err = l.LockWithTTL(ctx, time.Minute, name)
 						default:
 							k, err = l.Lock(ctx, name)
 						}
