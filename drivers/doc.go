@@ -100,7 +100,7 @@
 //	etcdctl user grant-role orders locks
 //
 // Another namespace needs its own prefix and holdfast/.session/ beside it, where
-// the session keeps its key. With NoNamespace the role needs that and the prefix
+// the session keeps its key. With RawNames the role needs that and the prefix
 // of every lock name, such as com.acme.Order/; a name is its own prefix there.
 // Leases need no permission. Listing the members and [Check] need none either.
 //

@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
-// request is one call of Lock, TryLock or LockFor.
+// request is one call that takes a lock.
 type request struct {
 	doing string
 	names []string
@@ -146,20 +146,11 @@ func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *ses
 			}
 		}
 	}()
-	if !r.wait && len(r.names) > 1 {
+	if !r.wait && fixed == nil && len(r.names) > 1 {
 		// Of several names, the last may be the busy one: look at all of them
 		// before writing anything.
-		for _, name := range r.names {
-			if t, _ := held.find(name); t != nil {
-				continue
-			}
-			lingers, err := l.rest(ctx, name)
-			if err == nil && !lingers {
-				_, err = l.look(ctx, name)
-			}
-			if err != nil {
-				return parts, err
-			}
+		if err := l.lookAtAll(ctx, r, held); err != nil {
+			return parts, err
 		}
 	}
 	for _, name := range r.names {
@@ -183,11 +174,35 @@ func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *ses
 	return parts, r.ended() // which may have been before the last name was free
 }
 
+// lookAtAll looks whether the names that are not held may be had by a try.
+func (l *Locker) lookAtAll(ctx context.Context, r *request, held *held) error {
+	for _, name := range r.names {
+		if t, _ := held.find(name); t != nil {
+			continue
+		}
+		lingers, err := l.rest(ctx, name)
+		if err == nil && !lingers {
+			_, err = l.look(ctx, name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // take takes one name on top of what is held, on the lease of a fixed term or,
 // without one, through the station of the name.
 func (l *Locker) take(ctx context.Context, r *request, name string, held *held, fixed *session.Lease) (*turn, error) {
-	if !r.wait {
+	switch {
+	case !r.wait && fixed == nil:
 		return l.try(ctx, name)
+	case !r.wait:
+		e, err := l.tryOn(ctx, name, fixed)
+		if err != nil {
+			return nil, err
+		}
+		return newTurn(e, nil, 1), nil
 	}
 	if held.sortsAfter(name) {
 		return l.takeOutOfOrder(ctx, name, held, fixed)

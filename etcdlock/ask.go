@@ -34,55 +34,82 @@ func (e *entry) value(heir string) string {
 func asks(key string) bool { return strings.HasSuffix(key, askMark) }
 
 // tryOn takes the name in etcd if the queue is empty, or holds nothing but a
-// hold that lingers.
-func (l *Locker) tryOn(ctx context.Context, name string) (*entry, error) {
+// hold that lingers, on the lease of a fixed term or, without one, on the session's.
+func (l *Locker) tryOn(ctx context.Context, name string, fixed *session.Lease) (*entry, error) {
 	for {
-		holder, err := l.look(ctx, name)
+		was, err := l.look(ctx, name)
 		if err != nil {
 			return nil, err
 		}
-		e, err := l.contendOn(ctx, name, holder)
-		if !errors.Is(err, errRequeue) {
+		s := fixed
+		if s == nil {
+			if s, err = l.session.Lease(ctx, true); err != nil {
+				return nil, err
+			}
+		}
+		e, err := l.contendOn(ctx, name, s, was)
+		if !errors.Is(err, errRequeue) || fixed != nil && !fixed.Alive() {
 			return e, err
 		}
 	}
 }
 
+// prospect is what a look at a queue has found that a try may get: nobody, or a hold that may
+// only linger.
+type prospect struct {
+	holder *mvccpb.KeyValue // nil if there is none
+	below  bool             // there are keys of longer names
+}
+
 // look tells, without a write, whether a try may get the name: the error is a
-// heldError if not. holder is the key that may only linger, nil if there is none.
-func (l *Locker) look(ctx context.Context, name string) (holder *mvccpb.KeyValue, err error) {
+// heldError if not.
+func (l *Locker) look(ctx context.Context, name string) (prospect, error) {
+	prefix := l.prefix(name)
 	var resp *clientv3.GetResponse
-	err = l.session.Call(ctx, func(ctx context.Context) (err error) {
-		resp, err = l.cli.Get(ctx, l.prefix(name), clientv3.WithFirstCreate()...)
+	err := l.session.Call(ctx, func(ctx context.Context) (err error) {
+		resp, err = l.cli.Get(ctx, prefix, append(allByAge(), clientv3.WithLimit(2))...)
 		return err
 	})
+	if err != nil {
+		return prospect{}, err
+	}
+	queue := queueIn(prefix, resp.Kvs)
+	below := len(queue) < len(resp.Kvs)
+	if below {
+		if queue, err = l.queue(ctx, prefix); err != nil {
+			return prospect{}, err
+		}
+	}
 	switch {
-	case err != nil || len(resp.Kvs) == 0:
-		return nil, err
-	case resp.Count > 1 || !ownerIn(resp.Kvs[0].Value).Lingers:
-		return nil, l.heldBy(name, resp.Kvs)
+	case len(queue) == 0:
+		return prospect{below: below}, nil
+	case len(queue) > 1 || !ownerIn(queue[0].Value).Lingers:
+		return prospect{}, l.heldBy(name, queue)
 	default:
-		return resp.Kvs[0], nil
+		return prospect{queue[0], below}, nil
 	}
 }
 
 // contendOn goes once through a queue that is empty, or has the holder in it, who
 // is asked.
-func (l *Locker) contendOn(ctx context.Context, name string, holder *mvccpb.KeyValue) (*entry, error) {
-	s, err := l.session.Lease(ctx, true)
-	if err != nil {
-		return nil, err
-	}
+func (l *Locker) contendOn(ctx context.Context, name string, s *session.Lease, was prospect) (*entry, error) {
 	e, last := l.newEntry(name, s), int64(emptyQueue)
-	if holder != nil {
+	if was.holder != nil {
 		e.key += askMark
-		last = holder.CreateRevision
+		last = was.holder.CreateRevision
+	}
+	if was.below { // a condition cannot tell which of the keys has come
+		last = anyQueue
 	}
 	if err := e.enqueue(ctx, last); err != nil {
 		return nil, err
 	}
 	if e.pred != "" {
-		if err := e.askHolder(ctx, holder); err != nil {
+		err := e.standsBehind(ctx, was.holder)
+		if err == nil && e.pred != "" {
+			err = e.askHolder(ctx, was.holder)
+		}
+		if err != nil {
 			e.end()
 			_ = e.release(nil)
 			return nil, err
@@ -92,6 +119,22 @@ func (l *Locker) contendOn(ctx context.Context, name string, holder *mvccpb.KeyV
 		return nil, errRequeue
 	}
 	return e, nil
+}
+
+// standsBehind makes sure that nobody but the holder is before the entry, which was put
+// without that condition if there are keys of longer names.
+func (e *entry) standsBehind(ctx context.Context, holder *mvccpb.KeyValue) error {
+	if e.pred == e.key { // it is not known who is
+		if err := e.check(ctx, 0); err != nil {
+			return err
+		}
+	}
+	switch {
+	case e.pred == "", holder != nil && e.pred == string(holder.Key):
+		return nil
+	default:
+		return e.l.heldBy(e.name, []*mvccpb.KeyValue{{Key: []byte(e.pred)}})
+	}
 }
 
 // askHolder waits until the holder has left or answered.
@@ -104,6 +147,9 @@ func (e *entry) askHolder(ctx context.Context, holder *mvccpb.KeyValue) error {
 		switch {
 		case err != nil:
 			return false, err
+		case first == nil:
+			e.deleted()
+			return true, context.Cause(e.ctx)
 		case string(first.Key) == e.key:
 			e.pred = ""
 			return true, nil
@@ -144,7 +190,7 @@ func (e *entry) first(ctx context.Context) (*mvccpb.KeyValue, error) {
 		e.deleted()
 		return nil, context.Cause(e.ctx)
 	default:
-		return resp.Responses[0].GetResponseRange().Kvs[0], nil
+		return e.l.oldest(ctx, e.prefix, resp.Responses[0].GetResponseRange())
 	}
 }
 

@@ -149,7 +149,7 @@ func TestAsk_NobodyToAsk(t *testing.T) {
 			}
 		},
 		"FixedTerm": func(t *testing.T, srv *memetcd.Server) func() {
-			k, err := lockerOn(t, srv, nil, nil, nil).LockFor(t.Context(), time.Hour, "n")
+			k, err := lockerOn(t, srv, nil, nil, nil).LockWithTTL(t.Context(), time.Hour, "n")
 			if err != nil {
 				t.Fatal(err)
 			}

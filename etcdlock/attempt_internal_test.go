@@ -247,7 +247,7 @@ func TestAttempt_AfterTheHold(t *testing.T) {
 func TestAttempt_FixedTerm(t *testing.T) {
 	t.Parallel()
 	l, suspend := newTestLocker(t, nil)
-	k, err := l.LockFor(t.Context(), time.Minute, "n")
+	k, err := l.LockWithTTL(t.Context(), time.Minute, "n")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -102,7 +102,7 @@ func TestFixedTerm_UnlockTellsOfALoss(t *testing.T) {
 	srv := newServer(t)
 	l, other := lockerOn(t, srv, nil, nil, nil), lockerOn(t, srv, &Options{Linger: NoLinger}, nil, nil)
 	for _, names := range [][]string{{"n"}, {"m", "n", "o"}} {
-		k, err := l.LockFor(t.Context(), time.Hour, names...)
+		k, err := l.LockWithTTL(t.Context(), time.Hour, names...)
 		if err != nil {
 			t.Fatal(err)
 		}

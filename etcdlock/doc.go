@@ -17,8 +17,9 @@
 //
 // # Taking and giving back
 //
-// [Locker.Lock] waits, [Locker.TryLock] does not, [Locker.LockFor] takes a
-// lock that ends by itself after a term, and [Locker.Do] wraps a function. The
+// [Locker.Lock] waits, [Locker.TryLock] does not, [Locker.LockWithTTL] and
+// [Locker.TryLockWithTTL] take a lock that ends by itself after a term, which
+// [Lock.Extend] begins again, and [Locker.Do] wraps a function. The
 // [Lock] they return has a context: do the work with it. [Lock.Unlock] gives
 // the lock back even when the caller's context is over.
 //
@@ -28,7 +29,7 @@
 // Options.Linger, so that locking the name again asks etcd nothing either. As
 // soon as another process wants it, by Lock or by TryLock, it gets the lock: a hold
 // that lingers leaves at once, one that is handed on after Options.MaxTurns turns or
-// Options.MaxHold. LockFor neither hands on nor lingers. A call
+// Options.MaxHold. LockWithTTL neither hands on nor lingers. A call
 // under the context of a hold may take the same name again and gets a nested
 // Lock; goroutines that share such a context share the hold.
 //
@@ -44,9 +45,10 @@
 // the directory of the name; the key with the lowest create revision holds the
 // lock, and each of the others watches the one before it, or all of a short
 // queue. The key's value tells host, process, service and time, which
-// [Locker.Holders] and [Locker.List] read. With Options.Namespace set to
-// NoNamespace the keys are where concurrency.Mutex, etcdctl lock and the v3lock
-// service (jetcd) put theirs, and all of them exclude one another.
+// [Locker.Holders] and [Locker.List] read. The directory is the
+// namespace and the name as it is, see [Locker.Path]. There concurrency.Mutex, etcdctl
+// lock and the v3lock service (jetcd) put the keys of a lock of that path, and all of them
+// exclude one another. Options.RawNames leaves the namespace away.
 //
 // A Locker keeps one lease for all its locks. It counts the lease as valid
 // from before the moment it asked for it, less a margin, on a clock that goes
@@ -89,6 +91,6 @@
 // next turn instead.
 //
 // Fairness within one process is by the order in which goroutines call, across
-// processes by the order in which etcd sees them. TryLock and LockFor stand in
+// processes by the order in which etcd sees them. TryLock and LockWithTTL stand in
 // no line of the process; TryLock never overtakes anybody who waits.
 package etcdlock

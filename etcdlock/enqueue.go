@@ -26,7 +26,8 @@ const (
 
 // enqueue puts the entry's key. Sending the transaction again is harmless: the
 // key is unique, and it is put only if it is not there. When a key was created after
-// last, nothing is put, and the error is a heldError.
+// last, nothing is put, and the error is a heldError, or errRequeue if that key may be of
+// a longer name.
 //
 // It returns at most answerGrace after ctx has ended. After an error the
 // entry does not count any more; its key, if it got into etcd or gets there late,
@@ -45,7 +46,7 @@ func (e *entry) enqueue(ctx context.Context, last int64) error {
 		case err == nil:
 			e.watchOwnKey()
 			return nil
-		case errors.As(err, &held):
+		case errors.As(err, &held), errors.Is(err, errRequeue):
 			e.cancel(nil)
 			e.leave()
 			return err
@@ -104,10 +105,14 @@ func (e *entry) send(ctx context.Context, last int64) error {
 		e.rev, e.ahead = own[0].CreateRevision, unknown
 		return e.check(rctx, e.rev)
 	}
-	if last != anyQueue {
-		return e.l.heldBy(e.name, resp.Responses[1].GetResponseRange().Kvs)
+	if last == anyQueue {
+		return errKeyDeleted
 	}
-	return errKeyDeleted
+	first := resp.Responses[1].GetResponseRange()
+	if hidden(e.prefix, first) || first.Kvs[0].CreateRevision <= last {
+		return errRequeue // the one that has come may be of a longer name
+	}
+	return e.l.heldBy(e.name, first.Kvs)
 }
 
 // outlast returns a context for an enqueueing, which ends a moment after ctx and

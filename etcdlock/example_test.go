@@ -196,11 +196,11 @@ func ExampleLocker_Holders() {
 }
 
 // A lock that ends by itself, whatever becomes of its holder.
-func ExampleLocker_LockFor() {
+func ExampleLocker_LockWithTTL() {
 	locker, _, closeAll := twoProcesses()
 	defer closeAll()
 
-	lock, err := locker.LockFor(context.Background(), 2*time.Second, "maintenance")
+	lock, err := locker.LockWithTTL(context.Background(), 2*time.Second, "maintenance")
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -208,4 +208,30 @@ func ExampleLocker_LockFor() {
 	<-lock.Context().Done()
 	fmt.Println("over:", errors.Is(context.Cause(lock.Context()), etcdlock.ErrLost))
 	// Output: over: true
+}
+
+// Work that takes longer than its term begins the term again, before it is over.
+func ExampleLock_Extend() {
+	locker, _, closeAll := twoProcesses()
+	defer closeAll()
+	ctx := context.Background()
+
+	lock, err := locker.TryLockWithTTL(ctx, 10*time.Second, "import")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for range 3 { // pages of the import
+		if lock.Remaining() < time.Minute {
+			if err := lock.Extend(ctx, 2*time.Minute); err != nil {
+				fmt.Println(err)
+				return
+			}
+		}
+	}
+	fmt.Println("more than a minute remains:", lock.Remaining() > time.Minute)
+	if err := lock.Unlock(ctx); err != nil {
+		fmt.Println(err)
+	}
+	// Output: more than a minute remains: true
 }

@@ -53,7 +53,10 @@ func (e *entry) exchange(next *entry, heir string, answered func()) (successor s
 			next.sole = next.others == 1 && !e.unsure // that of e, which is gone
 			next.follow(resp.Responses[1])
 			next.watchOwnKey()
-			return leaseOf(string(resp.Responses[3].GetResponseRange().Kvs[0].Key)), nil, nil
+			if first := resp.Responses[3].GetResponseRange(); !hidden(e.prefix, first) {
+				successor = leaseOf(string(first.Kvs[0].Key))
+			}
+			return successor, nil, nil
 		case err == nil && e.isIn(resp.Responses[1]):
 			heir = "" // who is not there
 			continue

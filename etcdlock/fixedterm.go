@@ -9,9 +9,11 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
-// LockFor takes all the names for a fixed term that starts when the last of
-// them is reached and is never renewed: without Unlock the lock ends by
-// itself. The term is in whole seconds, at least 2 s or the server's minimum.
+// LockWithTTL takes all the names for a fixed term that starts when the last of
+// them is reached and is not renewed: without [Lock.Extend] or Unlock the lock ends
+// by itself. ctx bounds the wait, ttl is the term: at least 2 s or the server's
+// minimum, else ErrInvalid. etcd counts in seconds, so a fraction of one is rounded
+// up; [Lock.Remaining] tells the rest.
 // The Lock's context ends with ErrLost no later than the term.
 //
 // The names live on a lease of their own, which survives the loss of the
@@ -20,17 +22,56 @@ import (
 // ErrInvalid: the outer hold would outlive or undercut the term.
 //
 // Errors: those of Lock.
-func (l *Locker) LockFor(ctx context.Context, term time.Duration, names ...string) (*Lock, error) {
-	const doing = "locking for a fixed term"
-	if term < minTTL || term > maxTTL || term%time.Second != 0 {
-		return nil, invalid(doing, "the term is %v, want whole seconds from %v on", term, minTTL)
+func (l *Locker) LockWithTTL(ctx context.Context, ttl time.Duration, names ...string) (*Lock, error) {
+	return l.lockFixed(ctx, ttl, request{doing: "locking for a fixed term", names: names, wait: true})
+}
+
+// TryLockWithTTL takes all the names for a fixed term, as LockWithTTL does, if nobody
+// uses or waits for any of them, as TryLock does.
+//
+// Errors: ErrHeld, and those of LockWithTTL except ErrOrder.
+func (l *Locker) TryLockWithTTL(ctx context.Context, ttl time.Duration, names ...string) (*Lock, error) {
+	return l.lockFixed(ctx, ttl, request{doing: "trying to lock for a fixed term", names: names})
+}
+
+func (l *Locker) lockFixed(ctx context.Context, ttl time.Duration, r request) (*Lock, error) {
+	term, err := termOf(r.doing, ttl)
+	if err != nil {
+		return nil, err
 	}
-	return l.lock(ctx, request{doing: doing, names: names, wait: true, term: term})
+	r.term = term
+	return l.lock(ctx, r)
+}
+
+// termOf returns the whole seconds that etcd counts for a term.
+func termOf(doing string, ttl time.Duration) (time.Duration, error) {
+	if ttl < minTTL || ttl > maxTTL {
+		return 0, invalid(doing, "the term is %v, want one from %v on", ttl, minTTL)
+	}
+	return (ttl + time.Second - 1).Truncate(time.Second), nil
+}
+
+// grantTerm makes a lease for a term, if the server grants one that is no longer. The
+// lease, if any, is the caller's to revoke after an error.
+func (l *Locker) grantTerm(ctx context.Context, term time.Duration) (*session.Lease, error) {
+	s, err := l.session.Grant(ctx, term)
+	if err != nil {
+		return nil, err
+	}
+	if s.TTL() > term {
+		return s, fmt.Errorf("%w: the term is %v, the server grants no less than %v", ErrInvalid, term, s.TTL())
+	}
+	return s, nil
 }
 
 // takeFixed takes the names on a lease that is kept alive while they are
 // waited for, then renewed once.
 func (l *Locker) takeFixed(ctx context.Context, r *request, held *held) ([]part, *session.Lease, error) {
+	if !r.wait { // before a lease is made
+		if err := l.lookAtAll(ctx, r, held); err != nil {
+			return nil, nil, err
+		}
+	}
 	var pace session.Backoff
 	for {
 		parts, s, err := l.tryFixed(ctx, r, held)
@@ -41,7 +82,7 @@ func (l *Locker) takeFixed(ctx context.Context, r *request, held *held) ([]part,
 			s.End(err)
 			s.Retire()
 		}
-		if errors.Is(err, ErrInvalid) || errors.Is(err, ErrLost) || errors.Is(err, ErrOrder) || l.session.Final(err) {
+		if errors.Is(err, ErrInvalid) || errors.Is(err, ErrLost) || errors.Is(err, ErrOrder) || errors.Is(err, ErrHeld) || l.session.Final(err) {
 			return nil, nil, err
 		}
 		if !pace.Wait(ctx) {
@@ -53,12 +94,9 @@ func (l *Locker) takeFixed(ctx context.Context, r *request, held *held) ([]part,
 // tryFixed makes one lease and takes the names on it. The lease, if any, is
 // the caller's to revoke after an error.
 func (l *Locker) tryFixed(ctx context.Context, r *request, held *held) ([]part, *session.Lease, error) {
-	s, err := l.session.Grant(ctx, r.term)
+	s, err := l.grantTerm(ctx, r.term)
 	if err != nil {
-		return nil, nil, err
-	}
-	if s.TTL() > r.term {
-		return nil, s, fmt.Errorf("%w: the term is %v, the server grants no less than %v", ErrInvalid, r.term, s.TTL())
+		return nil, s, err
 	}
 	l.session.Spawn(s.Expire)
 

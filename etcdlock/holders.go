@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -124,6 +123,7 @@ func (l *Locker) Holders(ctx context.Context, name string) ([]Holder, error) {
 	if err != nil {
 		return nil, err
 	}
+	kvs = queueIn(l.prefix(name), kvs)
 	holders := make([]Holder, 0, len(kvs))
 	for i, kv := range kvs {
 		h := l.holder(name, kv)
@@ -134,9 +134,10 @@ func (l *Locker) Holders(ctx context.Context, name string) ([]Holder, error) {
 }
 
 // List returns the queues of all names of the namespace, sorted by name, each
-// as Holders returns it. Keys that are no locks are left out.
+// as Holders returns it. Those of a namespace that continues this one are among them,
+// under the names that they have here. A key that is in no queue is left out.
 //
-// Errors: ErrUnsupported with NoNamespace, ErrInvalid, ErrClosed,
+// Errors: ErrUnsupported with Options.RawNames, ErrInvalid, ErrClosed,
 // ErrRefused, ErrUnavailable, or those of ctx.
 func (l *Locker) List(ctx context.Context) ([]Holder, error) {
 	const doing = "listing locks"
@@ -153,9 +154,8 @@ func (l *Locker) List(ctx context.Context) ([]Holder, error) {
 	var holders []Holder
 	seen := make(map[string]bool)
 	for _, kv := range kvs {
-		segment, rest, ok := strings.Cut(strings.TrimPrefix(string(kv.Key), l.namespace), "/")
-		name, known := unescape(segment)
-		if !ok || !known || rest == "" {
+		name, ok := l.nameOf(string(kv.Key))
+		if !ok {
 			continue
 		}
 		h := l.holder(name, kv)
@@ -177,8 +177,7 @@ func (l *Locker) read(ctx context.Context, doing, prefix string) ([]*mvccpb.KeyV
 	}
 	var resp *clientv3.GetResponse
 	err := l.session.Call(ctx, func(ctx context.Context) (err error) {
-		resp, err = l.cli.Get(ctx, prefix, clientv3.WithPrefix(),
-			clientv3.WithSort(clientv3.SortByCreateRevision, clientv3.SortAscend))
+		resp, err = l.cli.Get(ctx, prefix, allByAge()...)
 		return err
 	})
 	switch {

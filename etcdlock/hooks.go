@@ -7,7 +7,7 @@ import "time"
 // the way of the call they tell of: they must be quick, and must not call the
 // Locker. Names are entity types or the like, few enough to label metrics by.
 type Hooks struct {
-	// Waited is told of every call of Lock, TryLock, LockFor and Do: the names
+	// Waited is told of every call of Lock, TryLock, LockWithTTL and Do: the names
 	// as given, how long it took to get them, and the error. The slice must not
 	// be changed.
 	Waited func(names []string, wait time.Duration, err error)

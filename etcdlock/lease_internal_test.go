@@ -14,7 +14,7 @@ func TestLease_EndsWhileTheMachineSleeps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	term, err := l.LockFor(t.Context(), time.Minute, "t")
+	term, err := l.LockWithTTL(t.Context(), time.Minute, "t")
 	if err != nil {
 		t.Fatal(err)
 	}

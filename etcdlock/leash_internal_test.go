@@ -31,7 +31,7 @@ func TestLeash_CalledOffBeforeConfirmed(t *testing.T) {
 		"FixedTerm": func(t *testing.T, l, other *Locker, asked func() bool) { // whose watch is that of a neighbour
 			k := lockNow(t, other, "n")
 			cancelledWait(t, l, "n", asked, func(ctx context.Context) error {
-				_, err := l.LockFor(ctx, time.Hour, "n")
+				_, err := l.LockWithTTL(ctx, time.Hour, "n")
 				return err
 			})
 			unlockNow(t, k)
@@ -58,7 +58,7 @@ func TestLeash_CalledOffBeforeConfirmed(t *testing.T) {
 			var mu sync.Mutex
 			confirm := make(chan struct{})
 			asked, ended := 0, make(map[int64]bool) // by id: the client ends a watch again that still tells something
-			anchored := false // by the session's watch: the client asks for no end of its last watch, but closes the stream
+			anchored := false                       // by the session's watch: the client asks for no end of its last watch, but closes the stream
 			hasAsked := func() bool {
 				mu.Lock()
 				defer mu.Unlock()

@@ -24,6 +24,7 @@ type Lock struct {
 	ctx      carrier
 	cancel   context.CancelCauseFunc
 	fixed    *session.Lease // own lease of a fixed term, else nil
+	term     term   // how that was extended
 	unhook   []func() bool
 	once     sync.Once
 	ends     dependents
@@ -240,7 +241,7 @@ func (k *Lock) releaseFixed() error {
 		}
 	}
 	wg.Wait()
-	return errors.Join(errors.Join(lost...), k.fixed.Revoke())
+	return errors.Join(errors.Join(lost...), k.revokeTerm())
 }
 
 // shut takes the Lock away because the Locker is being closed.

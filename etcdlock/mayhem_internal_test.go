@@ -111,7 +111,7 @@ func (m *mayhem) do(l *Locker) {
 			return
 		}
 	case chance < 97:
-		k, err = l.LockFor(ctx, 30*time.Second, "n")
+		k, err = l.LockWithTTL(ctx, 30*time.Second, "n")
 	default:
 		queue, err := l.Holders(ctx, "n")
 		if err != nil || len(queue) == 0 {

@@ -9,40 +9,43 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
-func TestEscape_KeepsTypeNamesReadable(t *testing.T) {
+// A name stands in etcd as it is.
+func TestPath(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]string{
-		"order":                               "order",
-		"github.com/acme/shop/order.Order":    "github.com%2Facme%2Fshop%2Forder.Order",
-		"com.acme.Order":                      "com.acme.Order",
-		"repo.Page[github.com/acme/x.T]":      "repo.Page[github.com%2Facme%2Fx.T]",
-		".session":                            "%2Esession",
-		"100%":                                "100%25",
-		"ä\n":                                 "%C3%A4%0A",
-		"Order:7f9c24e5-1f6a-4b8a-9f0c-000f0": "Order:7f9c24e5-1f6a-4b8a-9f0c-000f0",
+	srv := newServer(t)
+	for _, opts := range []*Options{nil, {Namespace: "/locks"}, {RawNames: true}, {Namespace: NoNamespace}} {
+		l := lockerOn(t, srv, opts, nil, nil)
+		for _, name := range []string{"order", "github.com/acme/shop.Order", "a b", "ä", "100%", "a#1|b", "/lock", "a/", ".session"} {
+			want := l.namespace + name + "/"
+			k := lockNow(t, l, name)
+			keys := srv.Keys()
+			unlockNow(t, k)
+			n := 0
+			for _, key := range keys {
+				if inQueue(want, key) {
+					n++
+				}
+			}
+			if l.Path(name) != want || n != 1 {
+				t.Errorf("the path of %q is %q, want %q, where %d keys are among %q", name, l.Path(name), want, n, keys)
+			}
+		}
+	}
+}
+
+func TestInQueue(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]bool{
+		"a/": false, "a/1": true, "a/1-0.try": true, "a/b/1": false, "a//1": false, "ab/1": false, "a": false, "": false, "a/1/": false,
 	} {
-		if got := escape(name); got != want {
-			t.Errorf("escape(%q) = %q, want %q", name, got, want)
-		}
-		if got, ok := unescape(want); !ok || got != name {
-			t.Errorf("unescape(%q) = %q, %v", want, got, ok)
+		if got := inQueue("a/", key); got != want {
+			t.Errorf("%q is in the queue: %v", key, got)
 		}
 	}
 }
 
-// Whatever escape does not produce is no name, or two spellings would be two
-// locks.
-func TestUnescape_RefusesOtherSpellings(t *testing.T) {
-	t.Parallel()
-	for _, segment := range []string{"", "%", "%2", "%2f", "%zz", "%41", "a b", ".x", "ä", "%FF", "a/b"} {
-		if name, ok := unescape(segment); ok {
-			t.Errorf("unescape(%q) = %q", segment, name)
-		}
-	}
-}
-
-// FuzzName checks any two names: both survive the way into a key and back, and
-// the queue of one never contains the queue of the other.
+// FuzzName checks any two names: a key in the queue of one is not in that of the other, nor
+// is the key of a session, and List finds the name in it.
 func FuzzName(f *testing.F) {
 	spaces := []settings{{namespace: defaultNamespace}, {namespace: "a/"}, {}}
 	f.Fuzz(func(t *testing.T, a, b string) {
@@ -55,27 +58,16 @@ func FuzzName(f *testing.F) {
 				continue
 			}
 			a, b := names[0], names[1]
-			pa, pb := s.prefix(a), s.prefix(b)
-			if strings.HasPrefix(pa, pb) || strings.HasPrefix(pb, pa) {
-				t.Errorf("%q and %q have the queues %q and %q", a, b, pa, pb)
+			for _, key := range []string{s.prefix(a) + "694d9a3f-0", s.prefix(a) + "694d9a3f"} {
+				if !inQueue(s.prefix(a), key) || inQueue(s.prefix(b), key) {
+					t.Errorf("%q is a key of %q; and of %q: %v", key, a, b, inQueue(s.prefix(b), key))
+				}
+				if name, ok := s.nameOf(key); s.namespace != "" && (!ok || name != a) {
+					t.Errorf("%q is listed as one of %q, %v", key, name, ok)
+				}
 			}
-			if strings.HasPrefix(pa, session.Prefix) || strings.HasPrefix(session.Prefix, pa) {
-				t.Errorf("%q has the queue %q", a, pa)
-			}
-			if s.namespace == "" {
-				continue
-			}
-			segment := strings.TrimSuffix(strings.TrimPrefix(pa, s.namespace), "/")
-			if strings.Contains(segment, "/") {
-				t.Errorf("%q has the queue %q", a, pa)
-			}
-			if back, ok := unescape(segment); !ok || back != a {
-				t.Errorf("%q came back from %q as %q, %v", a, segment, back, ok)
-			}
-		}
-		for _, segment := range []string{a, b} {
-			if name, ok := unescape(segment); ok && escape(name) != segment {
-				t.Errorf("%q reads as %q, which is written %q", segment, name, escape(name))
+			if sentinel := session.Prefix + strings.Trim(b, "/") + "/"; inQueue(s.prefix(a), sentinel) {
+				t.Errorf("%q is in the queue of %q", sentinel, a)
 			}
 		}
 	})

@@ -134,7 +134,7 @@ func TestNeighbours_Unnamed(t *testing.T) {
 	other := lockerOn(t, srv, nil, nil, nil)
 	wg.Go(func() {
 		for range rounds {
-			k, err := other.LockFor(t.Context(), time.Minute, "n")
+			k, err := other.LockWithTTL(t.Context(), time.Minute, "n")
 			if err != nil {
 				t.Error(err)
 				return

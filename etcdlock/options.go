@@ -12,9 +12,9 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
-// NoNamespace as Options.Namespace makes names stand in etcd verbatim, as
-// concurrency.Mutex, etcdctl lock and the v3lock service (jetcd) use them, so
-// that all of these exclude one another.
+// NoNamespace as Options.Namespace is Options.RawNames by its former name.
+//
+// Deprecated: set Options.RawNames.
 const NoNamespace = "-"
 
 // NoLinger as Options.Linger makes a hold that no goroutine wants any more
@@ -40,12 +40,16 @@ const (
 // Options configure a Locker. The zero value, like a nil pointer, means the
 // defaults. A Locker copies what it needs and never writes to its Options.
 type Options struct {
-	// Namespace is the prefix of all keys of this Locker; a missing slash at
-	// its end is added. Default: "holdfast/". Lockers exclude one another only
-	// within one namespace, and no namespace may continue another ("a/" and
-	// "a/b/"). NoNamespace uses names verbatim. White space is allowed only
-	// within a part between slashes, control characters nowhere.
+	// Namespace is what the keys of this Locker begin with; a missing slash at its end is
+	// added. Default: "holdfast/". Names follow it as they are, see [Locker.Path]: who locks
+	// namespace and name together, as a name of its own or by another library, excludes this
+	// Locker. White space is allowed only within a part between slashes, control characters
+	// nowhere.
 	Namespace string
+	// RawNames makes names whole paths, without a namespace, as concurrency.Mutex, etcdctl
+	// lock and the v3lock service (jetcd) use them: "/locks/orders", say. List is not
+	// supported then. Default: false.
+	RawNames bool
 	// TTL is how long the locks of a process that has died stay taken, and how
 	// long one that lost etcd may go on working. Whole seconds, at least 2 s.
 	// The server may raise it to its own minimum. Default: 10 s.
@@ -80,7 +84,7 @@ type Options struct {
 
 // settings are checked Options with the defaults filled in.
 type settings struct {
-	namespace       string // "" means verbatim names
+	namespace       string // "" with RawNames
 	ttl             time.Duration
 	linger          time.Duration // 0 means not at all
 	maxTurns        int
@@ -117,10 +121,13 @@ func (o *Options) settings() (settings, error) {
 		s.hooks = *o.Hooks
 	}
 	switch {
-	case s.namespace == "":
-		s.namespace = defaultNamespace
 	case s.namespace == NoNamespace:
 		s.namespace = ""
+	case o.RawNames && s.namespace != "":
+		return s, invalid(doing, "Options.Namespace is %q, and Options.RawNames wants none", o.Namespace)
+	case o.RawNames:
+	case s.namespace == "":
+		s.namespace = defaultNamespace
 	case !utf8.ValidString(s.namespace):
 		return s, invalid(doing, "Options.Namespace is not valid UTF-8")
 	case strings.Trim(s.namespace, "/") == "" || strings.TrimSpace(s.namespace) == "":

@@ -36,6 +36,7 @@ func TestNew_ChecksItsArguments(t *testing.T) {
 		"Namespace not UTF-8":          {Namespace: "a\xff"},
 		"Namespace of the sessions":    {Namespace: "holdfast/.session"},
 		"Namespace below theirs":       {Namespace: "holdfast/.session/x/"},
+		"Namespace of raw names":       {Namespace: "shop/", RawNames: true},
 		"Service not UTF-8":            {Service: "\xff"},
 		"two mistakes, one at a time":  {TTL: 1, Service: "\xff"},
 	} {
@@ -49,7 +50,7 @@ func TestNew_ChecksItsArguments(t *testing.T) {
 		"all set":        {Namespace: "shop/locks", TTL: 2 * time.Second, Service: "billing", RequestTimeout: time.Second},
 		"a slash first":  {Namespace: "/shop/"},
 		"a space within": {Namespace: "my shop/locks"},
-		"no namespace":   {Namespace: etcdlock.NoNamespace},
+		"raw names":      {RawNames: true},
 	} {
 		var before etcdlock.Options
 		if opts != nil {

@@ -129,17 +129,20 @@ func (l *Locker) standstill(ctx context.Context, name string, held *held) (now h
 	if err != nil {
 		return now, nil, err
 	}
-	if kvs := resp.Responses[0].GetResponseRange().Kvs; !local {
-		if len(kvs) == 0 {
-			return now, nil, nil
+	if !local {
+		holder, err := l.oldest(ctx, l.prefix(name), resp.Responses[0].GetResponseRange())
+		if err != nil || holder == nil {
+			return now, nil, err
 		}
-		now = holding{by: l.holder(name, kvs[0])}
+		now = holding{by: l.holder(name, holder)}
 	}
 	for i, t := range turns {
-		for _, kv := range resp.Responses[i+1].GetResponseRange().Kvs {
-			if !asks(string(kv.Key)) { // it does not stay
-				waiters = append(waiters, blocked{held: t.e.name, by: l.waiter(t.e.name, kv)})
-			}
+		next, err := l.oldest(ctx, t.e.prefix, resp.Responses[i+1].GetResponseRange(), clientv3.WithMinCreateRev(t.e.rev+1))
+		if err != nil {
+			return now, nil, err
+		}
+		if next != nil && !asks(string(next.Key)) { // it does not stay
+			waiters = append(waiters, blocked{held: t.e.name, by: l.waiter(t.e.name, next)})
 		}
 	}
 	return now, waiters, nil

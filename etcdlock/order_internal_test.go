@@ -226,14 +226,14 @@ func TestOrder_FixedTerms(t *testing.T) {
 	a, b := lockNow(t, other, "a"), lockNow(t, l, "b")
 	circle := make(chan *Lock)
 	go func() {
-		k, err := other.LockFor(a.Context(), time.Hour, "b")
+		k, err := other.LockWithTTL(a.Context(), time.Hour, "b")
 		if err != nil {
 			t.Error(err)
 		}
 		circle <- k
 	}()
 	awaitQueue(t, srv, "b", 2)
-	if _, err := l.LockFor(b.Context(), time.Hour, "a"); !errors.Is(err, ErrOrder) {
+	if _, err := l.LockWithTTL(b.Context(), time.Hour, "a"); !errors.Is(err, ErrOrder) {
 		t.Errorf("got %v", err)
 	}
 	awaitQueue(t, srv, "a", 1)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -83,9 +84,13 @@ func lastCreated() []clientv3.OpOption {
 	return append(clientv3.WithLastCreate(), clientv3.WithKeysOnly())
 }
 
-// follow takes in whom the entry was put behind.
+// follow notes whom the entry was put behind.
 func (e *entry) follow(r *pb.ResponseOp) {
 	before := r.GetResponseRange()
+	if hidden(e.prefix, before) { // the entry as its own predecessor makes await look
+		e.ahead, e.pred = unknown, e.key
+		return
+	}
 	e.ahead, e.asOf = before.Count, e.rev
 	e.behindKey(before.Kvs)
 }
@@ -109,9 +114,13 @@ func (e *entry) behindKey(kvs []*mvccpb.KeyValue) {
 func (e *entry) check(ctx context.Context, since int64) error {
 	local := since > 0
 	since = max(since, e.rev) // a watch on a member that lags behind may tell of an older one
-	resp, err := e.ask(ctx, local)
-	if err == nil && resp.Header.Revision < since { // so may the answer
-		resp, err = e.ask(ctx, false)
+	resp, err := e.ask(ctx, since, local, append(lastCreated(), clientv3.WithMaxCreateRev(e.rev-1))...)
+	if err == nil && resp.Succeeded && hidden(e.prefix, resp.Responses[0].GetResponseRange()) {
+		resp, err = e.ask(ctx, since, local, append(allByAge(), clientv3.WithKeysOnly())...)
+		if err == nil && resp.Succeeded {
+			e.find(resp)
+			return nil
+		}
 	}
 	if err != nil {
 		return err
@@ -123,20 +132,38 @@ func (e *entry) check(ctx context.Context, since int64) error {
 	queue := resp.Responses[0].GetResponseRange()
 	e.asOf = resp.Header.Revision
 	e.behindKey(queue.Kvs)
-	// The count is that of all keys, whoever of them was asked for.
+	// The count is that of all keys, whoever of them was asked for. One of a longer name
+	// makes the hold leave sooner than it must.
 	e.behind = e.pred == "" && queue.Count > 1
 	return nil
 }
 
-func (e *entry) ask(ctx context.Context, local bool) (resp *clientv3.TxnResponse, err error) {
-	before := append(lastCreated(), clientv3.WithMaxCreateRev(e.rev-1))
+// find looks for the entry's place in an answer that has all of the queue.
+func (e *entry) find(resp *clientv3.TxnResponse) {
+	queue := queueIn(e.prefix, resp.Responses[0].GetResponseRange().Kvs)
+	at := slices.IndexFunc(queue, func(kv *mvccpb.KeyValue) bool { return kv.CreateRevision >= e.rev })
+	e.asOf = resp.Header.Revision
+	e.behindKey(queue[max(at-1, 0):at])
+	e.behind = at == 0 && len(queue) > 1
+}
+
+// ask reads keys of the queue, as it was at the revision since or later, on condition that
+// the entry's is there.
+func (e *entry) ask(ctx context.Context, since int64, local bool, keys ...clientv3.OpOption) (*clientv3.TxnResponse, error) {
 	if local {
-		before = append(before, clientv3.WithSerializable())
+		resp, err := e.askMember(ctx, append(keys, clientv3.WithSerializable()))
+		if err != nil || resp.Header.Revision >= since {
+			return resp, err
+		}
 	}
+	return e.askMember(ctx, keys)
+}
+
+func (e *entry) askMember(ctx context.Context, keys []clientv3.OpOption) (resp *clientv3.TxnResponse, err error) {
 	err = e.l.session.Call(ctx, func(ctx context.Context) (err error) {
 		resp, err = e.l.cli.Txn(ctx).
 			If(createdAt(e.key, e.rev)).
-			Then(clientv3.OpGet(e.prefix, before...)).
+			Then(clientv3.OpGet(e.prefix, keys...)).
 			Commit()
 		return err
 	})

@@ -20,8 +20,12 @@ func TestRefused_EveryCall(t *testing.T) {
 		"Lock":    func(ctx context.Context, l *Locker, _ *Lock) error { _, err := l.Lock(ctx, "m"); return err },
 		"Several": func(ctx context.Context, l *Locker, _ *Lock) error { _, err := l.Lock(ctx, "m", "o"); return err },
 		"TryLock": func(ctx context.Context, l *Locker, _ *Lock) error { _, err := l.TryLock(ctx, "m"); return err },
-		"LockFor": func(ctx context.Context, l *Locker, _ *Lock) error {
-			_, err := l.LockFor(ctx, time.Hour, "m")
+		"LockWithTTL": func(ctx context.Context, l *Locker, _ *Lock) error {
+			_, err := l.LockWithTTL(ctx, time.Hour, "m")
+			return err
+		},
+		"TryLockWithTTL": func(ctx context.Context, l *Locker, _ *Lock) error {
+			_, err := l.TryLockWithTTL(ctx, time.Hour, "m")
 			return err
 		},
 		"Holders":  func(ctx context.Context, l *Locker, _ *Lock) error { _, err := l.Holders(ctx, "m"); return err },
@@ -92,9 +96,10 @@ func TestRefused_NoFullEtcd(t *testing.T) {
 	srv := newServer(t)
 	l := lockerOn(t, srv, nil, nil, func(cli *clientv3.Client) { cli.Lease = noEtcd{cli.Lease} })
 	for what, lock := range map[string]func() (*Lock, error){
-		"Lock":    func() (*Lock, error) { return l.Lock(t.Context(), "n") },
-		"TryLock": func() (*Lock, error) { return l.TryLock(t.Context(), "n") },
-		"LockFor": func() (*Lock, error) { return l.LockFor(t.Context(), time.Minute, "n") },
+		"Lock":           func() (*Lock, error) { return l.Lock(t.Context(), "n") },
+		"TryLock":        func() (*Lock, error) { return l.TryLock(t.Context(), "n") },
+		"LockWithTTL":    func() (*Lock, error) { return l.LockWithTTL(t.Context(), time.Minute, "n") },
+		"TryLockWithTTL": func() (*Lock, error) { return l.TryLockWithTTL(t.Context(), time.Minute, "n") },
 	} {
 		if _, err := lock(); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "no full etcd") {
 			t.Errorf("%s: %v", what, err)
@@ -116,7 +121,7 @@ func TestClientClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	held, busy := lockNow(t, l, "held"), lockNow(t, other, "busy")
-	fixed, err := l.LockFor(t.Context(), time.Hour, "fixed")
+	fixed, err := l.LockWithTTL(t.Context(), time.Hour, "fixed")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +133,7 @@ func TestClientClosed(t *testing.T) {
 		}()
 	}
 	go func() {
-		_, err := l.LockFor(t.Context(), time.Hour, "busy")
+		_, err := l.LockWithTTL(t.Context(), time.Hour, "busy")
 		waits <- err
 	}()
 	awaitQueue(t, srv, "busy", 3)

@@ -28,7 +28,7 @@ func (l *Locker) try(ctx context.Context, name string) (*turn, error) {
 
 	results := make(chan served)
 	work := func() {
-		got := s.tried(l.tryOn(ctx, name))
+		got := s.tried(l.tryOn(ctx, name, nil))
 		select {
 		case results <- got:
 		case <-ctx.Done():

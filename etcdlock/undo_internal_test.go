@@ -119,7 +119,7 @@ var undoings = map[string]func(ctx context.Context, l *Locker) (*Lock, error){
 	"Several":    func(ctx context.Context, l *Locker) (*Lock, error) { return l.Lock(ctx, "n", "o") },
 	"TryLock":    func(ctx context.Context, l *Locker) (*Lock, error) { return l.TryLock(ctx, "n") },
 	"TrySeveral": func(ctx context.Context, l *Locker) (*Lock, error) { return l.TryLock(ctx, "n", "o") },
-	"FixedTerm":  func(ctx context.Context, l *Locker) (*Lock, error) { return l.LockFor(ctx, time.Hour, "n") },
+	"FixedTerm":  func(ctx context.Context, l *Locker) (*Lock, error) { return l.LockWithTTL(ctx, time.Hour, "n") },
 	"OutOfOrder": func(ctx context.Context, l *Locker) (*Lock, error) {
 		z, err := l.TryLock(ctx, "z")
 		if err != nil {

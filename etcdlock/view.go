@@ -87,16 +87,14 @@ func (v *view) load(ctx context.Context, since int64) (bool, error) {
 
 func (v *view) show(resp *clientv3.GetResponse) {
 	v.places = v.places[:0]
-	for _, kv := range resp.Kvs {
+	for _, kv := range queueIn(v.s.l.prefix(v.s.name), resp.Kvs) {
 		v.places = append(v.places, place{string(kv.Key), kv.CreateRevision})
 	}
 	v.rev = resp.Header.Revision
 }
 
 func (v *view) get(ctx context.Context, local bool) (resp *clientv3.GetResponse, err error) {
-	opts := []clientv3.OpOption{
-		clientv3.WithPrefix(), clientv3.WithSort(clientv3.SortByCreateRevision, clientv3.SortAscend), clientv3.WithKeysOnly(),
-	}
+	opts := append(allByAge(), clientv3.WithKeysOnly())
 	if local {
 		opts = append(opts, clientv3.WithSerializable())
 	}
@@ -119,7 +117,7 @@ func (v *view) news(events []*clientv3.Event) (unclear bool) {
 			v.rev = ev.Kv.ModRevision
 			at := slices.IndexFunc(v.places, func(p place) bool { return p.key == string(ev.Kv.Key) })
 			switch {
-			case ev.IsCreate():
+			case ev.IsCreate() && inQueue(v.s.l.prefix(v.s.name), string(ev.Kv.Key)):
 				v.places = append(v.places, place{string(ev.Kv.Key), ev.Kv.CreateRevision})
 			case ev.Type == clientv3.EventTypeDelete && at >= 0:
 				v.places = slices.Delete(v.places, at, at+1)

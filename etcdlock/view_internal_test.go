@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -41,6 +42,7 @@ func putting(key string, created, rev int64) *clientv3.Event {
 func TestView_News(t *testing.T) {
 	t.Parallel()
 	l, _ := newTestLocker(t, nil)
+	dir := l.prefix("n")
 	for name, c := range map[string]struct {
 		events []*clientv3.Event
 		want   []string
@@ -52,13 +54,21 @@ func TestView_News(t *testing.T) {
 		"ShownAndNew":         {[]*clientv3.Event{deletion("b", 5), putting("c", 6, 6)}, []string{"a", "b", "c"}, 6},
 		"OfNoPlace":           {[]*clientv3.Event{deletion("x", 6)}, []string{"a", "b"}, 6},
 		"WrittenAgain":        {[]*clientv3.Event{putting("b", 4, 6)}, []string{"a", "b"}, 6},
+		"OfALongerName":       {[]*clientv3.Event{putting("c/1", 6, 6), deletion("c/1", 7)}, []string{"a", "b"}, 7},
 		"GoneAndThereOnceAga": {[]*clientv3.Event{deletion("a", 6), putting("a", 7, 7)}, []string{"b", "a"}, 7},
 	} {
-		v := pictureOf(l, 5, place{"a", 3}, place{"b", 4})
+		for _, ev := range c.events {
+			ev.Kv.Key = append([]byte(dir), ev.Kv.Key...)
+		}
+		v := pictureOf(l, 5, place{dir + "a", 3}, place{dir + "b", 4})
 		if v.news(c.events) {
 			t.Errorf("%s: it has to be looked at", name)
 		}
-		if got := v.keys(); !slices.Equal(got, c.want) || v.rev != c.rev {
+		got := v.keys()
+		for i := range got {
+			got[i] = strings.TrimPrefix(got[i], dir)
+		}
+		if !slices.Equal(got, c.want) || v.rev != c.rev {
 			t.Errorf("%s: %v at %d, want %v at %d", name, got, v.rev, c.want, c.rev)
 		}
 	}

@@ -188,7 +188,7 @@ func TestView_WithoutWatches(t *testing.T) {
 	t.Parallel()
 	for name, lock := range map[string]func(context.Context, *Locker) (*Lock, error){
 		"View":  func(ctx context.Context, l *Locker) (*Lock, error) { return l.Lock(ctx, "n") },
-		"Await": func(ctx context.Context, l *Locker) (*Lock, error) { return l.LockFor(ctx, time.Minute, "n") },
+		"Await": func(ctx context.Context, l *Locker) (*Lock, error) { return l.LockWithTTL(ctx, time.Minute, "n") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

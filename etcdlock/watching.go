@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -80,7 +79,7 @@ func (l *Locker) Evict(ctx context.Context, h Holder) error {
 	if _, err := l.checkNames(doing, []string{h.Name}); err != nil {
 		return err
 	}
-	if !strings.HasPrefix(h.Key, l.prefix(h.Name)) || h.Revision <= 0 {
+	if !inQueue(l.prefix(h.Name), h.Key) || h.Revision <= 0 {
 		return invalid(doing, "key %q with revision %d is no place in that queue", h.Key, h.Revision)
 	}
 	if l.closing.Err() != nil {

@@ -41,7 +41,7 @@ func TestDriversAuthentication(t *testing.T) {
 	must(admin.UserGrantRole(ctx, "root", "root"))
 	must(admin.RoleAdd(ctx, "locks"))
 	must(admin.RoleGrantPermission(ctx, "locks", "holdfast/", clientv3.GetPrefixRangeEnd("holdfast/"), clientv3.PermissionType(clientv3.PermReadWrite)))
-	// With NoNamespace every lock name is a prefix of its own.
+	// With RawNames every lock name is a prefix of its own.
 	must(admin.RoleGrantPermission(ctx, "locks", "com.acme.Order/", clientv3.GetPrefixRangeEnd("com.acme.Order/"), clientv3.PermissionType(clientv3.PermReadWrite)))
 	must(admin.UserAdd(ctx, "orders", secret))
 	must(admin.UserGrantRole(ctx, "orders", "locks"))
@@ -59,8 +59,8 @@ func TestDriversAuthentication(t *testing.T) {
 		t.Errorf("%v %v", health, err)
 	}
 
-	for namespace, name := range map[string]string{"": "anything/at all", etcdlock.NoNamespace: "com.acme.Order"} {
-		locker, err := etcdlock.New(cli, &etcdlock.Options{Namespace: namespace})
+	for name, raw := range map[string]bool{"anything/at all": false, "com.acme.Order": true} {
+		locker, err := etcdlock.New(cli, &etcdlock.Options{RawNames: raw})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -88,7 +88,7 @@ func TestLockLostReply(t *testing.T) {
 				held := mustLock(ctx, t, other, "n")
 				waiter := goLock(func() (*etcdlock.Lock, error) {
 					if what == "Check" { // made by those who watch their predecessor alone
-						return l.LockFor(ctx, 10*time.Second, "n")
+						return l.LockWithTTL(ctx, 10*time.Second, "n")
 					}
 					return l.Lock(ctx, "n")
 				})
@@ -140,7 +140,7 @@ func TestLockLostReply_GivenUp(t *testing.T) {
 				between, leave := context.WithCancel(ctx)
 				first := goLock(func() (*etcdlock.Lock, error) { return f.locker(nil).Lock(between, "n") })
 				f.awaitQueue(ctx, "n", 2)
-				second := goLock(func() (*etcdlock.Lock, error) { return l.LockFor(short, 10*time.Second, "n") })
+				second := goLock(func() (*etcdlock.Lock, error) { return l.LockWithTTL(short, 10*time.Second, "n") })
 				f.awaitQueue(ctx, "n", 3)
 				leave()
 				if _, err := first.wait(ctx, t); !errors.Is(err, context.Canceled) {

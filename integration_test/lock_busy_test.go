@@ -48,7 +48,7 @@ func TestLockBusy_ServesOthersInOrder(t *testing.T) {
 	ctx := bounded(t, 2*time.Minute)
 	endpoints := etcdEndpoints(t)
 	f := newFleet(t, endpoints)
-	opts := etcdlock.Options{Namespace: etcdlock.NoNamespace}
+	opts := etcdlock.Options{RawNames: true}
 	l := f.locker(&opts)
 	name := uniqueName("busy-")
 	cli := etcdClient(t)
@@ -99,7 +99,7 @@ func TestLockBusy_ShortLeaseGetsItsTurn(t *testing.T) {
 	rounds := full(100)
 	ctx := bounded(t, 5*time.Minute)
 	f := newFleet(t, etcdEndpoints(t))
-	l := f.locker(&etcdlock.Options{Namespace: etcdlock.NoNamespace})
+	l := f.locker(&etcdlock.Options{RawNames: true})
 	name := uniqueName("busy-")
 	other := service{etcdClient(t), 2}
 	var r room
@@ -135,7 +135,7 @@ func TestLockLinger_LeavesPromptly(t *testing.T) {
 	t.Parallel()
 	ctx := bounded(t, time.Minute)
 	f := newFleet(t, etcdEndpoints(t))
-	l := f.locker(&etcdlock.Options{Namespace: etcdlock.NoNamespace, Linger: time.Hour})
+	l := f.locker(&etcdlock.Options{RawNames: true, Linger: time.Hour})
 	name := uniqueName("linger-")
 	other := service{etcdClient(t), 30}
 	var took []time.Duration

@@ -19,7 +19,7 @@ func TestLockCalls_RefusedWithoutIO(t *testing.T) {
 	var net interceptor
 	cli := net.client(t, f.endpoints)
 	l := f.lockerOn(cli, nil)
-	verbatim := f.lockerOn(cli, &etcdlock.Options{Namespace: etcdlock.NoNamespace})
+	raw := f.lockerOn(cli, &etcdlock.Options{RawNames: true})
 	over, cancel := context.WithCancelCause(ctx)
 	why := errors.New("shutting down")
 	cancel(why)
@@ -32,7 +32,7 @@ func TestLockCalls_RefusedWithoutIO(t *testing.T) {
 		return func() (*etcdlock.Lock, error) { return l.Lock(ctx, names...) }
 	}
 	term := func(d time.Duration) call {
-		return func() (*etcdlock.Lock, error) { return l.LockFor(ctx, d, "n") }
+		return func() (*etcdlock.Lock, error) { return l.LockWithTTL(ctx, d, "n") }
 	}
 	for name, c := range map[string]struct {
 		call call
@@ -49,12 +49,11 @@ func TestLockCalls_RefusedWithoutIO(t *testing.T) {
 		"cancelled try":      {func() (*etcdlock.Lock, error) { return l.TryLock(over, "n") }, []error{context.Canceled, why}},
 		"no term":            {term(0), []error{etcdlock.ErrInvalid}},
 		"short term":         {term(time.Second), []error{etcdlock.ErrInvalid}},
-		"fraction of second": {term(2500 * time.Millisecond), []error{etcdlock.ErrInvalid}},
+		"fraction too short": {term(1999 * time.Millisecond), []error{etcdlock.ErrInvalid}},
 		"negative term":      {term(-5 * time.Second), []error{etcdlock.ErrInvalid}},
 		"nil function":       {func() (*etcdlock.Lock, error) { return nil, l.Do(ctx, "n", nil) }, []error{etcdlock.ErrInvalid}},
-		"slash, verbatim":    {func() (*etcdlock.Lock, error) { return verbatim.Lock(ctx, "a/b") }, []error{etcdlock.ErrInvalid}},
-		"list, verbatim": {func() (*etcdlock.Lock, error) {
-			_, err := verbatim.List(ctx)
+		"list of raw names": {func() (*etcdlock.Lock, error) {
+			_, err := raw.List(ctx)
 			return nil, err
 		}, []error{etcdlock.ErrUnsupported}},
 	} {
@@ -176,7 +175,7 @@ func TestLockCalls_Holders(t *testing.T) {
 	}
 	held := mustLock(ctx, t, first, "n/1")
 	waiter := goLock(func() (*etcdlock.Lock, error) { return second.Lock(ctx, "n/1") })
-	f.awaitQueue(ctx, "n%2F1", 2)
+	f.awaitQueue(ctx, "n/1", 2)
 	holders, err := second.Holders(ctx, "n/1")
 	if err != nil || len(holders) != 2 {
 		t.Fatalf("holders: %v, %v", holders, err)

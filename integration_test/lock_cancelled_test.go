@@ -51,7 +51,7 @@ func TestLockCancelled_Soak(t *testing.T) {
 		case 0:
 			k, err = l.TryLock(wctx, nameOf(n))
 		case 1:
-			k, err = l.LockFor(wctx, 10*time.Second, nameOf(n))
+			k, err = l.LockWithTTL(wctx, 10*time.Second, nameOf(n))
 		case 2:
 			k, err = l.Lock(wctx, nameOf(n), nameOf(n)+"/more")
 		default:

@@ -20,7 +20,7 @@ func TestLockClose_WaitsForHolds(t *testing.T) {
 	inQueue := goLock(func() (*etcdlock.Lock, error) { return l.Lock(ctx, "busy") })
 	f.awaitQueue(ctx, "busy", 2)
 	atGate := goLock(func() (*etcdlock.Lock, error) { return l.Lock(ctx, "n") })
-	inTerm := goLock(func() (*etcdlock.Lock, error) { return l.LockFor(ctx, 5*time.Second, "busy") })
+	inTerm := goLock(func() (*etcdlock.Lock, error) { return l.LockWithTTL(ctx, 5*time.Second, "busy") })
 	f.awaitQueue(ctx, "busy", 3)
 
 	closed := make(chan error, 2)
@@ -31,12 +31,12 @@ func TestLockClose_WaitsForHolds(t *testing.T) {
 		}
 	}
 	for name, call := range map[string]func() error{
-		"Lock":    func() error { _, err := l.Lock(ctx, "x"); return err },
-		"TryLock": func() error { _, err := l.TryLock(ctx, "x"); return err },
-		"LockFor": func() error { _, err := l.LockFor(ctx, 5*time.Second, "x"); return err },
-		"Do":      func() error { return l.Do(ctx, "x", func(context.Context) error { return nil }) },
-		"Holders": func() error { _, err := l.Holders(ctx, "x"); return err },
-		"List":    func() error { _, err := l.List(ctx); return err },
+		"Lock":        func() error { _, err := l.Lock(ctx, "x"); return err },
+		"TryLock":     func() error { _, err := l.TryLock(ctx, "x"); return err },
+		"LockWithTTL": func() error { _, err := l.LockWithTTL(ctx, 5*time.Second, "x"); return err },
+		"Do":          func() error { return l.Do(ctx, "x", func(context.Context) error { return nil }) },
+		"Holders":     func() error { _, err := l.Holders(ctx, "x"); return err },
+		"List":        func() error { _, err := l.List(ctx); return err },
 	} {
 		if err := call(); !errors.Is(err, etcdlock.ErrClosed) {
 			t.Errorf("%s: %v", name, err)
@@ -74,7 +74,7 @@ func TestLockClose_CutsShort(t *testing.T) {
 	}
 	k := mustLock(ctx, t, l, "n", "m")
 	inner := mustLock(k.Context(), t, l, "n")
-	term, err := l.LockFor(ctx, time.Hour, "t")
+	term, err := l.LockWithTTL(ctx, time.Hour, "t")
 	if err != nil {
 		t.Fatal(err)
 	}

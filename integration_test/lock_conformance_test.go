@@ -23,16 +23,15 @@ func TestLockConformance_Namespace(t *testing.T) {
 	})
 }
 
-func TestLockConformance_NoNamespace(t *testing.T) {
+func TestLockConformance_RawNames(t *testing.T) {
 	t.Parallel()
 	// The names of the suite stand in this etcd verbatim, so it is shared with no
 	// other test.
 	endpoints := ownEtcd(t).Endpoints()
 	locktest.Run(t, func(t *testing.T) locktest.Harness {
 		t.Helper()
-		h := etcdHarness(t, endpoints, "", etcdlock.Options{Namespace: etcdlock.NoNamespace, Linger: etcdlock.NoLinger})
+		h := etcdHarness(t, endpoints, "", etcdlock.Options{RawNames: true, Linger: etcdlock.NoLinger})
 		h.Features = locktest.AllFeatures()
-		h.Features.AnyName = false // a name with a slash is refused
 		return h
 	})
 }

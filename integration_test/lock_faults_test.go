@@ -117,11 +117,11 @@ func liveWith(t *testing.T, site faultSite, fault *oneFault) {
 	mustUnlock(ctx, t, k)
 
 	held = mustLock(ctx, t, other, "n")
-	fixed := goLock(func() (*etcdlock.Lock, error) { return l.LockFor(ctx, 10*time.Second, "n") })
+	fixed := goLock(func() (*etcdlock.Lock, error) { return l.LockWithTTL(ctx, 10*time.Second, "n") })
 	f.awaitQueue(ctx, "n", 2)
 	mustUnlock(ctx, t, held)
 	if k, err = fixed.wait(ctx, t); err != nil {
-		t.Fatalf("LockFor after a lost %s: %v", fault.hitStep(), err)
+		t.Fatalf("LockWithTTL after a lost %s: %v", fault.hitStep(), err)
 	}
 	mustUnlock(ctx, t, k)
 

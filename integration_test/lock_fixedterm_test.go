@@ -14,14 +14,14 @@ import (
 
 // A fixed term is never renewed: the lock ends by itself, for its holder no
 // later than for the next one.
-func TestLockFor_EndsByItself(t *testing.T) {
+func TestLockWithTTL_EndsByItself(t *testing.T) {
 	t.Parallel()
 	ctx := bounded(t, 30*time.Second)
 	f := newFleet(t, etcdEndpoints(t))
 	l := f.locker(nil)
 	const term = 3 * time.Second
 	start := time.Now()
-	k, err := l.LockFor(ctx, term, "n", "m")
+	k, err := l.LockWithTTL(ctx, term, "n", "m")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,18 +47,18 @@ func TestLockFor_EndsByItself(t *testing.T) {
 
 // The term starts when the lock is reached, however long the wait was: until
 // then the lease is renewed, from then on never.
-func TestLockFor_StartsAtOwnership(t *testing.T) {
+func TestLockWithTTL_StartsAtOwnership(t *testing.T) {
 	t.Parallel()
 	ctx := bounded(t, 30*time.Second)
 	f := newFleet(t, ownEtcd(t).Endpoints())
 	var net interceptor
 	l := f.lockerOn(net.client(t, f.endpoints), nil)
 	const term = 2 * time.Second
-	blocker, err := f.locker(nil).LockFor(ctx, 2*term, "n") // longer than the term of the waiter
+	blocker, err := f.locker(nil).LockWithTTL(ctx, 2*term, "n") // longer than the term of the waiter
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := l.LockFor(ctx, term, "n")
+	k, err := l.LockWithTTL(ctx, term, "n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,19 +78,19 @@ func TestLockFor_StartsAtOwnership(t *testing.T) {
 }
 
 // Unlock ends a term early, and revokes its lease.
-func TestLockFor_Unlock(t *testing.T) {
+func TestLockWithTTL_Unlock(t *testing.T) {
 	t.Parallel()
 	ctx := bounded(t, 30*time.Second)
 	f := newFleet(t, ownEtcd(t).Endpoints())
 	l := f.locker(nil)
-	k, err := l.LockFor(ctx, time.Hour, "n", "m")
+	k, err := l.LockWithTTL(ctx, time.Hour, "n", "m")
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Its own key in etcd also for goroutines of the same process.
 	short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancel()
-	if _, err := l.LockFor(short, time.Hour, "n"); !errors.Is(err, etcdlock.ErrTimeout) {
+	if _, err := l.LockWithTTL(short, time.Hour, "n"); !errors.Is(err, etcdlock.ErrTimeout) {
 		t.Errorf("a second term at the same time: %v", err)
 	}
 	nested, err := l.Lock(k.Context(), "n")
@@ -111,13 +111,13 @@ func TestLockFor_Unlock(t *testing.T) {
 }
 
 // A term does not live on the session, and does not end with it.
-func TestLockFor_SurvivesTheSession(t *testing.T) {
+func TestLockWithTTL_SurvivesTheSession(t *testing.T) {
 	t.Parallel()
 	ctx := bounded(t, 30*time.Second)
 	f := newFleet(t, etcdEndpoints(t))
 	l := f.locker(nil)
 	renewed := mustLock(ctx, t, l, "renewed")
-	term, err := l.LockFor(ctx, time.Minute, "term")
+	term, err := l.LockWithTTL(ctx, time.Minute, "term")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,6 +134,53 @@ func TestLockFor_SurvivesTheSession(t *testing.T) {
 	wantLost(ctx, t, term)
 }
 
+// A term is extended in etcd too, to whatever length, and begins with a try as well. Those
+// who wait go on waiting, until it is over.
+func TestLockWithTTL_Extend(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, 30*time.Second)
+	f := newFleet(t, etcdEndpoints(t))
+	l, other := f.locker(nil), f.locker(nil)
+	k, err := l.TryLockWithTTL(ctx, time.Minute, "n", "m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.TryLockWithTTL(ctx, time.Minute, "n"); !errors.Is(err, etcdlock.ErrHeld) {
+		t.Errorf("a try of another process: %v", err)
+	}
+	next := goLock(func() (*etcdlock.Lock, error) {
+		got, err := other.LockWithTTL(ctx, time.Minute, "n")
+		if k.Context().Err() == nil {
+			t.Error("the next one has the lock, and the term goes on")
+		}
+		return got, err
+	})
+	f.awaitQueue(ctx, "n", 2)
+	token, _ := k.TokenOf("n")
+	for _, ttl := range []time.Duration{time.Minute, time.Hour, 1500*time.Millisecond + time.Second} {
+		if err := k.Extend(ctx, ttl); err != nil {
+			t.Fatal(err)
+		}
+		lease, err := f.cli.TimeToLive(ctx, leaseOf(ctx, t, l, "n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := int64((ttl + time.Second - 1) / time.Second); lease.GrantedTTL != want || k.Remaining() > time.Duration(lease.GrantedTTL)*time.Second {
+			t.Errorf("after an extension to %v the lease has %d s, and %v remain", ttl, lease.GrantedTTL, k.Remaining())
+		}
+	}
+	if now, _ := k.TokenOf("n"); now != token {
+		t.Errorf("the token was %d and is %d", token, now)
+	}
+	wantLost(ctx, t, k)
+	got, err := next.wait(ctx, t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustUnlock(ctx, t, got)
+	f.awaitQueue(ctx, "m", 0)
+}
+
 // The three scenarios that users of the Java starter know. First: a fixed term
 // that the holder never gives back.
 func TestScenario_FixedTerm(t *testing.T) {
@@ -143,11 +190,11 @@ func TestScenario_FixedTerm(t *testing.T) {
 	const term = 4 * time.Second
 	first, second := f.locker(nil), f.locker(nil)
 	start := time.Now()
-	k, err := first.LockFor(ctx, term, "order")
+	k, err := first.LockWithTTL(ctx, term, "order")
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := second.LockFor(ctx, term, "order")
+	got, err := second.LockWithTTL(ctx, term, "order")
 	if err != nil {
 		t.Fatal(err)
 	}

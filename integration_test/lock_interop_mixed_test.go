@@ -56,7 +56,7 @@ func TestLockInterop_Mixture(t *testing.T) {
 		})
 	}
 	for range 2 {
-		l := f.locker(&etcdlock.Options{Namespace: etcdlock.NoNamespace})
+		l := f.locker(&etcdlock.Options{RawNames: true})
 		for range 2 {
 			wg.Go(func() {
 				for i := range rounds {
@@ -106,7 +106,7 @@ func TestLockInterop_Sequence(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { session.Close() })
-	opts := &etcdlock.Options{Namespace: etcdlock.NoNamespace}
+	opts := &etcdlock.Options{RawNames: true}
 	ls := []*etcdlock.Locker{f.locker(opts), f.locker(opts)}
 	for i := range 20 {
 		l := ls[i%2]

@@ -107,7 +107,7 @@ func TestLockInterop(t *testing.T) {
 			t.Parallel()
 			ctx := bounded(t, time.Minute)
 			f := newFleet(t, endpoints)
-			l := f.locker(&etcdlock.Options{Namespace: etcdlock.NoNamespace})
+			l := f.locker(&etcdlock.Options{RawNames: true})
 			lock := uniqueName("interop-")
 			queue := func(n int) { awaitQueue(ctx, t, f.cli, lock+"/", n) }
 
@@ -141,7 +141,7 @@ func TestLockInterop(t *testing.T) {
 				done <- err
 			}()
 			queue(2)
-			last := f.locker(&etcdlock.Options{Namespace: etcdlock.NoNamespace})
+			last := f.locker(&etcdlock.Options{RawNames: true})
 			ours = goLock(func() (*etcdlock.Lock, error) { return last.Lock(ctx, lock) })
 			queue(3)
 			select {

@@ -118,8 +118,8 @@ func sharedLife(t *testing.T, site faultSite, fault *oneFault) {
 	}
 	// A fixed term behind what lingers.
 	mustUnlock(ctx, t, lock("n"))
-	if k, err = l.LockFor(ctx, time.Minute, "n", "term"); err != nil {
-		t.Fatalf("LockFor after a lost %s: %v", fault.hitStep(), err)
+	if k, err = l.LockWithTTL(ctx, time.Minute, "n", "term"); err != nil {
+		t.Fatalf("LockWithTTL after a lost %s: %v", fault.hitStep(), err)
 	}
 	mustUnlock(ctx, t, k)
 	f.awaitQueue(ctx, "term", 0)

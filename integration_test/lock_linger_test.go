@@ -21,7 +21,7 @@ func TestLockLinger_LeavesForOthers(t *testing.T) {
 			t.Parallel()
 			ctx := bounded(t, time.Minute)
 			f := newFleet(t, endpoints)
-			opts := etcdlock.Options{Namespace: etcdlock.NoNamespace, Linger: time.Hour}
+			opts := etcdlock.Options{RawNames: true, Linger: time.Hour}
 			l := f.locker(&opts)
 			if other == nil {
 				other = holdfast{f.locker(&opts)}

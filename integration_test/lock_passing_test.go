@@ -33,7 +33,7 @@ func TestLockPassing_LetsOthersIn(t *testing.T) {
 			t.Parallel()
 			ctx := bounded(t, time.Minute)
 			f := newFleet(t, endpoints)
-			l := f.locker(&etcdlock.Options{Namespace: etcdlock.NoNamespace})
+			l := f.locker(&etcdlock.Options{RawNames: true})
 			lock := uniqueName("passing-")
 			var r room
 			going, stop := context.WithCancel(ctx)
@@ -212,7 +212,7 @@ func TestLockPassing_NotOfAFixedTerm(t *testing.T) {
 	ctx := bounded(t, time.Minute)
 	f := newFleet(t, etcdEndpoints(t))
 	l := f.locker(&etcdlock.Options{Linger: time.Hour})
-	term, err := l.LockFor(ctx, time.Minute, "n")
+	term, err := l.LockWithTTL(ctx, time.Minute, "n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +227,7 @@ func TestLockPassing_NotOfAFixedTerm(t *testing.T) {
 		t.Errorf("token %d after %d, turn %d", k.Token(), term.Token(), term.Turn())
 	}
 	mustUnlock(ctx, t, k) // and lingers, until the next term is wanted
-	if term, err = l.LockFor(ctx, time.Minute, "n"); err != nil {
+	if term, err = l.LockWithTTL(ctx, time.Minute, "n"); err != nil {
 		t.Fatal(err)
 	}
 	mustUnlock(ctx, t, term)

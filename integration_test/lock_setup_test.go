@@ -50,7 +50,7 @@ func (f *fleet) lockerOn(cli *clientv3.Client, opts *etcdlock.Options) *etcdlock
 	if opts != nil {
 		o = *opts
 	}
-	if o.Namespace == "" {
+	if o.Namespace == "" && !o.RawNames {
 		o.Namespace = f.namespace
 	}
 	l, err := etcdlock.New(cli, &o)

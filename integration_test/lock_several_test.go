@@ -133,7 +133,7 @@ func TestLockNested(t *testing.T) {
 	if _, err := l.TryLock(ctx, "n"); !errors.Is(err, etcdlock.ErrHeld) {
 		t.Errorf("without the context: %v", err)
 	}
-	if _, err := l.LockFor(outer.Context(), 5*time.Second, "n"); !errors.Is(err, etcdlock.ErrInvalid) {
+	if _, err := l.LockWithTTL(outer.Context(), 5*time.Second, "n"); !errors.Is(err, etcdlock.ErrInvalid) {
 		t.Errorf("a nested fixed term: %v", err)
 	}
 

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/etcdlock/locktest"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
@@ -58,9 +57,7 @@ func TestNew(t *testing.T) {
 	_, negative := lockedrepo.New[order](mem, locker, &lockedrepo.Options{LockTimeout: -time.Second})
 	_, noKey := lockedrepo.New[local](locals, locker, nil)
 	_, badKey := lockedrepo.New[order](mem, locker, &lockedrepo.Options{Key: "\xff"})
-	// Without a namespace the name of a Go type is no key: it has slashes.
-	_, slashes := lockedrepo.New[order](mem, locktest.NewLocal(t, &etcdlock.Options{Namespace: etcdlock.NoNamespace}), nil)
-	for name, err := range map[string]error{"NoRepository": noRepo, "NoLocker": noLocker, "NegativeTimeout": negative, "LocalType": noKey, "BadKey": badKey, "SlashesWithoutNamespace": slashes} {
+	for name, err := range map[string]error{"NoRepository": noRepo, "NoLocker": noLocker, "NegativeTimeout": negative, "LocalType": noKey, "BadKey": badKey} {
 		if !errors.Is(err, repo.ErrInvalid) {
 			t.Errorf("%s: got %v", name, err)
 		}

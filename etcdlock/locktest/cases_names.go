@@ -209,7 +209,7 @@ func nestedDeadlock(t T, h Harness) {
 }
 
 // namesAreApart holds names at the same time that are prefixes of one another or
-// look alike once escaped.
+// would look alike if they were escaped.
 func namesAreApart(t T, h Harness) {
 	b := newBench(t, h)
 	names := []string{"a", "ab", "A", "a.b", "a-", "a_", "ä", "a b", " a", "a ", "%", "%25", "%61", "a%"}

@@ -84,7 +84,7 @@ type Features struct {
 	Clean      bool // closed Lockers leave nothing in the store
 }
 
-// AllFeatures claims everything, as an *etcdlock.Locker with a namespace may.
+// AllFeatures claims everything, as an *etcdlock.Locker may.
 func AllFeatures() Features {
 	return Features{Fair: true, LossNotice: true, Tokens: true, Several: true, Nested: true, AnyName: true, Clean: true}
 }

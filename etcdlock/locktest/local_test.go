@@ -37,8 +37,8 @@ func newLocker(tb testing.TB, c *locktest.Cluster, opts *etcdlock.Options) *etcd
 func TestRun_LocalLockers(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string]*etcdlock.Options{
-		"Namespace":   nil,
-		"NoNamespace": {Namespace: etcdlock.NoNamespace},
+		"Namespace": nil,
+		"RawNames":  {RawNames: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -65,8 +65,6 @@ func localHarness(t locktest.T, opts *etcdlock.Options) locktest.Harness {
 		return l
 	}
 	outside := open() // never locks, so it leaves nothing behind
-	features := locktest.AllFeatures()
-	features.AnyName = opts == nil
 	return locktest.Harness{
 		New:   func() locktest.Locker { return locktest.Adapt(open()) },
 		Break: func(ctx context.Context, name string) error { return c.Expire(ctx, outside, name) },
@@ -75,7 +73,7 @@ func localHarness(t locktest.T, opts *etcdlock.Options) locktest.Harness {
 			return len(holders), err
 		},
 		Leftovers: func(context.Context) ([]string, error) { return c.Keys(), nil },
-		Features:  features,
+		Features:  locktest.AllFeatures(),
 	}
 }
 

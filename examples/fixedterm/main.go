@@ -70,14 +70,14 @@ func run(ctx context.Context) (err error) {
 	say := func(format string, args ...any) {
 		fmt.Printf("%5.2fs  %s\n", time.Since(start).Seconds(), fmt.Sprintf(format, args...))
 	}
-	first, err := one.LockFor(ctx, term, "order")
+	first, err := one.LockWithTTL(ctx, term, "order")
 	if err != nil {
 		return err
 	}
 	say("one: has the lock for %v and will not give it back", term)
 
 	say("two: wants the lock")
-	second, err := two.LockFor(ctx, term, "order")
+	second, err := two.LockWithTTL(ctx, term, "order")
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,8 @@ import (
 // A timer alone would not do: it stands still while the machine is suspended.
 const expiryTick = 250 * time.Millisecond
 
+var errTermOver = errors.New("its term is over")
+
 // Lease is what every key of this process lives on. It is valid until a
 // moment on our own clock that lies before the moment at which the server can
 // let it expire: the time is counted from before the request that granted or
@@ -32,6 +34,12 @@ type Lease struct {
 	ctx    context.Context //nolint:containedctx // it lives as long as the lease
 	cancel context.CancelCauseFunc
 }
+
+// EndWith makes the lease valid for as long as another one, and EndBy for no longer.
+func (l *Lease) EndWith(other *Lease) { l.until.Store(other.until.Load()) }
+
+// EndBy is described with EndWith.
+func (l *Lease) EndBy(other *Lease) { l.until.Store(min(l.until.Load(), other.until.Load())) }
 
 // TTL is how long the server keeps the lease after it was granted or renewed.
 func (l *Lease) TTL() time.Duration { return l.ttl }
@@ -75,7 +83,8 @@ func (l *Lease) extend(sent time.Duration) {
 }
 
 // left returns how long the lease is valid still.
-func (l *Lease) left() time.Duration {
+// Left is how long the lease is sure to be valid still.
+func (l *Lease) Left() time.Duration {
 	return time.Duration(l.until.Load()) - l.s.now()
 }
 
@@ -85,7 +94,7 @@ func (l *Lease) Alive() bool {
 	if l.ctx.Err() != nil {
 		return false
 	}
-	if l.left() > 0 {
+	if l.Left() > 0 {
 		return true
 	}
 	l.expired()
@@ -99,7 +108,7 @@ func (l *Lease) Lose(cause error) {
 
 func (l *Lease) expired() {
 	if l.term.Load() {
-		l.Lose(fmt.Errorf("the term of %v is over", l.ttl))
+		l.Lose(errTermOver)
 		return
 	}
 	cause := l.s.health.cause()
@@ -121,7 +130,7 @@ func (l *Lease) Name() string { return strconv.FormatInt(int64(l.ID), 16) }
 // Expire ends the lease when its validity is over.
 func (l *Lease) Expire() {
 	for l.Alive() {
-		Pause(l.ctx, min(l.left(), expiryTick))
+		Pause(l.ctx, min(l.Left(), expiryTick))
 	}
 }
 
@@ -180,7 +189,7 @@ func (l *Lease) Renew(ctx context.Context, probe bool) error {
 // than a request may take.
 func (l *Lease) Revoke() error {
 	s := l.s
-	giveUp := s.now() + max(l.left(), 0) + 10*time.Second
+	giveUp := s.now() + max(l.Left(), 0) + 10*time.Second
 	detached := context.WithoutCancel(s.base)
 	closing := false
 	var pace Backoff

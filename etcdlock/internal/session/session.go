@@ -163,7 +163,7 @@ func (s *Session) open() (*Lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	sentinel := Prefix + strconv.FormatInt(int64(l.ID), 16)
+	sentinel := Prefix + strconv.FormatInt(int64(l.ID), 16) + "/" // with that slash it is in no queue
 	err = s.Call(l.ctx, func(ctx context.Context) error {
 		_, err := s.cli.Put(ctx, sentinel, s.conf.Sentinel(), clientv3.WithLease(l.ID))
 		return err

@@ -1,0 +1,209 @@
+package etcdlock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
+)
+
+// maxMoved is how many keys one request moves to another lease: etcd takes 128 operations.
+const maxMoved = 64
+
+// term is how a fixed term was extended. A lease cannot be given another length, so the names
+// move to a new one. Lock.fixed stays what the Lock lives by, for the process: it is valid for
+// as long as the lease in etcd is.
+type term struct {
+	mu     sync.Mutex
+	leases []*session.Lease // on which the names may be in etcd; nil as long as that is Lock.fixed
+	unhook []func() bool
+}
+
+// Extend begins the fixed term of a Lock again: it ends ttl from now, be that later or
+// earlier than before. ttl is checked and rounded as by LockWithTTL. The token stays.
+//
+// After an error the term ends when it would have ended, or when the new one would, whichever
+// is first.
+//
+// Errors: ErrLost if the lock has ended, ErrUnsupported for a Lock without a term, which is
+// renewed by itself, ErrInvalid, ErrRefused, ErrUnavailable if etcd did not confirm before
+// ctx or the term ended, with the error of ctx.
+func (k *Lock) Extend(ctx context.Context, ttl time.Duration) error {
+	const doing = "extending a fixed term"
+	if ctx == nil {
+		return invalid(doing, "nil context")
+	}
+	want, err := termOf(doing, ttl)
+	if err != nil {
+		return err
+	}
+	if k.fixed == nil {
+		return fmt.Errorf("etcdlock: %s: %w: the lock has none", doing, ErrUnsupported)
+	}
+	k.term.mu.Lock()
+	defer k.term.mu.Unlock()
+	if err = k.ended(); err == nil {
+		err = k.extend(ctx, want)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case k.ended() != nil:
+		return fmt.Errorf("etcdlock: %s: %w", doing, k.ended())
+	case errors.Is(err, ErrInvalid):
+		return fmt.Errorf("etcdlock: %s: %w", doing, err)
+	case ctx.Err() != nil:
+		return fmt.Errorf("etcdlock: %s: %w: %w", doing, ErrUnavailable, contextError(ctx))
+	default:
+		return fmt.Errorf("etcdlock: %s: %w", doing, session.Unserved(err))
+	}
+}
+
+// ended says why the Lock has ended, nil if it goes on.
+func (k *Lock) ended() error {
+	for _, p := range k.held.parts {
+		if !p.turn.live() {
+			return p.turn.ended()
+		}
+	}
+	return nil
+}
+
+// extend asks etcd until it has answered, ctx ends, or the lock does.
+func (k *Lock) extend(ctx context.Context, want time.Duration) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(k.fixed.Ctx(), cancel)()
+	if k.term.leases == nil {
+		k.term.leases = []*session.Lease{k.fixed}
+	}
+	now := k.term.leases[len(k.term.leases)-1]
+	if now.TTL() != want || len(k.term.leases) > 1 {
+		return k.move(ctx, want)
+	}
+	again := false
+	err := k.untilAnswered(ctx, func(ctx context.Context) error {
+		probe := again
+		again = true
+		return now.Renew(ctx, probe)
+	})
+	if session.LeaseGone(err) {
+		k.fixed.Lose(fmt.Errorf("lease %x: %w", int64(now.ID), err))
+	}
+	if err == nil {
+		now.StartTerm()
+		k.fixed.EndWith(now)
+	}
+	return err
+}
+
+// move moves the names to a lease of the term.
+func (k *Lock) move(ctx context.Context, want time.Duration) error {
+	var to *session.Lease
+	err := k.untilAnswered(ctx, func(ctx context.Context) (err error) {
+		to, err = k.l.grantTerm(ctx, want)
+		return err
+	})
+	if err != nil {
+		if to != nil {
+			to.Retire()
+		}
+		return err
+	}
+	to.StartTerm()
+	k.fixed.EndBy(to) // some names may move, and others not
+	k.term.leases = append(k.term.leases, to)
+	for parts := range slices.Chunk(k.held.parts, maxMoved) {
+		if err := k.untilAnswered(ctx, func(ctx context.Context) error { return k.moveKeys(ctx, parts, to) }); err != nil {
+			// It would keep others waiting if the lock ends by itself.
+			k.term.unhook = append(k.term.unhook, context.AfterFunc(k.fixed.Ctx(), to.Retire))
+			return err
+		}
+	}
+	for _, old := range k.term.leases[:len(k.term.leases)-1] {
+		old.Retire()
+	}
+	k.term.leases = []*session.Lease{to}
+	if !k.fixed.Alive() {
+		to.Retire()
+		return context.Cause(k.fixed.Ctx())
+	}
+	k.fixed.EndWith(to)
+	return nil
+}
+
+// moveKeys moves the keys of some names to the lease. Sending it again is harmless: the keys
+// stay the same, and one that has gone does not come back.
+func (k *Lock) moveKeys(ctx context.Context, parts []part, to *session.Lease) error {
+	var there []clientv3.Cmp
+	var puts, reads []clientv3.Op
+	for _, p := range parts {
+		e := p.turn.e
+		there = append(there, createdAt(e.key, e.rev))
+		puts = append(puts, clientv3.OpPut(e.key, e.value(""), clientv3.WithLease(to.ID)))
+		reads = append(reads, clientv3.OpGet(e.key, clientv3.WithKeysOnly()))
+	}
+	var resp *clientv3.TxnResponse
+	err := k.l.session.Call(ctx, func(ctx context.Context) (err error) {
+		resp, err = k.l.cli.Txn(ctx).If(there...).Then(puts...).Else(reads...).Commit()
+		return err
+	})
+	if err != nil || resp.Succeeded {
+		return err
+	}
+	for i, p := range parts {
+		if !p.turn.e.isIn(resp.Responses[i]) {
+			p.turn.e.deleted()
+			err = context.Cause(p.turn.e.ctx)
+		}
+	}
+	return err
+}
+
+// untilAnswered sends a request until etcd has answered it, with that answer.
+func (k *Lock) untilAnswered(ctx context.Context, send func(ctx context.Context) error) error {
+	var pace session.Backoff
+	for {
+		err := send(ctx)
+		if err == nil || errors.Is(err, ErrInvalid) || errors.Is(err, ErrLost) || session.LeaseGone(err) || k.l.session.Final(err) || !pace.Wait(ctx) {
+			return err
+		}
+	}
+}
+
+// revokeTerm gives back the leases on which the names may be.
+func (k *Lock) revokeTerm() error {
+	k.term.mu.Lock()
+	defer k.term.mu.Unlock()
+	if k.term.leases == nil {
+		return k.fixed.Revoke()
+	}
+	for _, unhook := range k.term.unhook {
+		unhook()
+	}
+	var errs []error
+	for _, s := range k.term.leases {
+		errs = append(errs, s.Revoke())
+	}
+	return errors.Join(errs...)
+}
+
+// Remaining tells for how long the Lock is sure to last still: a fixed term to its end, and a
+// lock that is renewed to the end of the lease if etcd was not reached any more. It is 0 when
+// the Lock was given back or lost.
+func (k *Lock) Remaining() time.Duration {
+	if k.ctx.Err() != nil || k.ended() != nil {
+		return 0
+	}
+	left := maxTTL
+	for _, p := range k.held.parts {
+		left = min(left, p.turn.e.lease.Left())
+	}
+	return max(left, 0)
+}
