@@ -84,8 +84,7 @@ func lastCreated() []clientv3.OpOption {
 }
 
 // follow takes in whom the entry was put behind.
-func (e *entry) follow(r *pb.ResponseOp) {
-	before := r.GetResponseRange()
+func (e *entry) follow(before *pb.RangeResponse) {
 	e.ahead, e.asOf = before.Count, e.rev
 	e.behindKey(before.Kvs)
 }
