@@ -96,7 +96,7 @@ func (e *entry) send(ctx context.Context, last int64) error {
 	}
 	if resp.Succeeded {
 		e.rev = resp.Header.Revision
-		e.follow(resp.Responses[0])
+		e.follow(resp.Responses[0].GetResponseRange())
 		return nil
 	}
 	// Either an earlier sending of the same transaction got through, or the

@@ -38,31 +38,24 @@ func (e *entry) exchange(next *entry, heir string, answered func()) (successor s
 	}
 	var pace session.Backoff
 	for first, again, full := true, false, false; ; first = false {
-		resp, err := e.sendExchange(next, heir, full)
+		got, err := e.sendExchange(next, heir, full)
 		if first {
 			answered()
 		}
 		switch {
-		case err == nil && resp.Succeeded && full:
-			e.leave()
-			released, queued = next.exchanged(nil, true, e)
-			return "", released, queued
-		case err == nil && resp.Succeeded:
-			e.leave()
-			next.rev = resp.Header.Revision
-			next.sole = next.others == 1 && !e.unsure // that of e, which is gone
-			next.follow(resp.Responses[1])
-			next.watchOwnKey()
-			if first := resp.Responses[3].GetResponseRange(); !hidden(e.prefix, first) {
-				successor = leaseOf(string(first.Kvs[0].Key))
-			}
-			return successor, nil, nil
-		case err == nil && e.isIn(resp.Responses[1]):
+		case err == nil && got.unnamed:
 			heir = "" // who is not there
 			continue
+		case err == nil && got.done && !full:
+			e.leave()
+			next.rev = got.rev
+			next.sole = next.others == 1 && !e.unsure // that of e, which is gone
+			next.follow(got.before)
+			next.watchOwnKey()
+			return got.owner, nil, nil
 		case err == nil:
 			e.leave()
-			released, queued = next.exchanged(resp.Responses[0].GetResponseRange().GetKvs(), again, e)
+			released, queued = next.exchanged(got.own, again || got.done, e)
 			return "", released, queued
 		case session.LeaseGone(err):
 			e.lease.Lose(fmt.Errorf("lease %x: %w", int64(e.lease.ID), err))
@@ -82,7 +75,19 @@ func (e *entry) exchange(next *entry, heir string, answered func()) (successor s
 	}
 }
 
-func (e *entry) sendExchange(next *entry, heir string, full bool) (resp *clientv3.TxnResponse, err error) {
+// handOff is etcd's answer to an exchange.
+type handOff struct {
+	done    bool               // the entry's key is deleted
+	rev     int64              // if next's key was put, its create revision,
+	before  *pb.RangeResponse  // the last key before it, and how many there are,
+	owner   string             // and the lease that owns the name now, "" if that cannot be told
+	unnamed bool               // nothing is done: the entry has its place still, and the successor none
+	own     []*mvccpb.KeyValue // next's key, if an earlier sending has put it
+}
+
+// sendExchange sends an exchange once, or, to an etcd that is full, the part of it that
+// gives the place back.
+func (e *entry) sendExchange(next *entry, heir string, full bool) (handOff, error) {
 	conditions := []clientv3.Cmp{createdAt(e.key, e.rev)}
 	if heir != "" {
 		conditions = append(conditions, anyOf(e.prefix+heir+"-"))
@@ -96,7 +101,8 @@ func (e *entry) sendExchange(next *entry, heir string, full bool) (resp *clientv
 	if full {
 		work = work[:1]
 	}
-	err = e.l.session.Call(e.lease.Ctx(), func(ctx context.Context) (err error) {
+	var resp *clientv3.TxnResponse
+	err := e.l.session.Call(e.lease.Ctx(), func(ctx context.Context) (err error) {
 		resp, err = e.l.cli.Txn(ctx).
 			If(conditions...).
 			Then(work...).
@@ -104,13 +110,27 @@ func (e *entry) sendExchange(next *entry, heir string, full bool) (resp *clientv
 			Commit()
 		return err
 	})
-	return resp, err
+	if err != nil {
+		return handOff{}, err
+	}
+	part := func(i int) *pb.RangeResponse { return resp.Responses[i].GetResponseRange() }
+	switch {
+	case !resp.Succeeded:
+		return handOff{unnamed: e.isIn(part(1).Kvs), own: part(0).Kvs}, nil
+	case full:
+		return handOff{done: true}, nil
+	default:
+		got := handOff{done: true, rev: resp.Header.Revision, before: part(1)}
+		if !hidden(e.prefix, part(3)) {
+			got.owner = leaseOf(string(part(3).Kvs[0].Key))
+		}
+		return got, nil
+	}
 }
 
-// isIn reports whether the answer to a read of the entry's key shows its place.
-func (e *entry) isIn(r *pb.ResponseOp) bool {
-	kvs := r.GetResponseRange().Kvs
-	return len(kvs) > 0 && kvs[0].CreateRevision == e.rev
+// isIn reports whether what was read of the entry's key shows its place.
+func (e *entry) isIn(own []*mvccpb.KeyValue) bool {
+	return len(own) > 0 && own[0].CreateRevision == e.rev
 }
 
 // exchanged finds out, from what a read of the entry's key found, what became of

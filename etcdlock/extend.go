@@ -158,7 +158,7 @@ func (k *Lock) moveKeys(ctx context.Context, parts []part, to *session.Lease) er
 		return err
 	}
 	for i, p := range parts {
-		if !p.turn.e.isIn(resp.Responses[i]) {
+		if !p.turn.e.isIn(resp.Responses[i].GetResponseRange().GetKvs()) {
 			p.turn.e.deleted()
 			err = context.Cause(p.turn.e.ctx)
 		}

@@ -24,7 +24,7 @@ type Lock struct {
 	ctx      carrier
 	cancel   context.CancelCauseFunc
 	fixed    *session.Lease // own lease of a fixed term, else nil
-	term     term   // how that was extended
+	term     term           // how that was extended
 	unhook   []func() bool
 	once     sync.Once
 	ends     dependents

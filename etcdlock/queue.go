@@ -85,8 +85,7 @@ func lastCreated() []clientv3.OpOption {
 }
 
 // follow notes whom the entry was put behind.
-func (e *entry) follow(r *pb.ResponseOp) {
-	before := r.GetResponseRange()
+func (e *entry) follow(before *pb.RangeResponse) {
 	if hidden(e.prefix, before) { // the entry as its own predecessor makes await look
 		e.ahead, e.pred = unknown, e.key
 		return

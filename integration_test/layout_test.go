@@ -66,7 +66,7 @@ var house = []floor{
 	{
 		pkg:     "etcdlock",
 		own:     []string{"etcdlock/internal/session"},
-		modules: []string{"go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3"},
+		modules: []string{"go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3", "google.golang.org/grpc"}, // grpc for tests
 	},
 	{
 		pkg:     "etcdlock/locktest",

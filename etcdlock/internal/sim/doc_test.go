@@ -5,22 +5,24 @@
 //
 // # What stands for what
 //
-//	model                        package etcdlock
+//	model                        package etcdlock and its internal/session
 //	enqueue, enqueueError        entry.enqueue, entry.send
 //	enqueueCheck, check, recheck entry.check
-//	open, wait, backoff          entry.await, neighbour, Locker.follow
+//	open, wait, backoff          entry.await, neighbour, Session.Follow
 //	owned                        hold
 //	release, releaseError        entry.release
-//	exchange, carried            entry.exchange
+//	exchange, carried            entry.exchange, handOff
 //	heir, next                   entry.exchange, entry.named
-//	client.taken                 places
-//	sweep ... lastSweep          entry.abandon, entry.leave
-//	step seen                    entry.sweepLate
-//	step guard                   entry.watchOwnKey, entry.deleted
-//	steps renew..., expireHere   lease.renew, lease.extend, lease.expire
-//	steps sentinel, retire       Locker.openSession, lease.retire
-//	client.lose                  lease.lose and what follows from it in enqueue, await, release
-//	entry.left                   gate.leave, as called by Locker.take and hold.remove
+//	taken, spent                 Slots
+//	sweep, sweepWait, lastSweep  entry.abandon, entry.leave
+//	seen                         entry.sweepLate
+//	guard                        entry.watchOwnKey, entry.deleted
+//	renew, renewThere, renewHere Lease.Renew, Lease.extend
+//	expireHere                   Lease.Expire
+//	sentinel                     Session.open
+//	retire                       Lease.Retire
+//	config.lose                  Lease.Lose, entry.enqueue, entry.await, entry.release
+//	left                         hold.release, station.advance
 //
 // Each attempt of a client is a machine of its own, because what cleans up
 // after one goes on while the next has begun. A request is sent, carried out and
