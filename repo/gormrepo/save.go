@@ -30,6 +30,8 @@ type item[T any] struct {
 	isNew bool
 	// was is the stored version that an existing entity was read in.
 	was int64
+	// key is the identity of the stored row, where one was read.
+	key any
 	// before is a copy to go back to when the save fails.
 	before T
 	// start is how it was when the transaction began.

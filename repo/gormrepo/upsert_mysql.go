@@ -10,10 +10,9 @@ import (
 
 // upsertLocked is the upsert of MySQL and MariaDB. There ON DUPLICATE KEY
 // UPDATE fires on any unique index and would rewrite the row of another key.
-// So the rows that exist are locked first and overwritten by a statement that
-// sets the key too: had it hit another row, the key would be there twice, which
-// the database refuses. Of the rows that do not exist each must be there
-// afterwards, else the statement hit another one in its place.
+// So the rows that exist are locked first and overwritten by an UPDATE. Of the rows
+// that do not exist each must be there afterwards, else the statement hit another
+// one in its place.
 func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns, back []*schema.Field) error {
 	rows, err := r.stored(c.tx, r.keysOf(items), append(slices.Clone(r.key), back...), true)
 	if err != nil {
@@ -24,9 +23,7 @@ func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns, back []
 		return err
 	}
 	if len(known) > 0 {
-		st := r.statement(c, known, columns)
-		st.conflict.DoUpdates = r.assignments(r.updatable(columns), true)
-		if err := r.exec(c, st); err != nil {
+		if err := r.updateRows(c, known, r.updatable(columns)); err != nil {
 			return err
 		}
 		if err := r.takeBack(known, rows, back, repo.ErrNotFound, "the row is gone"); err != nil {
@@ -37,7 +34,7 @@ func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns, back []
 		return nil
 	}
 	st := r.statement(c, absent, columns)
-	st.conflict.DoUpdates = r.assignments(r.updatable(columns), false)
+	st.conflict.DoUpdates = r.assignments(r.updatable(columns))
 	if err := r.exec(c, st); err != nil {
 		return err
 	}

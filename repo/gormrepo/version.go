@@ -79,11 +79,8 @@ func (r *Repository[T]) lockVersions(c *call, items []*item[T], fields []*schema
 }
 
 func (r *Repository[T]) overwriteVersion(c *call, it *item[T]) (int64, error) {
-	ctx := c.tx.Statement.Context
-	set := map[string]any{}
-	for _, f := range without(r.updatable(r.columns), r.left(ctx, it.val, false)) {
-		set[f.DBName], _ = f.ValueOf(ctx, it.val)
-	}
+	left := r.left(c.tx.Statement.Context, it.val, false)
+	set := r.assigned(c, it, without(r.updatable(r.columns), left))
 	conds := []clause.Expression{r.keyIn(r.keysOf([]*item[T]{it})), r.versionIs(it.was)}
 	if r.opts.Revive {
 		for _, f := range r.deleted {
