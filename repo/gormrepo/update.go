@@ -42,7 +42,7 @@ func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (
 			return fmt.Errorf("%w: %s", repo.ErrNotFound, r.entity.Type)
 		}
 		e = found[0]
-		it := &item[T]{e: e, val: valueOf(e), was: r.entity.VersionOf(valueOf(e))}
+		it := &item[T]{e: e, val: valueOf(e), was: r.entity.VersionOf(valueOf(e)), exists: true}
 		old, restore := r.snapshot(ctx, it.val), r.keep(it.val)
 		it.key = r.identity(it)
 		failure = fn(e)
@@ -86,10 +86,12 @@ func (r *Repository[T]) saveLocked(c *call, it *item[T], old map[*schema.Field]a
 // sameKey refuses an entity whose key is not that of the row which was read.
 func (r *Repository[T]) sameKey(it *item[T]) error {
 	if r.identity(it) != it.key {
-		return fmt.Errorf("%w: the key was changed", repo.ErrInvalid)
+		return errKeyChanged()
 	}
 	return nil
 }
+
+func errKeyChanged() error { return fmt.Errorf("%w: the key was changed", repo.ErrInvalid) }
 
 // locked reads entities that are not marked as deleted and keeps other writers
 // away from their rows until the transaction ends.

@@ -25,7 +25,7 @@ func (r *Repository[T]) upsert(c *call, items []*item[T]) error {
 
 func (r *Repository[T]) upsertBatch(c *call, items []*item[T], columns, left []*schema.Field) error {
 	back := append(slices.Clone(r.created), left...)
-	if !r.dialect.returning {
+	if !r.dialect.returning || c.careful {
 		return r.upsertLocked(c, items, columns, back)
 	}
 	st := r.statement(c, items, columns)
@@ -38,6 +38,7 @@ func (r *Repository[T]) upsertBatch(c *call, items []*item[T], columns, left []*
 	if !guarded && len(back) == 0 {
 		err := r.exec(c, st)
 		c.raced = c.raced || isDuplicate(err, r.db.Dialector)
+		r.proven.CompareAndSwap(false, err == nil)
 		return err
 	}
 	st.returning = append(slices.Clone(r.key), back...)
@@ -46,6 +47,7 @@ func (r *Repository[T]) upsertBatch(c *call, items []*item[T], columns, left []*
 		c.raced = isDuplicate(err, r.db.Dialector)
 		return err
 	}
+	r.proven.CompareAndSwap(false, true)
 	return r.takeBack(items, rows, back, repo.ErrNotFound, "the entity is marked as deleted")
 }
 

@@ -8,12 +8,16 @@ import (
 	"github.com/holdfast-go/holdfast/repo"
 )
 
-// upsertLocked is the upsert of MySQL and MariaDB. There ON DUPLICATE KEY
+// upsertLocked is the upsert of MySQL and MariaDB, and that of tables which take no
+// INSERT of rows that exist. On MySQL ON DUPLICATE KEY
 // UPDATE fires on any unique index and would rewrite the row of another key.
 // So the rows that exist are locked first and overwritten by an UPDATE. Of the rows
 // that do not exist each must be there afterwards, else the statement hit another
 // one in its place.
 func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns, back []*schema.Field) error {
+	if err := r.lockDatabase(c); err != nil {
+		return err
+	}
 	rows, err := r.stored(c.tx, r.keysOf(items), append(slices.Clone(r.key), back...), true)
 	if err != nil {
 		return err
@@ -35,6 +39,9 @@ func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns, back []
 	}
 	st := r.statement(c, absent, columns)
 	st.conflict.DoUpdates = r.assignments(r.updatable(columns))
+	if r.dialect.returning {
+		st.conflict.Columns = bare(r.keyColumns())
+	}
 	if err := r.exec(c, st); err != nil {
 		return err
 	}
