@@ -66,6 +66,7 @@ func gormHarness(db *gorm.DB) repotest.Harness {
 		Coded:    inOwnTable[repotest.Coded](db),
 		Told:     inOwnTable[repotest.Told](db),
 		Marked:   inOwnTable[repotest.Marked](db),
+		FromZero: withOptions[repotest.Marked](db, &gormrepo.Options{VersionFromZero: true}),
 		Stamped:  inOwnTable[repotest.Stamped](db),
 		Unmarked: inOwnTable[repotest.Unmarked](db),
 		Large:    1100, // crosses the batch of PostgreSQL
@@ -76,11 +77,15 @@ func gormHarness(db *gorm.DB) repotest.Harness {
 }
 
 func inOwnTable[T any](db *gorm.DB) func(t *testing.T) repo.Repository[T] {
+	return withOptions[T](db, nil)
+}
+
+func withOptions[T any](db *gorm.DB, opts *gormrepo.Options) func(t *testing.T) repo.Repository[T] {
 	return func(t *testing.T) repo.Repository[T] {
 		t.Helper()
 		db := renamed(t, db)
 		migrateKeyed[T](t, db)
-		r, err := gormrepo.New[T](db, nil)
+		r, err := gormrepo.New[T](db, opts)
 		must(t, err)
 		return r
 	}

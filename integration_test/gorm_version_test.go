@@ -127,6 +127,7 @@ func TestGormMergeWritesOnlyWhatChanged(t *testing.T) {
 			var statements atomic.Int32
 			db = renamed(t, db)
 			must(t, db.Callback().Raw().Before("gorm:raw").Register("count", func(*gorm.DB) { statements.Add(1) }))
+			must(t, db.Callback().Update().Before("gorm:update").Register("count", func(*gorm.DB) { statements.Add(1) }))
 			ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
 			must(t, r.SaveAll(ctx, []*gormItem{{1, "a@x", "a"}, {2, "b@x", "b"}}))
 			// Somebody who is not locked out changes another column meanwhile.

@@ -27,12 +27,13 @@ func (r *Repository[T]) Delete(ctx context.Context, es ...*T) error {
 	items := make([]*item[T], len(es))
 	for i, e := range es {
 		items[i] = &item[T]{e: e, val: valueOf(e), index: i, was: r.entity.VersionOf(valueOf(e))}
+		items[i].key = r.identity(items[i])
 	}
 	return r.failed(ctx, "delete", r.write(ctx, func(c *call) error { return r.deleteItems(c, items) }))
 }
 
 func (r *Repository[T]) deleteItems(c *call, items []*item[T]) error {
-	err := r.hooks(c, items, func(e any, tx *gorm.DB, _ bool) error {
+	err := r.hooks(c, items, func(e any, tx *gorm.DB, _ *item[T]) error {
 		if h, ok := e.(callbacks.BeforeDeleteInterface); ok && r.schema.BeforeDelete {
 			return h.BeforeDelete(tx)
 		}
@@ -40,6 +41,11 @@ func (r *Repository[T]) deleteItems(c *call, items []*item[T]) error {
 	})
 	if err != nil {
 		return err
+	}
+	for _, it := range items {
+		if err := r.sameKey(it); err != nil {
+			return r.itemError(it, err)
+		}
 	}
 	if r.version == nil {
 		_, err = r.deleteKeys(c, r.keysOf(items))
@@ -49,7 +55,7 @@ func (r *Repository[T]) deleteItems(c *call, items []*item[T]) error {
 	if err != nil {
 		return err
 	}
-	return r.hooks(c, items, func(e any, tx *gorm.DB, _ bool) error {
+	return r.hooks(c, items, func(e any, tx *gorm.DB, _ *item[T]) error {
 		if h, ok := e.(callbacks.AfterDeleteInterface); ok && r.schema.AfterDelete {
 			return h.AfterDelete(tx)
 		}

@@ -2,7 +2,9 @@ package gormrepo
 
 import (
 	"reflect"
+	"slices"
 
+	"github.com/samber/lo"
 	"gorm.io/gorm"
 	"gorm.io/gorm/callbacks"
 )
@@ -11,23 +13,31 @@ import (
 // that fit what then happens, so the hooks are run here.
 
 func (r *Repository[T]) beforeSave(c *call, items []*item[T]) error {
-	return r.hooks(c, items, func(e any, tx *gorm.DB, isNew bool) error {
+	return r.hooks(c, items, func(e any, tx *gorm.DB, it *item[T]) error {
 		if h, ok := e.(callbacks.BeforeSaveInterface); ok && r.schema.BeforeSave {
 			if err := h.BeforeSave(tx); err != nil {
 				return err
 			}
 		}
-		if h, ok := e.(callbacks.BeforeCreateInterface); ok && isNew && r.schema.BeforeCreate {
+		if h, ok := e.(callbacks.BeforeCreateInterface); ok && it.isNew && r.schema.BeforeCreate {
 			return h.BeforeCreate(tx)
+		}
+		if h, ok := e.(callbacks.BeforeUpdateInterface); ok && it.exists && r.schema.BeforeUpdate {
+			return h.BeforeUpdate(tx)
 		}
 		return nil
 	})
 }
 
 func (r *Repository[T]) afterSave(c *call, items []*item[T]) error {
-	return r.hooks(c, items, func(e any, tx *gorm.DB, isNew bool) error {
-		if h, ok := e.(callbacks.AfterCreateInterface); ok && isNew && r.schema.AfterCreate {
+	return r.hooks(c, items, func(e any, tx *gorm.DB, it *item[T]) error {
+		if h, ok := e.(callbacks.AfterCreateInterface); ok && it.isNew && r.schema.AfterCreate {
 			if err := h.AfterCreate(tx); err != nil {
+				return err
+			}
+		}
+		if h, ok := e.(callbacks.AfterUpdateInterface); ok && it.exists && r.schema.AfterUpdate {
+			if err := h.AfterUpdate(tx); err != nil {
 				return err
 			}
 		}
@@ -40,13 +50,40 @@ func (r *Repository[T]) afterSave(c *call, items []*item[T]) error {
 
 func (r *Repository[T]) hasHooks() bool {
 	s := r.schema
-	return !r.db.Statement.SkipHooks &&
+	return r.hasUpdateHooks() || !r.db.Statement.SkipHooks &&
 		(s.BeforeSave || s.BeforeCreate || s.AfterSave || s.AfterCreate || s.BeforeDelete || s.AfterDelete)
+}
+
+// hasUpdateHooks tells whether there are hooks for rows that are stored. Then a save
+// has to know which are.
+func (r *Repository[T]) hasUpdateHooks() bool {
+	return !r.db.Statement.SkipHooks && (r.schema.BeforeUpdate || r.schema.AfterUpdate)
+}
+
+// findExisting locks the rows that hooks for updates have to know of.
+func (r *Repository[T]) findExisting(c *call, items []*item[T]) error {
+	known := lo.Filter(items, func(it *item[T], _ int) bool { return !it.isNew })
+	if len(known) == 0 || !r.hasUpdateHooks() {
+		return nil
+	}
+	if err := r.lockDatabase(c); err != nil {
+		return err
+	}
+	slices.SortStableFunc(known, r.compareKeys)
+	rows, err := r.stored(c.tx, r.keysOf(known), r.key, true)
+	if err != nil {
+		return err
+	}
+	stored, _ := r.split(known, rows)
+	for _, it := range stored {
+		it.exists = true
+	}
+	return nil
 }
 
 // hooks calls run for every item with a handle on the transaction, whose
 // Statement is about that item, as hooks that use SetColumn expect.
-func (r *Repository[T]) hooks(c *call, items []*item[T], run func(e any, tx *gorm.DB, isNew bool) error) error {
+func (r *Repository[T]) hooks(c *call, items []*item[T], run func(e any, tx *gorm.DB, it *item[T]) error) error {
 	if !r.hasHooks() {
 		return nil
 	}
@@ -55,7 +92,7 @@ func (r *Repository[T]) hooks(c *call, items []*item[T], run func(e any, tx *gor
 		tx := c.tx.Model(it.e)
 		tx.Statement.Schema, tx.Statement.Table = s, s.Table
 		tx.Statement.Dest, tx.Statement.ReflectValue = it.e, it.val
-		err := run(it.e, tx.Session(&gorm.Session{NewDB: true}), it.isNew)
+		err := run(it.e, tx.Session(&gorm.Session{NewDB: true}), it)
 		if err == nil {
 			err = tx.Error
 		}

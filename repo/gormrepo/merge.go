@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/samber/lo"
 	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
@@ -40,7 +41,7 @@ func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *repo.Documents[
 	if docs.Mode == repo.ModeReplace {
 		err = r.saveItems(ctx, items)
 	} else {
-		err = r.mergeAll(ctx, docs, merges, items)
+		merges, err = r.mergeAll(ctx, docs, merges, items)
 	}
 	if err != nil {
 		return nil, r.failed(ctx, "smart save", err)
@@ -59,6 +60,8 @@ func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *repo.Documents[
 type merge[T any] struct {
 	*item[T]
 	docs []int
+	// given are those that it began with.
+	given []int
 	// old is the stored row before the merge, changed the columns to write.
 	old     map[*schema.Field]any
 	changed []*schema.Field
@@ -85,33 +88,37 @@ func (r *Repository[T]) merges(docs *repo.Documents[T]) []*merge[T] {
 	slices.Reverse(list)
 	for _, m := range list {
 		slices.Reverse(m.docs)
+		m.given = m.docs
 	}
 	return list
 }
 
-func (r *Repository[T]) mergeAll(ctx context.Context, docs *repo.Documents[T], merges []*merge[T], items []*item[T]) error {
+// mergeAll returns the merges that were made: hooks may have given two one key.
+func (r *Repository[T]) mergeAll(ctx context.Context, docs *repo.Documents[T], given []*merge[T], items []*item[T]) (merges []*merge[T], err error) {
 	if err := r.giveKeys(ctx, items); err != nil {
-		return err
+		return nil, err
 	}
-	return r.write(ctx, func(c *call) error {
+	err = r.write(ctx, func(c *call) error {
+		merges = slices.Clone(given)
 		for _, m := range merges {
 			m.begin()
-			m.old, m.changed, m.revived = nil, nil, false
+			m.old, m.changed, m.revived, m.docs = nil, nil, false, m.given
 		}
-		if err := r.load(c, docs, merges, items); err != nil {
+		if err := r.load(c, docs, merges); err != nil {
 			return err
 		}
-		if err := r.beforeSave(c, items); err != nil {
+		if err := r.beforeSave(c, itemsOf(merges)); err != nil {
 			return err
 		}
+		if merges, err = r.reload(c, docs, merges); err != nil {
+			return err
+		}
+		items := itemsOf(merges)
 		if err := r.checkKeys(items); err != nil {
 			return err
 		}
 		changed := r.changes(ctx, merges)
-		written := make([]*item[T], len(changed))
-		for i, m := range changed {
-			written[i] = m.item
-		}
+		written := itemsOf(changed)
 		r.stamp(written, r.now())
 		err := r.withAssociations(c, items, func() error { return r.writeMerges(c, changed) })
 		if err != nil {
@@ -119,4 +126,43 @@ func (r *Repository[T]) mergeAll(ctx context.Context, docs *repo.Documents[T], m
 		}
 		return r.afterSave(c, written)
 	})
+	return merges, err
+}
+
+func itemsOf[T any](merges []*merge[T]) []*item[T] {
+	return lo.Map(merges, func(m *merge[T], _ int) *item[T] { return m.item })
+}
+
+// reload merges again what a hook has given another key: a row may be stored under
+// that one, and another document may be for it.
+func (r *Repository[T]) reload(c *call, docs *repo.Documents[T], merges []*merge[T]) ([]*merge[T], error) {
+	moved := func(m *merge[T]) bool { return !r.wantsKey(m.val) && m.key != nil && r.identity(m.item) != m.key }
+	if !r.hasHooks() || !lo.SomeBy(merges, moved) {
+		return merges, nil
+	}
+	byKey := map[any]*merge[T]{}
+	var again []*merge[T]
+	for _, m := range merges {
+		if !moved(m) {
+			byKey[r.foldKey(m.item)] = m
+		} else if !m.isNew {
+			return nil, r.itemError(m.item, errKeyChanged())
+		}
+	}
+	for _, m := range lo.Filter(merges, func(m *merge[T], _ int) bool { return moved(m) }) {
+		key := r.identity(m.item)
+		same := byKey[key]
+		if same == nil {
+			byKey[key], same = m, m
+		} else {
+			same.docs = slices.Sorted(slices.Values(slices.Concat(same.docs, m.docs)))
+			merges = lo.Without(merges, m)
+		}
+		again = append(again, same)
+	}
+	again = lo.Uniq(again)
+	if err := r.load(c, docs, again); err != nil {
+		return nil, err
+	}
+	return merges, r.beforeSave(c, itemsOf(again))
 }

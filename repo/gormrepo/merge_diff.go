@@ -8,35 +8,40 @@ import (
 	"strings"
 	"time"
 
+	"github.com/samber/lo"
 	"gorm.io/gorm/schema"
 )
 
 // changes finds the columns that differ from what is stored, and leaves out
 // entities without any.
 func (r *Repository[T]) changes(ctx context.Context, merges []*merge[T]) []*merge[T] {
-	duties := append(slices.Clone(r.updated), r.created...)
-	if r.version != nil {
-		duties = append(duties, r.version)
-	}
 	return slices.DeleteFunc(slices.Clone(merges), func(m *merge[T]) bool {
 		if m.isNew {
 			return false
 		}
-		now := r.snapshot(ctx, m.val)
-		for _, f := range without(r.updatable(r.columns), duties) {
-			if !sameValue(m.old[f], now[f]) {
-				m.changed = append(m.changed, f)
-			}
-		}
+		m.changed = r.changed(ctx, m.val, m.old)
 		if len(m.changed) == 0 && !m.revived {
 			return true
 		}
-		m.changed = append(m.changed, r.updated...)
-		if r.version != nil {
-			m.changed = append(m.changed, r.version)
-		}
+		m.changed = append(m.changed, r.counted()...)
 		return false
 	})
+}
+
+// changed are the columns whose values differ from old, but for those that only
+// the repository writes.
+func (m *model) changed(ctx context.Context, e reflect.Value, old map[*schema.Field]any) []*schema.Field {
+	now := m.snapshot(ctx, e)
+	fields := without(m.updatable(m.columns), append(m.counted(), m.created...))
+	return lo.Filter(fields, func(f *schema.Field, _ int) bool { return !sameValue(old[f], now[f]) })
+}
+
+// counted are the columns that every save of a row changes.
+func (m *model) counted() []*schema.Field {
+	if m.version == nil {
+		return slices.Clone(m.updated)
+	}
+	return append(slices.Clone(m.updated), m.version)
 }
 
 // writeMerges inserts the new ones and writes the changed columns of the

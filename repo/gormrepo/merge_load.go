@@ -12,14 +12,16 @@ import (
 )
 
 // load reads and locks what is stored and applies the documents to it.
-func (r *Repository[T]) load(c *call, docs *repo.Documents[T], merges []*merge[T], items []*item[T]) error {
+func (r *Repository[T]) load(c *call, docs *repo.Documents[T], merges []*merge[T]) error {
 	if err := r.lockDatabase(c); err != nil {
 		return err
 	}
 	var keyed []*item[T]
-	for _, it := range items {
-		if !r.wantsKey(it.val) {
-			keyed = append(keyed, it)
+	for _, m := range merges {
+		m.key = nil
+		if !r.wantsKey(m.val) {
+			m.key = r.identity(m.item)
+			keyed = append(keyed, m.item)
 		}
 	}
 	slices.SortStableFunc(keyed, r.compareKeys) // the order in which they are locked
@@ -86,7 +88,7 @@ func (m *merge[T]) apply(ctx context.Context, r *Repository[T], docs *repo.Docum
 			return &repo.ItemError{Index: i, ID: r.shownID(row), Err: fmt.Errorf("%w: version %d is stored, not %d", repo.ErrStale, m.was, named)}
 		}
 	}
-	m.isNew, m.revived = false, revived
+	m.isNew, m.exists, m.revived = false, true, revived
 	m.replace(row)
 	m.old = r.snapshot(ctx, m.val)
 	return m.mergeInto(r, docs, m.docs)

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/samber/lo"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
@@ -199,7 +202,7 @@ func (m *model) updatable(columns []*schema.Field) []*schema.Field {
 func (m *model) left(ctx context.Context, e reflect.Value, inserted bool) []*schema.Field {
 	var fields []*schema.Field
 	for _, f := range m.schema.FieldsWithDefaultDBValue {
-		if m.isKey(f) && !inserted || slices.Contains(m.deleted, f) {
+		if !inserted && (m.isKey(f) || isLiteralDefault(f)) || slices.Contains(m.deleted, f) {
 			continue
 		}
 		if _, zero := f.ValueOf(ctx, e); zero {
@@ -207,6 +210,28 @@ func (m *model) left(ctx context.Context, e reflect.Value, inserted bool) []*sch
 		}
 	}
 	return fields
+}
+
+// isLiteralDefault tells whether the default is written out in the tag: GORM knows
+// only those of some types, and takes the others for what the database decides.
+func isLiteralDefault(f *schema.Field) bool {
+	text := strings.ToLower(strings.TrimSpace(f.DefaultValue))
+	for strings.HasPrefix(text, "(") && strings.HasSuffix(text, ")") {
+		text = strings.TrimSpace(text[1 : len(text)-1])
+	}
+	if text == "" {
+		return false
+	}
+	if _, err := strconv.ParseFloat(text, 64); err == nil {
+		return true
+	}
+	return f.DefaultValueInterface != nil || lo.Contains([]string{"null", "true", "false"}, text) ||
+		strings.ContainsRune("'\"{[", rune(text[0])) || strings.HasPrefix(text, "array[")
+}
+
+// isNullDefault tells whether the zero value stands for NULL.
+func isNullDefault(f *schema.Field) bool {
+	return strings.EqualFold(strings.TrimSpace(f.DefaultValue), "null")
 }
 
 // keyColumns names the key's columns in conditions.

@@ -21,6 +21,12 @@ type Options struct {
 	// database default must be set by the caller or by a BeforeSave hook.
 	NewID func(ctx context.Context) (any, error)
 
+	// VersionFromZero gives new entities version 0 and not 1, as Hibernate and
+	// Spring Data do. An entity with version 0 that is saved overwrites one that is
+	// stored with version 0 or none under its key, with this option and without,
+	// unless T has the method IsNew() bool.
+	VersionFromZero bool
+
 	// Revive makes saving an entity that is marked as deleted bring it back,
 	// as if the mark were not there. By default it is repo.ErrNotFound.
 	Revive bool

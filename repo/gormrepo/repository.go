@@ -37,6 +37,8 @@ type Repository[T any] struct {
 	fence   fenceTable
 	// trusted tells that no plugin takes writes out of their transaction.
 	trusted atomic.Bool
+	// careful tells that the table takes no INSERT of T, proven that it does.
+	careful, proven atomic.Bool
 	*model
 }
 
@@ -82,6 +84,7 @@ func newRepository[T any](db *gorm.DB, opts *Options) (*Repository[T], error) {
 		foreign: isTx(db), opts: opts.orDefault(), dialect: d, model: m,
 	}
 	r.fence = r.newFence()
+	r.careful.Store(m.needsCare() || r.hasUpdateHooks())
 	return r, r.opts.check(m)
 }
 

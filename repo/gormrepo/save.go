@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/samber/lo"
+
 	"github.com/holdfast-go/holdfast/repo"
 )
 
@@ -30,6 +32,10 @@ type item[T any] struct {
 	isNew bool
 	// was is the stored version that an existing entity was read in.
 	was int64
+	// key is the identity of the stored row, where one was read, and exists tells
+	// that there is one.
+	key    any
+	exists bool
 	// before is a copy to go back to when the save fails.
 	before T
 	// start is how it was when the transaction began.
@@ -53,7 +59,7 @@ func (it *item[T]) begin() {
 		*s = start[T]{it.e, it.isNew, it.was, *it.e}
 		return
 	}
-	it.e, it.val, it.isNew, it.was = s.e, valueOf(s.e), s.isNew, s.was
+	it.e, it.val, it.isNew, it.was, it.exists = s.e, valueOf(s.e), s.isNew, s.was, false
 	*it.e = s.value
 }
 
@@ -92,19 +98,6 @@ func (r *Repository[T]) saveItems(ctx context.Context, items []*item[T]) (err er
 	return err
 }
 
-// writeItems runs fn, which saves items, with as few round trips as it takes.
-func (r *Repository[T]) writeItems(ctx context.Context, items []*item[T], fn func(*call) error) error {
-	f, fenced := repo.FenceFrom(ctx)
-	switch {
-	case fenced && r.TxState(ctx) == repo.TxNone && r.folds(items):
-		return r.writeFolded(ctx, f, items, fn)
-	case r.oneStatement(items):
-		return r.writeOnce(ctx, fn)
-	default:
-		return r.write(ctx, fn)
-	}
-}
-
 // oneStatement tells whether saving takes one statement that writes, and none
 // after it.
 func (r *Repository[T]) oneStatement(items []*item[T]) bool {
@@ -131,28 +124,41 @@ func (r *Repository[T]) items(es []*T) ([]*item[T], error) {
 		return nil, err
 	}
 	all := make([]*item[T], len(es))
-	last := make(map[any]int, len(es))
 	for i, e := range es {
 		all[i] = &item[T]{e: e, val: valueOf(e), index: i, before: *e}
-		last[r.foldKey(all[i])] = i
 	}
-	items := make([]*item[T], 0, len(last))
-	for i, it := range all {
-		if last[r.foldKey(it)] == i {
-			items = append(items, it)
-		}
+	return r.folded(all), nil
+}
+
+// folded leaves out items whose key comes again.
+func (r *Repository[T]) folded(all []*item[T]) []*item[T] {
+	if len(all) < 2 {
+		return all
 	}
-	return items, nil
+	last := make(map[any]*item[T], len(all))
+	for _, it := range all {
+		last[r.foldKey(it)] = it
+	}
+	return lo.Filter(all, func(it *item[T], _ int) bool { return last[r.foldKey(it)] == it })
 }
 
 // saveIn does the work inside the transaction.
 func (r *Repository[T]) saveIn(c *call, items []*item[T]) error {
+	if c.careful {
+		if err := r.findRead(c, items); err != nil {
+			return err
+		}
+	}
+	if err := r.findExisting(c, items); err != nil {
+		return err
+	}
 	if err := r.beforeSave(c, items); err != nil {
 		return err
 	}
 	if err := r.checkKeys(items); err != nil {
 		return err
 	}
+	items = r.folded(items) // hooks may have changed keys
 	if r.opts.Revive {
 		if err := r.findDead(c, items); err != nil {
 			return err
@@ -206,12 +212,15 @@ func (r *Repository[T]) stamp(items []*item[T], now time.Time) {
 			f.ReflectValueOf(ctx, it.val).SetZero()
 		}
 		if it.isNew {
-			r.entity.SetVersion(it.val, 1)
+			r.entity.SetVersion(it.val, r.firstVersion())
 		} else {
 			r.entity.SetVersion(it.val, it.was+1)
 		}
 	}
 }
+
+// firstVersion is what a new entity gets.
+func (r *Repository[T]) firstVersion() int64 { return lo.Ternary[int64](r.opts.VersionFromZero, 0, 1) }
 
 // item names the element of the caller's list in an error about it alone.
 func (r *Repository[T]) itemError(it *item[T], err error) error {

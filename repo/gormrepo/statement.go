@@ -3,7 +3,6 @@ package gormrepo
 import (
 	"context"
 	"reflect"
-	"slices"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -28,14 +27,7 @@ func (r *Repository[T]) statement(c *call, items []*item[T], columns []*schema.F
 	}
 	st.values.Values = make([][]any, len(items))
 	for i, it := range items {
-		row := make([]any, len(columns))
-		for j, f := range columns {
-			row[j], _ = f.ValueOf(c.tx.Statement.Context, it.val)
-			if alive, ok := r.aliveValue(); ok && slices.Contains(r.deleted, f) {
-				row[j] = alive
-			}
-		}
-		st.values.Values[i] = row
+		st.values.Values[i] = r.values(c, it, columns)
 	}
 	return st
 }
@@ -64,7 +56,7 @@ func (s *statement) Build(builder clause.Builder) {
 	stmt.Build(parts...)
 }
 
-func (r *Repository[T]) exec(c *call, st *statement) error {
+func (r *Repository[T]) exec(c *call, st clause.Expression) error {
 	if err := through(c.tx, func(tx *gorm.DB) *gorm.DB { return tx.Exec("?", st) }).Error; err != nil {
 		return err
 	}

@@ -87,6 +87,8 @@ type call struct {
 	raced bool
 	// once tells that the only statement is the transaction.
 	once bool
+	// careful tells that saves look first at what is stored.
+	careful bool
 }
 
 // checkTx refuses to write where the write would silently stay outside of the

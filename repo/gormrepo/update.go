@@ -6,12 +6,14 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
+	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
 )
 
 // Update reads the entity with the id, calls fn with it and saves it, in one
-// transaction; see repo.Updater. The row is locked from the read on, so that no
+// transaction; see repo.Updater. Only the columns that changed are written, by an
+// UPDATE. The row is locked from the read on, so that no
 // other writer of the database comes in between: by SELECT ... FOR UPDATE on
 // PostgreSQL and MySQL, by the write lock on SQLite. fn runs inside the
 // transaction and must not use the repository with another context; it runs
@@ -40,17 +42,18 @@ func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (
 			return fmt.Errorf("%w: %s", repo.ErrNotFound, r.entity.Type)
 		}
 		e = found[0]
-		it := &item[T]{e: e, val: valueOf(e), was: r.entity.VersionOf(valueOf(e))}
-		before, restore := r.identity(it), r.keep(it.val)
+		it := &item[T]{e: e, val: valueOf(e), was: r.entity.VersionOf(valueOf(e)), exists: true}
+		old, restore := r.snapshot(ctx, it.val), r.keep(it.val)
+		it.key = r.identity(it)
 		failure = fn(e)
 		if failure != nil {
 			return failure
 		}
-		if r.identity(it) != before {
-			return fmt.Errorf("%w: the key was changed", repo.ErrInvalid)
+		if err := r.sameKey(it); err != nil {
+			return err
 		}
 		restore()
-		return r.saveLocked(c, it)
+		return r.saveLocked(c, it, old)
 	})
 	if failure != nil {
 		return nil, failure // the caller's own, untouched
@@ -61,21 +64,34 @@ func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (
 	return e, nil
 }
 
-// saveLocked overwrites an entity whose row is locked.
-func (r *Repository[T]) saveLocked(c *call, it *item[T]) error {
+// saveLocked writes what has changed in an entity whose row is locked, and was
+// old.
+func (r *Repository[T]) saveLocked(c *call, it *item[T], old map[*schema.Field]any) error {
 	one := []*item[T]{it}
 	if err := r.beforeSave(c, one); err != nil {
 		return err
 	}
+	if err := r.sameKey(it); err != nil {
+		return err
+	}
+	changed := append(r.changed(c.tx.Statement.Context, it.val, old), r.counted()...)
 	r.stamp(one, r.now())
-	err := r.withAssociations(c, one, func() error {
-		return r.writeLocked(c, one, r.updatable(r.columns))
-	})
+	err := r.withAssociations(c, one, func() error { return r.writeLocked(c, one, changed) })
 	if err != nil {
 		return err
 	}
 	return r.afterSave(c, one)
 }
+
+// sameKey refuses an entity whose key is not that of the row which was read.
+func (r *Repository[T]) sameKey(it *item[T]) error {
+	if r.identity(it) != it.key {
+		return errKeyChanged()
+	}
+	return nil
+}
+
+func errKeyChanged() error { return fmt.Errorf("%w: the key was changed", repo.ErrInvalid) }
 
 // locked reads entities that are not marked as deleted and keeps other writers
 // away from their rows until the transaction ends.

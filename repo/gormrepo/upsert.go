@@ -25,11 +25,11 @@ func (r *Repository[T]) upsert(c *call, items []*item[T]) error {
 
 func (r *Repository[T]) upsertBatch(c *call, items []*item[T], columns, left []*schema.Field) error {
 	back := append(slices.Clone(r.created), left...)
-	if !r.dialect.returning {
+	if !r.dialect.returning || c.careful {
 		return r.upsertLocked(c, items, columns, back)
 	}
 	st := r.statement(c, items, columns)
-	st.conflict.DoUpdates = r.assignments(r.updatable(columns), false)
+	st.conflict.DoUpdates = r.assignments(r.updatable(columns))
 	st.conflict.Columns = bare(r.keyColumns())
 	guarded := len(r.alive) > 0 && !r.opts.Revive
 	if guarded {
@@ -38,6 +38,7 @@ func (r *Repository[T]) upsertBatch(c *call, items []*item[T], columns, left []*
 	if !guarded && len(back) == 0 {
 		err := r.exec(c, st)
 		c.raced = c.raced || isDuplicate(err, r.db.Dialector)
+		r.proven.CompareAndSwap(false, err == nil)
 		return err
 	}
 	st.returning = append(slices.Clone(r.key), back...)
@@ -46,15 +47,14 @@ func (r *Repository[T]) upsertBatch(c *call, items []*item[T], columns, left []*
 		c.raced = isDuplicate(err, r.db.Dialector)
 		return err
 	}
+	r.proven.CompareAndSwap(false, true)
 	return r.takeBack(items, rows, back, repo.ErrNotFound, "the entity is marked as deleted")
 }
 
 // assignments are what overwriting sets: the changed columns and with Revive the
-// deletion mark. There is always one, so that the database reports the row. With the key among them a row that
-// was hit through another unique index cannot be overwritten: it would get a
-// key that exists.
-func (r *Repository[T]) assignments(changed []*schema.Field, withKey bool) clause.Set {
-	if withKey || len(changed) == 0 {
+// deletion mark. There is always one, so that the database reports the row.
+func (r *Repository[T]) assignments(changed []*schema.Field) clause.Set {
+	if len(changed) == 0 {
 		changed = append(slices.Clone(r.key), changed...)
 	}
 	set := clause.AssignmentColumns(names(changed))
@@ -71,14 +71,9 @@ func (r *Repository[T]) assignments(changed []*schema.Field, withKey bool) claus
 // they exist and stay as they are until then.
 func (r *Repository[T]) writeLocked(c *call, items []*item[T], changed []*schema.Field) error {
 	for _, g := range r.groups(c, items, false) {
-		columns := without(r.columns, g.left)
+		columns := slices.Concat(r.key, without(changed, g.left))
 		err := r.inBatches(c, g.items, columns, func(batch []*item[T]) error {
-			// All columns are given, because the database checks the row as if
-			// it were to be inserted.
-			st := r.statement(c, batch, columns)
-			st.conflict.Columns = bare(r.keyColumns())
-			st.conflict.DoUpdates = r.assignments(without(changed, g.left), !r.dialect.returning)
-			if err := r.exec(c, st); err != nil {
+			if err := r.updateRows(c, batch, without(changed, g.left)); err != nil {
 				return err
 			}
 			return r.readBack(c, batch, g.left)

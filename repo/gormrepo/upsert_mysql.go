@@ -8,13 +8,16 @@ import (
 	"github.com/holdfast-go/holdfast/repo"
 )
 
-// upsertLocked is the upsert of MySQL and MariaDB. There ON DUPLICATE KEY
+// upsertLocked is the upsert of MySQL and MariaDB, and that of tables which take no
+// INSERT of rows that exist. On MySQL ON DUPLICATE KEY
 // UPDATE fires on any unique index and would rewrite the row of another key.
-// So the rows that exist are locked first and overwritten by a statement that
-// sets the key too: had it hit another row, the key would be there twice, which
-// the database refuses. Of the rows that do not exist each must be there
-// afterwards, else the statement hit another one in its place.
+// So the rows that exist are locked first and overwritten by an UPDATE. Of the rows
+// that do not exist each must be there afterwards, else the statement hit another
+// one in its place.
 func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns, back []*schema.Field) error {
+	if err := r.lockDatabase(c); err != nil {
+		return err
+	}
 	rows, err := r.stored(c.tx, r.keysOf(items), append(slices.Clone(r.key), back...), true)
 	if err != nil {
 		return err
@@ -24,9 +27,7 @@ func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns, back []
 		return err
 	}
 	if len(known) > 0 {
-		st := r.statement(c, known, columns)
-		st.conflict.DoUpdates = r.assignments(r.updatable(columns), true)
-		if err := r.exec(c, st); err != nil {
+		if err := r.updateRows(c, known, r.updatable(columns)); err != nil {
 			return err
 		}
 		if err := r.takeBack(known, rows, back, repo.ErrNotFound, "the row is gone"); err != nil {
@@ -37,7 +38,10 @@ func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns, back []
 		return nil
 	}
 	st := r.statement(c, absent, columns)
-	st.conflict.DoUpdates = r.assignments(r.updatable(columns), false)
+	st.conflict.DoUpdates = r.assignments(r.updatable(columns))
+	if r.dialect.returning {
+		st.conflict.Columns = bare(r.keyColumns())
+	}
 	if err := r.exec(c, st); err != nil {
 		return err
 	}

@@ -79,11 +79,8 @@ func (r *Repository[T]) lockVersions(c *call, items []*item[T], fields []*schema
 }
 
 func (r *Repository[T]) overwriteVersion(c *call, it *item[T]) (int64, error) {
-	ctx := c.tx.Statement.Context
-	set := map[string]any{}
-	for _, f := range without(r.updatable(r.columns), r.left(ctx, it.val, false)) {
-		set[f.DBName], _ = f.ValueOf(ctx, it.val)
-	}
+	left := r.left(c.tx.Statement.Context, it.val, false)
+	set := r.assigned(c, it, without(r.updatable(r.columns), left))
 	conds := []clause.Expression{r.keyIn(r.keysOf([]*item[T]{it})), r.versionIs(it.was)}
 	if r.opts.Revive {
 		for _, f := range r.deleted {
@@ -105,8 +102,14 @@ func (r *Repository[T]) update(c *call, set map[string]any, conds []clause.Expre
 	return tx.RowsAffected, tx.Error
 }
 
+// versionIs holds for rows in a version. A row without one was stored before the
+// type had it, and is in version 0.
 func (r *Repository[T]) versionIs(version int64) clause.Expression {
-	return clause.Eq{Column: clause.Column{Table: clause.CurrentTable, Name: r.version.DBName}, Value: version}
+	is := clause.Eq{Column: clause.Column{Table: clause.CurrentTable, Name: r.version.DBName}, Value: version}
+	if version != 0 {
+		return is
+	}
+	return either{is, clause.Eq{Column: is.Column}}
 }
 
 // missed says of each item why no row had its key and version. Those that were
@@ -124,6 +127,7 @@ func (r *Repository[T]) missed(c *call, items []*item[T]) error {
 	var fresh []*item[T]
 	for _, it := range absent {
 		if it.was == 0 {
+			r.entity.SetVersion(it.val, r.firstVersion())
 			fresh = append(fresh, it)
 			continue
 		}
