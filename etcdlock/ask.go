@@ -26,8 +26,8 @@ import (
 const askMark = ".try"
 
 // value is what the entry's key says.
-func (e *entry) value(heir string) string {
-	return e.l.ownerData(owner{Heir: heir, Lingers: e.l.linger > 0 && !e.fixed, Since: e.since})
+func (e *entry) value(successor string) string {
+	return e.l.ownerData(owner{Successor: successor, Lingers: e.l.linger > 0 && !e.fixed, Since: e.since})
 }
 
 // asks reports whether the key is that of a try that asks.

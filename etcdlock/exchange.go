@@ -17,8 +17,8 @@ import (
 // handover that way, where a release and an enqueueing are two, of which the
 // second keeps the other process's own from being committed.
 //
-// With an heir, the transaction is also on condition that its lease has a key in
-// the queue, and names it in the value of next's key: the heir learns from the
+// With a successor, the transaction is also on condition that its lease has a key in
+// the queue, and names it in the value of next's key: the successor learns from the
 // notice that it owns the name, if nobody stands between the two and it can be no
 // other key of its lease that was found.
 //
@@ -28,9 +28,9 @@ import (
 // in the queue, errRequeue when it does not and somebody should try again.
 // etcd refuses to put anything when it is out of space, and deletes all the same:
 // then the place is only given back.
-// successor is the lease that owns the name now, "" if that is not known.
+// owner is the lease that owns the name now, "" if that is not known.
 // answered is called after the first attempt, whatever came of it.
-func (e *entry) exchange(next *entry, heir string, answered func()) (successor string, released, queued error) {
+func (e *entry) exchange(next *entry, successor string, answered func()) (owner string, released, queued error) {
 	if e.left.Load() { // it was deleted by hand, and next may have been given its key
 		answered()
 		released, queued = next.exchanged(nil, false, e)
@@ -38,13 +38,13 @@ func (e *entry) exchange(next *entry, heir string, answered func()) (successor s
 	}
 	var pace session.Backoff
 	for first, again, full := true, false, false; ; first = false {
-		got, err := e.sendExchange(next, heir, full)
+		got, err := e.sendExchange(next, successor, full)
 		if first {
 			answered()
 		}
 		switch {
 		case err == nil && got.unnamed:
-			heir = "" // who is not there
+			successor = "" // who is not there
 			continue
 		case err == nil && got.done && !full:
 			e.leave()
@@ -61,7 +61,7 @@ func (e *entry) exchange(next *entry, heir string, answered func()) (successor s
 			e.lease.Lose(fmt.Errorf("lease %x: %w", int64(e.lease.ID), err))
 			return "", context.Cause(e.lease.Ctx()), errRequeue
 		case session.NoSpace(err) && !full:
-			full, heir = true, ""
+			full, successor = true, ""
 			continue
 		case e.l.session.Final(err):
 			next.abandon()
@@ -87,15 +87,15 @@ type handOff struct {
 
 // sendExchange sends an exchange once, or, to an etcd that is full, the part of it that
 // gives the place back.
-func (e *entry) sendExchange(next *entry, heir string, full bool) (handOff, error) {
+func (e *entry) sendExchange(next *entry, successor string, full bool) (handOff, error) {
 	conditions := []clientv3.Cmp{createdAt(e.key, e.rev)}
-	if heir != "" {
-		conditions = append(conditions, anyOf(e.prefix+heir+"-"))
+	if successor != "" {
+		conditions = append(conditions, anyOf(e.prefix+successor+"-"))
 	}
 	work := []clientv3.Op{
 		clientv3.OpDelete(e.key),
 		clientv3.OpGet(e.prefix, lastCreated()...),
-		clientv3.OpPut(next.key, next.value(heir), clientv3.WithLease(e.lease.ID)),
+		clientv3.OpPut(next.key, next.value(successor), clientv3.WithLease(e.lease.ID)),
 		clientv3.OpGet(e.prefix, append(clientv3.WithFirstCreate(), clientv3.WithKeysOnly())...),
 	}
 	if full {

@@ -191,9 +191,9 @@ func (h *hold) release() error {
 		return h.e.release(answered)
 	}
 	next := s.l.newEntry(s.name, h.e.lease)
-	successor, released, queued := h.e.exchange(next, s.expectedSuccessor(), answered)
+	owner, released, queued := h.e.exchange(next, s.expectedSuccessor(), answered)
 	if queued == nil {
-		s.succeeded(successor, next)
+		s.succeeded(owner, next)
 	}
 	if !s.l.session.Spawn(func() { s.pursue(b, next, queued) }) { // closed
 		b.stop()

@@ -43,12 +43,12 @@ func (h Holder) String() string {
 
 // owner is what the value of a key says.
 type owner struct {
-	Heir    string    `json:"heir,omitempty"` // the lease that an exchange names; first, for heirIn
-	Lingers bool      `json:"lingers,omitempty"`
-	Host    string    `json:"host"`
-	PID     int       `json:"pid"`
-	Service string    `json:"service,omitempty"`
-	Since   time.Time `json:"since"`
+	Successor string    `json:"successor,omitempty"` // the lease that an exchange names; first, for successorIn
+	Lingers   bool      `json:"lingers,omitempty"`
+	Host      string    `json:"host"`
+	PID       int       `json:"pid"`
+	Service   string    `json:"service,omitempty"`
+	Since     time.Time `json:"since"`
 }
 
 func hostname() string {

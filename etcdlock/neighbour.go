@@ -25,9 +25,9 @@ type neighbour struct {
 
 // change tells that one of the keys has gone, or may have.
 type change struct {
-	rev  int64  // when, 0 if that is not known
-	gone string // the key, if it is known
-	heir string // the lease that was named as the next, if one was
+	rev       int64  // when, 0 if that is not known
+	gone      string // the key, if it is known
+	successor string // the lease that was named as the next, if one was
 }
 
 // keysOf returns what all keys of the lease that the key is on begin with, as
@@ -93,8 +93,8 @@ func (n *neighbour) take(events []*clientv3.Event) bool {
 		switch rev := ev.Kv.ModRevision; {
 		case ev.Type == clientv3.EventTypeDelete:
 			c = change{rev: rev, gone: string(ev.Kv.Key)}
-		case rev == c.rev: // an exchange, which may name an heir
-			c.heir = heirIn(ev.Kv.Value)
+		case rev == c.rev: // an exchange, which may name a successor
+			c.successor = successorIn(ev.Kv.Value)
 		}
 	}
 	if c.rev > 0 {
@@ -103,15 +103,15 @@ func (n *neighbour) take(events []*clientv3.Event) bool {
 	return false
 }
 
-// heirIn returns the lease that the value of a key names, "" for none. The heir
+// successorIn returns the lease that the value of a key names, "" for none. The successor
 // waits for that, and reading all of the value takes longer.
-func heirIn(value []byte) string {
-	rest, ours := bytes.CutPrefix(value, []byte(`{"heir":"`))
-	heir, _, whole := bytes.Cut(rest, []byte(`"`))
+func successorIn(value []byte) string {
+	rest, ours := bytes.CutPrefix(value, []byte(`{"successor":"`))
+	successor, _, whole := bytes.Cut(rest, []byte(`"`))
 	if !ours || !whole {
 		return ""
 	}
-	return string(heir)
+	return string(successor)
 }
 
 // tell replaces the news that nobody has taken.
@@ -177,7 +177,7 @@ func (e *entry) await(ctx context.Context, n *neighbour) (*neighbour, error) {
 		}
 		switch {
 		case err != nil:
-		case c.gone == e.pred && c.heir == e.lease.Name() && e.sole && !e.unsure:
+		case c.gone == e.pred && c.successor == e.lease.Name() && e.sole && !e.unsure:
 			e.named(c.rev)
 		default:
 			err = e.checkAgain(ctx, c.rev)

@@ -45,10 +45,10 @@ func TestNeighbour_Take(t *testing.T) {
 		"Put":     {[]*clientv3.Event{putValue("k-1", "{}", 7)}, change{}},
 		"Deleted": {[]*clientv3.Event{deletion("k-0", 7)}, change{rev: 7, gone: "k-0"}},
 		"PutAndDeleted": {
-			[]*clientv3.Event{putValue("k-1", `{"heir":"3"}`, 7), deletion("k-1", 8)}, change{rev: 8, gone: "k-1"},
+			[]*clientv3.Event{putValue("k-1", `{"successor":"3"}`, 7), deletion("k-1", 8)}, change{rev: 8, gone: "k-1"},
 		},
 		"Exchanged": {
-			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"heir":"5","host":"h"}`, 7)}, change{rev: 7, gone: "k-0", heir: "5"},
+			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"successor":"5","host":"h"}`, 7)}, change{rev: 7, gone: "k-0", successor: "5"},
 		},
 		"ExchangedForNobody": {
 			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"host":"h"}`, 7)}, change{rev: 7, gone: "k-0"},
@@ -57,15 +57,15 @@ func TestNeighbour_Take(t *testing.T) {
 			[]*clientv3.Event{deletion("k", 7), putValue("k", "anything", 7)}, change{rev: 7, gone: "k"},
 		},
 		"Unreadable": {
-			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"heir":"5`, 7)}, change{rev: 7, gone: "k-0"},
+			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"successor":"5`, 7)}, change{rev: 7, gone: "k-0"},
 		},
 		// It did not give its place for the new one.
 		"DeletedAndPutLater": {
-			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"heir":"5"}`, 8)}, change{rev: 7, gone: "k-0"},
+			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"successor":"5"}`, 8)}, change{rev: 7, gone: "k-0"},
 		},
 		"TwoExchanges": {
-			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"heir":"5"}`, 7), deletion("k-1", 9), putValue("k-0", `{"heir":"8"}`, 9)},
-			change{rev: 9, gone: "k-1", heir: "8"},
+			[]*clientv3.Event{deletion("k-0", 7), putValue("k-1", `{"successor":"5"}`, 7), deletion("k-1", 9), putValue("k-0", `{"successor":"8"}`, 9)},
+			change{rev: 9, gone: "k-1", successor: "8"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -130,13 +130,13 @@ func (c *counted) intercept(_ context.Context, req any, serve func() error) erro
 func TestAwait_Named(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		gone   string // of the two keys of the one before
-		heir   string // appended to the waiter's lease
-		spoil  func(e *entry)
-		checks int64
+		gone      string // of the two keys of the one before
+		successor string // appended to the waiter's lease
+		spoil     func(e *entry)
+		checks    int64
 	}{
 		"Named":        {gone: "before-1"},
-		"AnotherNamed": {gone: "before-1", heir: "0", checks: 1},
+		"AnotherNamed": {gone: "before-1", successor: "0", checks: 1},
 		"AnotherGone":  {gone: "before-0", checks: 2}, // the waiter stands behind before-1
 		// The key that was found there may be another one of the lease, or not
 		// the one that the waiter knows.
@@ -177,7 +177,7 @@ func TestAwait_Named(t *testing.T) {
 				_, err := e.await(t.Context(), n)
 				done <- err
 			}()
-			value := fmt.Sprintf(`{"heir":%q}`, e.lease.Name()+c.heir)
+			value := fmt.Sprintf(`{"successor":%q}`, e.lease.Name()+c.successor)
 			_, err = l.cli.Txn(t.Context()).Then(clientv3.OpDelete(key(c.gone)), clientv3.OpPut(key("before-2"), value)).Commit()
 			if err != nil {
 				t.Fatal(err)

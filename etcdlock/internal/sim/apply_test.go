@@ -30,7 +30,7 @@ func (c *config) apply(s *state, st step) error {
 		l := s.late[n]
 		s.dropLate(n)
 		if l.kind == exchange {
-			c.serveExchange(s, l.item, c.carriedBy(s, l.item), l.heir)
+			c.serveExchange(s, l.item, c.carriedBy(s, l.item), l.successor)
 		} else {
 			c.serve(s, l.kind, l.item, l.try)
 		}
@@ -191,7 +191,7 @@ func (c *config) dropRPC(s *state, e *entry) {
 			l.kind, l.rev = enqueue, 0
 			s.sendLate(l)
 		case release, exchange:
-			l.kind, l.try, l.heir = e.phase, false, e.heir
+			l.kind, l.try, l.successor = e.phase, false, e.successor
 			s.sendLate(l)
 		case sweep, lastSweep:
 			l.kind, l.try, l.rev = sweep, false, 0

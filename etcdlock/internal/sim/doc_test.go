@@ -12,7 +12,7 @@
 //	owned                        hold
 //	release, releaseError        entry.release
 //	exchange, carried            entry.exchange, handOff
-//	heir, next                   entry.exchange, entry.named
+//	successor, next              entry.exchange, entry.named
 //	taken, spent                 Slots
 //	sweep, sweepWait, lastSweep  entry.abandon, entry.leave
 //	seen                         entry.sweepLate

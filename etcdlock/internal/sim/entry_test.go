@@ -65,7 +65,7 @@ func (c *config) applyEntry(s *state, n int, o op) error {
 	case deliver:
 		it := item{key: e.key, gen: e.gen, rev: e.rev}
 		if e.rpc = answered; e.phase == exchange {
-			e.ans, e.ansRev, e.ansKey = c.serveExchange(s, it, &s.entries[n+1], e.heir)
+			e.ans, e.ansRev, e.ansKey = c.serveExchange(s, it, &s.entries[n+1], e.successor)
 			return nil
 		}
 		e.ans, e.ansRev, e.ansKey = c.serve(s, e.phase, it, e.try)
@@ -102,7 +102,7 @@ func (c *config) applyEntry(s *state, n int, o op) error {
 			next := &s.entries[n+1]
 			next.sole = p.taken == 1<<(e.key.number()-1) && !e.unclear
 			next.key, next.gen, next.phase = p.draw(c.clientOf(n)), p.gen, carried
-			e.heir = c.guessHeir(s, e)
+			e.successor = c.guessSuccessor(s, e)
 			e.send(exchange)
 			return nil
 		}

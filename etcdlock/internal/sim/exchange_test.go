@@ -20,9 +20,9 @@ func (c *config) carriedBy(s *state, it item) *entry {
 	panic("an exchange of nobody's place")
 }
 
-// guessHeir returns whom the entry believes to be the one behind it: who is, or
+// guessSuccessor returns whom the entry believes to be the one behind it: who is, or
 // who was last to come, which need not be the same.
-func (c *config) guessHeir(s *state, e *entry) (guess key) {
+func (c *config) guessSuccessor(s *state, e *entry) (guess key) {
 	for _, it := range s.queue() {
 		if it.rev > e.rev && it.key.client() != e.key.client() && (guess == 0 || c.guessLast) {
 			guess = it.key.lease()
@@ -32,11 +32,11 @@ func (c *config) guessHeir(s *state, e *entry) (guess key) {
 }
 
 // serveExchange carries an exchange out: the key goes, and next's comes.
-func (c *config) serveExchange(s *state, it item, next *entry, heir key) (a answer, rev uint8, pred key) {
+func (c *config) serveExchange(s *state, it item, next *entry, successor key) (a answer, rev uint8, pred key) {
 	at := s.find(it.key)
-	of := func(other item) bool { return other.key.lease() == heir }
+	of := func(other item) bool { return other.key.lease() == successor }
 	switch {
-	case at >= 0 && s.items[at].rev == it.rev && heir > 0 && !slices.ContainsFunc(s.queue(), of) && !c.flaw.blindName:
+	case at >= 0 && s.items[at].rev == it.rev && successor > 0 && !slices.ContainsFunc(s.queue(), of) && !c.flaw.blindName:
 		return stale, 0, 0
 	case at >= 0 && s.items[at].rev == it.rev:
 		if next.phase != carried {
@@ -45,7 +45,7 @@ func (c *config) serveExchange(s *state, it item, next *entry, heir key) (a answ
 			s.remove(at)
 			return ok, 0, 0
 		}
-		c.name(s, it, heir)
+		c.name(s, it, successor)
 		s.remove(at)
 		if s.nItems > 0 {
 			pred = s.items[s.nItems-1].key
@@ -64,13 +64,13 @@ func (c *config) serveExchange(s *state, it item, next *entry, heir key) (a answ
 }
 
 // name puts whom an exchange names into the notices of it.
-func (c *config) name(s *state, it item, heir key) {
+func (c *config) name(s *state, it item, successor key) {
 	for i := range c.entries() {
 		e := &s.entries[i]
 		if e.watching && e.pred == it.key {
-			e.next = heir
+			e.next = successor
 		}
-		if s.nItems < 2 || s.items[1].key.lease() != heir {
+		if s.nItems < 2 || s.items[1].key.lease() != successor {
 			continue
 		}
 		if e.key == s.items[1].key && (e.rev == s.items[1].rev || e.phase == carried) {
@@ -83,7 +83,7 @@ func (c *config) name(s *state, it item, heir key) {
 func (c *config) exchanged(s *state, n int, a answer, rev uint8, pred key) error {
 	e, next := &s.entries[n], &s.entries[n+1]
 	if a == stale {
-		e.heir = 0
+		e.successor = 0
 		e.send(exchange)
 		return nil
 	}

@@ -41,7 +41,7 @@ type late struct {
 	kind phase // the phase whose request it is
 	try  bool
 	item
-	heir key // the lease that an exchange names
+	successor key // the lease that an exchange names
 }
 
 // answer is what the server says.
@@ -54,7 +54,7 @@ const (
 	held              // the queue is not empty, and the entry was not to wait
 	gone              // the key is not there
 	leaseEnded        // the lease is not there
-	stale             // the key is there, and none of the heir's is
+	stale             // the key is there, and none of the successor's is
 )
 
 // result is how an attempt ended.
@@ -122,8 +122,8 @@ type entry struct {
 	event    bool // the notice that pred was deleted is under way
 	next     key  // the lease that the exchange which deleted it named
 
-	heir key  // the lease that its exchange names
-	sole bool // no other key of its lease can be in the queue
+	successor key  // the lease that its exchange names
+	sole      bool // no other key of its lease can be in the queue
 
 	unclear bool // a sending of the enqueueing had no answer
 	stray   bool // a sweep had no answer
@@ -259,7 +259,7 @@ func (s *state) appendTo(b []byte, c *config) []byte {
 	}
 	for _, l := range s.late[:s.nLate] {
 		b = append(b, uint8(l.kind), flags(l.try), uint8(l.key>>8), uint8(l.key), l.gen, rank[l.rev],
-			uint8(l.heir>>8), uint8(l.heir))
+			uint8(l.successor>>8), uint8(l.successor))
 	}
 	for i := range c.entries() {
 		e := &s.entries[i]
@@ -267,7 +267,7 @@ func (s *state) appendTo(b []byte, c *config) []byte {
 			b, uint8(e.phase), uint8(e.key>>8), uint8(e.key), e.gen, rank[e.rev], uint8(e.pred>>8), uint8(e.pred), uint8(e.rpc),
 			uint8(e.ans), rank[e.ansRev], uint8(e.ansKey>>8), uint8(e.ansKey), uint8(e.result),
 			flags(e.watching, e.created, e.event, e.unclear, e.again, e.left, e.granted, e.forfeit),
-			uint8(e.next>>8), uint8(e.next), uint8(e.heir>>8), uint8(e.heir), flags(e.stray, e.sole),
+			uint8(e.next>>8), uint8(e.next), uint8(e.successor>>8), uint8(e.successor), flags(e.stray, e.sole),
 		)
 	}
 	for i := range c.clients {

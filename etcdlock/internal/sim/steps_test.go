@@ -41,7 +41,7 @@ type flaw struct {
 	fromReply     bool // validity is counted from when the answer arrives
 	noMargin      bool // no margin is taken off the validity
 	carefree      bool // an exchange is taken for done whatever its second sending finds
-	blindName     bool // an exchange names its heir without asking whether that is in the queue
+	blindName     bool // an exchange names its successor without asking whether that is in the queue
 	anyName       bool // whoever waits takes a name for its own
 	notSole       bool // a name of its lease is its own although the lease may have another key there
 	unsureName    bool // the same although its own may have been put there again

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// An exchange names its heir if that has a key in the queue, and goes on without
+// An exchange names its successor if that has a key in the queue, and goes on without
 // naming anybody if it has not, whatever answers are lost.
-func TestExchange_Heir(t *testing.T) {
+func TestExchange_Successor(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		gone bool // another lease has the key that is in the queue
@@ -49,7 +49,7 @@ func TestExchange_Heir(t *testing.T) {
 			}
 			x.next = x.l.newEntry("n", x.e.lease)
 			answered := 0
-			successor, released, queued := x.e.exchange(x.next, "ab", func() { answered++ })
+			holder, released, queued := x.e.exchange(x.next, "ab", func() { answered++ })
 			x.e.end()
 			if released != nil || queued != nil || answered != 1 {
 				t.Fatalf("released: %v, queued: %v, told of %d answers", released, queued, answered)
@@ -66,11 +66,11 @@ func TestExchange_Heir(t *testing.T) {
 			if err := json.Unmarshal(kvs.Kvs[0].Value, &o); err != nil {
 				t.Fatal(err)
 			}
-			if o.Heir != want || heirIn(kvs.Kvs[0].Value) != want {
-				t.Errorf("the new key names lease %q, want %q", o.Heir, want)
+			if o.Successor != want || successorIn(kvs.Kvs[0].Value) != want {
+				t.Errorf("the new key names lease %q, want %q", o.Successor, want)
 			}
-			if lost := c.lose != nil; !lost && successor != lease {
-				t.Errorf("the successor is %q", successor)
+			if lost := c.lose != nil; !lost && holder != lease {
+				t.Errorf("the owner is %q", holder)
 			}
 			x.next.spawnRelease()
 			x.remove(key)
