@@ -65,8 +65,8 @@ func (l *Locker) grantTerm(ctx context.Context, term time.Duration) (*lease, err
 	return s, nil
 }
 
-// takeFixed takes the names on a lease that is kept alive while they are
-// waited for, then renewed once.
+// takeFixed takes the names on a lease of the Lock's own. That of a term is kept alive while
+// they are waited for, then renewed once.
 func (l *Locker) takeFixed(ctx context.Context, r *request, held *held) ([]part, *lease, error) {
 	if !r.wait { // before a lease is made
 		if err := l.lookAtAll(ctx, r, held); err != nil {
@@ -92,9 +92,26 @@ func (l *Locker) takeFixed(ctx context.Context, r *request, held *held) ([]part,
 	}
 }
 
+// tryForced makes one lease, which is renewed until the Lock ends, and takes the names on
+// it. The lease, if any, is the caller's to revoke after an error.
+func (l *Locker) tryForced(ctx context.Context, r *request, held *held) ([]part, *lease, error) {
+	s, err := l.grant(ctx, l.ttl)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.fixed = true
+	l.spawn(s.expire)
+	l.spawn(func() { s.keepAlive(s.ctx) })
+	parts, err := l.takeAll(ctx, r, held, s)
+	return parts, s, err
+}
+
 // tryFixed makes one lease and takes the names on it. The lease, if any, is
 // the caller's to revoke after an error.
 func (l *Locker) tryFixed(ctx context.Context, r *request, held *held) ([]part, *lease, error) {
+	if r.force {
+		return l.tryForced(ctx, r, held)
+	}
 	s, err := l.grantTerm(ctx, r.term)
 	if err != nil {
 		return nil, s, err

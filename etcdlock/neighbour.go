@@ -1,7 +1,6 @@
 package etcdlock
 
 import (
-	"bytes"
 	"context"
 	"strings"
 	"sync/atomic"
@@ -92,24 +91,13 @@ func (n *neighbour) take(events []*clientv3.Event) bool {
 		case ev.Type == clientv3.EventTypeDelete:
 			c = change{rev: rev, gone: string(ev.Kv.Key)}
 		case rev == c.rev: // an exchange, which may name an heir
-			c.heir = heirIn(ev.Kv.Value)
+			c.heir = ownerIn(ev.Kv.Value).Heir
 		}
 	}
 	if c.rev > 0 {
 		n.tell(c)
 	}
 	return false
-}
-
-// heirIn returns the lease that the value of a key names, "" for none. The heir
-// waits for that, and reading all of the value takes longer.
-func heirIn(value []byte) string {
-	rest, ours := bytes.CutPrefix(value, []byte(`{"heir":"`))
-	heir, _, whole := bytes.Cut(rest, []byte(`"`))
-	if !ours || !whole {
-		return ""
-	}
-	return string(heir)
 }
 
 // tell replaces the news that nobody has taken.
