@@ -16,6 +16,7 @@ type request struct {
 	names []string
 	wait  bool
 	term  time.Duration // of a fixed term, else 0
+	force bool          // those in front are removed
 	ended func() error  // of the caller's context
 }
 
@@ -50,8 +51,8 @@ func (l *Locker) acquire(ctx context.Context, r request) (*Lock, error) {
 		if over != nil {
 			return nil, fmt.Errorf("etcdlock: %s: the context's hold has ended: %w", &r, over)
 		}
-		if t != nil && r.term > 0 {
-			return nil, invalid(r.String(), "a fixed term cannot be nested in a hold of the same name")
+		if t != nil && (r.term > 0 || r.force) {
+			return nil, invalid(r.String(), "it cannot be nested in a hold of the same name")
 		}
 	}
 	if ctx.Err() != nil {
@@ -66,7 +67,7 @@ func (l *Locker) acquire(ctx context.Context, r request) (*Lock, error) {
 	if !l.enter() {
 		return nil, fmt.Errorf("etcdlock: %s: %w", &r, ErrClosed)
 	}
-	if held == nil && r.term == 0 && len(r.names) == 1 {
+	if held == nil && r.term == 0 && !r.force && len(r.names) == 1 {
 		if t := l.relock(r.names[0]); t != nil {
 			return l.opened(l.newLock(ctx, nil, []part{{turn: t}}, nil), &r)
 		}
@@ -82,7 +83,7 @@ func (l *Locker) acquire(ctx context.Context, r request) (*Lock, error) {
 	}
 	var parts []part
 	var fixed *session.Lease
-	if r.term > 0 {
+	if r.term > 0 || r.force {
 		parts, fixed, err = l.takeFixed(wctx, &r, held)
 	} else {
 		parts, err = l.takeAll(wctx, &r, held, nil)
@@ -203,6 +204,12 @@ func (l *Locker) take(ctx context.Context, r *request, name string, held *held, 
 			return nil, err
 		}
 		return newTurn(e, nil, 1), nil
+	case r.force:
+		e, err := l.seize(ctx, name, fixed)
+		if err != nil {
+			return nil, err
+		}
+		return newTurn(e, nil, 1), nil
 	}
 	if held.sortsAfter(name) {
 		return l.takeOutOfOrder(ctx, name, held, fixed)
@@ -225,7 +232,6 @@ func (l *Locker) await(ctx context.Context, name string, held *held, fixed *sess
 // contend goes once through the queue, on the lease of a fixed term.
 func (l *Locker) contend(ctx context.Context, name string, fixed *session.Lease) (*entry, error) {
 	e := l.newEntry(name, fixed)
-	e.fixed = true
 	if err := e.enqueue(ctx, anyQueue); err != nil {
 		return nil, err
 	}

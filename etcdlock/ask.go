@@ -27,7 +27,7 @@ const askMark = ".try"
 
 // value is what the entry's key says.
 func (e *entry) value(successor string) string {
-	return e.l.ownerData(owner{Successor: successor, Lingers: e.l.linger > 0 && !e.fixed, Since: e.since})
+	return e.l.ownerData(owner{Successor: successor, Lingers: e.l.linger > 0 && !e.lease.Own, Since: e.since})
 }
 
 // asks reports whether the key is that of a try that asks.

@@ -7,22 +7,11 @@ import (
 	"fmt"
 )
 
-// Claim says what a store can tell the uses of a lock apart by: a pair of
-// Claims with one name is in the order in which the lock protects them, first
-// by Token, then by Turn, then by Attempt. Two with one token and different
-// owners come from an etcd that was restored and gave the token twice; neither
-// is the later one.
+// Claim is the fencing token of one of an Attempt's names.
 type Claim struct {
 	// Name is the name of the lock.
 	Name string
-	// Token is the create revision of the hold's key.
-	Token int64
-	// Owner is a text of 26 random letters and digits, another one for each hold.
-	Owner string
-	// Turn is the number of the turn within the hold, see Lock.Turn.
-	Turn int64
-	// Attempt is the number of the attempt within the turn, from 1 on.
-	Attempt int64
+	FencingToken
 }
 
 // Attempt is the right to one transaction with what a Lock protects.
@@ -81,7 +70,7 @@ func (t *turn) open(ctx context.Context) error {
 func (a *Attempt) Claims() []Claim {
 	claims := make([]Claim, len(a.turns))
 	for i, t := range a.turns {
-		claims[i] = Claim{Name: t.e.name, Token: t.e.rev, Owner: t.e.ownerText(), Turn: t.n, Attempt: t.attempts.Add(1)}
+		claims[i] = Claim{t.e.name, t.draw()}
 	}
 	return claims
 }

@@ -50,7 +50,7 @@ func TestAttempt_ClaimsGrow(t *testing.T) {
 			a := attemptNow(t, k)
 			for range 2 {
 				claims := a.Claims()
-				if c := claims[0]; len(claims) != 1 || c.Name != "n" || c.Token != k.Token() || c.Turn != k.Turn() || len(c.Owner) != 26 {
+				if c := claims[0]; len(claims) != 1 || c.Name != "n" || c.Revision != k.Token() || c.Turn != k.Turn() || len(c.Owner) != 26 {
 					t.Errorf("under token %d, turn %d: %+v", k.Token(), k.Turn(), claims)
 				}
 				got = append(got, claims[0])
@@ -65,7 +65,7 @@ func TestAttempt_ClaimsGrow(t *testing.T) {
 			t.Errorf("claim %d has attempt %d, want %d", i, c.Attempt, want)
 		}
 	}
-	if got[0].Turn != 1 || got[4].Turn != 2 || got[8].Turn != 1 || got[4].Token != got[0].Token || got[8].Token <= got[0].Token {
+	if got[0].Turn != 1 || got[4].Turn != 2 || got[8].Turn != 1 || got[4].Revision != got[0].Revision || got[8].Revision <= got[0].Revision {
 		t.Errorf("claims %+v", got)
 	}
 	if len(owners) != 2 || owners[got[0].Owner] != 8 {
@@ -176,7 +176,7 @@ func TestAttempt_SeveralNames(t *testing.T) {
 		t.Errorf("claims %+v", claims)
 	}
 	for _, c := range claims {
-		if token, _ := both.TokenOf(c.Name); c.Token != token {
+		if token, _ := both.TokenOf(c.Name); c.Revision != token {
 			t.Errorf("claim %+v, the token is %d", c, token)
 		}
 	}
@@ -252,7 +252,7 @@ func TestAttempt_FixedTerm(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := attemptNow(t, k)
-	if c := a.Claims()[0]; c.Token != k.Token() || c.Turn != 1 || c.Attempt != 1 {
+	if c := a.Claims()[0]; c.Revision != k.Token() || c.Turn != 1 || c.Attempt != 1 {
 		t.Errorf("claim %+v under token %d", c, k.Token())
 	}
 	if !busy(t, k) {

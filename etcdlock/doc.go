@@ -19,9 +19,9 @@
 //
 // [Locker.Lock] waits, [Locker.TryLock] does not, [Locker.LockWithTTL] and
 // [Locker.TryLockWithTTL] take a lock that ends by itself after a term, which
-// [Lock.Extend] begins again, and [Locker.Do] wraps a function. The
-// [Lock] they return has a context: do the work with it. [Lock.Unlock] gives
-// the lock back even when the caller's context is over.
+// [Lock.Extend] begins again, [Locker.ForceLock] removes all in front, and
+// [Locker.Do] wraps a function. The [Lock] they return has a context: do the work
+// with it. [Lock.Unlock] gives the lock back even when the caller's context is over.
 //
 // Goroutines of one process exclude one another like processes do, but stand
 // in etcd's queue as one: [Lock.Unlock] hands the hold to the next of them
@@ -44,8 +44,8 @@
 // Every contender puts a key of its own, on the lease of its process, under
 // the directory of the name; the key with the lowest create revision holds the
 // lock, and each of the others watches the one before it, or all of a short
-// queue. The key's value tells host, process, service and time, which
-// [Locker.Holders] and [Locker.List] read. The directory is the
+// queue. The key's value tells host, process, service, data of
+// one's own and time, which [Locker.Holders] and [Locker.List] read. The directory is the
 // namespace and the name as it is, see [Locker.Path]. There concurrency.Mutex, etcdctl
 // lock and the v3lock service (jetcd) put the keys of a lock of that path, and all of them
 // exclude one another. Options.RawNames leaves the namespace away.
@@ -67,8 +67,8 @@
 //   - Nothing is left in the queue after a cancelled wait, a lost answer or a
 //     Close; what a process that died leaves behind goes with its lease.
 //   - A pair of numbers that grows from holder to holder: [Lock.Token] from hold
-//     to hold, and within a hold [Lock.Turn]. An [Attempt] adds a third, for
-//     the transactions of one turn, and lets one of them be open at a time.
+//     to hold, and within a hold [Lock.Turn]. A [FencingToken] has both and a third,
+//     for the transactions of one turn; an [Attempt] lets one of them be open at a time.
 //
 // # What is not promised
 //
@@ -76,7 +76,7 @@
 // that is still under way, does not notice that the lease ran out; when it
 // goes on, another may hold the lock already. Nothing in this package can
 // prevent that. A store can, by refusing what an older holder wants: see
-// [Lock.Attempt] for what to show it. Locked repositories do that by
+// [FencingToken] for what to show it, and by which rule it accepts that. Locked repositories do that by
 // themselves.
 //
 // A lock whose holder died is free after the TTL at the earliest. etcd starts

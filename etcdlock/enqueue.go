@@ -120,7 +120,7 @@ func (e *entry) send(ctx context.Context, last int64) error {
 // knows whether etcd carries it out, nor when. On a lease of its own ctx will do:
 // revoking that undoes whatever is under way.
 func (e *entry) outlast(ctx context.Context) (context.Context, context.CancelFunc) {
-	if e.fixed {
+	if e.lease.Own {
 		return context.WithCancel(ctx)
 	}
 	rctx, cancel := context.WithCancel(e.lease.Ctx())

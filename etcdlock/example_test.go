@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"sync"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -234,4 +235,55 @@ func ExampleLock_Extend() {
 		fmt.Println(err)
 	}
 	// Output: more than a minute remains: true
+}
+
+// register is a store that enforces fencing tokens itself: it keeps the newest that it has
+// accepted, and looks at it in the same transaction as it writes.
+type register struct {
+	mu     sync.Mutex
+	stored etcdlock.FencingToken
+	value  string
+}
+
+func (r *register) write(token etcdlock.FencingToken, value string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !token.Succeeds(r.stored) {
+		return errors.New("refused: a later holder has written")
+	}
+	r.stored, r.value = token, value
+	return nil
+}
+
+// A holder that was away while its lock was taken from it is refused by the store. Draw one
+// token for each try at a write.
+func ExampleFencingToken() {
+	first, second, closeAll := twoProcesses()
+	defer closeAll()
+	ctx := context.Background()
+	var store register
+
+	late, err := first.Lock(ctx, "order")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	token, _ := late.FencingToken("order") // and then its process stops for a while
+	k, err := second.ForceLock(ctx, "order")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	newer, _ := k.FencingToken("order")
+	fmt.Println("second:", store.write(newer, "new"))
+	fmt.Println("first:", store.write(token, "old"))
+	<-late.Context().Done()
+	fmt.Println("first lost its lock:", errors.Is(late.Unlock(ctx), etcdlock.ErrLost))
+	if err := k.Unlock(ctx); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// second: <nil>
+	// first: refused: a later holder has written
+	// first lost its lock: true
 }

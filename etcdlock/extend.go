@@ -43,7 +43,7 @@ func (k *Lock) Extend(ctx context.Context, ttl time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if k.fixed == nil {
+	if k.fixed == nil || !k.fixed.HasTerm() {
 		return fmt.Errorf("etcdlock: %s: %w: the lock has none", doing, ErrUnsupported)
 	}
 	k.term.mu.Lock()

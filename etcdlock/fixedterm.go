@@ -58,14 +58,15 @@ func (l *Locker) grantTerm(ctx context.Context, term time.Duration) (*session.Le
 	if err != nil {
 		return nil, err
 	}
+	s.Own = true
 	if s.TTL() > term {
 		return s, fmt.Errorf("%w: the term is %v, the server grants no less than %v", ErrInvalid, term, s.TTL())
 	}
 	return s, nil
 }
 
-// takeFixed takes the names on a lease that is kept alive while they are
-// waited for, then renewed once.
+// takeFixed takes the names on a lease of the Lock's own. That of a term is kept alive while
+// they are waited for, then renewed once.
 func (l *Locker) takeFixed(ctx context.Context, r *request, held *held) ([]part, *session.Lease, error) {
 	if !r.wait { // before a lease is made
 		if err := l.lookAtAll(ctx, r, held); err != nil {
@@ -91,9 +92,26 @@ func (l *Locker) takeFixed(ctx context.Context, r *request, held *held) ([]part,
 	}
 }
 
+// tryForced makes one lease, which is renewed until the Lock ends, and takes the names on
+// it. The lease, if any, is the caller's to revoke after an error.
+func (l *Locker) tryForced(ctx context.Context, r *request, held *held) ([]part, *session.Lease, error) {
+	s, err := l.session.Grant(ctx, l.ttl)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.Own = true
+	l.session.Spawn(s.Expire)
+	l.session.Spawn(func() { s.KeepAlive(s.Ctx()) })
+	parts, err := l.takeAll(ctx, r, held, s)
+	return parts, s, err
+}
+
 // tryFixed makes one lease and takes the names on it. The lease, if any, is
 // the caller's to revoke after an error.
 func (l *Locker) tryFixed(ctx context.Context, r *request, held *held) ([]part, *session.Lease, error) {
+	if r.force {
+		return l.tryForced(ctx, r, held)
+	}
 	s, err := l.grantTerm(ctx, r.term)
 	if err != nil {
 		return nil, s, err

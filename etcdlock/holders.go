@@ -3,7 +3,6 @@ package etcdlock
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -26,6 +25,7 @@ type Holder struct {
 	Host     string    // owner data, as is all below; empty when another library wrote the key
 	PID      int       // the owner's process id on Host
 	Service  string    // what the owner calls itself
+	Data     string    // what the owner says about itself, see Options.Data
 	Since    time.Time // when the place was taken, by the owner's clock
 }
 
@@ -41,16 +41,6 @@ func (h Holder) String() string {
 	return who
 }
 
-// owner is what the value of a key says.
-type owner struct {
-	Successor string    `json:"successor,omitempty"` // the lease that an exchange names; first, for successorIn
-	Lingers   bool      `json:"lingers,omitempty"`
-	Host      string    `json:"host"`
-	PID       int       `json:"pid"`
-	Service   string    `json:"service,omitempty"`
-	Since     time.Time `json:"since"`
-}
-
 func hostname() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -59,39 +49,21 @@ func hostname() string {
 	return host
 }
 
-func (l *Locker) ownerData(o owner) string {
-	o.Host, o.PID, o.Service = l.host, os.Getpid(), l.service
-	data, err := json.Marshal(o)
-	if err != nil {
-		return ""
-	}
-	return string(data)
-}
-
 // self returns this process as the holder of the name with the entry, or, with
 // nil, as one that waits for it.
 func (l *Locker) self(name string, e *entry) Holder {
-	h := Holder{Name: name, Host: l.host, PID: os.Getpid(), Service: l.service, Waiting: e == nil}
+	h := Holder{Name: name, Host: l.host, PID: os.Getpid(), Service: l.service, Data: l.data, Waiting: e == nil}
 	if e != nil {
 		h.Key, h.Revision, h.Lease, h.Since = e.key, e.rev, int64(e.lease.ID), e.since
 	}
 	return h
 }
 
-// ownerIn reads the value of a key, of which nothing is known if another library
-// wrote it.
-func ownerIn(value []byte) (o owner) {
-	if err := json.Unmarshal(value, &o); err != nil {
-		return owner{}
-	}
-	return o
-}
-
 func (l *Locker) holder(name string, kv *mvccpb.KeyValue) Holder {
 	o := ownerIn(kv.Value)
 	return Holder{
 		Name: name, Key: string(kv.Key), Revision: kv.CreateRevision, Lease: kv.Lease,
-		Host: o.Host, PID: o.PID, Service: o.Service, Since: o.Since,
+		Host: o.Host, PID: o.PID, Service: o.Service, Data: o.Data, Since: o.Since,
 	}
 }
 

@@ -23,7 +23,7 @@ type Lock struct {
 	one      [1]part // its only name, if it has no more
 	ctx      carrier
 	cancel   context.CancelCauseFunc
-	fixed    *session.Lease // own lease of a fixed term, else nil
+	fixed    *session.Lease // own lease of a fixed term, or of one taken by force, else nil
 	term     term           // how that was extended
 	unhook   []func() bool
 	once     sync.Once

@@ -28,7 +28,7 @@ type mayhem struct {
 	mu      sync.Mutex
 	inside  map[int64]int64 // who is, by token
 	evicted map[int64]bool  // tokens of holds that were taken away
-	last    Claim
+	last    FencingToken
 
 	holds, evictions, failed atomic.Int64
 }
@@ -68,10 +68,10 @@ func (m *mayhem) critical(k *Lock) {
 		}
 	}
 	if !m.evicted[token] {
-		if token < m.last.Token || token == m.last.Token && turn <= m.last.Turn {
-			m.t.Errorf("turn %d of token %d comes after turn %d of token %d", turn, token, m.last.Turn, m.last.Token)
+		if token < m.last.Revision || token == m.last.Revision && turn <= m.last.Turn {
+			m.t.Errorf("turn %d of token %d comes after turn %d of token %d", turn, token, m.last.Turn, m.last.Revision)
 		}
-		m.last = Claim{Token: token, Turn: turn}
+		m.last = FencingToken{Revision: token, Turn: turn}
 	}
 	m.inside[token]++
 	m.mu.Unlock()

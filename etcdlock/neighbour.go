@@ -1,7 +1,6 @@
 package etcdlock
 
 import (
-	"bytes"
 	"context"
 	"strings"
 	"sync/atomic"
@@ -94,24 +93,13 @@ func (n *neighbour) take(events []*clientv3.Event) bool {
 		case ev.Type == clientv3.EventTypeDelete:
 			c = change{rev: rev, gone: string(ev.Kv.Key)}
 		case rev == c.rev: // an exchange, which may name a successor
-			c.successor = successorIn(ev.Kv.Value)
+			c.successor = ownerIn(ev.Kv.Value).Successor
 		}
 	}
 	if c.rev > 0 {
 		n.tell(c)
 	}
 	return false
-}
-
-// successorIn returns the lease that the value of a key names, "" for none. The successor
-// waits for that, and reading all of the value takes longer.
-func successorIn(value []byte) string {
-	rest, ours := bytes.CutPrefix(value, []byte(`{"successor":"`))
-	successor, _, whole := bytes.Cut(rest, []byte(`"`))
-	if !ours || !whole {
-		return ""
-	}
-	return string(successor)
 }
 
 // tell replaces the news that nobody has taken.

@@ -35,6 +35,8 @@ const (
 	// timeout; asking for less would only hide the real figure.
 	minTTL = 2 * time.Second
 	maxTTL = time.Duration(math.MaxInt32) * time.Second
+	// maxData bounds Options.Data: it is in the value of every key, and in every Holder.
+	maxData = 1024
 )
 
 // Options configure a Locker. The zero value, like a nil pointer, means the
@@ -60,7 +62,8 @@ type Options struct {
 	// meanwhile, the others wait for TTL. Default: 50 ms. NoLinger turns it off.
 	Linger time.Duration
 	// MaxTurns is how many goroutines of this process may have their turn, one
-	// after the other, once another process is known to wait. Default: 32.
+	// after the other, once another process is known to wait. 1 lets that one in
+	// after the running turn. A negative number is refused. Default: 32.
 	MaxTurns int
 	// MaxHold is for how long they may. It ends no turn, it only lets no other
 	// begin. Default: 20 ms.
@@ -68,6 +71,9 @@ type Options struct {
 	// Service is written into the owner data of every lock, beside host and
 	// process id, so that Holders and List tell who it is. Default: empty.
 	Service string
+	// Data is written there too, for whoever reads Holder.Data: a version, a job, an
+	// address. At most 1024 bytes. Everybody who may read etcd can read it. Default: empty.
+	Data string
 	// RequestTimeout bounds a single request to etcd. It bounds TryLock,
 	// Holders and List as a whole; Lock and Unlock send their requests again
 	// until their context ends. Default: 3 s.
@@ -90,6 +96,7 @@ type settings struct {
 	maxTurns        int
 	maxHold         time.Duration
 	service         string
+	data            string
 	requestTimeout  time.Duration
 	deadlockTimeout time.Duration
 	hooks           Hooks
@@ -114,6 +121,7 @@ func (o *Options) settings() (settings, error) {
 		maxTurns:        cmp.Or(o.MaxTurns, defaultMaxTurns),
 		maxHold:         cmp.Or(o.MaxHold, defaultMaxHold),
 		service:         o.Service,
+		data:            o.Data,
 		requestTimeout:  cmp.Or(o.RequestTimeout, defaultRequestTimeout),
 		deadlockTimeout: cmp.Or(o.DeadlockTimeout, defaultDeadlockTimeout),
 	}
@@ -148,9 +156,10 @@ func (o *Options) settings() (settings, error) {
 	if s.ttl < minTTL || s.ttl > maxTTL || s.ttl%time.Second != 0 {
 		return s, invalid(doing, "Options.TTL is %v, want whole seconds from %v on", s.ttl, minTTL)
 	}
-	switch {
-	case s.linger == NoLinger:
+	if s.linger == NoLinger {
 		s.linger = 0
+	}
+	switch {
 	case s.linger < 0:
 		return s, invalid(doing, "Options.Linger is %v, want a positive duration or NoLinger", s.linger)
 	case s.maxTurns < 0:
@@ -160,6 +169,9 @@ func (o *Options) settings() (settings, error) {
 	}
 	if !utf8.ValidString(s.service) {
 		return s, invalid(doing, "Options.Service is not valid UTF-8")
+	}
+	if !utf8.ValidString(s.data) || len(s.data) > maxData {
+		return s, invalid(doing, "Options.Data is not valid UTF-8, or has more than %d bytes", maxData)
 	}
 	if s.requestTimeout < 0 {
 		return s, invalid(doing, "Options.RequestTimeout is %v, want a positive duration", s.requestTimeout)

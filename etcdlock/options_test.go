@@ -3,6 +3,7 @@ package etcdlock_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +38,12 @@ func TestNew_ChecksItsArguments(t *testing.T) {
 		"Namespace of the sessions":    {Namespace: "holdfast/.session"},
 		"Namespace below theirs":       {Namespace: "holdfast/.session/x/"},
 		"Namespace of raw names":       {Namespace: "shop/", RawNames: true},
+		"MaxTurns negative":            {MaxTurns: -1},
+		"MaxTurns negative, no linger": {MaxTurns: -1, Linger: etcdlock.NoLinger},
+		"MaxHold negative, no linger":  {MaxHold: -1, Linger: etcdlock.NoLinger},
+		"Linger negative":              {Linger: -2},
+		"Data not UTF-8":               {Data: "\xff"},
+		"Data too long":                {Data: strings.Repeat("d", 1025)},
 		"Service not UTF-8":            {Service: "\xff"},
 		"two mistakes, one at a time":  {TTL: 1, Service: "\xff"},
 	} {

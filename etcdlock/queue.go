@@ -54,7 +54,6 @@ type entry struct {
 	asOf   int64  // revision at which pred was the predecessor
 	pred   string // key of the predecessor, "" if there is none
 	ahead  int64  // how many were before it when it was put, or unknown
-	fixed  bool   // the lease is of one call of LockFor alone, which revokes it when it gives up
 	sole   bool   // since its key was put, no other key of the lease can be in the queue
 	unsure bool   // a sending of the enqueueing had no answer: it may land yet
 	behind bool   // what made it the owner told that somebody is behind

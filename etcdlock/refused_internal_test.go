@@ -28,9 +28,10 @@ func TestRefused_EveryCall(t *testing.T) {
 			_, err := l.TryLockWithTTL(ctx, time.Hour, "m")
 			return err
 		},
-		"Holders":  func(ctx context.Context, l *Locker, _ *Lock) error { _, err := l.Holders(ctx, "m"); return err },
-		"List":     func(ctx context.Context, l *Locker, _ *Lock) error { _, err := l.List(ctx); return err },
-		"Revision": func(ctx context.Context, l *Locker, _ *Lock) error { _, err := l.Revision(ctx); return err },
+		"ForceLock": func(ctx context.Context, l *Locker, _ *Lock) error { _, err := l.ForceLock(ctx, "m"); return err },
+		"Holders":   func(ctx context.Context, l *Locker, _ *Lock) error { _, err := l.Holders(ctx, "m"); return err },
+		"List":      func(ctx context.Context, l *Locker, _ *Lock) error { _, err := l.List(ctx); return err },
+		"Revision":  func(ctx context.Context, l *Locker, _ *Lock) error { _, err := l.Revision(ctx); return err },
 		"Evict": func(ctx context.Context, l *Locker, _ *Lock) error {
 			return l.Evict(ctx, Holder{Name: "m", Key: defaultNamespace + "m/1", Revision: 1})
 		},
@@ -46,6 +47,7 @@ func TestRefused_EveryCall(t *testing.T) {
 		"NoRight":       status.Error(codes.PermissionDenied, "etcdserver: permission denied"),
 		"Malformed":     status.Error(codes.InvalidArgument, "etcdserver: too many operations in txn request"),
 		"Unimplemented": status.Error(codes.Unimplemented, "unknown service"),
+		"Kine":          status.Error(codes.InvalidArgument, "etcdserver: unsupported operations in txn request"),
 		"NotSupported":  status.Error(codes.Unknown, "txn is not supported"),
 	} {
 		for what, call := range calls {
@@ -66,7 +68,7 @@ func TestRefused_EveryCall(t *testing.T) {
 					t.Errorf("got %v", err)
 				}
 				named := strings.Contains(err.Error(), "no full etcd")
-				if want := name == "Unimplemented" || name == "NotSupported"; named != want {
+				if want := name == "Unimplemented" || name == "NotSupported" || name == "Kine"; named != want {
 					t.Errorf("it names the server: %v, want %v: %v", named, want, err)
 				}
 				refuses.Store(false)

@@ -85,13 +85,7 @@ func (l *Locker) Evict(ctx context.Context, h Holder) error {
 	if l.closing.Err() != nil {
 		return fmt.Errorf("etcdlock: %s: %w", doing, ErrClosed)
 	}
-	err := l.session.Call(ctx, func(ctx context.Context) error {
-		_, err := l.cli.Txn(ctx).
-			If(createdAt(h.Key, h.Revision)).
-			Then(clientv3.OpDelete(h.Key)).
-			Commit()
-		return err
-	})
+	err := l.session.Call(ctx, func(ctx context.Context) error { return l.remove(ctx, h.Key, h.Revision) })
 	switch {
 	case err == nil:
 		return nil

@@ -18,7 +18,7 @@ func claims(attempt *etcdlock.Attempt) []repo.Claim {
 	drawn := attempt.Claims()
 	shown := make([]repo.Claim, len(drawn))
 	for i, c := range drawn {
-		shown[i] = repo.Claim{Key: c.Name, Token: c.Token, Owner: c.Owner, Sub: c.Turn<<32 | c.Attempt}
+		shown[i] = repo.Claim{Key: c.Name, Token: c.Revision, Owner: c.Owner, Sub: c.Turn<<32 | c.Attempt}
 	}
 	return shown
 }

@@ -25,6 +25,7 @@ var errTermOver = errors.New("its term is over")
 type Lease struct {
 	ID     clientv3.LeaseID
 	Slots  Slots // which keys it has in the queues
+	Own    bool  // of one Lock alone, which revokes it when it gives up
 	s      *Session
 	ttl    time.Duration
 	margin time.Duration
@@ -34,6 +35,9 @@ type Lease struct {
 	ctx    context.Context //nolint:containedctx // it lives as long as the lease
 	cancel context.CancelCauseFunc
 }
+
+// HasTerm reports whether the lease ends by itself.
+func (l *Lease) HasTerm() bool { return l.term.Load() }
 
 // EndWith makes the lease valid for as long as another one, and EndBy for no longer.
 func (l *Lease) EndWith(other *Lease) { l.until.Store(other.until.Load()) }
