@@ -6,6 +6,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
 // mergeMaps is an unmarshaler for values of every type. It takes over where
@@ -19,6 +21,11 @@ func mergeMaps(dec *jsontext.Decoder, target any) error {
 		return errors.ErrUnsupported
 	}
 	v := reflect.ValueOf(target).Elem()
+	if dec.PeekKind() == jsontext.KindNull {
+		v.SetZero() // whatever the type's own decoder makes of null
+		_, err := dec.ReadToken()
+		return err
+	}
 	anything := v.Kind() == reflect.Interface && v.NumMethod() == 0
 	if dec.PeekKind() != jsontext.KindBeginObject {
 		if anything {
@@ -39,10 +46,66 @@ func mergeMaps(dec *jsontext.Decoder, target any) error {
 		v.Set(into)
 		return nil
 	}
+	if entity.IsRawJSON(v.Type()) {
+		return mergeText(dec, v)
+	}
 	if !isObject(v) || v.Kind() == reflect.Map && decodesItself(v.Type()) {
 		return errors.ErrUnsupported
 	}
 	return mergeObject(dec, v)
+}
+
+// mergeText merges one object from dec into JSON text. Members of which nothing is
+// said keep their text, numbers of many digits among them.
+func mergeText(dec *jsontext.Decoder, v reflect.Value) error {
+	patch, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	merged, err := mergedText(v.Bytes(), patch)
+	if err != nil {
+		return err
+	}
+	v.SetBytes(merged)
+	return nil
+}
+
+func mergedText(old, patch jsontext.Value) (jsontext.Value, error) {
+	if patch.Kind() != jsontext.KindBeginObject {
+		return patch.Clone(), nil
+	}
+	members, changes := map[string]jsontext.Value{}, map[string]jsontext.Value{}
+	if old.Kind() == jsontext.KindBeginObject {
+		if err := json.Unmarshal(old, &members); err != nil {
+			return nil, err
+		}
+	}
+	if err := json.Unmarshal(patch, &changes); err != nil {
+		return nil, err
+	}
+	for name, change := range changes {
+		if change.Kind() == jsontext.KindNull {
+			delete(members, name)
+			continue
+		}
+		merged, err := mergedText(members[name], change)
+		if err != nil {
+			return nil, err
+		}
+		members[name] = merged
+	}
+	return json.Marshal(members, json.Deterministic(true))
+}
+
+// clearText makes null in a field of JSON text no text at all: a column is NULL then.
+func clearText(dec *jsontext.Decoder, target interface{ UnmarshalJSON(data []byte) error }) error {
+	v := reflect.ValueOf(target)
+	if dec.PeekKind() != jsontext.KindNull || inList(dec) || v.Kind() != reflect.Pointer || !entity.IsRawJSON(v.Type().Elem()) {
+		return errors.ErrUnsupported
+	}
+	v.Elem().SetZero()
+	_, err := dec.ReadToken()
+	return err
 }
 
 // isObject tells whether v is a map of names or a list of named values.

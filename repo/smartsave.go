@@ -234,6 +234,8 @@ func decoderFor[T any](s *smartSave) (func([]byte, *T) error, error) {
 	opts := []json.Options{json.MatchCaseInsensitiveNames(true), json.RejectUnknownMembers(reject)}
 	if merge {
 		opts = append(opts, json.WithUnmarshalers(json.UnmarshalFromFunc(mergeMaps)))
+	} else {
+		opts = append(opts, json.WithUnmarshalers(json.UnmarshalFromFunc(clearText)))
 	}
 	joined := json.JoinOptions(opts...)
 	return func(doc []byte, into *T) error { return json.Unmarshal(doc, into, joined) }, nil

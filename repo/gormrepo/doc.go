@@ -49,11 +49,14 @@
 // a holdfast or GORM tag and those that GORM fills by the names CreatedAt and
 // UpdatedAt.
 //
-// A zero value is written as it is, with two exceptions. A column whose default
-// only the database knows (`default:now()`, `default:gen_random_uuid()`) gets
-// the default on insert and keeps its value later, and the entity gets that
-// value. A column with a literal default (`default:18`) gets it when a new
-// entity is inserted; use a pointer to insert a zero.
+// A zero value is written as it is, with three exceptions. A column whose default
+// is a function (`default:now()`, `default:gen_random_uuid()`) gets the default on
+// insert and keeps its value later, and the entity gets that value. A column with a
+// literal default (`default:18`) gets it when a new entity is inserted, which one
+// with an assigned key and no version is not; use a pointer to insert a zero. With
+// `default:null` a zero value is NULL.
+//
+// Update and Merge write only the columns that changed, by UPDATE.
 //
 // Lists are written in statements of 1000 rows on PostgreSQL, 500 on MySQL and
 // 50 on SQLite, in one transaction. On MySQL an upsert fires on every unique
@@ -63,7 +66,8 @@
 // The hooks BeforeSave and AfterSave run once for every entity that is written,
 // BeforeCreate and AfterCreate for the new ones too, BeforeDelete and
 // AfterDelete in Delete, AfterFind where entities are read. Their handle is the
-// transaction. No other hooks run.
+// transaction. BeforeUpdate and AfterUpdate run where a row is updated: saves of
+// types that have them look first whether it is there. No other hooks run.
 //
 // # Queries
 //

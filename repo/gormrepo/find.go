@@ -63,7 +63,7 @@ func (r *Repository[T]) findByID(ctx context.Context, ids []any, list bool) ([]*
 	if len(keys) < 2 {
 		return rows, nil // a key that the database takes for equal need not be the same
 	}
-	byKey := r.byKey(rows)
+	byKey := r.byKey(keys, rows)
 	found := make([]*T, 0, len(rows))
 	for _, k := range keys {
 		if row := byKey[identity(k)]; row != nil {
@@ -92,6 +92,7 @@ func (r *Repository[T]) keys(ids []any) ([][]any, error) {
 			bad.add(i, nil, err)
 			continue
 		}
+		key = r.kept(key)
 		if k := identity(key); !seen[k] {
 			seen[k] = true
 			keys = append(keys, key)

@@ -25,7 +25,7 @@ func (d dialector) Name() string { return d.name }
 // built opens a database that executes nothing.
 func built(t *testing.T, name string) *gorm.DB {
 	t.Helper()
-	db, err := gorm.Open(dialector{name: name}, &gorm.Config{DryRun: true, Logger: logger.Discard})
+	db, err := gorm.Open(dialector{name: name}, &gorm.Config{Logger: logger.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,12 +72,21 @@ func TestNewRefuses(t *testing.T) {
 		err  func() error
 		want error
 	}{
-		"NilDatabase":     {func() error { _, err := gormrepo.New[user](nil, nil); return err }, repo.ErrInvalid},
-		"EmptyDatabase":   {func() error { _, err := gormrepo.New[user](&gorm.DB{}, nil); return err }, repo.ErrInvalid},
-		"FailedDatabase":  {func() error { _, err := gormrepo.New[user](broken, nil); return err }, repo.ErrInvalid},
-		"WithACondition":  {func() error { _, err := gormrepo.New[user](db.Where("id = 1"), nil); return err }, repo.ErrInvalid},
-		"WithATable":      {func() error { _, err := gormrepo.New[user](db.Table("x"), nil); return err }, repo.ErrInvalid},
-		"WithAModel":      {func() error { _, err := gormrepo.New[user](db.Model(&user{}), nil); return err }, repo.ErrInvalid},
+		"NilDatabase":    {func() error { _, err := gormrepo.New[user](nil, nil); return err }, repo.ErrInvalid},
+		"EmptyDatabase":  {func() error { _, err := gormrepo.New[user](&gorm.DB{}, nil); return err }, repo.ErrInvalid},
+		"FailedDatabase": {func() error { _, err := gormrepo.New[user](broken, nil); return err }, repo.ErrInvalid},
+		"WithACondition": {func() error { _, err := gormrepo.New[user](db.Where("id = 1"), nil); return err }, repo.ErrInvalid},
+		"WithATable":     {func() error { _, err := gormrepo.New[user](db.Table("x"), nil); return err }, repo.ErrInvalid},
+		"WithAModel":     {func() error { _, err := gormrepo.New[user](db.Model(&user{}), nil); return err }, repo.ErrInvalid},
+		"WithAScope": {func() error {
+			_, err := gormrepo.New[user](db.Scopes(func(db *gorm.DB) *gorm.DB { return db }), nil)
+			return err
+		}, repo.ErrInvalid},
+		"WithAnOmission":  {func() error { _, err := gormrepo.New[user](db.Omit("Name"), nil); return err }, repo.ErrInvalid},
+		"WithAPreload":    {func() error { _, err := gormrepo.New[user](db.Preload("Name"), nil); return err }, repo.ErrInvalid},
+		"WithASetting":    {func() error { _, err := gormrepo.New[user](db.Set("tenant", "A"), nil); return err }, repo.ErrInvalid},
+		"WithAttributes":  {func() error { _, err := gormrepo.New[user](db.Attrs(user{Name: "x"}), nil); return err }, repo.ErrInvalid},
+		"OnlyTried":       {func() error { _, err := gormrepo.New[user](db.Session(&gorm.Session{DryRun: true}), nil); return err }, repo.ErrInvalid},
 		"UnknownDialect":  {func() error { _, err := gormrepo.New[user](built(t, "sqlserver"), nil); return err }, repo.ErrUnsupported},
 		"Pointer":         {func() error { _, err := gormrepo.New[*user](db, nil); return err }, repo.ErrInvalid},
 		"Number":          {func() error { _, err := gormrepo.New[int](db, nil); return err }, repo.ErrInvalid},

@@ -13,6 +13,11 @@ import (
 // identity is the key of it as a map key.
 func (r *Repository[T]) identity(it *item[T]) any { return identity(r.entity.KeyOf(it.val)) }
 
+// keptIdentity is identity of the key as the database keeps it.
+func (r *Repository[T]) keptIdentity(it *item[T]) any {
+	return identity(r.kept(r.entity.KeyOf(it.val)))
+}
+
 // foldKey is the key of it or, while it is still to get one, the entity itself.
 func (r *Repository[T]) foldKey(it *item[T]) any {
 	if r.wantsKey(it.val) {
@@ -32,6 +37,7 @@ func (r *Repository[T]) wantsKey(e reflect.Value) bool {
 func (r *Repository[T]) giveKeys(ctx context.Context, items []*item[T]) error {
 	var bad failures
 	for _, it := range items {
+		r.keepKey(it.val)
 		wants := r.wantsKey(it.val)
 		it.isNew = r.entity.IsNew(it.val.Addr(), r.generated || wants)
 		it.was = r.entity.VersionOf(it.val)

@@ -8,8 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/samber/lo"
 	"gorm.io/gorm/schema"
+
+	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
 // changes finds the columns that differ from what is stored, and leaves out
@@ -81,8 +84,23 @@ func (m *model) snapshot(ctx context.Context, e reflect.Value) map[*schema.Field
 	for _, f := range m.columns {
 		v, _ := f.ValueOf(ctx, e)
 		values[f] = plainValue(v)
+		if text, ok := values[f].(string); ok && entity.IsRawJSON(f.IndirectFieldType) {
+			values[f] = plainJSON(text)
+		}
 	}
 	return values
+}
+
+// plainJSON is JSON text without what makes no difference: databases write it in
+// their own way.
+func plainJSON(text string) string {
+	v := jsontext.Value(text)
+	err := v.Format(jsontext.ReorderRawObjects(true), jsontext.CanonicalizeRawFloats(false), jsontext.CanonicalizeRawInts(false),
+		jsontext.SpaceAfterColon(false), jsontext.SpaceAfterComma(false), jsontext.Multiline(false))
+	if err != nil {
+		return text
+	}
+	return string(v)
 }
 
 func plainValue(v any) any {

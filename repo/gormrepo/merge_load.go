@@ -35,7 +35,7 @@ func (r *Repository[T]) load(c *call, docs *repo.Documents[T], merges []*merge[T
 	}
 	var bad failures
 	for _, m := range merges {
-		row := stored[r.identity(m.item)]
+		row := stored[r.keptIdentity(m.item)]
 		switch {
 		case row == nil || r.wantsKey(m.val):
 			err = m.first(r, docs)
@@ -63,7 +63,7 @@ func (r *Repository[T]) lockedRows(c *call, keys [][]any) (map[any]*T, error) {
 		}
 		rows = append(rows, part...)
 	}
-	return r.byKey(rows), nil
+	return r.byKey(keys, rows), nil
 }
 
 // first makes a new entity of the documents: what the first one says, with the
@@ -90,6 +90,7 @@ func (m *merge[T]) apply(ctx context.Context, r *Repository[T], docs *repo.Docum
 	}
 	m.isNew, m.exists, m.revived = false, true, revived
 	m.replace(row)
+	m.key = r.identity(m.item) // the stored row's, in its own form
 	m.old = r.snapshot(ctx, m.val)
 	return m.mergeInto(r, docs, m.docs)
 }

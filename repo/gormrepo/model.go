@@ -24,6 +24,9 @@ type model struct {
 	entity *entity.Entity
 	schema *schema.Schema
 	key    []*schema.Field
+	// precision is how precisely each column of the key keeps a time, zero where
+	// that does not matter.
+	precision []time.Duration
 	// generated tells whether a zero key asks the database for one.
 	generated bool
 	// isInt tells whether the key is one integer.
@@ -63,6 +66,7 @@ func newModel(db *gorm.DB, t reflect.Type) (*model, error) {
 		return nil, err
 	}
 	m.readColumns()
+	m.readPrecision(db)
 	return m, m.readSoftDelete(db)
 }
 

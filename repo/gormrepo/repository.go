@@ -48,8 +48,12 @@ type Repository[T any] struct {
 // rows. When db is a transaction, the repository works inside it and never
 // commits.
 //
-// It returns repo.ErrInvalid when db is nil, failed or restricted by a
-// condition or a table, when T is no struct, has no primary key or is marked
+// It returns repo.ErrInvalid when db is nil, failed or restricted, by Where, Table,
+// Scopes, Select, Omit, Preload, Set or DryRun for instance: a repository makes
+// sessions of its own, which would not have it. Put such things into repo.Native.
+// Callbacks of GORM that guard a Create, by a tenant for instance, do not see an
+// entity that is saved over another one; put the tenant into the key. It is also
+// repo.ErrInvalid when T is no struct, has no primary key or is marked
 // wrongly, and when opts does not fit T; repo.ErrUnsupported for a dialect
 // other than postgres, mysql and sqlite.
 func New[T any](db *gorm.DB, opts *Options) (*Repository[T], error) {
@@ -67,9 +71,8 @@ func newRepository[T any](db *gorm.DB, opts *Options) (*Repository[T], error) {
 	if db.Error != nil {
 		return nil, fmt.Errorf("%w: the database given has failed: %w", repo.ErrInvalid, db.Error)
 	}
-	if s := db.Statement; len(s.Clauses) > 0 || s.Table != "" || s.Model != nil || s.Unscoped || len(s.Joins) > 0 || len(s.Selects) > 0 {
-		// Sessions of their own would drop it without a word.
-		return nil, fmt.Errorf("%w: the database given is restricted by a condition, a table or a model", repo.ErrInvalid)
+	if err := checkHandle(db); err != nil {
+		return nil, err
 	}
 	d, err := dialectOf(db.Name())
 	if err != nil {
@@ -86,6 +89,27 @@ func newRepository[T any](db *gorm.DB, opts *Options) (*Repository[T], error) {
 	r.fence = r.newFence()
 	r.careful.Store(m.needsCare() || r.hasUpdateHooks())
 	return r, r.opts.check(m)
+}
+
+// checkHandle refuses a handle that asks for what sessions of their own would drop
+// without a word.
+func checkHandle(db *gorm.DB) error {
+	s := db.Statement
+	restricted := len(s.Clauses) > 0 || s.Table != "" || s.Model != nil || s.Unscoped || s.Distinct || db.DryRun ||
+		len(s.Joins) > 0 || len(s.Selects) > 0 || len(s.Omits) > 0 || len(s.Preloads) > 0 || len(s.ColumnMapping) > 0
+	s.Settings.Range(func(name, _ any) bool {
+		restricted = restricted || name != txStateKey
+		return true
+	})
+	// GORM shows neither scopes nor what FirstOrCreate would add.
+	for _, name := range []string{"scopes", "attrs", "assigns"} {
+		f := reflect.ValueOf(s).Elem().FieldByName(name)
+		restricted = restricted || f.IsValid() && f.Kind() == reflect.Slice && f.Len() > 0
+	}
+	if restricted {
+		return fmt.Errorf("%w: the database given is restricted, by a condition, a scope, a table, a model or a setting", repo.ErrInvalid)
+	}
+	return nil
 }
 
 // now is the time that a save writes, as precise as the databases keep it, so

@@ -65,9 +65,9 @@ func (r *Repository[T]) findDead(c *call, items []*item[T]) error {
 	if err != nil {
 		return err
 	}
-	byKey := r.byKey(rows)
+	byKey := r.byKey(r.keysOf(fresh), rows)
 	for _, it := range fresh {
-		if row := byKey[r.identity(it)]; row != nil {
+		if row := byKey[r.keptIdentity(it)]; row != nil {
 			it.isNew, it.was = false, r.entity.VersionOf(valueOf(row))
 		}
 	}
@@ -92,20 +92,11 @@ func (r *Repository[T]) dead(tx *gorm.DB, keys [][]any, fields []*schema.Field) 
 	return rows, nil
 }
 
-// byKey makes rows findable.
-func (r *Repository[T]) byKey(rows []*T) map[any]*T {
-	m := make(map[any]*T, len(rows))
-	for _, row := range rows {
-		m[identity(r.entity.KeyOf(valueOf(row)))] = row
-	}
-	return m
-}
-
 // split tells apart items that have a row and those that have none.
 func (r *Repository[T]) split(items []*item[T], rows []*T) (with, without []*item[T]) {
-	byKey := r.byKey(rows)
+	byKey := r.byKey(r.keysOf(items), rows)
 	for _, it := range items {
-		if byKey[r.identity(it)] != nil {
+		if byKey[r.keptIdentity(it)] != nil {
 			with = append(with, it)
 		} else {
 			without = append(without, it)

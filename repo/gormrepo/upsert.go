@@ -48,6 +48,9 @@ func (r *Repository[T]) upsertBatch(c *call, items []*item[T], columns, left []*
 		return err
 	}
 	r.proven.CompareAndSwap(false, true)
+	if !guarded {
+		return r.takeBack(items, rows, back, repo.ErrUnsupported, "the database gives the key back in another form")
+	}
 	return r.takeBack(items, rows, back, repo.ErrNotFound, "the entity is marked as deleted")
 }
 
@@ -89,10 +92,10 @@ func (r *Repository[T]) writeLocked(c *call, items []*item[T], changed []*schema
 // items, matched by key: the order of the rows says nothing. Items without a
 // row failed for the reason given.
 func (r *Repository[T]) takeBack(items []*item[T], rows []*T, fields []*schema.Field, kind error, why string) error {
-	byKey := r.byKey(rows)
+	byKey := r.byKey(r.keysOf(items), rows)
 	var bad failures
 	for _, it := range items {
-		row := byKey[r.identity(it)]
+		row := byKey[r.keptIdentity(it)]
 		if row == nil {
 			bad.add(it.index, r.shownID(it.e), fmt.Errorf("%w: %s", kind, why))
 			continue
@@ -117,7 +120,7 @@ func (r *Repository[T]) readBack(c *call, items []*item[T], fields []*schema.Fie
 func (r *Repository[T]) keysOf(items []*item[T]) [][]any {
 	keys := make([][]any, len(items))
 	for i, it := range items {
-		keys[i] = r.entity.KeyOf(it.val)
+		keys[i] = r.kept(r.entity.KeyOf(it.val))
 	}
 	return keys
 }

@@ -67,9 +67,9 @@ func (r *Repository[T]) lockVersions(c *call, items []*item[T], fields []*schema
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	byKey := r.byKey(rows)
+	byKey := r.byKey(r.keysOf(items), rows)
 	for _, it := range items {
-		if row := byKey[r.identity(it)]; row != nil && r.entity.VersionOf(valueOf(row)) == it.was {
+		if row := byKey[r.keptIdentity(it)]; row != nil && r.entity.VersionOf(valueOf(row)) == it.was {
 			hit = append(hit, it)
 		} else {
 			missed = append(missed, it)

@@ -1,6 +1,7 @@
 package entity
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
@@ -129,4 +130,11 @@ func basicClass(t reflect.Type) int {
 	default:
 		return 0
 	}
+}
+
+// IsRawJSON tells whether t is JSON text that is kept as it is, like
+// json.RawMessage or a type made of it for a column.
+func IsRawJSON(t reflect.Type) bool {
+	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 &&
+		t.Implements(reflect.TypeFor[json.Marshaler]()) && reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]())
 }

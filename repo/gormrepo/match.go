@@ -1,0 +1,100 @@
+package gormrepo
+
+import (
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/samber/lo"
+	"gorm.io/gorm"
+
+	"github.com/holdfast-go/holdfast/repo/internal/entity"
+)
+
+// Databases give some keys back in another form: char(10) filled up with spaces, a
+// uuid in lower case, a time with fewer digits. What they returned is still the row
+// of one of the keys that were asked for.
+
+// byKey makes rows findable by the keys that they were asked for with.
+func (r *Repository[T]) byKey(keys [][]any, rows []*T) map[any]*T {
+	found := make(map[any]*T, len(rows))
+	for _, row := range rows {
+		found[identity(r.entity.KeyOf(valueOf(row)))] = row
+	}
+	wanted := lo.SliceToMap(keys, func(k []any) (any, []any) { return identity(k), k })
+	odd := lo.Filter(rows, func(row *T, _ int) bool { return wanted[identity(r.entity.KeyOf(valueOf(row)))] == nil })
+	if len(odd) == 0 {
+		return found
+	}
+	open := lo.OmitBy(wanted, func(id any, _ []any) bool { return found[id] != nil })
+	if len(odd) == 1 && len(open) == 1 {
+		found[lo.Keys(open)[0]] = odd[0]
+		return found
+	}
+	byForm := lo.GroupBy(odd, func(row *T) any { return form(r.entity.KeyOf(valueOf(row))) })
+	for f, ids := range lo.GroupBy(lo.Keys(open), func(id any) any { return form(open[id]) }) {
+		if rows := byForm[f]; len(rows) == 1 && len(ids) == 1 {
+			found[ids[0]] = rows[0]
+		}
+	}
+	return found
+}
+
+// form is what is left of a key in every form that a database gives it.
+func form(key []any) any {
+	return entity.Comparable(lo.Map(key, func(k any, _ int) any {
+		switch v := stored(k).(type) {
+		case string:
+			return strings.ToLower(strings.TrimRight(strings.NewReplacer("-", "", "{", "", "}", "").Replace(v), " "))
+		default:
+			if t, ok := k.(time.Time); ok {
+				return t.Unix()
+			}
+			return v
+		}
+	}))
+}
+
+var digits = regexp.MustCompile(`(?i)^(?:datetime|timestamp|timestamptz)\((\d)\)`)
+
+// readPrecision finds how precisely the columns of the key keep a time.
+func (m *model) readPrecision(db *gorm.DB) {
+	m.precision = make([]time.Duration, len(m.key))
+	for i, f := range m.key {
+		if f.FieldType != reflect.TypeFor[time.Time]() {
+			continue
+		}
+		found := digits.FindStringSubmatch(db.DataTypeOf(f))
+		if found == nil {
+			continue
+		}
+		m.precision[i] = time.Second
+		for n, _ := strconv.Atoi(found[1]); n > 0; n-- {
+			m.precision[i] /= 10
+		}
+	}
+}
+
+// kept is a key as the database keeps it.
+func (m *model) kept(key []any) []any {
+	for i, p := range m.precision {
+		if t, ok := key[i].(time.Time); ok && p > 0 {
+			key[i] = t.Truncate(p)
+		}
+	}
+	return key
+}
+
+// keepKey gives an entity the key that the database keeps.
+func (m *model) keepKey(e reflect.Value) {
+	for i, p := range m.precision {
+		if p > 0 {
+			f := m.entity.Key[i].Reach(e)
+			if t, ok := reflect.TypeAssert[time.Time](f); ok {
+				f.Set(reflect.ValueOf(t.Truncate(p)))
+			}
+		}
+	}
+}
