@@ -3,12 +3,12 @@ package gormrepo
 import (
 	"context"
 	"database/sql/driver"
+	"encoding/json"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/samber/lo"
 	"gorm.io/gorm/schema"
 
@@ -94,13 +94,17 @@ func (m *model) snapshot(ctx context.Context, e reflect.Value) map[*schema.Field
 // plainJSON is JSON text without what makes no difference: databases write it in
 // their own way.
 func plainJSON(text string) string {
-	v := jsontext.Value(text)
-	err := v.Format(jsontext.ReorderRawObjects(true), jsontext.CanonicalizeRawFloats(false), jsontext.CanonicalizeRawInts(false),
-		jsontext.SpaceAfterColon(false), jsontext.SpaceAfterComma(false), jsontext.Multiline(false))
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber() // 64 bits are too few for some
+	var v any
+	if dec.Decode(&v) != nil || dec.More() {
+		return text
+	}
+	plain, err := json.Marshal(v)
 	if err != nil {
 		return text
 	}
-	return string(v)
+	return string(plain)
 }
 
 func plainValue(v any) any {
