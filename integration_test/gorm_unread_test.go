@@ -114,7 +114,7 @@ func TestGormDefaults_NullCanBeCleared(t *testing.T) {
 			full := func() *gormCleared {
 				return &gormCleared{"a", "nick", &note, &at, sql.NullString{String: "x", Valid: true}, []byte("x")}
 			}
-			for name, clear := range map[string]func() error{
+			for name, empty := range map[string]func() error{
 				"Save":    func() error { return r.Save(ctx, &gormCleared{ID: "a"}) },
 				"SaveAll": func() error { return r.SaveAll(ctx, []*gormCleared{full2("b"), {ID: "a"}}) },
 				"Update": func() error {
@@ -128,7 +128,7 @@ func TestGormDefaults_NullCanBeCleared(t *testing.T) {
 				},
 			} {
 				must(t, r.Save(ctx, full()))
-				must(t, clear())
+				must(t, empty())
 				e, err := r.FindByID(ctx, "a")
 				must(t, err)
 				if e.Nick != "" || e.Note != nil || e.Till != nil || e.Text.Valid || e.Raw != nil {

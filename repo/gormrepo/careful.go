@@ -31,7 +31,7 @@ func (r *Repository[T]) writeItems(ctx context.Context, items []*item[T], fn fun
 	}
 	err := r.writeFast(ctx, items, fn)
 	refused := known && refusesInsert(err)
-	if !refused && !(unsure && errors.Is(r.classify(err), repo.ErrDuplicateKey)) {
+	if !refused && (!unsure || !errors.Is(r.classify(err), repo.ErrDuplicateKey)) {
 		return err
 	}
 	err = r.write(ctx, careful)

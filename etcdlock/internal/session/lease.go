@@ -86,7 +86,6 @@ func (l *Lease) extend(sent time.Duration) {
 	l.until.Store(int64(sent + l.ttl - l.margin))
 }
 
-// left returns how long the lease is valid still.
 // Left is how long the lease is sure to be valid still.
 func (l *Lease) Left() time.Duration {
 	return time.Duration(l.until.Load()) - l.s.now()

@@ -27,7 +27,7 @@ func TestSession(t *testing.T) {
 	if again := leaseOf(t, s); again != l || srv.LeaseCount() != 1 {
 		t.Errorf("%d leases for two who ask", srv.LeaseCount())
 	}
-	if keys := srv.Keys(); !slices.Equal(keys, []string{Prefix + l.Name()}) {
+	if keys := srv.Keys(); !slices.Equal(keys, []string{Prefix + l.Name() + "/"}) {
 		t.Errorf("the keys are %q", keys)
 	}
 	ran := make(chan struct{})
@@ -59,7 +59,7 @@ func TestSession_LeaseLost(t *testing.T) {
 			return err
 		},
 		"SentinelDeleted": func(ctx context.Context, cli *clientv3.Client, l *Lease) error {
-			_, err := cli.Delete(ctx, Prefix+l.Name())
+			_, err := cli.Delete(ctx, Prefix+l.Name()+"/")
 			return err
 		},
 		"Here": func(_ context.Context, _ *clientv3.Client, l *Lease) error {
