@@ -63,6 +63,9 @@ func (s *Session) Call(ctx context.Context, request func(ctx context.Context) er
 		}
 	})
 	err := request(rctx)
+	if err != nil && s.cli.Ctx().Err() != nil {
+		err = errClientClosed // gRPC has several names for it
+	}
 	alarm.Stop()
 	mu.Lock()
 	defer mu.Unlock()

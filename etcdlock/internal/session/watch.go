@@ -37,6 +37,9 @@ func (s *Session) Follow(ctx context.Context, v Sight) error {
 	for {
 		begun := time.Now()
 		done, err := s.followOnce(ctx, v)
+		if err != nil && s.cli.Ctx().Err() != nil { // which the end of a watch does not say
+			err = errClientClosed
+		}
 		if done || s.Final(err) {
 			return err
 		}
