@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
-// ForceLock takes all the names at once, whoever holds or waits for them: it puts itself into
+// ForceLock takes all the names at once, also from those who hold or wait for them: it puts itself into
 // each queue and removes all places in front, as Evict does, those of this process included.
 // It is for operators; nothing keeps a holder's work from going on until it notices that its
 // context has ended with ErrLost. The token is greater than that of everybody who was removed,

@@ -71,7 +71,7 @@ type Options struct {
 	// Service is written into the owner data of every lock, beside host and
 	// process id, so that Holders and List tell who it is. Default: empty.
 	Service string
-	// Data is written there too, for whoever reads Holder.Data: a version, a job, an
+	// Data is written there too, for readers of Holder.Data: a version, a job, an
 	// address. At most 1024 bytes. Everybody who may read etcd can read it. Default: empty.
 	Data string
 	// RequestTimeout bounds a single request to etcd. It bounds TryLock,

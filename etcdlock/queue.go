@@ -83,7 +83,7 @@ func lastCreated() []clientv3.OpOption {
 	return append(clientv3.WithLastCreate(), clientv3.WithKeysOnly())
 }
 
-// follow notes whom the entry was put behind.
+// follow notes the predecessor that the entry was put behind.
 func (e *entry) follow(before *pb.RangeResponse) {
 	if hidden(e.prefix, before) { // the entry as its own predecessor makes await look
 		e.ahead, e.pred = unknown, e.key
@@ -130,7 +130,7 @@ func (e *entry) check(ctx context.Context, since int64) error {
 	queue := resp.Responses[0].GetResponseRange()
 	e.asOf = resp.Header.Revision
 	e.behindKey(queue.Kvs)
-	// The count is that of all keys, whoever of them was asked for. One of a longer name
+	// The count is that of all keys, whichever was asked for. One of a longer name
 	// makes the hold leave sooner than it must.
 	e.behind = e.pred == "" && queue.Count > 1
 	return nil

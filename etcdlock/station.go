@@ -26,7 +26,7 @@ type station struct {
 	hold      *hold         // nil while the name is not held
 	turn      *turn         // who uses the hold; nil while it lingers
 	view      *view         // of the queue in etcd; nil while nobody needs one
-	before    *neighbour    // whom this process waited behind last, if it watched that one alone
+	before    *neighbour    // the process that this one waited behind last, if it watched that one alone
 	successor string        // the lease that owned the name after the last exchange, as far as known
 	going     *hold         // a former hold whose release is about to be sent; nil most of the time
 	leaving   int           // former holds whose release etcd has not answered yet

@@ -81,7 +81,7 @@ func (s *Session) Grant(ctx context.Context, ttl time.Duration) (*Lease, error) 
 // back.
 func (l *Lease) orphaned() { l.Lose(errClientClosed) }
 
-// extend counts the validity anew from the moment sent.
+// extend counts the validity from the moment sent on.
 func (l *Lease) extend(sent time.Duration) {
 	l.until.Store(int64(sent + l.ttl - l.margin))
 }

@@ -20,7 +20,7 @@ func (c *config) carriedBy(s *state, it item) *entry {
 	panic("an exchange of nobody's place")
 }
 
-// guessSuccessor returns whom the entry believes to be the one behind it: who is, or
+// guessSuccessor returns what the entry believes to be the one behind it: who is, or
 // who was last to come, which need not be the same.
 func (c *config) guessSuccessor(s *state, e *entry) (guess key) {
 	for _, it := range s.queue() {
