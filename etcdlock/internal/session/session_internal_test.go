@@ -90,6 +90,33 @@ func TestSession_LeaseLost(t *testing.T) {
 	}
 }
 
+// A loss is told once every context on the lease has ended: a lock on one that has not
+// looks alive.
+func TestSession_LostAfterItsContexts(t *testing.T) {
+	t.Parallel()
+	var below []context.Context
+	alive := make(chan int, 1)
+	s := sessionOf(t, newServer(t).NewClient(context.Background(), nil), func(*Lease) {
+		n := 0
+		for _, ctx := range below {
+			if ctx.Err() == nil {
+				n++
+			}
+		}
+		alive <- n
+	})
+	l := leaseOf(t, s)
+	for range 10_000 {
+		ctx, cancel := context.WithCancel(l.Ctx())
+		defer cancel()
+		below = append(below, ctx)
+	}
+	l.Lose(errTest)
+	if n := <-alive; n > 0 {
+		t.Errorf("%d contexts go on", n)
+	}
+}
+
 // Who is in a hurry hears of the first failure, everybody else waits for the next try;
 // what asking again will not change is said to all.
 func TestSession_NoLease(t *testing.T) {
