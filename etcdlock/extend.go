@@ -67,6 +67,9 @@ func (k *Lock) Extend(ctx context.Context, ttl time.Duration) error {
 
 // ended says why the Lock has ended, nil if it goes on.
 func (k *Lock) ended() error {
+	if k.fixed != nil {
+		_ = context.Cause(k.fixed.Ctx()) // if it is ending, the turns below it have ended then
+	}
 	for _, p := range k.held.parts {
 		if !p.turn.live() {
 			return p.turn.ended()
