@@ -1,0 +1,46 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo"
+)
+
+// A procedure that rolls back says nothing of it. What came before is gone, so the
+// transaction must not commit what comes after it.
+func TestGormTx_SilentRollback(t *testing.T) {
+	t.Parallel()
+	for _, withFence := range []bool{false, true} {
+		t.Run(fmt.Sprintf("fenced=%v", withFence), func(t *testing.T) {
+			t.Parallel()
+			db := mysqlDB(t)
+			must(t, gormrepo.MigrateFence(t.Context(), db))
+			must(t, db.Exec("CREATE PROCEDURE silent() ROLLBACK").Error)
+			r, ctx := gormRepo[gormCounter](t, db, nil), t.Context()
+			if withFence {
+				ctx = turn(5, "a", 1, "k").with(ctx)
+			}
+			err := r.InTx(ctx, func(ctx context.Context) error {
+				must(t, r.Save(ctx, &gormCounter{ID: 1}))
+				tx, ok := gormrepo.DB(ctx)
+				if !ok {
+					t.Fatal("no handle")
+				}
+				must(t, tx.Exec("CALL silent()").Error)
+				return r.Save(ctx, &gormCounter{ID: 2})
+			})
+			if !errors.Is(err, repo.ErrRolledBack) {
+				t.Errorf("got %v", err)
+			}
+			n, err := r.Count(t.Context())
+			must(t, err)
+			if n != 0 {
+				t.Errorf("%d rows are stored", n)
+			}
+		})
+	}
+}
