@@ -90,6 +90,7 @@ func (r *Repository[T]) hooks(c *call, items []*item[T], run func(e any, tx *gor
 	s := r.schema
 	for _, it := range items {
 		tx := c.tx.Model(it.e)
+		tx.Statement.Context = it.contextOf(tx.Statement.Context) //nolint:fatcontext // tx is made for each
 		tx.Statement.Schema, tx.Statement.Table = s, s.Table
 		tx.Statement.Dest, tx.Statement.ReflectValue = it.e, it.val
 		err := run(it.e, tx.Session(&gorm.Session{NewDB: true}), it)

@@ -52,7 +52,7 @@ func (r *Repository[T]) giveKeys(ctx context.Context, items []*item[T]) error {
 }
 
 func (r *Repository[T]) giveKey(ctx context.Context, it *item[T]) error {
-	id, err := r.opts.NewID(ctx)
+	id, err := r.opts.NewID(it.contextOf(ctx))
 	if err != nil {
 		return fmt.Errorf("making a key: %w", err)
 	}

@@ -36,6 +36,8 @@ type item[T any] struct {
 	// that there is one.
 	key    any
 	exists bool
+	// values is the context of its caller, where several are saved together.
+	values context.Context //nolint:containedctx // it belongs to the entity's call
 	// before is a copy to go back to when the save fails.
 	before T
 	// start is how it was when the transaction began.
