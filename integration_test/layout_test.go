@@ -167,6 +167,7 @@ var testModules = []string{"go.mongodb.org/mongo-driver/v2", "go.uber.org/goleak
 var heavyModules = []string{
 	"go.etcd.io/etcd/server", "go.etcd.io/etcd/etcdctl", "go.etcd.io/etcd/etcdutl",
 	"github.com/FerretDB",
+	"github.com/compose-spec",
 }
 
 // listed is the part of `go list -json` that the tests here look at.
