@@ -26,8 +26,8 @@ type group[T any] struct {
 	updater repo.GroupUpdater[T] // nil where updates are made one by one
 
 	mu sync.Mutex
-	// alone tells that a call saves by itself, because no other was there.
-	alone bool
+	// busy counts the batches that have no answer yet, and the call that goes by itself.
+	busy int
 	// open is the batch that calls join; nil while there is none.
 	open *batch[T]
 	// pending counts the calls that have no answer yet.
@@ -117,7 +117,7 @@ func (g *group[T]) update(ctx context.Context, id any, fn func(*T) error) (*T, e
 // lock is there leaves; one whose call is on the way learns what became of it.
 func (g *group[T]) run(ctx context.Context, w *waiting[T]) error {
 	if g.first() {
-		defer g.next()
+		defer g.last()
 		return g.m.lockedAs(ctx, w.doing, join, w.work)
 	}
 	wait, cancel := context.WithTimeout(ctx, g.m.timeout)
@@ -150,19 +150,19 @@ func (g *group[T]) run(ctx context.Context, w *waiting[T]) error {
 func (g *group[T]) first() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.alone || g.open != nil {
+	if g.busy > 0 {
 		return false
 	}
-	g.alone = true
+	g.busy++
 	g.pending++
 	return true
 }
 
-// next lets another call go by itself.
-func (g *group[T]) next() {
+// last ends what first has begun.
+func (g *group[T]) last() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.alone = false
+	g.busy--
 	g.pending--
 }
 
@@ -204,6 +204,7 @@ func (g *group[T]) again(calls []*waiting[T]) {
 func (g *group[T]) begin() *batch[T] {
 	ctx, giveUp := context.WithCancel(context.Background()) //nolint:gosec // serve calls giveUp
 	g.open = &batch[T]{giveUp: giveUp}
+	g.busy++
 	go g.serve(ctx, g.open)
 	return g.open
 }
@@ -245,7 +246,7 @@ func (g *group[T]) take(b *batch[T]) []*waiting[T] {
 
 // serve waits for the lock and saves what waits by then.
 func (g *group[T]) serve(ctx context.Context, b *batch[T]) {
-	defer b.giveUp()
+	defer g.served(b)
 	hold, err := g.m.locker.Lock(ctx, g.m.keys...)
 	calls := g.take(b)
 	if err != nil {
@@ -264,6 +265,13 @@ func (g *group[T]) serve(ctx context.Context, b *batch[T]) {
 		w.err = join(w.err, err)
 		close(w.done)
 	}
+}
+
+func (g *group[T]) served(b *batch[T]) {
+	b.giveUp()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.busy--
 }
 
 // gaveUp is the error of a call that waited in vain.
