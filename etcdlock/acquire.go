@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/holdfast/etcdlock/internal/cohort"
+	"github.com/holdfast-go/holdfast/etcdlock/internal/queue"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
@@ -68,7 +70,8 @@ func (l *Locker) acquire(ctx context.Context, r request) (*Lock, error) {
 		return nil, fmt.Errorf("etcdlock: %s: %w", &r, ErrClosed)
 	}
 	if held == nil && r.term == 0 && !r.force && len(r.names) == 1 {
-		if t := l.relock(r.names[0]); t != nil {
+		t := new(turn)
+		if l.cohorts.Relock(r.names[0], &t.Turn) {
 			return l.opened(l.newLock(ctx, nil, []part{{turn: t}}, nil), &r)
 		}
 	}
@@ -143,7 +146,7 @@ func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *ses
 		}
 		for _, p := range parts {
 			if !p.nested {
-				l.letGo(p.turn.finish())
+				l.cohorts.LetGo(p.turn.Finish())
 			}
 		}
 	}()
@@ -169,7 +172,7 @@ func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *ses
 		}
 		parts = append(parts, part{turn: t})
 		if len(r.names) > 1 {
-			unhook = append(unhook, context.AfterFunc(t.ctx, func() { cancel(context.Cause(t.ctx)) }))
+			unhook = append(unhook, context.AfterFunc(t.Ctx, func() { cancel(context.Cause(t.Ctx)) }))
 		}
 	}
 	return parts, r.ended() // which may have been before the last name was free
@@ -181,9 +184,9 @@ func (l *Locker) lookAtAll(ctx context.Context, r *request, held *held) error {
 		if t, _ := held.find(name); t != nil {
 			continue
 		}
-		lingers, err := l.rest(ctx, name)
+		lingers, err := l.cohorts.Rest(ctx, name)
 		if err == nil && !lingers {
-			_, err = l.look(ctx, name)
+			err = l.queues.Prospect(ctx, name)
 		}
 		if err != nil {
 			return err
@@ -192,56 +195,57 @@ func (l *Locker) lookAtAll(ctx context.Context, r *request, held *held) error {
 	return nil
 }
 
-// take takes one name on top of what is held, on the lease of a fixed term or,
-// without one, through the station of the name.
-func (l *Locker) take(ctx context.Context, r *request, name string, held *held, fixed *session.Lease) (*turn, error) {
+// take takes one name on top of what is held: through the cohort of the name or, with a lease
+// of the Lock's own, with a place of its own in the queue.
+func (l *Locker) take(ctx context.Context, r *request, name string, held *held, own *session.Lease) (*turn, error) {
 	switch {
-	case !r.wait && fixed == nil:
-		return l.try(ctx, name)
+	case own != nil && (!r.wait || r.force):
+		return l.takeOn(ctx, r, name, own)
 	case !r.wait:
-		e, err := l.tryOn(ctx, name, fixed)
-		if err != nil {
-			return nil, err
-		}
-		return newTurn(e, nil, 1), nil
-	case r.force:
-		e, err := l.seize(ctx, name, fixed)
-		if err != nil {
-			return nil, err
-		}
-		return newTurn(e, nil, 1), nil
+		t := new(turn)
+		return t, l.cohorts.TryLock(ctx, name, &t.Turn)
+	case held.sortsAfter(name):
+		return l.takeOutOfOrder(ctx, r, name, held, own)
+	default:
+		return l.await(ctx, r, name, held, own)
 	}
-	if held.sortsAfter(name) {
-		return l.takeOutOfOrder(ctx, name, held, fixed)
-	}
-	return l.await(ctx, name, held, fixed)
 }
 
 // await waits for the name.
-func (l *Locker) await(ctx context.Context, name string, held *held, fixed *session.Lease) (*turn, error) {
-	if fixed == nil {
-		return l.join(ctx, name, held.any())
+func (l *Locker) await(ctx context.Context, r *request, name string, held *held, own *session.Lease) (*turn, error) {
+	if own != nil {
+		return l.takeOn(ctx, r, name, own)
 	}
-	e, err := l.contend(ctx, name, fixed)
-	if err != nil {
-		return nil, err
-	}
-	return newTurn(e, nil, 1), nil
+	t := new(turn)
+	return t, l.cohorts.Lock(ctx, name, held.any(), &t.Turn)
 }
 
-// contend goes once through the queue, on the lease of a fixed term.
-func (l *Locker) contend(ctx context.Context, name string, fixed *session.Lease) (*entry, error) {
-	e := l.newEntry(name, fixed)
-	if err := e.enqueue(ctx, anyQueue); err != nil {
+// takeOn goes once through the queue, on a lease of the Lock's own.
+func (l *Locker) takeOn(ctx context.Context, r *request, name string, own *session.Lease) (*turn, error) {
+	q := l.queues.Queue(name, nil)
+	defer q.Close()
+	var n *queue.Node
+	var err error
+	switch {
+	case !r.wait:
+		n, err = q.TryOn(ctx, own)
+	case r.force:
+		n, err = q.Seize(ctx, own)
+	default:
+		n, err = q.EnqueueOn(ctx, own)
+		if err == nil {
+			err = n.Await(ctx)
+		}
+	}
+	switch {
+	case err != nil:
 		return nil, err
+	case !n.Alive():
+		return nil, queue.ErrRequeue
+	case r.force:
+		l.cohorts.Disown(name, n.Token())
 	}
-	before, err := e.await(ctx, nil)
-	before.end()
-	if err != nil {
-		return nil, err
-	}
-	if !e.lease.Alive() {
-		return nil, errRequeue
-	}
-	return e, nil
+	t := &turn{node: n}
+	t.Alone(name, cohort.NodeOf(n))
+	return t, nil
 }

@@ -2,9 +2,10 @@ package etcdlock
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 )
 
 // Claim is the fencing token of one of an Attempt's names.
@@ -33,19 +34,26 @@ func (k *Lock) Attempt(ctx context.Context) (*Attempt, error) {
 		err := p.turn.open(ctx)
 		if err != nil {
 			a.Close()
-			return nil, fmt.Errorf("etcdlock: waiting for another transaction under the hold of %q: %w", p.turn.e.name, err)
+			return nil, fmt.Errorf("etcdlock: waiting for another transaction under the hold of %q: %w", p.turn.Name, err)
 		}
 		a.turns = append(a.turns, p.turn)
 	}
 	return a, nil
 }
 
+// attempts are those of one turn.
+type attempts struct {
+	once       sync.Once
+	attempting chan struct{} // has room for the one attempt that is open
+	drawn      atomic.Int64  // how many tokens
+}
+
 // open takes the turn's only place for an attempt.
 func (t *turn) open(ctx context.Context) error {
-	if !t.live() {
-		return t.ended()
+	if !t.Live() {
+		return t.Ended()
 	}
-	t.attempted.Do(func() { t.attempting = make(chan struct{}, 1) })
+	t.once.Do(func() { t.attempting = make(chan struct{}, 1) })
 	select {
 	case t.attempting <- struct{}{}:
 		return nil
@@ -60,8 +68,8 @@ func (t *turn) open(ctx context.Context) error {
 			err = fmt.Errorf("%w: %w", ErrTimeout, err)
 		}
 		return err
-	case <-t.ctx.Done():
-		return t.ended()
+	case <-t.Ctx.Done():
+		return t.Ended()
 	}
 }
 
@@ -70,7 +78,7 @@ func (t *turn) open(ctx context.Context) error {
 func (a *Attempt) Claims() []Claim {
 	claims := make([]Claim, len(a.turns))
 	for i, t := range a.turns {
-		claims[i] = Claim{t.e.name, t.draw()}
+		claims[i] = Claim{t.Name, t.draw()}
 	}
 	return claims
 }
@@ -89,21 +97,9 @@ func (a *Attempt) Close() {
 // such a name has a new token. It is for a holder whom a store has told that the
 // token is not good.
 func (k *Lock) Retire() {
-	k.l.stations.mu.Lock()
-	defer k.l.stations.mu.Unlock()
 	for _, p := range k.held.parts {
-		if p.turn.h != nil {
-			p.turn.h.retired = true
-		}
+		p.turn.Retire()
 	}
-}
-
-// ownerText draws the owner of the entry's claims when it is first asked for.
-// It is the entry's own, not the session's: a session that outlives the
-// restoration of an etcd could be given one token twice.
-func (e *entry) ownerText() string {
-	e.owned.Do(func() { e.owner = rand.Text() })
-	return e.owner
 }
 
 // Holding reports whether ctx carries a hold of the name, be it over or not:

@@ -43,7 +43,7 @@ func TestAttempt_ClaimsGrow(t *testing.T) {
 	owners := map[string]int{}
 	for turn := range 3 {
 		if turn == 2 {
-			loseUnnoticed(t, l, "n") // what lingers; so this is another hold
+			lose(t, l, "n") // what lingers; so this is another hold
 		}
 		k := lockNow(t, l, "n")
 		for range 2 {
@@ -216,7 +216,7 @@ func TestAttempt_AfterTheHold(t *testing.T) {
 	t.Parallel()
 	l, suspend := newTestLocker(t, &Options{Linger: time.Hour})
 	for name, end := range map[string]func(*Lock){
-		"Lost":     func(*Lock) { loseUnnoticed(t, l, "n") },
+		"Lost":     func(*Lock) { lose(t, l, "n") },
 		"Unlocked": func(k *Lock) { unlockNow(t, k) },
 		"Slept":    func(*Lock) { suspend(time.Hour) },
 	} {

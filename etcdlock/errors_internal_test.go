@@ -23,7 +23,7 @@ func TestErrors_SayWhyAHoldHasEnded(t *testing.T) {
 				t.Error(err)
 			}
 		}, gaveBack, lost},
-		"lost":                   {func(_ *testing.T, k *Lock, _ func(time.Duration)) { k.held.parts[0].turn.e.deleted() }, lost, gaveBack},
+		"lost":                   {func(_ *testing.T, k *Lock, _ func(time.Duration)) { k.held.parts[0].turn.Node.Deleted() }, lost, gaveBack},
 		"lost and not known yet": {func(_ *testing.T, _ *Lock, suspend func(time.Duration)) { suspend(time.Minute) }, lost, gaveBack},
 		"closed":                 {func(_ *testing.T, k *Lock, _ func(time.Duration)) { k.shut() }, closed, gaveBack},
 	} {

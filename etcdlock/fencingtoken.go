@@ -58,5 +58,5 @@ func (k *Lock) FencingToken(name string) (FencingToken, bool) {
 
 // draw returns the next token of the turn.
 func (t *turn) draw() FencingToken {
-	return FencingToken{Revision: t.e.rev, Owner: t.e.ownerText(), Turn: t.n, Attempt: t.attempts.Add(1)}
+	return FencingToken{Revision: t.Node.Token(), Owner: t.Node.Fence(), Turn: t.N, Attempt: t.drawn.Add(1)}
 }

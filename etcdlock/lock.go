@@ -7,8 +7,25 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/holdfast-go/holdfast/etcdlock/internal/cohort"
+	"github.com/holdfast-go/holdfast/etcdlock/internal/queue"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
+
+// turn is the use that a Lock, and those nested in it, make of a hold, or of a place of
+// their own.
+type turn struct {
+	cohort.Turn
+	node   *queue.Node // the place of its own, else nil
+	nested dependents  // Locks that have the turn from an outer one
+	attempts
+}
+
+// loser is a Lock whose only turn is lost.
+type loser Lock
+
+// Lost has Close wait no longer for what is not held.
+func (k *loser) Lost() { k.l.leave((*Lock)(k)) }
 
 // part is one name of a Lock.
 type part struct {
@@ -52,8 +69,8 @@ func (l *Locker) newLock(ctx context.Context, outer *held, parts []part, fixed *
 	}
 	if t := parts[0].turn; outer == nil && fixed == nil && len(parts) == 1 {
 		// One name alone, as most are: its turn has all that the Lock needs.
-		k.ctx.Context, k.cancel = t.ctx, t.cancel
-		t.belongsTo(k)
+		k.ctx.Context, k.cancel = t.Ctx, t.Cancel
+		t.BelongsTo((*loser)(k))
 		return k
 	}
 	k.ctx.Context, k.cancel = context.WithCancelCause(context.Background())
@@ -77,14 +94,14 @@ func (k *Lock) Token() int64 {
 	if len(k.held.parts) != 1 {
 		return 0
 	}
-	return k.held.parts[0].turn.e.rev
+	return k.held.parts[0].turn.Node.Token()
 }
 
 // TokenOf returns the token of one of the Lock's names, and false for a name
 // that it does not hold.
 func (k *Lock) TokenOf(name string) (int64, bool) {
 	if t := k.turnOf(name); t != nil {
-		return t.e.rev, true
+		return t.Node.Token(), true
 	}
 	return 0, false
 }
@@ -96,21 +113,21 @@ func (k *Lock) Turn() int64 {
 	if len(k.held.parts) != 1 {
 		return 0
 	}
-	return k.held.parts[0].turn.n
+	return k.held.parts[0].turn.N
 }
 
 // TurnOf returns the number of the turn for one of the Lock's names, and false
 // for a name that it does not hold.
 func (k *Lock) TurnOf(name string) (int64, bool) {
 	if t := k.turnOf(name); t != nil {
-		return t.n, true
+		return t.N, true
 	}
 	return 0, false
 }
 
 func (k *Lock) turnOf(name string) *turn {
 	for _, p := range k.held.parts {
-		if p.turn.e.name == name {
+		if p.turn.Name == name {
 			return p.turn
 		}
 	}
@@ -164,18 +181,18 @@ func (k *Lock) giveBack() {
 		}
 		var over error
 		for _, p := range k.held.parts {
-			if err := p.turn.over(); err != nil {
+			if err := p.turn.Over(); err != nil {
 				over = errors.Join(over, err)
 			}
 		}
 		k.endContexts(over)
-		var leaving []*hold
+		var leaving []*cohort.Hold
 		for _, p := range k.held.parts {
 			if p.nested {
 				continue
 			}
 			k.l.hooks.held(p.turn)
-			if h := p.turn.finish(); h != nil {
+			if h := p.turn.Finish(); h != nil {
 				leaving = append(leaving, h)
 			}
 		}
@@ -183,10 +200,10 @@ func (k *Lock) giveBack() {
 			k.settle(over) // etcd is asked nothing
 			return
 		}
-		if k.fixed == nil && !slices.ContainsFunc(leaving, (*hold).unawaited) {
+		if k.fixed == nil && !slices.ContainsFunc(leaving, (*cohort.Hold).Unawaited) {
 			// Others are waiting for it. The caller need not wait too.
 			for _, h := range leaving {
-				k.l.letGo(h)
+				k.l.cohorts.LetGo(h)
 			}
 			k.settle(over)
 			return
@@ -212,14 +229,14 @@ func (k *Lock) settle(err error) {
 
 // release removes the keys of the holds that leave, all at the same time, and
 // returns once each outcome is known.
-func (k *Lock) release(leaving []*hold) error {
+func (k *Lock) release(leaving []*cohort.Hold) error {
 	if k.fixed != nil {
 		return k.releaseFixed()
 	}
 	errs := make([]error, len(leaving))
 	var wg sync.WaitGroup
 	for i, h := range leaving {
-		wg.Go(func() { errs[i] = h.release() })
+		wg.Go(func() { errs[i] = h.Release() })
 	}
 	wg.Wait()
 	return errors.Join(errs...)
@@ -232,9 +249,9 @@ func (k *Lock) releaseFixed() error {
 	lost := make([]error, len(k.held.parts))
 	var wg sync.WaitGroup
 	for i, p := range k.held.parts {
-		if e := p.turn.e; !p.nested && !e.left.Load() {
+		if n := p.turn.node; !p.nested && !n.Gone() {
 			wg.Go(func() {
-				if err := e.release(nil); errors.Is(err, ErrLost) {
+				if err := n.Release(nil); errors.Is(err, ErrLost) {
 					lost[i] = err
 				}
 			})
@@ -248,7 +265,7 @@ func (k *Lock) releaseFixed() error {
 func (k *Lock) shut() {
 	for _, p := range k.held.parts {
 		if !p.nested {
-			p.turn.cancel(ErrClosed)
+			p.turn.Cancel(ErrClosed)
 		}
 	}
 	k.giveBack()

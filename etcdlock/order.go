@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"go.etcd.io/etcd/api/v3/mvccpb"
-	clientv3 "go.etcd.io/etcd/client/v3"
-
+	"github.com/holdfast-go/holdfast/etcdlock/internal/cohort"
+	"github.com/holdfast-go/holdfast/etcdlock/internal/queue"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
@@ -39,7 +38,7 @@ func (e *OrderError) Unwrap() error { return ErrOrder }
 // it in a circle.
 
 // takeOutOfOrder waits for a name that sorts before one that is held.
-func (l *Locker) takeOutOfOrder(ctx context.Context, name string, held *held, fixed *session.Lease) (*turn, error) {
+func (l *Locker) takeOutOfOrder(ctx context.Context, r *request, name string, held *held, own *session.Lease) (*turn, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	l.session.Spawn(func() {
@@ -47,7 +46,7 @@ func (l *Locker) takeOutOfOrder(ctx context.Context, name string, held *held, fi
 			cancel(err)
 		}
 	})
-	t, err := l.await(ctx, name, held, fixed)
+	t, err := l.await(ctx, r, name, held, own)
 	if stuck, ok := errors.AsType[*OrderError](context.Cause(ctx)); ok && err != nil {
 		return nil, stuck
 	}
@@ -92,78 +91,41 @@ type holding struct {
 type blocked struct {
 	held  string
 	by    Holder
-	local *waiter // a goroutine of this process, else nil
+	local *cohort.Waiter // a goroutine of this process, else nil
 }
 
 // standstill tells who has the name, and who waits for those that are held.
 // There are none if the name is about to come.
 func (l *Locker) standstill(ctx context.Context, name string, held *held) (now holding, waiters []blocked, err error) {
 	turns := held.live()
-	l.stations.mu.Lock()
+	places := make([]queue.Member, 0, len(turns))
 	for _, t := range turns {
-		if w := l.stations.byName[t.e.name].blocked(); w != nil {
-			waiters = append(waiters, blocked{held: t.e.name, by: l.self(t.e.name, nil), local: w})
+		place := t.Node.Member()
+		places = append(places, place)
+		if w := l.cohorts.Status(t.Name).Blocked; w != nil {
+			self := queue.Member{Name: t.Name, Owner: l.queues.Self}
+			waiters = append(waiters, blocked{held: t.Name, by: holder(&self, true), local: w})
 		}
 	}
-	local := false
-	if s := l.stations.byName[name]; s != nil && s.hold != nil {
-		if s.turn == nil {
-			l.stations.mu.Unlock()
+	here := l.cohorts.Status(name)
+	if here.Node != nil {
+		if here.Turn == 0 {
 			return now, nil, nil
 		}
-		local, now = true, holding{l.self(name, s.hold.e), s.turn.n}
+		own := here.Node.Member()
+		now = holding{holder(&own, false), here.Turn}
 	}
-	l.stations.mu.Unlock()
-
-	first := clientv3.OpGet(l.prefix(name), clientv3.WithFirstCreate()...)
-	reads := []clientv3.Op{first}
-	for _, t := range turns {
-		behind := append(clientv3.WithFirstCreate(), clientv3.WithMinCreateRev(t.e.rev+1))
-		reads = append(reads, clientv3.OpGet(t.e.prefix, behind...))
-	}
-	var resp *clientv3.TxnResponse
-	err = l.session.Call(ctx, func(ctx context.Context) (err error) {
-		resp, err = l.cli.Txn(ctx).Then(reads...).Commit()
-		return err
-	})
-	if err != nil {
+	owner, next, err := l.queues.Around(ctx, name, places)
+	if err != nil || here.Node == nil && owner == nil {
 		return now, nil, err
 	}
-	if !local {
-		holder, err := l.oldest(ctx, l.prefix(name), resp.Responses[0].GetResponseRange())
-		if err != nil || holder == nil {
-			return now, nil, err
-		}
-		now = holding{by: l.holder(name, holder)}
+	if here.Node == nil {
+		now = holding{by: holder(owner, false)}
 	}
 	for i, t := range turns {
-		next, err := l.oldest(ctx, t.e.prefix, resp.Responses[i+1].GetResponseRange(), clientv3.WithMinCreateRev(t.e.rev+1))
-		if err != nil {
-			return now, nil, err
-		}
-		if next != nil && !asks(string(next.Key)) { // it does not stay
-			waiters = append(waiters, blocked{held: t.e.name, by: l.waiter(t.e.name, next)})
+		if m := next[i]; m != nil && !m.Tries() { // which does not stay
+			waiters = append(waiters, blocked{held: t.Name, by: holder(m, true)})
 		}
 	}
 	return now, waiters, nil
-}
-
-func (l *Locker) waiter(name string, kv *mvccpb.KeyValue) Holder {
-	h := l.holder(name, kv)
-	h.Waiting = true
-	return h
-}
-
-// blocked returns the first goroutine in line that holds other names, nil if there
-// is none: who holds nothing keeps nobody waiting. The caller holds the mutex.
-func (s *station) blocked() *waiter {
-	if s == nil {
-		return nil
-	}
-	for at := s.line.Front(); at != nil; at = at.Next() {
-		if w := at.Value.(*waiter); w.holds {
-			return w
-		}
-	}
-	return nil
 }

@@ -64,9 +64,23 @@ var house = []floor{
 		modules: []string{"go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3", "golang.org/x/sys", "google.golang.org/grpc"},
 	},
 	{
-		pkg:     "etcdlock",
+		pkg:     "etcdlock/internal/etcdtest", // for tests only
+		own:     []string{"internal/memetcd"},
+		modules: []string{"go.etcd.io/etcd/api/v3", "google.golang.org/grpc"},
+	},
+	{
+		pkg:     "etcdlock/internal/queue",
 		own:     []string{"etcdlock/internal/session"},
 		modules: []string{"go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3", "google.golang.org/grpc"}, // grpc for tests
+	},
+	{
+		pkg: "etcdlock/internal/cohort", // which knows nothing of etcd
+		own: []string{"etcdlock/internal/queue", "etcdlock/internal/session"},
+	},
+	{
+		pkg:     "etcdlock",
+		own:     []string{"etcdlock/internal/cohort", "etcdlock/internal/queue", "etcdlock/internal/session"},
+		modules: []string{"github.com/samber/lo", "go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3", "google.golang.org/grpc"}, // api and grpc for tests
 	},
 	{
 		pkg:     "etcdlock/locktest",
