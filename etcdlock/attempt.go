@@ -6,30 +6,20 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+
+	"github.com/holdfast-go/holdfast/internal/fencing"
 )
 
-// Claim is the fencing token of one of an Attempt's names.
-type Claim struct {
-	// Name is the name of the lock.
-	Name string
-	FencingToken
-}
+// attempt is the right to one transaction with what a Lock protects.
+type attempt struct{ turns []*turn }
 
-// Attempt is the right to one transaction with what a Lock protects.
-type Attempt struct{ turns []*turn }
-
-// Attempt waits until no other attempt under the same hold is open, and opens
-// one. Goroutines that share a hold exclude one another for as long as their
-// attempts last, so that a store that checks claims is shown them in order.
-// Close it.
-//
-// Errors: ErrLost when the hold has ended, ErrTimeout with
-// context.DeadlineExceeded when ctx ended first, or context.Canceled.
-func (k *Lock) Attempt(ctx context.Context) (*Attempt, error) {
+// attempt waits until no other attempt under the same hold is open, and opens one, see
+// fencing.Lock.
+func (k *Lock) attempt(ctx context.Context) (*attempt, error) {
 	if ctx == nil {
 		return nil, invalid("opening an attempt", "nil context")
 	}
-	a := &Attempt{turns: make([]*turn, 0, len(k.held.parts))}
+	a := &attempt{turns: make([]*turn, 0, len(k.held.parts))}
 	for _, p := range k.held.parts { // sorted by name: two of them wait for one another in one order
 		err := p.turn.open(ctx)
 		if err != nil {
@@ -73,38 +63,21 @@ func (t *turn) open(ctx context.Context) error {
 	}
 }
 
-// Claims returns a claim for each name of the Lock, sorted by name. Each call
-// draws the next number: call it once for every try at a transaction.
-func (a *Attempt) Claims() []Claim {
-	claims := make([]Claim, len(a.turns))
+// Claims draws the next claim for each name, sorted by name.
+func (a *attempt) Claims() []fencing.Claim {
+	claims := make([]fencing.Claim, len(a.turns))
 	for i, t := range a.turns {
-		claims[i] = Claim{t.Name, t.draw()}
+		token := t.draw()
+		claims[i] = fencing.Claim{Name: t.Name, Revision: token.Revision, Owner: token.Owner, Turn: token.Turn, Attempt: token.Attempt}
 	}
 	return claims
 }
 
 // Close ends the attempt and lets the next one begin. A second call does
 // nothing.
-func (a *Attempt) Close() {
+func (a *attempt) Close() {
 	for _, t := range a.turns {
 		<-t.attempting
 	}
 	a.turns = nil
-}
-
-// Retire keeps everybody else from using the holds that the Lock was given:
-// Unlock then neither hands them on nor lets them linger, and the next Lock of
-// such a name has a new token. It is for a holder whom a store has told that the
-// token is not good.
-func (k *Lock) Retire() {
-	for _, p := range k.held.parts {
-		p.turn.Retire()
-	}
-}
-
-// Holding reports whether ctx carries a hold of the name, be it over or not:
-// Lock with ctx then returns a nested Lock, or ErrLost, and asks etcd nothing.
-func (l *Locker) Holding(ctx context.Context, name string) bool {
-	t, over := heldIn(ctx, l).find(name)
-	return t != nil || over != nil
 }

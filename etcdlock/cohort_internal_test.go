@@ -18,8 +18,8 @@ func TestCohort_FirstComeFirstServed(t *testing.T) {
 	for i := range 5 {
 		wg.Go(func() {
 			k := lockNow(t, l, "n")
-			if k.Token() != first.Token() || k.Turn() != int64(i)+2 {
-				t.Errorf("goroutine %d has token %d, turn %d", i, k.Token(), k.Turn())
+			if k.Token() != first.Token() || turnOf(k) != int64(i)+2 {
+				t.Errorf("goroutine %d has token %d, turn %d", i, k.Token(), turnOf(k))
 			}
 			order = append(order, i) // guarded by the lock, as the race detector sees
 			unlockNow(t, k)

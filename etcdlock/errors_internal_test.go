@@ -38,7 +38,7 @@ func TestErrors_SayWhyAHoldHasEnded(t *testing.T) {
 			errs := map[string]error{}
 			_, errs["its name"] = l.Lock(k.Context(), "b")
 			_, errs["its name, without its end"] = l.Lock(context.WithoutCancel(k.Context()), "b")
-			_, errs["an attempt"] = k.Attempt(t.Context())
+			_, errs["an attempt"] = k.attempt(t.Context())
 			if k.Context().Err() != nil {
 				_, errs["another name"] = l.Lock(k.Context(), "a")
 			}

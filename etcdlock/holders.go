@@ -128,12 +128,8 @@ func (l *Locker) ask(ctx context.Context, doing string, request func() error) er
 	}
 }
 
-// Revision asks etcd for its current revision, which is no lower than the token
-// of any lock that was ever taken there, unless etcd was restored from a backup
-// or made anew since.
-//
-// Errors: ErrRefused, ErrUnavailable, ErrClosed, or those of ctx.
-func (l *Locker) Revision(ctx context.Context) (rev int64, err error) {
+// revision asks etcd for its current revision.
+func (l *Locker) revision(ctx context.Context) (rev int64, err error) {
 	const doing = "asking for the revision"
 	if ctx == nil {
 		return 0, invalid(doing, "nil context")

@@ -88,8 +88,8 @@ func (l *Locker) newLock(ctx context.Context, outer *held, parts []part, fixed *
 
 // Token returns a number that grows from each hold of the name to the next:
 // the create revision of its key in etcd. Goroutines of one process that are
-// handed the hold one after the other have the same token, and differ by their
-// [Lock.Turn]. It is 0 for a Lock of several names.
+// handed the hold one after the other have the same token, and differ by the Turn of
+// their [FencingToken]. It is 0 for a Lock of several names.
 func (k *Lock) Token() int64 {
 	if len(k.held.parts) != 1 {
 		return 0
@@ -102,25 +102,6 @@ func (k *Lock) Token() int64 {
 func (k *Lock) TokenOf(name string) (int64, bool) {
 	if t := k.turnOf(name); t != nil {
 		return t.Node.Token(), true
-	}
-	return 0, false
-}
-
-// Turn returns the number of the Lock's turn among those with the same token:
-// 1 for the first that uses a hold, at most 2^20. Locks nested in one another
-// share a turn. It is 0 for a Lock of several names.
-func (k *Lock) Turn() int64 {
-	if len(k.held.parts) != 1 {
-		return 0
-	}
-	return k.held.parts[0].turn.N
-}
-
-// TurnOf returns the number of the turn for one of the Lock's names, and false
-// for a name that it does not hold.
-func (k *Lock) TurnOf(name string) (int64, bool) {
-	if t := k.turnOf(name); t != nil {
-		return t.N, true
 	}
 	return 0, false
 }

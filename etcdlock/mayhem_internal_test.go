@@ -61,7 +61,7 @@ func (m *mayhem) over() bool { return time.Now().After(m.until) }
 // critical notes who holds the lock: nobody else but those whose places were
 // taken away.
 func (m *mayhem) critical(k *Lock) {
-	token, turn := k.Token(), k.Turn()
+	token, turn := k.Token(), turnOf(k)
 	m.mu.Lock()
 	for other, n := range m.inside {
 		if n > 0 && !m.evicted[other] && !m.evicted[token] {

@@ -106,3 +106,6 @@ func unlockNow(t *testing.T, k *Lock) {
 		t.Fatal(err)
 	}
 }
+
+// turnOf returns the number of the turn of a Lock of one name.
+func turnOf(k *Lock) int64 { return k.held.parts[0].turn.N }

@@ -78,8 +78,11 @@ var house = []floor{
 		own: []string{"etcdlock/internal/queue", "etcdlock/internal/session"},
 	},
 	{
+		pkg: "internal/fencing",
+	},
+	{
 		pkg:     "etcdlock",
-		own:     []string{"etcdlock/internal/cohort", "etcdlock/internal/queue", "etcdlock/internal/session"},
+		own:     []string{"etcdlock/internal/cohort", "etcdlock/internal/queue", "etcdlock/internal/session", "internal/fencing"},
 		modules: []string{"github.com/samber/lo", "go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3", "google.golang.org/grpc"}, // api and grpc for tests
 	},
 	{
@@ -93,7 +96,7 @@ var house = []floor{
 	},
 	{
 		pkg: "lockedrepo",
-		own: []string{"repo", "etcdlock"},
+		own: []string{"repo", "etcdlock", "internal/fencing"},
 	},
 	{
 		pkg: "drivers/internal/mistake",
