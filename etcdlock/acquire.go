@@ -39,32 +39,9 @@ func (l *Locker) lock(ctx context.Context, r request) (*Lock, error) {
 // acquire checks everything that can be known without asking etcd, then takes
 // the names.
 func (l *Locker) acquire(ctx context.Context, r request) (*Lock, error) {
-	if ctx == nil {
-		return nil, invalid(r.doing, "nil context")
-	}
-	sorted, err := l.checkNames(r.doing, r.names)
+	held, err := l.check(ctx, &r)
 	if err != nil {
 		return nil, err
-	}
-	r.names = sorted
-	held := heldIn(ctx, l)
-	for _, name := range r.names {
-		t, over := held.find(name)
-		if over != nil {
-			return nil, fmt.Errorf("etcdlock: %s: the context's hold has ended: %w", &r, over)
-		}
-		if t != nil && (r.term > 0 || r.force) {
-			return nil, invalid(r.String(), "it cannot be nested in a hold of the same name")
-		}
-	}
-	if ctx.Err() != nil {
-		if over := held.over(); over != nil {
-			if errors.Is(over, context.Cause(ctx)) { // said already
-				return nil, fmt.Errorf("etcdlock: %s: the context's hold has ended: %w: %w", &r, over, ctx.Err())
-			}
-			return nil, fmt.Errorf("etcdlock: %s: the context's hold has ended: %w: %w", &r, over, contextError(ctx))
-		}
-		return nil, l.explain(ctx, &r, ctx.Err())
 	}
 	if !l.enter() {
 		return nil, fmt.Errorf("etcdlock: %s: %w", &r, ErrClosed)
@@ -92,10 +69,44 @@ func (l *Locker) acquire(ctx context.Context, r request) (*Lock, error) {
 		parts, err = l.takeAll(wctx, &r, held, nil)
 	}
 	if err != nil {
-		l.settle(nil)
+		l.entered(nil)
 		return nil, l.explain(ctx, &r, err)
 	}
 	return l.opened(l.newLock(ctx, held, parts, fixed), &r)
+}
+
+// check checks a request, sorts its names, and returns what ctx holds.
+func (l *Locker) check(ctx context.Context, r *request) (*held, error) {
+	if ctx == nil {
+		return nil, invalid(r.doing, "nil context")
+	}
+	sorted, err := l.checkNames(r.doing, r.names)
+	if err != nil {
+		return nil, err
+	}
+	r.names = sorted
+	held := heldIn(ctx, l)
+	for _, name := range r.names {
+		t, over := held.find(name)
+		if over != nil {
+			return nil, fmt.Errorf("etcdlock: %s: the context's hold has ended: %w", r, over)
+		}
+		if t != nil && (r.term > 0 || r.force) {
+			return nil, invalid(r.String(), "it cannot be nested in a hold of the same name")
+		}
+	}
+	if ctx.Err() == nil {
+		return held, nil
+	}
+	over := held.over()
+	switch {
+	case over == nil:
+		return nil, l.explain(ctx, r, ctx.Err())
+	case errors.Is(over, context.Cause(ctx)): // said already
+		return nil, fmt.Errorf("etcdlock: %s: the context's hold has ended: %w: %w", r, over, ctx.Err())
+	default:
+		return nil, fmt.Errorf("etcdlock: %s: the context's hold has ended: %w: %w", r, over, contextError(ctx))
+	}
 }
 
 // opened returns a Lock just made, unless Close, which may have looked for
@@ -153,7 +164,7 @@ func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *ses
 	if !r.wait && fixed == nil && len(r.names) > 1 {
 		// Of several names, the last may be the busy one: look at all of them
 		// before writing anything.
-		if err := l.lookAtAll(ctx, r, held); err != nil {
+		if err := l.prospects(ctx, r, held); err != nil {
 			return parts, err
 		}
 	}
@@ -178,8 +189,8 @@ func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *ses
 	return parts, r.ended() // which may have been before the last name was free
 }
 
-// lookAtAll looks whether the names that are not held may be had by a try.
-func (l *Locker) lookAtAll(ctx context.Context, r *request, held *held) error {
+// prospects tells whether the names that are not held may be had by a try.
+func (l *Locker) prospects(ctx context.Context, r *request, held *held) error {
 	for _, name := range r.names {
 		if t, _ := held.find(name); t != nil {
 			continue

@@ -66,7 +66,7 @@ func (k *Lock) hook(t *turn, mine bool) {
 		cause := context.Cause(t.Ctx)
 		lost := errors.Is(cause, ErrLost)
 		if lost && mine {
-			k.l.leave(k) // Close need not wait for what is not held
+			k.l.exit(k) // Close need not wait for what is not held
 			if k.fixed != nil {
 				k.l.hooks.lost(t.Name, cause)
 			}

@@ -177,7 +177,7 @@ func (k *Lock) Remaining() time.Duration {
 	}
 	left := maxTTL
 	for _, p := range k.held.parts {
-		left = min(left, p.turn.Node.Left())
+		left = min(left, p.turn.Node.Remaining())
 	}
 	return max(left, 0)
 }

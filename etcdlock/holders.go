@@ -63,7 +63,7 @@ func (l *Locker) Holders(ctx context.Context, name string) ([]Holder, error) {
 		return nil, err
 	}
 	var holders []Holder
-	err := l.ask(ctx, doing, func() error {
+	err := l.query(ctx, doing, func() error {
 		members, err := l.queues.Members(ctx, name)
 		holders = make([]Holder, 0, len(members))
 		for i := range members {
@@ -92,7 +92,7 @@ func (l *Locker) List(ctx context.Context) ([]Holder, error) {
 		return nil, fmt.Errorf("etcdlock: %s: %w: without a namespace, locks cannot be told from other keys", doing, ErrUnsupported)
 	}
 	var members []queue.Member
-	err := l.ask(ctx, doing, func() (err error) {
+	err := l.query(ctx, doing, func() (err error) {
 		members, err = l.queues.All(ctx)
 		return err
 	})
@@ -110,8 +110,8 @@ func (l *Locker) List(ctx context.Context) ([]Holder, error) {
 	return holders, nil
 }
 
-// ask asks etcd something, once, unless ctx or the Locker has ended.
-func (l *Locker) ask(ctx context.Context, doing string, request func() error) error {
+// query asks etcd something, once, unless ctx or the Locker has ended.
+func (l *Locker) query(ctx context.Context, doing string, request func() error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx))
 	}
@@ -134,7 +134,7 @@ func (l *Locker) revision(ctx context.Context) (rev int64, err error) {
 	if ctx == nil {
 		return 0, invalid(doing, "nil context")
 	}
-	err = l.ask(ctx, doing, func() error {
+	err = l.query(ctx, doing, func() error {
 		rev, err = l.queues.Revision(ctx)
 		return err
 	})

@@ -25,7 +25,7 @@ type turn struct {
 type loser Lock
 
 // Lost has Close wait no longer for what is not held.
-func (k *loser) Lost() { k.l.leave((*Lock)(k)) }
+func (k *loser) Lost() { k.l.exit((*Lock)(k)) }
 
 // part is one name of a Lock.
 type part struct {
@@ -63,9 +63,9 @@ func (l *Locker) newLock(ctx context.Context, outer *held, parts []part, fixed *
 		own = own || !p.nested
 	}
 	if own {
-		l.settle(k)
+		l.entered(k)
 	} else {
-		l.settle(nil)
+		l.entered(nil)
 	}
 	if t := parts[0].turn; outer == nil && fixed == nil && len(parts) == 1 {
 		// One name alone, as most are: its turn has all that the Lock needs.
@@ -155,57 +155,61 @@ func (k *Lock) Unlock(ctx context.Context) error {
 
 // giveBack ends the contexts, then hands the names on, or has their keys
 // removed.
-func (k *Lock) giveBack() {
-	k.once.Do(func() {
-		for _, unhook := range k.unhook {
-			unhook()
+func (k *Lock) giveBack() { k.once.Do(func() { k.handBack(k.leave()) }) }
+
+// leave ends the contexts and all turns. It returns the holds that are to be released, and
+// why the Lock had ended before, if it had.
+func (k *Lock) leave() (leaving []*cohort.Hold, over error) {
+	for _, unhook := range k.unhook {
+		unhook()
+	}
+	for _, p := range k.held.parts {
+		if err := p.turn.Over(); err != nil {
+			over = errors.Join(over, err)
 		}
-		var over error
-		for _, p := range k.held.parts {
-			if err := p.turn.Over(); err != nil {
-				over = errors.Join(over, err)
-			}
+	}
+	k.endContexts(over)
+	for _, p := range k.held.parts {
+		if p.nested {
+			continue
 		}
-		k.endContexts(over)
-		var leaving []*cohort.Hold
-		for _, p := range k.held.parts {
-			if p.nested {
-				continue
-			}
-			k.l.hooks.held(p.turn)
-			if h := p.turn.Finish(); h != nil {
-				leaving = append(leaving, h)
-			}
+		k.l.hooks.held(p.turn)
+		if h := p.turn.Finish(); h != nil {
+			leaving = append(leaving, h)
 		}
-		if len(leaving) == 0 && (k.fixed == nil || k.fixed.Ctx().Err() != nil) {
-			k.settle(over) // etcd is asked nothing
-			return
+	}
+	return leaving, over
+}
+
+// handBack releases what is to be released, in the background if that need not be waited for.
+func (k *Lock) handBack(leaving []*cohort.Hold, over error) {
+	switch {
+	case len(leaving) == 0 && (k.fixed == nil || k.fixed.Ctx().Err() != nil):
+		k.finish(over) // etcd is asked nothing
+	case k.fixed == nil && !slices.ContainsFunc(leaving, (*cohort.Hold).Unawaited):
+		// Others are waiting for it. The caller need not wait too.
+		for _, h := range leaving {
+			k.l.cohorts.LetGo(h)
 		}
-		if k.fixed == nil && !slices.ContainsFunc(leaving, (*cohort.Hold).Unawaited) {
-			// Others are waiting for it. The caller need not wait too.
-			for _, h := range leaving {
-				k.l.cohorts.LetGo(h)
-			}
-			k.settle(over)
-			return
-		}
+		k.finish(over)
+	default:
 		k.released = make(chan struct{})
 		release := func() {
-			k.settle(errors.Join(over, k.release(leaving)))
+			k.finish(errors.Join(over, k.release(leaving)))
 			close(k.released)
 		}
 		if !k.l.session.Spawn(release) {
 			release()
 		}
-	})
+	}
 }
 
-// settle records the outcome of the release.
-func (k *Lock) settle(err error) {
+// finish records the outcome of the release.
+func (k *Lock) finish(err error) {
 	if err != nil {
 		k.err = fmt.Errorf("etcdlock: unlocking: %w", err)
 	}
-	k.l.leave(k)
+	k.l.exit(k)
 }
 
 // release removes the keys of the holds that leave, all at the same time, and

@@ -227,11 +227,11 @@ func (l *Locker) enter() bool {
 	return true
 }
 
-// settle turns the count of a call into that of the handle it has made; with
+// entered turns the count of a call into that of the handle it has made; with
 // nil it counts the call out.
-func (l *Locker) settle(k *Lock) {
+func (l *Locker) entered(k *Lock) {
 	if k == nil {
-		l.leave(nil)
+		l.exit(nil)
 		return
 	}
 	l.mu.Lock()
@@ -239,8 +239,8 @@ func (l *Locker) settle(k *Lock) {
 	l.open[k] = struct{}{}
 }
 
-// leave counts a call or a handle out.
-func (l *Locker) leave(k *Lock) {
+// exit counts a call or a handle out.
+func (l *Locker) exit(k *Lock) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if k != nil {

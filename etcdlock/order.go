@@ -53,27 +53,27 @@ func (l *Locker) takeOutOfOrder(ctx context.Context, r *request, name string, he
 	return t, err
 }
 
-// looks is how often the bound is divided by looks at how things stand. To count them, and
+// samples is how often, within the bound, it is read how things stand. To count them, and
 // not the time, keeps a process that was stopped from taking that for a standstill.
-const looks = 4
+const samples = 4
 
 // awaitDeadlock returns an OrderError once nothing has moved for the bound, and nil when
 // ctx ends.
 func (l *Locker) awaitDeadlock(ctx context.Context, name string, held *held) error {
 	var last holding
 	seen := map[blocked]int{} // how often, since the last holder has the name
-	for session.Pause(ctx, max(l.deadlockTimeout/looks, time.Millisecond)) {
+	for session.Pause(ctx, max(l.deadlockTimeout/samples, time.Millisecond)) {
 		now, waiters, err := l.standstill(ctx, name, held)
 		if err != nil {
 			continue // nobody knows; what is seen next tells whether something has moved
 		}
-		before := seen
+		earlier := seen
 		if now != last {
-			before, last = nil, now
+			earlier, last = nil, now
 		}
 		seen = make(map[blocked]int, len(waiters))
 		for _, w := range waiters {
-			if seen[w] = before[w] + 1; seen[w] > looks {
+			if seen[w] = earlier[w] + 1; seen[w] > samples {
 				return &OrderError{Wanted: name, Holder: now.by, Held: w.held, Waiter: w.by}
 			}
 		}

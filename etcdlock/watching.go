@@ -34,18 +34,18 @@ func (l *Locker) Watch(ctx context.Context, name string) iter.Seq2[[]Holder, err
 		defer cancel()
 		defer context.AfterFunc(l.closing, cancel)()
 		var last []Holder
-		first, left := true, false
-		err := l.queues.Follow(wctx, name, func(ctx context.Context) (bool, error) {
+		first, stopped := true, false
+		err := l.queues.Watch(wctx, name, func(ctx context.Context) (bool, error) {
 			now, err := l.Holders(ctx, name)
 			if err != nil || !first && slices.Equal(now, last) {
 				return false, err
 			}
 			first, last = false, now
-			left = !yield(slices.Clone(now), nil)
-			return left, nil
+			stopped = !yield(slices.Clone(now), nil)
+			return stopped, nil
 		})
 		switch {
-		case left:
+		case stopped:
 		case ctx.Err() != nil:
 			yield(nil, fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx)))
 		case l.closing.Err() != nil:
@@ -78,5 +78,5 @@ func (l *Locker) Evict(ctx context.Context, h Holder) error {
 	if !queue.InQueue(l.Path(h.Name), h.Key) || h.Revision <= 0 {
 		return invalid(doing, "key %q with revision %d is no place in that queue", h.Key, h.Revision)
 	}
-	return l.ask(ctx, doing, func() error { return l.queues.Remove(ctx, h.Key, h.Revision) })
+	return l.query(ctx, doing, func() error { return l.queues.Remove(ctx, h.Key, h.Revision) })
 }

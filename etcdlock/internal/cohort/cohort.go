@@ -34,16 +34,16 @@ func New(c Config) *Cohorts { return &Cohorts{Config: c, byName: make(map[string
 
 // cohort is one name in this process.
 type cohort struct {
-	all     *Cohorts
-	name    string
-	queue   Queue
-	line    list.List     // of *Waiter, first come first served
-	leader  *leader       // stands in the global queue; nil while the hold is here, or wanted by nobody
-	hold    *Hold         // nil while the name is not held
-	turn    *Turn         // who uses the hold; nil while it lingers
-	going   *Hold         // a former hold whose release is about to be sent; nil most of the time
-	leaving int           // former holds whose release is not answered yet
-	left    chan struct{} // closed when leaving goes down; nil while nobody waits for that
+	all      *Cohorts
+	name     string
+	queue    Queue
+	line     list.List     // of *Waiter, first come first served
+	leader   *leader       // stands in the global queue; nil while the hold is here, or wanted by nobody
+	hold     *Hold         // nil while the name is not held
+	turn     *Turn         // who uses the hold; nil while it lingers
+	going    *Hold         // a former hold whose release is about to be sent; nil most of the time
+	leaving  int           // former holds whose release is not answered yet
+	departed chan struct{} // closed when leaving goes down; nil while nobody waits for that
 }
 
 // at returns the cohort of a name. The caller holds the mutex, and leaves

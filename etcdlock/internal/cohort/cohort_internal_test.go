@@ -303,7 +303,7 @@ func TestTryLock(t *testing.T) {
 	eventually(t, "the try to wait", func() bool {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		return c.left != nil
+		return c.departed != nil
 	})
 	close(answer)
 	if err := <-tried; err != nil {

@@ -291,7 +291,7 @@ func (n *fakeNode) Standing() (s queue.Standing) {
 	}
 	behind := n.q.w.places[n.q.name][at+1:]
 	return queue.Standing{
-		Known: true, Followed: len(behind) > 0,
+		Known: true, Successor: len(behind) > 0,
 		Asked: slices.ContainsFunc(behind, func(n *fakeNode) bool { return n.tries }),
 	}
 }
@@ -302,9 +302,9 @@ func (n *fakeNode) SayInUse() {
 	n.q.w.calls.answers += 1000
 }
 func (n *fakeNode) Waited() bool             { return n.waited }
-func (n *fakeNode) Followed() bool           { return n.Standing().Followed }
+func (n *fakeNode) HasSuccessor() bool       { return n.Standing().Successor }
 func (n *fakeNode) Alive() bool              { return n.alive }
-func (n *fakeNode) Left() time.Duration      { return time.Hour }
+func (n *fakeNode) Remaining() time.Duration { return time.Hour }
 func (n *fakeNode) Context() context.Context { return n.ctx }
 func (n *fakeNode) Token() int64             { return n.token }
 func (n *fakeNode) Member() queue.Member     { return queue.Member{Name: n.q.name, Revision: n.token} }

@@ -35,10 +35,10 @@ type Node interface {
 	SayInUse()       // answers tries that ask
 
 	Standing() queue.Standing
-	Waited() bool   // for another process
-	Followed() bool // by somebody, as far as known
-	Alive() bool    // its lease is valid
-	Left() time.Duration
+	Waited() bool       // for another process
+	HasSuccessor() bool // as far as known
+	Alive() bool        // its lease is valid
+	Remaining() time.Duration
 	Context() context.Context // ends with the place
 
 	Token() int64

@@ -37,7 +37,7 @@ type Hold struct {
 // newHold makes a hold of a node that owns the name. The caller holds the mutex.
 func newHold(c *cohort, n Node) *Hold {
 	h := &Hold{c: c, node: n, begun: time.Now(), alone: !n.Waited()}
-	if n.Followed() {
+	if n.HasSuccessor() {
 		h.want()
 	} else {
 		c.queue.Forget()
@@ -63,7 +63,7 @@ func (h *Hold) observe() (leaves *Hold) {
 	case s.Missing:
 		h.node.Deleted()
 		return nil
-	case s.Followed:
+	case s.Successor:
 		h.want()
 	default:
 		h.alone = true
@@ -104,7 +104,7 @@ func (h *Hold) gone() {
 	c.all.Lost(c.name, context.Cause(h.node.Context()))
 }
 
-// end ends the hold's context, unless it was lost, and all that looks after it.
+// end ends the hold's context, unless it was lost, and all that watches over it.
 func (h *Hold) end() {
 	if h.guard != nil {
 		h.guard.Stop()
@@ -120,9 +120,9 @@ func (h *Hold) Release() error {
 	answered := func() {
 		c.all.mu.Lock()
 		c.leaving--
-		if c.left != nil {
-			close(c.left)
-			c.left = nil
+		if c.departed != nil {
+			close(c.departed)
+			c.departed = nil
 		}
 		leaves := c.advance()
 		c.all.mu.Unlock()

@@ -91,14 +91,14 @@ func (a *Cohorts) Rest(ctx context.Context, name string) (lingers bool, err erro
 			a.mu.Unlock()
 			return false, errHeldHere
 		}
-		if c.left == nil {
-			c.left = make(chan struct{})
+		if c.departed == nil {
+			c.departed = make(chan struct{})
 		}
-		left := c.left
+		departed := c.departed
 		a.mu.Unlock()
 		a.LetGo(leaves)
 		select {
-		case <-left:
+		case <-departed:
 		case <-ctx.Done():
 			return false, ctx.Err()
 		}

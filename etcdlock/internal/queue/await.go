@@ -69,69 +69,75 @@ func (q *Queue) snapshotsFor(first bool) (*watch, error) {
 	return q.snapshots, nil
 }
 
-// sight is what a watch shows of a node.
-type sight int
+// verdict is what a watch shows of a node.
+type verdict int
 
 const (
-	nothing sight = iota // that is new
-	first                // it is the owner
-	missing              // its key is gone
-	unclear              // etcd must be asked
+	nothing verdict = iota // that is new
+	first                  // it is the owner
+	missing                // its key is gone
+	unclear                // etcd must be asked
 )
 
 // await waits, with the watch that watching returns under the mutex, until the node owns the name.
 func (n *Node) await(ctx context.Context, watching func() (*watch, error)) error {
 	for {
-		var seen sight
-		var since int64
-		var changed <-chan struct{}
-		n.q.mu.Lock()
-		err := ctx.Err() // a wait that was called off begins no watch, which nobody would end
-		var w *watch
-		if err == nil {
-			w, err = watching()
+		seen, since, changed, err := n.observe(ctx, watching)
+		if err != nil {
+			return err
 		}
-		if err == nil {
-			if seen, since = w.sight(n); seen == nothing {
-				changed, err = w.next(), w.failure
-			}
-		}
-		n.q.mu.Unlock()
-		switch {
-		case err != nil:
-		case seen == first:
+		switch seen {
+		case first:
 			n.placed(nil, since)
-			return nil
-		case seen == missing:
+		case missing:
 			n.Deleted()
-			return context.Cause(n.ctx)
-		case seen == unclear:
-			if err = n.checkUntilAnswered(ctx, since); err == nil && n.is(owns) {
-				return nil
+		case unclear:
+			if err := n.checkUntilAnswered(ctx, since); err != nil {
+				return err
 			}
-		default:
+		case nothing:
 			select {
 			case <-changed:
 			case <-ctx.Done():
-				err = ctx.Err()
+				return ctx.Err()
 			case <-n.ctx.Done():
-				err = n.ctx.Err()
 			}
 		}
-		if err != nil {
-			return err
+		switch {
+		case n.ctx.Err() != nil:
+			return context.Cause(n.ctx)
+		case n.is(owns):
+			return nil
 		}
 	}
 }
 
-// sight tells what the watch shows of the node, and at which revision. The caller holds the
+// observe tells what the watch shows of the node, as of which revision, and what is closed
+// when that has changed.
+func (n *Node) observe(ctx context.Context, watching func() (*watch, error)) (seen verdict, since int64, changed <-chan struct{}, err error) {
+	n.q.mu.Lock()
+	defer n.q.mu.Unlock()
+	if ctx.Err() != nil { // a wait that was called off begins no watch, which nobody would end
+		return nothing, 0, nil, ctx.Err()
+	}
+	w, err := watching()
+	if err != nil {
+		return nothing, 0, nil, err
+	}
+	if seen, since = w.verdict(n); seen != nothing {
+		return seen, since, nil, nil
+	}
+	return nothing, 0, w.next(), w.failure
+}
+
+// verdict tells what the watch shows of the node, and at which revision. The caller holds the
 // mutex, and is the one that the news of a predecessor is for.
-func (w *watch) sight(n *Node) (sight, int64) {
+func (w *watch) verdict(n *Node) (verdict, int64) {
 	if n.asOf == 0 && (w == nil || !w.whole) { // it is not known who the predecessor is
 		return unclear, 0
 	}
 	if w.whole {
-		return w.snapshot.sight(n)
+		return w.snapshot.verdict(n)
 	}
 	d, fresh := w.departure, w.fresh
 	w.fresh = false
@@ -143,15 +149,15 @@ func (w *watch) sight(n *Node) (sight, int64) {
 		// queue and named that. It was the node's, as no other can be there. Only an owner
 		// exchanges, and nobody was between the two, so the name is the node's from that
 		// revision on, as a check would tell. The owner is in the queue again, behind.
-		n.followed = true
+		n.hasSuccessor = true
 		return first, d.rev
 	default:
 		return unclear, d.rev
 	}
 }
 
-// sight tells what the snapshot shows of the node.
-func (s *snapshot) sight(n *Node) (sight, int64) {
+// verdict tells what the snapshot shows of the node.
+func (s *snapshot) verdict(n *Node) (verdict, int64) {
 	switch at, known := s.find(n); {
 	case !known:
 		return nothing, 0
@@ -160,7 +166,7 @@ func (s *snapshot) sight(n *Node) (sight, int64) {
 	case at == 0:
 		return first, s.rev
 	default:
-		n.behind(s.places[at-1].key)
+		n.waitsFor(s.places[at-1].key)
 		return nothing, 0
 	}
 }

@@ -42,8 +42,8 @@ func TestAwait_FarAway(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	if !n.Followed() || !n.Waited() {
-		t.Errorf("it knows of somebody behind: %v, and of one that it waited for: %v", n.Followed(), n.Waited())
+	if !n.HasSuccessor() || !n.Waited() {
+		t.Errorf("it knows of somebody behind: %v, and of one that it waited for: %v", n.HasSuccessor(), n.Waited())
 	}
 	removed(t, sp, behind)
 	n.Drop()
@@ -58,8 +58,8 @@ func TestAwait_KnowsWhoIsBehind(t *testing.T) {
 		want Standing
 	}{
 		"Nobody": {"", Standing{Known: true}},
-		"Other":  {"other-0", Standing{Known: true, Followed: true}},
-		"Try":    {"other-0" + askMark, Standing{Known: true, Followed: true, Asked: true}},
+		"Other":  {"other-0", Standing{Known: true, Successor: true}},
+		"Try":    {"other-0" + askMark, Standing{Known: true, Successor: true, Asked: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -82,7 +82,7 @@ func TestAwait_KnowsWhoIsBehind(t *testing.T) {
 			if err := <-done; err != nil {
 				t.Fatal(err)
 			}
-			if s := n.Standing(); s != c.want || n.Followed() != c.want.Followed {
+			if s := n.Standing(); s != c.want || n.HasSuccessor() != c.want.Successor {
 				t.Errorf("it knows %+v, want %+v", s, c.want)
 			}
 			n.Drop()

@@ -39,7 +39,7 @@ func (n *Node) check(ctx context.Context, since int64) error {
 	n.placed(before.Kvs, resp.Header.Revision)
 	// The count is that of all keys, whichever was asked for. One of a longer name
 	// makes the hold leave sooner than it must.
-	n.followed = n.is(owns) && before.Count > 1
+	n.hasSuccessor = n.is(owns) && before.Count > 1
 	return nil
 }
 
@@ -48,7 +48,7 @@ func (n *Node) find(resp *clientv3.TxnResponse) {
 	all := queueIn(n.q.path, resp.Responses[0].GetResponseRange().Kvs)
 	at := slices.IndexFunc(all, func(kv *mvccpb.KeyValue) bool { return kv.CreateRevision >= n.rev })
 	n.placed(all[max(at-1, 0):at], resp.Header.Revision)
-	n.followed = at == 0 && len(all) > 1
+	n.hasSuccessor = at == 0 && len(all) > 1
 }
 
 // read reads keys of the queue, as it was at the revision since or later, on condition that

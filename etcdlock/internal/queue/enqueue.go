@@ -118,7 +118,7 @@ func (n *Node) send(ctx context.Context, last int64) error {
 	switch {
 	case got.rev > 0:
 		n.rev = got.rev
-		n.queuedBehind(got.before)
+		n.queuedBehind(got.pred)
 		return nil
 	case n.found(got.own): // an earlier sending of the same transaction got through
 		return n.check(rctx, n.rev)
@@ -133,16 +133,16 @@ func (n *Node) send(ctx context.Context, last int64) error {
 
 // enqueueing is etcd's answer to one.
 type enqueueing struct {
-	rev    int64             // if the key was put, its create revision,
-	before *pb.RangeResponse // and the last key before it, and how many there are
-	own    *pb.RangeResponse // else the key, if it was there before,
-	first  *pb.RangeResponse // and the first of the queue, if it had to be a certain one
+	rev   int64             // if the key was put, its create revision,
+	pred  *pb.RangeResponse // and the last key before it, and how many there are
+	own   *pb.RangeResponse // else the key, if it was there before,
+	first *pb.RangeResponse // and the first of the queue, if it had to be a certain one
 }
 
 func decodeEnqueueing(resp *clientv3.TxnResponse) (got enqueueing) {
 	part := func(i int) *pb.RangeResponse { return resp.Responses[i].GetResponseRange() }
 	if resp.Succeeded {
-		return enqueueing{rev: resp.Header.Revision, before: part(0)}
+		return enqueueing{rev: resp.Header.Revision, pred: part(0)}
 	}
 	got.own = part(0)
 	if len(resp.Responses) > 1 {

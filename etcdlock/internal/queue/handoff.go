@@ -62,7 +62,7 @@ func (n *Node) handOff(next *Node, successor string, answered func()) (owner str
 			if !n.late { // this key is gone for good
 				next.others--
 			}
-			next.queuedBehind(got.before)
+			next.queuedBehind(got.pred)
 			next.watchOwnKey()
 			return got.owner, nil, nil
 		case err == nil:
@@ -91,7 +91,7 @@ func (n *Node) handOff(next *Node, successor string, answered func()) (owner str
 type exchanged struct {
 	done    bool              // the node's key is deleted
 	rev     int64             // if next's key was put, its create revision,
-	before  *pb.RangeResponse // the last key before it, and how many there are,
+	pred    *pb.RangeResponse // the last key before it, and how many there are,
 	owner   string            // and the lease that owns the name now, "" if that cannot be told
 	unnamed bool              // nothing is done: the node has its place still, and the successor none
 	own     *pb.RangeResponse // next's key, if an earlier sending has put it
@@ -133,7 +133,7 @@ func (n *Node) sendHandOff(next *Node, successor string, full bool) (exchanged, 
 	case full:
 		return exchanged{done: true}, nil
 	default:
-		got := exchanged{done: true, rev: resp.Header.Revision, before: part(1)}
+		got := exchanged{done: true, rev: resp.Header.Revision, pred: part(1)}
 		if first := part(3); !hidden(path, first) {
 			got.owner = leaseOf(string(first.Kvs[0].Key))
 		}

@@ -37,11 +37,11 @@ type Node struct {
 	rev    int64 // create revision, 0 while unknown
 
 	// What is known of the nodes around it.
-	pred     string // key of the predecessor, "" if there is none or it is not known
-	asOf     int64  // revision at which pred was that, 0 while it is not known
-	ahead    int64  // how many were before it when it was put, or unknown
-	waited   bool   // there was a predecessor on another lease
-	followed bool   // what made it the owner told that somebody is behind
+	pred         string // key of the predecessor, "" if there is none or it is not known
+	asOf         int64  // revision at which pred was that, 0 while it is not known
+	ahead        int64  // how many were before it when it was put, or unknown
+	waited       bool   // there was a predecessor on another lease
+	hasSuccessor bool   // what made it the owner told that somebody is behind
 
 	// What requests without an answer may do yet.
 	late  bool // put the key
@@ -85,12 +85,12 @@ func (n *Node) placed(before []*mvccpb.KeyValue, asOf int64) {
 		return
 	}
 	n.pred = string(before[0].Key)
-	n.behind(n.pred)
+	n.waitsFor(n.pred)
 	n.become(queued)
 }
 
-// behind notes that the node waits for who has the key.
-func (n *Node) behind(key string) { n.waited = n.waited || !strings.HasPrefix(key, n.leasePrefix()) }
+// waitsFor notes that the node waits for who has the key.
+func (n *Node) waitsFor(key string) { n.waited = n.waited || !strings.HasPrefix(key, n.leasePrefix()) }
 
 // unplaced notes that the node is in the queue, and that it is not known who is before it.
 func (n *Node) unplaced() {
@@ -105,8 +105,8 @@ func (n *Node) Context() context.Context { return n.ctx }
 // Alive reports whether the lease of the node is valid right now.
 func (n *Node) Alive() bool { return n.lease.Alive() }
 
-// Left is how long that is sure to be so still.
-func (n *Node) Left() time.Duration { return n.lease.Left() }
+// Remaining is how long that is sure to be so still.
+func (n *Node) Remaining() time.Duration { return n.lease.Remaining() }
 
 // Gone reports whether the key is out of the queue.
 func (n *Node) Gone() bool { return n.is(gone) }

@@ -125,10 +125,10 @@ func (q *Queue) giveBack(ctx context.Context, w *watch, err error) {
 
 // Standing is how an owner stands in its queue.
 type Standing struct {
-	Known    bool // the snapshot tells; else all that follows is false
-	Missing  bool // the key is gone
-	Followed bool // somebody is behind
-	Asked    bool // by a try, which wants to know whether the hold lingers
+	Known     bool // the snapshot tells; else all that follows is false
+	Missing   bool // the key is gone
+	Successor bool // somebody is behind
+	Asked     bool // by a try, which wants to know whether the hold lingers
 }
 
 // Standing tells, from the snapshot, how the node stands.
@@ -147,7 +147,7 @@ func (n *Node) Standing() (s Standing) {
 	s.Known, s.Missing = true, at < 0
 	if at >= 0 {
 		for _, p := range places[at+1:] {
-			s.Followed, s.Asked = true, s.Asked || asks(p.key)
+			s.Successor, s.Asked = true, s.Asked || asks(p.key)
 		}
 	}
 	return s
@@ -156,6 +156,6 @@ func (n *Node) Standing() (s Standing) {
 // Waited reports whether the node had a predecessor of another process.
 func (n *Node) Waited() bool { return n.waited }
 
-// Followed reports whether what made the node the owner told that somebody is behind, or the
+// HasSuccessor reports whether what made the node the owner told that somebody is behind, or the
 // snapshot does.
-func (n *Node) Followed() bool { return n.followed || n.Standing().Followed }
+func (n *Node) HasSuccessor() bool { return n.hasSuccessor || n.Standing().Successor }

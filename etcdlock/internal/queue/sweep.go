@@ -58,9 +58,9 @@ func (n *Node) sweepLast() {
 func (n *Node) sweepLate() {
 	ctx, cancel := context.WithTimeout(n.lease.Ctx(), n.q.sp.SweepDelay)
 	defer cancel()
-	_ = n.q.sp.Session.Follow(ctx, session.Sight{
+	_ = n.q.sp.Session.Watch(ctx, session.Scope{
 		Key: n.key, Opts: []clientv3.OpOption{clientv3.WithFilterDelete()},
-		Look: func(context.Context, int64) (bool, error) {
+		Read: func(context.Context, int64) (bool, error) {
 			n.sweep()
 			return false, nil
 		},

@@ -59,15 +59,15 @@ func (q *Queue) startWatch(key string, whole bool) *watch {
 	ctx, stop := context.WithCancel(q.sp.Session.Watching())
 	w := &watch{q: q, keys: keys, whole: whole}
 	w.leash.Cancel = stop
-	sight := session.Sight{Key: keys, Lasting: &w.leash, News: w.news, Look: w.look}
+	scope := session.Scope{Key: keys, Lasting: &w.leash, News: w.news, Read: w.read}
 	if all {
-		sight.Opts = append(sight.Opts, clientv3.WithPrefix())
+		scope.Opts = append(scope.Opts, clientv3.WithPrefix())
 	}
-	follow := func() {
+	run := func() {
 		defer stop()
-		w.fail(q.sp.Session.Follow(ctx, sight))
+		w.fail(q.sp.Session.Watch(ctx, scope))
 	}
-	if !q.sp.Session.Spawn(follow) {
+	if !q.sp.Session.Spawn(run) {
 		stop()
 		return nil
 	}
@@ -108,8 +108,8 @@ func (w *watch) news(events []*clientv3.Event) (unclear bool) {
 	return false
 }
 
-// look finds out how things stand, at the revision since or later.
-func (w *watch) look(ctx context.Context, since int64) (bool, error) {
+// read finds out how things stand, at the revision since or later.
+func (w *watch) read(ctx context.Context, since int64) (bool, error) {
 	if w.whole {
 		return false, w.load(ctx, since)
 	}

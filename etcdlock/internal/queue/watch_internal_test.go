@@ -87,18 +87,18 @@ func TestWatch_Fresh(t *testing.T) {
 	n := &Node{asOf: 6, pred: "k-0", lease: &session.Lease{}}
 	for _, c := range []struct {
 		d    departure
-		want sight
+		want verdict
 	}{{departure{rev: 6}, nothing}, {departure{rev: 7}, unclear}, {departure{}, unclear}, {departure{rev: 5, key: "k-0"}, nothing}} {
 		w.depart(c.d)
-		if got, since := w.sight(n); got != c.want || got == unclear && since != c.d.rev {
+		if got, since := w.verdict(n); got != c.want || got == unclear && since != c.d.rev {
 			t.Errorf("%+v is seen as %v of %d", c.d, got, since)
 		}
-		if got, _ := w.sight(n); got != nothing {
+		if got, _ := w.verdict(n); got != nothing {
 			t.Errorf("%+v is news twice", c.d)
 		}
 	}
 	n.asOf = 0
-	if got, since := w.sight(n); got != unclear || since != 0 {
+	if got, since := w.verdict(n); got != unclear || since != 0 {
 		t.Errorf("without a predecessor it sees %v of %d", got, since)
 	}
 }
@@ -169,8 +169,8 @@ func TestAwait_Named(t *testing.T) {
 			if got := sent.Checks.Load(); got != c.checks {
 				t.Errorf("it asked %d times, want %d", got, c.checks)
 			}
-			if !n.is(owns) || !n.Followed() {
-				t.Errorf("before it is %q, somebody behind: %v", n.pred, n.Followed())
+			if !n.is(owns) || !n.HasSuccessor() {
+				t.Errorf("before it is %q, somebody behind: %v", n.pred, n.HasSuccessor())
 			}
 			n.Drop()
 		})

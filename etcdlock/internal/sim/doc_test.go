@@ -8,7 +8,7 @@
 //	model                        package etcdlock
 //	enqueue, enqueueError        Node.enqueue, Node.send
 //	enqueueCheck, check, recheck Node.check
-//	open, wait, backoff          Node.Await, watch, Session.Follow
+//	open, wait, backoff          Node.Await, watch, Session.Watch
 //	owned                        Node.become, Hold
 //	release, releaseError        Node.Release
 //	exchange, carried            Node.HandOff, exchanged
