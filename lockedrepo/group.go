@@ -11,6 +11,7 @@ import (
 	"github.com/samber/lo"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/internal/fencing"
 	"github.com/holdfast-go/holdfast/repo"
 )
 
@@ -84,7 +85,7 @@ func newGroup[T any](inner repo.Repository[T], m *member, o Options) *group[T] {
 // joins tells whether a call may be saved with others: not one that belongs to a
 // transaction or to a hold of its caller, who may hold it to save in a certain order.
 func (g *group[T]) joins(ctx context.Context, rows int) bool {
-	return g != nil && rows <= maxGroupRows/2 && g.m.txState(ctx) == repo.TxNone && !g.m.locker.HoldsAny(ctx)
+	return g != nil && rows <= maxGroupRows/2 && g.m.txState(ctx) == repo.TxNone && !fencing.OfLocker(g.m.locker).HoldsAny(ctx)
 }
 
 // close has the calls that come now join another batch, behind the call that closes
