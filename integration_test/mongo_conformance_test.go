@@ -42,6 +42,7 @@ func mongoHarness(t *testing.T) repotest.Harness {
 		Items:    mongoMaker[repotest.Item](db),
 		Autos:    mongoMaker[repotest.Auto](db),
 		Pairs:    mongoMaker[repotest.Pair](db),
+		Lines:    mongoMaker[repotest.Line](db),
 		Assigned: mongoMaker[repotest.Assigned](db),
 		Plain:    mongoMaker[repotest.Plain](db),
 		Coded:    mongoMaker[repotest.Coded](db),

@@ -34,8 +34,10 @@
 // integer key that is alone asks the database for a number, unless GORM is told
 // autoIncrement:false; so does a zero key with a database default, where the
 // database can report it (not MySQL). Options.NewID makes keys instead, as
-// tables that Hibernate fed from a sequence need it. Zero parts of a composite
-// key, and a zero assigned integer, are values like others.
+// tables that Hibernate fed from a sequence need it. A zero part of a composite
+// key asks for a number where it has the tag autoIncrement, and for its default
+// where that is a function. Other zero parts, and a zero assigned integer, are
+// values like others.
 //
 // Give text keys on MySQL a binary collation (utf8mb4_bin). Under the usual
 // ones "a" and "A" are one key to the database and two to Go.

@@ -3,6 +3,7 @@ package gormrepo
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -84,24 +85,24 @@ func (r *Repository[T]) insertReturns() bool {
 // spreadKeys corrects the keys of a batch where the server counts in steps, as
 // the nodes of a cluster do: all that MySQL tells is the first number.
 func (r *Repository[T]) spreadKeys(c *call, items []*item[T]) error {
-	if r.dialect.name != mysql || len(items) < 2 || len(r.key) != 1 || !r.isInt || !r.key[0].AutoIncrement {
+	if r.dialect.name != mysql || len(items) < 2 || len(r.made) != 1 || !r.made[0].AutoIncrement {
 		return nil
 	}
+	made, ctx := r.made[0], context.Background()
 	var step int64
 	if err := through(c.tx, func(tx *gorm.DB) *gorm.DB { return tx.Raw("SELECT @@auto_increment_increment").Scan(&step) }).Error; err != nil {
 		return err
 	}
-	f, ctx := r.entity.Key[0], context.Background()
-	if step == r.key[0].AutoIncrementIncrement {
+	if step == made.AutoIncrementIncrement {
 		return nil
 	}
-	first := f.Value(items[0].val)
+	first := reflect.Indirect(made.ReflectValueOf(ctx, items[0].val))
 	for i, it := range items {
 		var err error
 		if first.CanInt() {
-			err = r.key[0].Set(ctx, it.val, first.Int()+int64(i)*step)
+			err = made.Set(ctx, it.val, first.Int()+int64(i)*step)
 		} else {
-			err = r.key[0].Set(ctx, it.val, first.Uint()+uint64(i)*uint64(step))
+			err = made.Set(ctx, it.val, first.Uint()+uint64(i)*uint64(step))
 		}
 		if err != nil {
 			return err

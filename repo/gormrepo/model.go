@@ -27,8 +27,8 @@ type model struct {
 	// precision is how precisely each column of the key keeps a time, zero where
 	// that does not matter.
 	precision []time.Duration
-	// generated tells whether a zero key asks the database for one.
-	generated bool
+	// made are the fields of the key that the database makes while they are zero.
+	made []*schema.Field
 	// isInt tells whether the key is one integer.
 	isInt   bool
 	version *schema.Field
@@ -101,13 +101,16 @@ func (m *model) readKey(t reflect.Type) (err error) {
 			m.key = append(m.key, f)
 		}
 	}
-	if err != nil || len(m.key) > 1 {
+	if err != nil {
 		return err
 	}
-	f := m.key[0]
-	k := f.IndirectFieldType.Kind()
-	m.isInt = k >= reflect.Int && k <= reflect.Uint64
-	m.generated = f.AutoIncrement || f.HasDefaultValue && f.DefaultValueInterface == nil
+	k := m.key[0].IndirectFieldType.Kind()
+	m.isInt = len(m.key) == 1 && k >= reflect.Int && k <= reflect.Uint64
+	m.made = lo.Filter(m.key, func(f *schema.Field, _ int) bool {
+		// GORM numbers a part of a composite key that is called ID, too.
+		_, told := f.TagSettings["AUTOINCREMENT"]
+		return f.HasDefaultValue && f.DefaultValueInterface == nil && (len(m.key) == 1 || !f.AutoIncrement || told)
+	})
 	return nil
 }
 

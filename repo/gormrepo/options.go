@@ -94,7 +94,7 @@ func (o *Options) orDefault() Options {
 }
 
 func (o *Options) check(m *model) error {
-	if o.NewID != nil && (len(m.key) > 1 || m.isInt && !m.generated) {
+	if o.NewID != nil && (len(m.key) > 1 || m.isInt && len(m.made) == 0) {
 		return fmt.Errorf("%w: NewID for %s, whose key is composite or an assigned integer", repo.ErrInvalid, m.entity.Type)
 	}
 	if o.HoldLimit < 0 && o.HoldLimit != NoHoldLimit {

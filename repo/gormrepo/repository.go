@@ -87,7 +87,7 @@ func newRepository[T any](db *gorm.DB, opts *Options) (*Repository[T], error) {
 		foreign: isTx(db), opts: opts.orDefault(), dialect: d, model: m,
 	}
 	r.fence = r.newFence()
-	r.careful.Store(m.needsCare() || r.hasUpdateHooks())
+	r.careful.Store(m.needsCare() || r.hasUpdateHooks() || r.numbersAlone())
 	return r, r.opts.check(m)
 }
 

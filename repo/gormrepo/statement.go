@@ -44,7 +44,10 @@ func (s *statement) Build(builder clause.Builder) {
 	stmt.AddClause(clause.Insert{Table: clause.Table{Name: clause.CurrentTable}})
 	stmt.AddClause(s.values)
 	stmt.AddClause(s.conflict)
-	parts := []string{"INSERT", "VALUES", "ON CONFLICT"}
+	parts := []string{"INSERT", "VALUES"}
+	if len(s.conflict.DoUpdates) > 0 {
+		parts = append(parts, "ON CONFLICT")
+	}
 	if len(s.returning) > 0 {
 		list := clause.Returning{}
 		for _, f := range s.returning {

@@ -3,6 +3,7 @@ package gormrepo
 import (
 	"slices"
 
+	"github.com/samber/lo"
 	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
@@ -38,7 +39,9 @@ func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns, back []
 		return nil
 	}
 	st := r.statement(c, absent, columns)
-	st.conflict.DoUpdates = r.assignments(r.updatable(columns))
+	if !r.numbersAlone() {
+		st.conflict.DoUpdates = r.assignments(r.updatable(columns))
+	}
 	if r.dialect.returning {
 		st.conflict.Columns = bare(r.keyColumns())
 	}
@@ -50,4 +53,11 @@ func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns, back []
 		return err
 	}
 	return r.takeBack(absent, rows, back, repo.ErrDuplicateKey, "another row has a value that must be unique")
+}
+
+// numbersAlone tells whether the part of the key that is numbered is a key of the
+// table by itself: SQLite numbers nothing else, and knows no conflict of both parts
+// then.
+func (r *Repository[T]) numbersAlone() bool {
+	return r.dialect.name == sqlite && len(r.key) > 1 && lo.SomeBy(r.made, func(f *schema.Field) bool { return f.AutoIncrement })
 }

@@ -81,8 +81,8 @@ func (b *batch[T]) put(key any, e *T) error {
 // sets its key, version and times.
 func (b *batch[T]) save(e *T) error {
 	r, v := b.r, valueOf(e)
-	isNew := r.ent.IsNew(v.Addr(), r.generated())
-	mayBeRead := r.ent.MayBeRead(e, r.generated())
+	isNew := r.ent.IsNew(v.Addr(), r.unnumbered(e))
+	mayBeRead := r.ent.MayBeRead(e, r.unnumbered(e))
 	if err := b.assignKey(e); err != nil {
 		return err
 	}

@@ -117,7 +117,7 @@ func (r *Repository[T]) lastOfEach(es []*T) []int {
 
 // identity is the key of e or, while it has none, e itself.
 func (r *Repository[T]) identity(e *T) any {
-	if r.generated() && r.ent.Key[0].IsZero(valueOf(e)) {
+	if r.unnumbered(e) {
 		return e
 	}
 	return r.keyOf(e)
@@ -155,6 +155,6 @@ func set(f *entity.Field, to, from reflect.Value) {
 	}
 }
 
-func (r *Repository[T]) setKey(e *T, id any) {
-	r.ent.Key[0].Reach(valueOf(e)).Set(reflect.ValueOf(id))
+func setKey[T any](f *entity.Field, e *T, id any) {
+	f.Reach(valueOf(e)).Set(reflect.ValueOf(id))
 }

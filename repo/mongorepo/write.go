@@ -46,8 +46,8 @@ type write[T any] struct {
 func (r *Repository[T]) prepare(ctx context.Context, index int, e *T, now time.Time) (*write[T], error) {
 	v := valueOf(e)
 	w := &write[T]{index: index, e: e, shown: r.shownID(e), version: r.ent.VersionOf(v), undo: r.remember(e)}
-	w.insert = r.ent.IsNew(v.Addr(), r.generates())
-	w.unsure = w.insert && r.ent.MayBeRead(e, r.generates())
+	w.insert = r.ent.IsNew(v.Addr(), r.unnumbered(e))
+	w.unsure = w.insert && r.ent.MayBeRead(e, r.unnumbered(e))
 	w.keepGone = w.version != 0
 	err := r.assignKey(ctx, e)
 	if err == nil {

@@ -47,6 +47,15 @@ type Pair struct {
 	Text  string `gorm:"size:190" bson:"text" json:"text"`
 }
 
+// Line has a key of two fields, of which the store numbers one.
+type Line struct {
+	// No is the generated part of the key, Bill the caller's, Text is what is kept
+	// under it.
+	No   int64  `gorm:"primaryKey;autoIncrement" bson:"no" json:"no"`
+	Bill string `gorm:"primaryKey;size:190" bson:"bill" json:"bill"`
+	Text string `gorm:"size:190" bson:"text" json:"text"`
+}
+
 // Assigned has an integer key that the caller assigns; zero is a key.
 type Assigned struct {
 	// Number is the key, Text is what is kept under it.

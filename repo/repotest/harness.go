@@ -22,6 +22,8 @@ type Harness struct {
 	Autos func(t *testing.T) repo.Repository[Auto]
 	// Pairs makes one with keys of two fields.
 	Pairs func(t *testing.T) repo.Repository[Pair]
+	// Lines makes one with keys of two fields, of which the store makes one.
+	Lines func(t *testing.T) repo.Repository[Line]
 	// Assigned makes one with integer keys that the caller assigns.
 	Assigned func(t *testing.T) repo.Repository[Assigned]
 	// Plain makes one of an entity without tags.

@@ -29,6 +29,7 @@ func harness() repotest.Harness {
 		Items:    fresh[repotest.Item](db),
 		Autos:    fresh[repotest.Auto](db),
 		Pairs:    fresh[repotest.Pair](db),
+		Lines:    fresh[repotest.Line](db),
 		Assigned: fresh[repotest.Assigned](db),
 		Plain:    fresh[repotest.Plain](db),
 		Coded:    fresh[repotest.Coded](db),

@@ -154,6 +154,7 @@ func contents() []topic {
 			{"TwoFieldsFoldDuplicates", keyOfTwoFieldsFoldsDuplicates},
 			{"TwoFieldsInDocuments", keyOfTwoFieldsInDocuments},
 			{"TwoFieldsNeedAnEntity", keyOfTwoFieldsNeedsAnEntity},
+			{"PartIsGenerated", keyPartIsGenerated},
 			{"AssignedMayBeZero", keyAssignedMayBeZero},
 			{"FieldID", keyIsTheFieldID},
 			{"MarkedForBSON", keyMarkedForBSON},

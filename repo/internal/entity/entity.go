@@ -176,15 +176,16 @@ func tagHas(m map[string]string, name string) bool {
 	return ok && !strings.EqualFold(v, "false")
 }
 
-// AutoIncrement tells whether GORM would let the database number the field: an
-// integer that is the only key and is not told otherwise.
-func (e *Entity) AutoIncrement() bool {
-	if len(e.Key) != 1 {
-		return false
+// Numbered is the field of the key that a database numbers while it is zero: an
+// integer that is the only key and is not told otherwise, and the one of several
+// that has GORM's autoIncrement. It is nil where there is none.
+func (e *Entity) Numbered() *Field {
+	for _, f := range e.Key {
+		tag := gormTag(f.Tag)
+		_, told := tag["autoincrement"]
+		if isInt(f.Type.Kind()) && (tagHas(tag, "autoincrement") || !told && len(e.Key) == 1) {
+			return f
+		}
 	}
-	set, told := gormTag(e.Key[0].Tag)["autoincrement"]
-	if told && strings.EqualFold(set, "false") {
-		return false
-	}
-	return isInt(e.Key[0].Type.Kind())
+	return nil
 }
