@@ -62,6 +62,8 @@ func gormHarness(db *gorm.DB) repotest.Harness {
 		Autos:    inOwnTable[repotest.Auto](db),
 		Pairs:    inOwnTable[repotest.Pair](db),
 		Lines:    inOwnTable[repotest.Line](db),
+		Pointed:  inOwnTable[repotest.Pointed](db),
+		Sealed:   inOwnTable[repotest.Sealed](db),
 		Assigned: inOwnTable[repotest.Assigned](db),
 		Plain:    inOwnTable[repotest.Plain](db),
 		Coded:    inOwnTable[repotest.Coded](db),

@@ -43,6 +43,8 @@ func mongoHarness(t *testing.T) repotest.Harness {
 		Autos:    mongoMaker[repotest.Auto](db),
 		Pairs:    mongoMaker[repotest.Pair](db),
 		Lines:    mongoMaker[repotest.Line](db),
+		Pointed:  mongoMaker[repotest.Pointed](db),
+		Sealed:   mongoMaker[repotest.Sealed](db),
 		Assigned: mongoMaker[repotest.Assigned](db),
 		Plain:    mongoMaker[repotest.Plain](db),
 		Coded:    mongoMaker[repotest.Coded](db),

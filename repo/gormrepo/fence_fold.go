@@ -21,6 +21,8 @@ type folded struct {
 	show  showing
 	rows  int
 	used  bool
+	// params is the number of parameters that a statement may have.
+	params int
 	passages
 	// err is the error of the statement, before GORM may have translated it.
 	err error
@@ -66,6 +68,10 @@ func (p *folded) fold(text string, args []any) (string, []any, error) {
 	p.used = true
 	p.ran.Add(1)
 	text, more := p.fence.foldedSQL(p.show, text, len(args)+1, p.rows)
+	if len(args)+len(more) > p.params {
+		p.err = errTooMany(fmt.Errorf("%d parameters of a row, %d of claims", len(args), len(more)))
+		return "", nil, p.err
+	}
 	return text, append(slices.Clip(args), more...), nil
 }
 
@@ -96,7 +102,7 @@ func (r *Repository[T]) writeFolded(ctx context.Context, f repo.Fence, items []*
 	err := r.repeat(ctx, func(c *call) error {
 		return r.show(ctx, f, true, func(s showing) error { return r.fold(ctx, s, c, items, fn) })
 	})
-	if len(items) > 1 && r.blamesRow(err) || sqlState(err) == divisionByZero {
+	if len(items) > 1 && (r.blamesRow(err) || errors.Is(err, repo.ErrTooMany)) || sqlState(err) == divisionByZero {
 		return r.write(ctx, fn)
 	}
 	return err
@@ -137,7 +143,7 @@ func (r *Repository[T]) fold(ctx context.Context, s showing, c *call, items []*i
 	if err != nil {
 		return err
 	}
-	pool := &folded{ConnPool: on, fence: r.fence, show: s, rows: len(items)}
+	pool := &folded{ConnPool: on, fence: r.fence, show: s, rows: len(items), params: r.dialect.params}
 	c.tx, c.once = r.session(ctx, pool), true
 	err = func() error {
 		defer giveBack()
@@ -157,6 +163,8 @@ func (r *Repository[T]) fold(ctx context.Context, s showing, c *call, items []*i
 		cause = single(err)
 	}
 	switch {
+	case errors.Is(cause, repo.ErrTooMany): // it was not sent
+		return cause
 	case isNullToken(cause):
 		return r.fence.failed(s.claims, r.fence.inspect(ctx, plain, s))
 	case isMissingFence(cause), isLockTimeout(cause):

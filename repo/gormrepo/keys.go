@@ -104,7 +104,10 @@ func (r *Repository[T]) compareKeys(a, b *item[T]) int {
 }
 
 func compareParts(a, b reflect.Value) int {
+	a, b = reflect.Indirect(a), reflect.Indirect(b)
 	switch {
+	case !a.IsValid() || !b.IsValid():
+		return cmp.Compare(fmt.Sprint(a.IsValid()), fmt.Sprint(b.IsValid()))
 	case a.CanInt():
 		return cmp.Compare(a.Int(), b.Int())
 	case a.CanUint():

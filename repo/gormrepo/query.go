@@ -166,7 +166,7 @@ func (r *Repository[T]) in(column clause.Column, f *schema.Field, c repo.Cond) (
 	if len(values) == 0 {
 		return either{}, nil
 	}
-	return clause.IN{Column: column, Values: values}, nil
+	return r.dialect.oneOf(column, values), nil
 }
 
 // isNull tells whether the database would get NULL for v.

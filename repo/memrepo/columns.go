@@ -53,5 +53,5 @@ func isTime(f *entity.Field) bool {
 		}
 	}
 	t := f.Type
-	return t == reflect.TypeFor[time.Time]() || t == reflect.TypeFor[*time.Time]() || isInt(t)
+	return t == reflect.TypeFor[time.Time]() || t == reflect.TypeFor[*time.Time]() || t.Kind() != reflect.Pointer && entity.IsInt(t)
 }

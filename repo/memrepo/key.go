@@ -14,7 +14,7 @@ func (b *batch[T]) assignKey(e *T) error {
 	r, v, f := b.r, valueOf(e), b.r.generated()
 	switch {
 	case f == nil:
-		if f = r.ent.Key[0]; len(r.ent.Key) == 1 && !isInt(f.Type) && f.IsZero(v) {
+		if f = r.ent.Key[0]; len(r.ent.Key) == 1 && !entity.IsInt(f.Type) && f.IsZero(v) {
 			return fmt.Errorf("%w: the key %s is not set", repo.ErrInvalid, f.Name)
 		}
 		return nil
@@ -46,7 +46,7 @@ func (b *batch[T]) assignKey(e *T) error {
 // noteKey keeps the counter above every integer key, as a database does that
 // must not hand one out twice.
 func (b *batch[T]) noteKey(k reflect.Value) {
-	switch {
+	switch k = reflect.Indirect(k); {
 	case k.CanInt() && k.Int() > 0:
 		b.t.lastID = max(b.t.lastID, uint64(k.Int()))
 	case k.CanUint():

@@ -82,7 +82,7 @@ func valueOf[T any](e *T) reflect.Value { return reflect.ValueOf(e).Elem() }
 // generated is the field of the key that asks for a new value by being zero, nil
 // where there is none.
 func (r *Repository[T]) generated() *entity.Field {
-	if f := r.ent.Numbered(); f != nil || r.newID == nil || len(r.ent.Key) > 1 || isInt(r.ent.Key[0].Type) {
+	if f := r.ent.Numbered(); f != nil || r.newID == nil || len(r.ent.Key) > 1 || entity.IsInt(r.ent.Key[0].Type) {
 		return f
 	}
 	return r.ent.Key[0]
@@ -92,11 +92,6 @@ func (r *Repository[T]) generated() *entity.Field {
 func (r *Repository[T]) unnumbered(e *T) bool {
 	f := r.generated()
 	return f != nil && f.IsZero(valueOf(e))
-}
-
-func isInt(t reflect.Type) bool {
-	v := reflect.Zero(t)
-	return v.CanInt() || v.CanUint()
 }
 
 // key turns an id into the map key.

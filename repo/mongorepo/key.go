@@ -19,7 +19,7 @@ func (r *Repository[T]) generates() bool {
 		return false
 	}
 	t := r.ent.Key[0].Type
-	return r.ent.Numbered() != nil || entity.IsObjectID(t) || r.opts.HexIDs && t.Kind() == reflect.String || r.opts.NewID != nil && !isInt(t)
+	return r.ent.Numbered() != nil || entity.IsObjectID(t) || r.opts.HexIDs && t.Kind() == reflect.String || r.opts.NewID != nil && !entity.IsInt(t)
 }
 
 // assignKey gives e a key when it has none and its type wants one. A composite
@@ -37,7 +37,7 @@ func (r *Repository[T]) assignKey(ctx context.Context, e *T) error {
 		return nil
 	}
 	if !r.generates() {
-		if isInt(f.Type) {
+		if entity.IsInt(f.Type) {
 			return nil
 		}
 		return fmt.Errorf("%w: the key %s is not set", repo.ErrInvalid, f.Name)
@@ -66,7 +66,7 @@ func (r *Repository[T]) newID(ctx context.Context) (any, error) {
 		return id, nil
 	}
 	f := r.ent.Key[0]
-	if isInt(f.Type) {
+	if entity.IsInt(f.Type) {
 		return nil, errNotNumbered(f)
 	}
 	return bson.NewObjectID().Hex(), nil
@@ -178,9 +178,4 @@ func (r *Repository[T]) shownID(e *T) any {
 		return nil
 	}
 	return k[0]
-}
-
-func isInt(t reflect.Type) bool {
-	v := reflect.Zero(t)
-	return v.CanInt() || v.CanUint()
 }

@@ -30,6 +30,8 @@ func harness() repotest.Harness {
 		Autos:    fresh[repotest.Auto](db),
 		Pairs:    fresh[repotest.Pair](db),
 		Lines:    fresh[repotest.Line](db),
+		Pointed:  fresh[repotest.Pointed](db),
+		Sealed:   fresh[repotest.Sealed](db),
 		Assigned: fresh[repotest.Assigned](db),
 		Plain:    fresh[repotest.Plain](db),
 		Coded:    fresh[repotest.Coded](db),

@@ -143,6 +143,8 @@ func contents() []topic {
 			{"Zero", idZero},
 			{"NeverCode", idIsNeverCode},
 			{"OddText", idOfOddText},
+			{"BehindAPointer", idBehindAPointer},
+			{"TextOfBytes", idTextOfBytes},
 		}},
 		{"Keys", []behaviour{
 			{"Generated", keyIsGenerated},

@@ -183,7 +183,7 @@ func (e *Entity) Numbered() *Field {
 	for _, f := range e.Key {
 		tag := gormTag(f.Tag)
 		_, told := tag["autoincrement"]
-		if isInt(f.Type.Kind()) && (tagHas(tag, "autoincrement") || !told && len(e.Key) == 1) {
+		if IsInt(f.Type) && (tagHas(tag, "autoincrement") || !told && len(e.Key) == 1) {
 			return f
 		}
 	}

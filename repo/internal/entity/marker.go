@@ -87,6 +87,14 @@ func isInt(k reflect.Kind) bool {
 	return k >= reflect.Int && k <= reflect.Int64 || k >= reflect.Uint && k <= reflect.Uint64
 }
 
+// IsInt tells whether t is an integer, behind a pointer or not.
+func IsInt(t reflect.Type) bool {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return isInt(t.Kind())
+}
+
 // isTime tells whether GORM and Holdfast can keep a time in t.
 func isTime(t reflect.Type) bool {
 	return t == reflect.TypeFor[time.Time]() || t == reflect.TypeFor[*time.Time]() || isInt(t.Kind())
