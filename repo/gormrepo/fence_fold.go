@@ -83,12 +83,13 @@ func (r *Repository[T]) folds(items []*item[T]) bool {
 		return false
 	}
 	ctx := context.Background()
-	isNew, left := items[0].isNew, r.left(ctx, items[0].val, items[0].isNew)
-	if isNew && len(left) > 0 || !isNew && r.version != nil {
+	isNew, left, defaulted := items[0].isNew, r.left(ctx, items[0].val, items[0].isNew), r.defaulted(ctx, items[0])
+	if isNew && (len(left) > 0 || len(items[0].explicit) > 0) || !isNew && r.version != nil {
 		return false
 	}
 	for _, it := range items[1:] {
-		if it.isNew != isNew || !slices.Equal(r.left(ctx, it.val, isNew), left) {
+		if it.isNew != isNew || !slices.Equal(r.left(ctx, it.val, isNew), left) ||
+			isNew && len(it.explicit) > 0 || !isNew && !slices.Equal(r.defaulted(ctx, it), defaulted) {
 			return false
 		}
 	}
@@ -184,7 +185,8 @@ func (r *Repository[T]) fold(ctx context.Context, s showing, c *call, items []*i
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleSlack)
 	defer cancel()
 	c.tx = r.session(ctx, plain)
-	if err := r.readBack(c, items, append(slices.Clone(r.created), r.left(ctx, items[0].val, items[0].isNew)...)); err != nil {
+	back := slices.Concat(r.created, r.left(ctx, items[0].val, items[0].isNew), r.defaulted(ctx, items[0]))
+	if err := r.readBack(c, items, back); err != nil {
 		return &repo.UnknownError{Op: s.op, Err: fmt.Errorf("it was written, but not read back: %w", err)}
 	}
 	return nil

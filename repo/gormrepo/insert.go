@@ -17,33 +17,41 @@ import (
 // insert writes new entities by plain INSERTs: a key that exists is an error
 // and never an update.
 func (r *Repository[T]) insert(c *call, items []*item[T]) error {
+	zeros := r.explicitZeros(items)
 	for _, g := range r.groups(c, items, true) {
 		err := r.inBatches(c, g.items, r.columns, func(batch []*item[T]) error { return r.insertBatch(c, batch, g.left) })
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return r.writeZeros(c, zeros)
 }
 
-// group are the items that leave the same columns to the database. One
-// statement for different ones would need the keyword DEFAULT, which SQLite
+// group are the items that leave the same columns to the database, or to a default.
+// One statement for different ones would need the keyword DEFAULT, which SQLite
 // does not have.
 type group[T any] struct {
-	left  []*schema.Field
-	items []*item[T]
+	left, defaulted []*schema.Field
+	items           []*item[T]
 }
 
 func (r *Repository[T]) groups(c *call, items []*item[T], inserted bool) []*group[T] {
+	return grouped(items, func(it *item[T]) group[T] {
+		return group[T]{left: r.left(c.tx.Statement.Context, it.val, inserted)}
+	})
+}
+
+// grouped puts items together that are of one group, in the order of the first ones.
+func grouped[T any](items []*item[T], of func(*item[T]) group[T]) []*group[T] {
 	var groups []*group[T]
-	byLeft := map[string]*group[T]{}
+	byName := map[string]*group[T]{}
 	for _, it := range items {
-		left := r.left(c.tx.Statement.Context, it.val, inserted)
-		name := strings.Join(names(left), "\x00")
-		g := byLeft[name]
+		its := of(it)
+		name := strings.Join(slices.Concat(names(its.left), []string{""}, names(its.defaulted)), "\x00")
+		g := byName[name]
 		if g == nil {
-			g = &group[T]{left: left}
-			byLeft[name] = g
+			g = &its
+			byName[name] = g
 			groups = append(groups, g)
 		}
 		g.items = append(g.items, it)

@@ -39,6 +39,9 @@ func (r *Repository[T]) compile(ctx context.Context, opts []repo.Option) (repo.Q
 // restrict adds the conditions of q to tx; order, limit and offset are still to
 // be added.
 func (r *Repository[T]) restrict(tx *gorm.DB, q repo.Query) (*gorm.DB, error) {
+	if err := r.learnZonesOf(tx.Statement.Context, tx.Statement.ConnPool, q.Where); err != nil {
+		return nil, err
+	}
 	conds, err := r.conditions(q.Where)
 	if err != nil {
 		return nil, err

@@ -75,6 +75,9 @@ func (r *Repository[T]) saveLocked(c *call, it *item[T], old map[*schema.Field]a
 		return err
 	}
 	changed := append(r.changed(c.tx.Statement.Context, it.val, old), r.counted()...)
+	if err := r.toUTC(c, one); err != nil {
+		return err
+	}
 	r.stamp(one, r.now())
 	err := r.withAssociations(c, one, func() error { return r.writeLocked(c, one, changed) })
 	if err != nil {

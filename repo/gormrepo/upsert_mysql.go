@@ -15,7 +15,8 @@ import (
 // So the rows that exist are locked first and overwritten by an UPDATE. Of the rows
 // that do not exist each must be there afterwards, else the statement hit another
 // one in its place.
-func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns, back []*schema.Field) error {
+func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns []*schema.Field, g *group[T]) error {
+	back := append(slices.Clone(r.created), g.left...)
 	if err := r.lockDatabase(c); err != nil {
 		return err
 	}
@@ -38,10 +39,11 @@ func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns, back []
 	if len(absent) == 0 {
 		return nil
 	}
-	st := r.statement(c, absent, columns)
-	if !r.numbersAlone() {
-		st.conflict.DoUpdates = r.assignments(r.updatable(columns))
+	st := r.statement(c, absent, columns, g.defaulted)
+	if r.numbersAlone() {
+		st.conflict.DoUpdates = nil
 	}
+	back = append(back, g.defaulted...)
 	if r.dialect.returning {
 		st.conflict.Columns = bare(r.keyColumns())
 	}

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/samber/lo"
+
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
@@ -136,13 +138,7 @@ func (r *Repository[T]) writeBack(e, saved *T) {
 
 // duties are the fields that only the repository writes.
 func (r *Repository[T]) duties() []*entity.Field {
-	var fields []*entity.Field
-	for _, f := range []*entity.Field{r.ent.Version, r.ent.Deleted, r.ent.Created, r.ent.Updated} {
-		if f != nil {
-			fields = append(fields, f)
-		}
-	}
-	return fields
+	return slices.Concat(lo.Compact([]*entity.Field{r.ent.Version, r.ent.Deleted}), r.ent.Created, r.ent.Updated)
 }
 
 func set(f *entity.Field, to, from reflect.Value) {

@@ -150,14 +150,18 @@ type Marked struct {
 	Gone *time.Time `bson:"gone" json:"gone" holdfast:"deleted"`
 }
 
-// Stamped has times marked by GORM's tags, kept as Unix milliseconds.
+// Stamped has times marked by GORM's tags, kept as Unix milliseconds, and one of
+// each more.
 type Stamped struct {
 	// ID is the key and Name the caller's. Born and Last are the times of creation
-	// and of the last save, in Unix milliseconds.
+	// and of the last save, in Unix milliseconds, and so are First and Then.
 	ID   string `gorm:"primaryKey;size:190" bson:"_id" json:"id"`
 	Name string `gorm:"size:190" bson:"name" json:"name"`
 	Born int64  `gorm:"autoCreateTime:milli" bson:"born" json:"born"`
 	Last int64  `gorm:"autoUpdateTime:milli" bson:"last" json:"last"`
+
+	First time.Time  `gorm:"autoCreateTime" bson:"first" json:"first"`
+	Then  *time.Time `bson:"then" json:"then" holdfast:"updated"`
 }
 
 // Unmarked has fields with the names of duties and no marks: they are the

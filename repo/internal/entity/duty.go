@@ -120,6 +120,19 @@ func (e *Entity) SetDeleted(v reflect.Value, at *time.Time) {
 	}
 }
 
+// Stamp writes at into the updated fields of v, an addressable struct value, and
+// into the created ones that are zero.
+func (e *Entity) Stamp(v reflect.Value, at time.Time) {
+	for _, f := range e.Created {
+		if f.IsZero(v) {
+			f.SetTime(v, at)
+		}
+	}
+	for _, f := range e.Updated {
+		f.SetTime(v, at)
+	}
+}
+
 // SetTime writes at into a created or updated field of v, an addressable
 // struct value. A number gets Unix seconds, or what GORM's tag asks for.
 func (f *Field) SetTime(v reflect.Value, at time.Time) {

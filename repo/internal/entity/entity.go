@@ -39,13 +39,14 @@ type Entity struct {
 	// Key is GORM's primary key, else the BSON _id, else the field ID; never
 	// empty.
 	Key []*Field
-	// Version, Deleted, Created and Updated are the marked fields, nil where
-	// there is none.
-	Version, Deleted, Created, Updated *Field
+	// Version and Deleted are the marked fields, nil where there is none.
+	Version, Deleted *Field
+	// Created and Updated are the fields with the times; there may be several.
+	Created, Updated []*Field
 }
 
 // Parse reads t, a struct type. A type that is no struct, has no key, or marks
-// two fields alike is ErrInvalid.
+// two fields as its version or deletion is ErrInvalid.
 func Parse(t reflect.Type) (*Entity, error) {
 	return parse(t, keyOf)
 }

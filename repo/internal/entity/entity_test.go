@@ -98,15 +98,16 @@ func TestParseRefuses(t *testing.T) {
 
 func TestMarkers(t *testing.T) {
 	t.Parallel()
-	_, err := entity.Parse(reflect.TypeFor[struct {
+	e, err := entity.Parse(reflect.TypeFor[struct {
 		gorm.Model
 		Version int64 `holdfast:"version"`
 		Stamp   int64 `gorm:"autoUpdateTime:milli"`
+		Both    int64 `gorm:"autoCreateTime;autoUpdateTime"`
 	}]())
-	if !errors.Is(err, entity.ErrInvalid) {
-		t.Fatalf("UpdatedAt of gorm.Model and Stamp: got %v", err)
+	if err != nil || len(e.Created) != 1 || len(e.Updated) != 3 {
+		t.Fatalf("UpdatedAt of gorm.Model and Stamp: got %+v, %v", e, err)
 	}
-	e, err := entity.Parse(reflect.TypeFor[struct {
+	e, err = entity.Parse(reflect.TypeFor[struct {
 		ID        int
 		CreatedAt time.Time
 		Gone      *time.Time `holdfast:"deleted"`
