@@ -70,13 +70,17 @@ func (r *Repository[T]) lockedRows(c *call, keys [][]any) (map[any]*T, error) {
 // others merged into it.
 func (m *merge[T]) first(r *Repository[T], docs *repo.Documents[T]) error {
 	m.isNew = true
-	if len(m.docs) == 1 {
-		return nil
+	if len(m.docs) > 1 {
+		if err := docs.MergeInto(m.docs[0], m.replace(new(T))); err != nil {
+			return err
+		}
+		if err := m.mergeInto(r, docs, m.docs[1:]); err != nil {
+			return err
+		}
 	}
-	if err := docs.MergeInto(m.docs[0], m.replace(new(T))); err != nil {
-		return err
-	}
-	return m.mergeInto(r, docs, m.docs[1:])
+	explicit, err := r.explicit(docs, m.docs, m.val)
+	m.explicit = explicit
+	return err
 }
 
 // apply merges the documents into the stored entity, and notes how that was

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/samber/lo"
+	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
 )
@@ -38,6 +39,8 @@ type item[T any] struct {
 	exists bool
 	// values is the context of its caller, where several are saved together.
 	values context.Context //nolint:containedctx // it belongs to the entity's call
+	// explicit are the fields that documents gave a zero value.
+	explicit []*schema.Field
 	// before is a copy to go back to when the save fails.
 	before T
 	// start is how it was when the transaction began.
@@ -90,6 +93,9 @@ func (r *Repository[T]) saveItems(ctx context.Context, items []*item[T]) (err er
 	if err := r.giveKeys(ctx, items); err != nil {
 		return err
 	}
+	if err := r.learnZones(ctx, unprepared(r.pool(ctx)), items); err != nil {
+		return err
+	}
 	err = r.writeItems(ctx, items, func(c *call) error {
 		for _, it := range items {
 			it.begin()
@@ -107,6 +113,8 @@ func (r *Repository[T]) oneStatement(items []*item[T]) bool {
 		return false
 	}
 	switch it := items[0]; {
+	case it.isNew && len(it.explicit) > 0:
+		return false
 	case it.isNew && r.insertReturns():
 		return true
 	case it.isNew:
@@ -165,6 +173,9 @@ func (r *Repository[T]) saveIn(c *call, items []*item[T]) error {
 		if err := r.findDead(c, items); err != nil {
 			return err
 		}
+	}
+	if err := r.toUTC(c, items); err != nil {
+		return err
 	}
 	r.stamp(items, r.now())
 	err := r.withAssociations(c, items, func() error { return r.writeRows(c, items) })

@@ -3,7 +3,9 @@ package gormrepo
 import (
 	"context"
 	"reflect"
+	"slices"
 
+	"github.com/samber/lo"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
@@ -19,16 +21,22 @@ type statement struct {
 	returning []*schema.Field
 }
 
-// statement takes the values of all items as they are.
-func (r *Repository[T]) statement(c *call, items []*item[T], columns []*schema.Field) *statement {
+// statement inserts the values of all items as they are, but for the defaulted
+// columns, and overwrites those that may be.
+func (r *Repository[T]) statement(c *call, items []*item[T], columns, defaulted []*schema.Field) *statement {
 	st := &statement{model: new(T)}
-	for _, f := range columns {
-		st.values.Columns = append(st.values.Columns, clause.Column{Name: f.DBName})
-	}
-	st.values.Values = make([][]any, len(items))
-	for i, it := range items {
-		st.values.Values[i] = r.values(c, it, columns)
-	}
+	st.conflict.DoUpdates = r.assignments(c, items[0], r.updatable(columns), defaulted)
+	columns = inserted(columns, defaulted)
+	st.values.Columns = lo.Map(columns, func(f *schema.Field, _ int) clause.Column { return clause.Column{Name: f.DBName} })
+	st.values.Values = lo.Map(items, func(it *item[T], _ int) []any {
+		values := r.values(c, it, columns)
+		for i, f := range columns {
+			if slices.Contains(defaulted, f) {
+				values[i] = f.DefaultValueInterface
+			}
+		}
+		return values
+	})
 	return st
 }
 
@@ -44,7 +52,10 @@ func (s *statement) Build(builder clause.Builder) {
 	stmt.AddClause(clause.Insert{Table: clause.Table{Name: clause.CurrentTable}})
 	stmt.AddClause(s.values)
 	stmt.AddClause(s.conflict)
-	parts := []string{"INSERT", "VALUES", "ON CONFLICT"}
+	parts := []string{"INSERT", "VALUES"}
+	if len(s.conflict.DoUpdates) > 0 {
+		parts = append(parts, "ON CONFLICT")
+	}
 	if len(s.returning) > 0 {
 		list := clause.Returning{}
 		for _, f := range s.returning {
