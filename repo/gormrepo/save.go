@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/samber/lo"
@@ -149,6 +148,9 @@ func (r *Repository[T]) folded(all []*item[T]) []*item[T] {
 	for _, it := range all {
 		last[r.foldKey(it)] = it
 	}
+	if len(last) == len(all) {
+		return all
+	}
 	return lo.Filter(all, func(it *item[T], _ int) bool { return last[r.foldKey(it)] == it })
 }
 
@@ -168,7 +170,9 @@ func (r *Repository[T]) saveIn(c *call, items []*item[T]) error {
 	if err := r.checkKeys(items); err != nil {
 		return err
 	}
-	items = r.folded(items) // hooks may have changed keys
+	if r.hasHooks() || r.opts.NewID != nil || lo.Sum(r.precision) > 0 { // which may have changed keys
+		items = r.folded(items)
+	}
 	if r.opts.Revive {
 		if err := r.findDead(c, items); err != nil {
 			return err
@@ -201,7 +205,7 @@ func (r *Repository[T]) writeRows(c *call, items []*item[T]) error {
 		return err
 	}
 	// Two lists that lock the same rows in different orders are a deadlock.
-	slices.SortStableFunc(known, r.compareKeys)
+	r.sortByKey(known)
 	if r.version != nil {
 		return r.overwriteVersions(c, known)
 	}
