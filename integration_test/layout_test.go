@@ -64,9 +64,26 @@ var house = []floor{
 		modules: []string{"go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3", "golang.org/x/sys", "google.golang.org/grpc"},
 	},
 	{
-		pkg:     "etcdlock",
+		pkg:     "etcdlock/internal/etcdtest", // for tests only
+		own:     []string{"internal/memetcd"},
+		modules: []string{"go.etcd.io/etcd/api/v3", "google.golang.org/grpc"},
+	},
+	{
+		pkg:     "etcdlock/internal/queue",
 		own:     []string{"etcdlock/internal/session"},
 		modules: []string{"go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3", "google.golang.org/grpc"}, // grpc for tests
+	},
+	{
+		pkg: "etcdlock/internal/cohort", // which knows nothing of etcd
+		own: []string{"etcdlock/internal/queue", "etcdlock/internal/session"},
+	},
+	{
+		pkg: "internal/fencing",
+	},
+	{
+		pkg:     "etcdlock",
+		own:     []string{"etcdlock/internal/cohort", "etcdlock/internal/queue", "etcdlock/internal/session", "internal/fencing"},
+		modules: []string{"github.com/samber/lo", "go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3", "google.golang.org/grpc"}, // api and grpc for tests
 	},
 	{
 		pkg:     "etcdlock/locktest",
@@ -79,7 +96,7 @@ var house = []floor{
 	},
 	{
 		pkg: "lockedrepo",
-		own: []string{"repo", "etcdlock"},
+		own: []string{"repo", "etcdlock", "internal/fencing"},
 	},
 	{
 		pkg: "drivers/internal/mistake",

@@ -11,6 +11,7 @@ import (
 	"github.com/samber/lo"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/internal/fencing"
 	"github.com/holdfast-go/holdfast/repo"
 )
 
@@ -24,10 +25,12 @@ type group[T any] struct {
 	m       *member
 	saver   repo.GroupSaver[T]
 	updater repo.GroupUpdater[T] // nil where updates are made one by one
+	// atomic tells that a group is saved as a whole or not at all.
+	atomic bool
 
 	mu sync.Mutex
-	// alone tells that a call saves by itself, because no other was there.
-	alone bool
+	// busy counts the batches that have no answer yet, and the call that goes by itself.
+	busy int
 	// open is the batch that calls join; nil while there is none.
 	open *batch[T]
 	// pending counts the calls that have no answer yet.
@@ -47,6 +50,7 @@ type waiting[T any] struct {
 	repo.SaveCall[T]
 	update *repo.UpdateCall[T]
 	doing  string
+	one    bool // it is a Save, whose error is about its one entity
 	// work is the call by itself.
 	work func(context.Context) error
 	// batch is the one to leave; nil once it has the lock. It is guarded by group.mu.
@@ -76,7 +80,8 @@ func newGroup[T any](inner repo.Repository[T], m *member, o Options) *group[T] {
 	if !ok || o.Separate || !saver.CanGroup() {
 		return nil
 	}
-	g := &group[T]{m: m, saver: saver}
+	fencer, ok := repo.As[repo.Fencer](inner)
+	g := &group[T]{m: m, saver: saver, atomic: ok && fencer.FenceMode() == repo.FenceTx}
 	g.updater, _ = repo.As[repo.GroupUpdater[T]](inner)
 	return g
 }
@@ -84,7 +89,7 @@ func newGroup[T any](inner repo.Repository[T], m *member, o Options) *group[T] {
 // joins tells whether a call may be saved with others: not one that belongs to a
 // transaction or to a hold of its caller, who may hold it to save in a certain order.
 func (g *group[T]) joins(ctx context.Context, rows int) bool {
-	return g != nil && rows <= maxGroupRows/2 && g.m.txState(ctx) == repo.TxNone && !g.m.locker.HoldsAny(ctx)
+	return g != nil && rows <= maxGroupRows/2 && g.m.txState(ctx) == repo.TxNone && !fencing.OfLocker(g.m.locker).HoldsAny(ctx)
 }
 
 // close has the calls that come now join another batch, behind the call that closes
@@ -97,7 +102,7 @@ func (g *group[T]) close() {
 
 // save saves with others what the caller gives.
 func (g *group[T]) save(ctx context.Context, doing string, es []*T, work func(context.Context) error) error {
-	return g.run(ctx, &waiting[T]{SaveCall: repo.SaveCall[T]{Context: ctx, Entities: es}, doing: doing, work: work})
+	return g.run(ctx, &waiting[T]{SaveCall: repo.SaveCall[T]{Context: ctx, Entities: es}, doing: doing, one: doing == saving, work: work})
 }
 
 // update makes an update with others.
@@ -117,7 +122,7 @@ func (g *group[T]) update(ctx context.Context, id any, fn func(*T) error) (*T, e
 // lock is there leaves; one whose call is on the way learns what became of it.
 func (g *group[T]) run(ctx context.Context, w *waiting[T]) error {
 	if g.first() {
-		defer g.next()
+		defer g.last()
 		return g.m.lockedAs(ctx, w.doing, join, w.work)
 	}
 	wait, cancel := context.WithTimeout(ctx, g.m.timeout)
@@ -150,19 +155,19 @@ func (g *group[T]) run(ctx context.Context, w *waiting[T]) error {
 func (g *group[T]) first() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.alone || g.open != nil {
+	if g.busy > 0 {
 		return false
 	}
-	g.alone = true
+	g.busy++
 	g.pending++
 	return true
 }
 
-// next lets another call go by itself.
-func (g *group[T]) next() {
+// last ends what first has begun.
+func (g *group[T]) last() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.alone = false
+	g.busy--
 	g.pending--
 }
 
@@ -204,6 +209,7 @@ func (g *group[T]) again(calls []*waiting[T]) {
 func (g *group[T]) begin() *batch[T] {
 	ctx, giveUp := context.WithCancel(context.Background()) //nolint:gosec // serve calls giveUp
 	g.open = &batch[T]{giveUp: giveUp}
+	g.busy++
 	go g.serve(ctx, g.open)
 	return g.open
 }
@@ -245,7 +251,7 @@ func (g *group[T]) take(b *batch[T]) []*waiting[T] {
 
 // serve waits for the lock and saves what waits by then.
 func (g *group[T]) serve(ctx context.Context, b *batch[T]) {
-	defer b.giveUp()
+	defer g.served(b)
 	hold, err := g.m.locker.Lock(ctx, g.m.keys...)
 	calls := g.take(b)
 	if err != nil {
@@ -264,6 +270,13 @@ func (g *group[T]) serve(ctx context.Context, b *batch[T]) {
 		w.err = join(w.err, err)
 		close(w.done)
 	}
+}
+
+func (g *group[T]) served(b *batch[T]) {
+	b.giveUp()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.busy--
 }
 
 // gaveUp is the error of a call that waited in vain.

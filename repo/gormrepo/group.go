@@ -38,24 +38,23 @@ func (r *Repository[T]) hasCallbacks() bool {
 	})
 }
 
-// GroupSize returns how many of the calls one statement takes, or one where the first
-// has too many rows already.
+// GroupSize returns how many of the calls one statement takes.
 func (r *Repository[T]) GroupSize(calls []repo.SaveCall[T]) int {
-	limit, rows, keys := r.dialect.rows(len(r.columns)), 0, map[any]int{}
-	for n, call := range calls {
-		rows += len(call.Entities)
-		if n > 0 && rows > limit {
-			return n
-		}
-		for _, e := range call.Entities {
-			key := r.foldKey(&item[T]{e: e, val: valueOf(e)})
-			if first, ok := keys[key]; ok && first != n {
-				return n
-			}
-			keys[key] = n
+	return repo.GroupSize(calls, r.dialect.rows(len(r.columns)), func(e *T) (any, int) {
+		val := valueOf(e)
+		return r.foldKey(&item[T]{e: e, val: val}), r.bytes(val)
+	})
+}
+
+// bytes is the size of an entity's texts.
+func (r *Repository[T]) bytes(e reflect.Value) (n int) {
+	ctx := context.Background()
+	for _, f := range r.columns {
+		if f.FieldType.Kind() == reflect.String || f.FieldType.Kind() == reflect.Slice {
+			n += f.ReflectValueOf(ctx, e).Len()
 		}
 	}
-	return len(calls)
+	return n
 }
 
 // SaveGroup saves the entities of several calls, all or none.
