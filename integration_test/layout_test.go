@@ -95,8 +95,9 @@ var house = []floor{
 		modules: []string{"go.etcd.io/etcd/api/v3", "google.golang.org/grpc"},
 	},
 	{
-		pkg: "lockedrepo",
-		own: []string{"repo", "etcdlock", "internal/fencing"},
+		pkg:     "lockedrepo",
+		own:     []string{"repo", "etcdlock", "internal/fencing"},
+		modules: []string{"github.com/samber/lo"},
 	},
 	{
 		pkg: "drivers/internal/mistake",
