@@ -37,6 +37,8 @@ type item[T any] struct {
 	// that there is one.
 	key    any
 	exists bool
+	// freshTimes tells that the times of creation were made by this save.
+	freshTimes bool
 	// explicit are the fields that documents gave a zero value.
 	explicit []*schema.Field
 	// before is a copy to go back to when the save fails.
@@ -172,6 +174,9 @@ func (r *Repository[T]) saveIn(c *call, items []*item[T]) error {
 			return err
 		}
 	}
+	if err := r.callBack(c, lo.Filter(items, func(it *item[T], _ int) bool { return !it.isNew })); err != nil {
+		return err
+	}
 	if err := r.toUTC(c, items); err != nil {
 		return err
 	}
@@ -211,8 +216,10 @@ func (r *Repository[T]) writeRows(c *call, items []*item[T]) error {
 func (r *Repository[T]) stamp(items []*item[T], now time.Time) {
 	ctx := context.Background()
 	for _, it := range items {
+		it.freshTimes = false
 		for _, f := range r.created {
-			if _, zero := f.ValueOf(ctx, it.val); zero {
+			if isZero(ctx, f, it) {
+				it.freshTimes = true
 				_ = f.Set(ctx, it.val, now) // GORM's setters know every type it takes as a time
 			}
 		}
@@ -228,6 +235,11 @@ func (r *Repository[T]) stamp(items []*item[T], now time.Time) {
 			r.entity.SetVersion(it.val, it.was+1)
 		}
 	}
+}
+
+func isZero[T any](ctx context.Context, f *schema.Field, it *item[T]) bool {
+	_, zero := f.ValueOf(ctx, it.val)
+	return zero
 }
 
 // firstVersion is what a new entity gets.
