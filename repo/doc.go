@@ -27,7 +27,8 @@
 //	CreatedAt time.Time  `holdfast:"created"` // set once
 //	UpdatedAt time.Time  `holdfast:"updated"` // set by every save
 //
-// A name alone never gives a field a duty.
+// A name alone never gives a field a duty. `holdfast:"objectid"` marks text that
+// package mongorepo stores as ObjectIDs; other stores take it as text.
 //
 // # Ids
 //

@@ -116,11 +116,10 @@ func (r *Repository[T]) writeZeros(c *call, zeros map[*item[T]][]*schema.Field) 
 		}
 	}
 	for _, g := range grouped(list, func(it *item[T]) group[T] { return group[T]{defaulted: zeros[it]} }) {
-		err := r.inBatches(c, g.items, slices.Concat(r.key, g.defaulted), func(batch []*item[T]) error {
-			return r.updateRows(c, batch, g.defaulted)
-		})
-		if err != nil {
-			return err
+		for batch := range slices.Chunk(g.items, r.dialect.rows(len(r.key)+len(g.defaulted))) {
+			if err := r.updateRows(c, batch, g.defaulted); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

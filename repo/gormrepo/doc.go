@@ -33,8 +33,9 @@
 // The key is GORM's primary key, else the BSON _id, else the field ID. A zero
 // integer key that is alone asks the database for a number, unless GORM is told
 // autoIncrement:false; so does a zero key with a database default, where the
-// database can report it (not MySQL). Options.NewID makes keys instead, as
-// tables that Hibernate fed from a sequence need it. A zero part of a composite
+// database can report it (not MySQL). Options.NewID makes keys instead.
+// Options.Sequence takes them from a sequence as Hibernate does, so that a Java
+// service can write the same table. A zero part of a composite
 // key asks for a number where it has the tag autoIncrement, and for its default
 // where that is a function. Other zero parts, and a zero assigned integer, are
 // values like others.
@@ -64,7 +65,12 @@
 // a document of SmartSave names is stored. Use a pointer to insert a zero. With
 // `default:null` a zero value is NULL.
 //
-// Update and Merge write only the columns that changed, by UPDATE.
+// Update and Merge write only the columns that changed, by UPDATE. A Save of an entity
+// that has a version, or a key that the database makes, or the time of its creation, is
+// an UPDATE too, of all columns. Without any of these, and in lists without a version, a
+// row that exists is written by INSERT ... ON CONFLICT on PostgreSQL and SQLite: triggers
+// for inserts fire. Where the database refuses the INSERT, for a column that T does not
+// have or for a missing right, saves look first which rows are there.
 //
 // Lists are written in statements of 1000 rows on PostgreSQL, 500 on MySQL and
 // 50 on SQLite, in one transaction. On MySQL an upsert fires on every unique

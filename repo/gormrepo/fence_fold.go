@@ -13,8 +13,8 @@ import (
 	"github.com/holdfast-go/holdfast/repo"
 )
 
-// folded is a connection of PostgreSQL for one INSERT of some rows, which it puts
-// behind the claims: one statement and one round trip for both.
+// folded is a connection of PostgreSQL for one INSERT of some rows, or the UPDATE of
+// one, which it puts behind the claims: one statement and one round trip for both.
 type folded struct {
 	gorm.ConnPool
 	fence fenceTable
@@ -62,7 +62,7 @@ func errFolded() error {
 }
 
 func (p *folded) fold(text string, args []any) (string, []any, error) {
-	if p.used || !strings.HasPrefix(text, "INSERT ") {
+	if p.used || !strings.HasPrefix(text, "INSERT ") && !strings.HasPrefix(text, "UPDATE ") {
 		return "", nil, fmt.Errorf("gormrepo: %.20q cannot be put behind claims", text)
 	}
 	p.used = true

@@ -3,7 +3,6 @@ package gormrepo
 import (
 	"context"
 	"reflect"
-	"strings"
 
 	"github.com/samber/lo"
 
@@ -12,30 +11,11 @@ import (
 
 // CanGroup tells whether saves of several callers may be put together. They may not
 // where associations are saved, nor where callbacks are registered that are not
-// GORM's own: those of tenants, for one, ask the context whose rows they are.
+// GORM's own, unless Options.SkipCallbacks says that they only watch: those of tenants,
+// for one, ask the context whose rows they are.
 func (r *Repository[T]) CanGroup() bool {
-	return !r.opts.Associations && !r.hasCallbacks()
-}
-
-// hasCallbacks tells whether somebody registered callbacks for statements that a save
-// may take. GORM does not list them, so its fields are read; what cannot be read is
-// taken for somebody's.
-func (r *Repository[T]) hasCallbacks() bool {
-	callbacks := r.db.Callback()
-	return lo.SomeBy([]any{callbacks.Create(), callbacks.Update(), callbacks.Query(), callbacks.Row(), callbacks.Raw()}, func(processor any) bool {
-		list := reflect.Indirect(reflect.ValueOf(processor)).FieldByName("callbacks")
-		if list.Kind() != reflect.Slice {
-			return true
-		}
-		for i := range list.Len() {
-			c := reflect.Indirect(list.Index(i))
-			name, replaces := c.FieldByName("name"), c.FieldByName("replace")
-			if name.Kind() != reflect.String || replaces.Kind() != reflect.Bool || !strings.HasPrefix(name.String(), "gorm:") || replaces.Bool() {
-				return true
-			}
-		}
-		return false
-	})
+	on := r.db.Callback()
+	return !r.opts.Associations && (r.opts.SkipCallbacks || !hasCallbacks(on.Create(), on.Update(), on.Query(), on.Row(), on.Raw()))
 }
 
 // GroupSize returns how many of the calls one statement takes.

@@ -48,19 +48,45 @@ func (m *model) unnumbered(e reflect.Value) bool {
 // giveKeys decides which items are new, and makes the keys that NewID makes.
 func (r *Repository[T]) giveKeys(ctx context.Context, items []*item[T]) error {
 	var bad failures
+	var wanting []*item[T]
 	for _, it := range items {
 		r.keepKey(it.val)
 		wants := r.wantsKey(it.val)
 		it.isNew = r.entity.IsNew(it.val.Addr(), wants)
 		it.was = r.entity.VersionOf(it.val)
-		if !wants || r.opts.NewID == nil {
-			continue
+		if wants {
+			wanting = append(wanting, it)
 		}
+	}
+	if r.sequence != nil && len(wanting) > 0 {
+		return r.numberAll(ctx, wanting)
+	}
+	if r.opts.NewID == nil {
+		return nil
+	}
+	for _, it := range wanting {
 		if err := r.giveKey(ctx, it); err != nil {
 			bad.add(it.index, nil, err)
 		}
 	}
 	return bad.err()
+}
+
+// numberAll gives items keys of the sequence.
+func (r *Repository[T]) numberAll(ctx context.Context, items []*item[T]) error {
+	keys, err := r.takeKeys(ctx, len(items))
+	if err != nil {
+		return err
+	}
+	f := r.entity.Key[0]
+	for i, it := range items {
+		key, err := entity.ConvertID(keys[i], f.Type)
+		if err != nil {
+			return r.itemError(it, fmt.Errorf("the sequence %s: %w", r.sequence.Name, err))
+		}
+		f.Reach(it.val).Set(reflect.ValueOf(key))
+	}
+	return nil
 }
 
 func (r *Repository[T]) giveKey(ctx context.Context, it *item[T]) error {

@@ -38,6 +38,8 @@ type item[T any] struct {
 	exists bool
 	// values is the context of its caller, where several are saved together.
 	values context.Context //nolint:containedctx // it belongs to the entity's call
+	// freshTimes tells that the times of creation were made by this save.
+	freshTimes bool
 	// explicit are the fields that documents gave a zero value.
 	explicit []*schema.Field
 	// before is a copy to go back to when the save fails.
@@ -178,6 +180,9 @@ func (r *Repository[T]) saveIn(c *call, items []*item[T]) error {
 			return err
 		}
 	}
+	if err := r.callBack(c, lo.Filter(items, func(it *item[T], _ int) bool { return !it.isNew })); err != nil {
+		return err
+	}
 	if err := r.toUTC(c, items); err != nil {
 		return err
 	}
@@ -217,8 +222,10 @@ func (r *Repository[T]) writeRows(c *call, items []*item[T]) error {
 func (r *Repository[T]) stamp(items []*item[T], now time.Time) {
 	ctx := context.Background()
 	for _, it := range items {
+		it.freshTimes = false
 		for _, f := range r.created {
-			if _, zero := f.ValueOf(ctx, it.val); zero {
+			if isZero(ctx, f, it) {
+				it.freshTimes = true
 				_ = f.Set(ctx, it.val, now) // GORM's setters know every type it takes as a time
 			}
 		}
@@ -234,6 +241,11 @@ func (r *Repository[T]) stamp(items []*item[T], now time.Time) {
 			r.entity.SetVersion(it.val, it.was+1)
 		}
 	}
+}
+
+func isZero[T any](ctx context.Context, f *schema.Field, it *item[T]) bool {
+	_, zero := f.ValueOf(ctx, it.val)
+	return zero
 }
 
 // firstVersion is what a new entity gets.

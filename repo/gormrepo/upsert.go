@@ -1,9 +1,11 @@
 package gormrepo
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
+	"github.com/samber/lo"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
@@ -31,6 +33,11 @@ func (r *Repository[T]) upsertBatch(c *call, items []*item[T], columns []*schema
 	if !r.dialect.returning || c.careful {
 		return r.upsertLocked(c, items, columns, g)
 	}
+	if len(items) == 1 && r.looksStored(c.tx.Statement.Context, items[0]) {
+		if done, err := r.updateFirst(c, items[0], columns, append(slices.Clone(r.created), g.left...)); done || err != nil {
+			return err
+		}
+	}
 	back := slices.Concat(r.created, g.left, g.defaulted)
 	st := r.statement(c, items, columns, g.defaulted)
 	st.conflict.Columns = bare(r.keyColumns())
@@ -55,6 +62,38 @@ func (r *Repository[T]) upsertBatch(c *call, items []*item[T], columns []*schema
 		return r.takeBack(items, rows, back, repo.ErrUnsupported, "the database gives the key back in another form")
 	}
 	return r.takeBack(items, rows, back, repo.ErrNotFound, "the entity is marked as deleted")
+}
+
+// looksStored tells whether an entity that may be new has been stored before, by all
+// it shows: it has a key that the database makes, or the time of its creation. Then
+// an UPDATE comes first, which fires no trigger for inserts and needs no column that
+// T does not have.
+func (r *Repository[T]) looksStored(ctx context.Context, it *item[T]) bool {
+	return !r.opts.Revive && (len(r.made) > 0 || lo.SomeBy(r.created, func(f *schema.Field) bool { return !it.freshTimes && !isZero(ctx, f, it) }))
+}
+
+// updateFirst overwrites the row of an entity and tells whether there was one.
+func (r *Repository[T]) updateFirst(c *call, it *item[T], columns, back []*schema.Field) (bool, error) {
+	fields := r.updatable(columns)
+	if len(fields) == 0 {
+		return false, nil
+	}
+	set, conds := r.assigned(c, it, fields), append([]clause.Expression{r.keyIn(r.keysOf([]*item[T]{it}))}, r.alive...)
+	if len(back) == 0 {
+		n, err := r.update(c, set, conds)
+		return n > 0, err
+	}
+	row := new(T)
+	tx := through(c.tx, func(tx *gorm.DB) *gorm.DB {
+		list := lo.Map(back, func(f *schema.Field, _ int) clause.Column { return clause.Column{Name: f.DBName} })
+		return tx.Model(row).Unscoped().Clauses(clause.Returning{Columns: list}, clause.Where{Exprs: conds}).UpdateColumns(set)
+	})
+	if tx.Error != nil || tx.RowsAffected == 0 {
+		return false, tx.Error
+	}
+	c.wrote = true
+	copyFields(back, valueOf(row), it.val)
+	return true, nil
 }
 
 // assignments are what overwriting sets: the changed columns, the defaulted ones to

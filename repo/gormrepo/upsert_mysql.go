@@ -39,6 +39,9 @@ func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns []*schem
 	if len(absent) == 0 {
 		return nil
 	}
+	if r.plugged {
+		return r.insertPlain(c, absent)
+	}
 	st := r.statement(c, absent, columns, g.defaulted)
 	if r.numbersAlone() {
 		st.conflict.DoUpdates = nil
@@ -55,6 +58,19 @@ func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns []*schem
 		return err
 	}
 	return r.takeBack(absent, rows, back, repo.ErrDuplicateKey, "another row has a value that must be unique")
+}
+
+// insertPlain inserts rows that were not there a moment ago by GORM's Create, whose
+// callbacks see them. Another writer may have been first.
+func (r *Repository[T]) insertPlain(c *call, items []*item[T]) error {
+	zeros := r.explicitZeros(items)
+	for _, g := range r.groups(c, items, true) {
+		if err := r.insertBatch(c, g.items, g.left); err != nil {
+			c.raced = isDuplicate(err, r.db.Dialector)
+			return err
+		}
+	}
+	return r.writeZeros(c, zeros)
 }
 
 // numbersAlone tells whether the part of the key that is numbered is a key of the

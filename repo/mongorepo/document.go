@@ -34,6 +34,11 @@ func (r *Repository[T]) encode(e *T) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.opts.HexIDs {
+		if elems, err = replaced(elems, r.layout.references, asObjectID); err != nil {
+			return nil, err
+		}
+	}
 	if has(elems, fenceField) {
 		return nil, fmt.Errorf("%w: the field %s is the fence's", repo.ErrInvalid, fenceField)
 	}
@@ -62,35 +67,44 @@ func (d *document) whole() bson.D {
 	return append(bson.D{{Key: "_id", Value: d.id}}, d.fields...)
 }
 
-// decode makes an entity of a stored document. The key comes from _id wherever
-// its fields are.
+// decode makes an entity of a stored document.
 func (r *Repository[T]) decode(raw bson.Raw) (*T, error) {
 	e := new(T)
 	fields, err := withoutFence(raw)
 	if err != nil {
 		return nil, err
 	}
+	if fields, err = r.textual(fields); err != nil {
+		return nil, err
+	}
 	if err := r.codec.unmarshal(fields, e); err != nil {
 		return nil, err
 	}
-	if len(r.ent.Key) == 1 && r.layout.keyNames[0] == "_id" {
-		return e, nil
+	if err := r.decodeKey(fields.Lookup("_id"), e); err != nil {
+		return nil, err
 	}
-	id := raw.Lookup("_id")
+	return e, r.checkKey(raw, e)
+}
+
+// decodeKey takes the key from _id wherever its fields are.
+func (r *Repository[T]) decodeKey(id bson.RawValue, e *T) error {
+	if len(r.ent.Key) == 1 && r.layout.keyNames[0] == "_id" {
+		return nil
+	}
 	parts := []bson.RawValue{id}
 	if len(r.ent.Key) > 1 {
 		var err error
 		if parts, err = r.keyParts(id); err != nil {
-			return nil, fmt.Errorf("decoding a stored %s: %w", r.ent.Type, err)
+			return fmt.Errorf("decoding a stored %s: %w", r.ent.Type, err)
 		}
 	}
 	for i, f := range r.ent.Key {
 		part := parts[i]
 		if err := r.codec.unmarshalValue(part, f.Reach(valueOf(e))); err != nil {
-			return nil, fmt.Errorf("decoding the key of a stored %s: %w", r.ent.Type, err)
+			return fmt.Errorf("decoding the key of a stored %s: %w", r.ent.Type, err)
 		}
 	}
-	return e, nil
+	return nil
 }
 
 // keyParts takes a composite _id apart. To MongoDB another order of fields, or

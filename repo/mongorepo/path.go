@@ -51,6 +51,10 @@ type layout struct {
 	// keyNames are the names of the key fields where the codec puts them. They
 	// are stored in _id, under these names when there are several.
 	keyNames []string
+	// shard are the paths of the shard key, but for _id.
+	shard []string
+	// references are the paths of text that is stored as ObjectIDs.
+	references []string
 	// opaque types hold fields that their Go type does not name: those with an
 	// inline map or an encoder of their own.
 	opaque bool
@@ -90,6 +94,9 @@ func newLayout(ent *entity.Entity, json bool) (*layout, error) {
 		if *m.path, err = l.path(m.field.Index); err != nil {
 			return nil, fmt.Errorf("field %s: %w", m.field.Name, err)
 		}
+	}
+	if err := l.readReferences(ent); err != nil {
+		return nil, err
 	}
 	p := reflect.PointerTo(ent.Type)
 	if p.Implements(reflect.TypeFor[bson.Marshaler]()) || p.Implements(reflect.TypeFor[bson.ValueMarshaler]()) {
@@ -183,6 +190,20 @@ func (l *layout) field(name string) (path string, isKey bool, err error) {
 		}
 	}
 	return path, false, nil
+}
+
+// readShardKey finds the fields of the shard key.
+func (l *layout) readShardKey(names []string) error {
+	for _, name := range names {
+		path, isKey, err := l.field(name)
+		if err != nil {
+			return fmt.Errorf("shard key: %w", err)
+		}
+		if !isKey {
+			l.shard = append(l.shard, path)
+		}
+	}
+	return nil
 }
 
 // keyPart is the name of a field of a composite key inside _id.

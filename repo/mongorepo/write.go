@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/samber/lo"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
@@ -97,7 +98,7 @@ func (r *Repository[T]) compose(w *write[T]) error {
 	if w.insert {
 		return nil
 	}
-	w.filter = and(byID(doc.id), r.live(), r.versioned(w.version))
+	w.filter = and(byID(doc.id), r.shardOf(doc), r.live(), r.versioned(w.version))
 	if r.layout.opaque {
 		return nil
 	}
@@ -109,6 +110,17 @@ func (r *Repository[T]) compose(w *write[T]) error {
 		w.update = bson.D{{Key: "$setOnInsert", Value: bson.D{{Key: "_id", Value: doc.id}}}}
 	}
 	return nil
+}
+
+// shardOf asks for the shard key of a document, without which a sharded collection
+// takes no upsert. An absent field is null there.
+func (r *Repository[T]) shardOf(doc *document) bson.D {
+	return lo.Map(r.layout.shard, func(path string, _ int) bson.E {
+		if v, ok := doc.lookup(path); ok {
+			return bson.E{Key: path, Value: v}
+		}
+		return bson.E{Key: path, Value: nil}
+	})
 }
 
 // updateOf leaves out empty operators, which older servers refuse.

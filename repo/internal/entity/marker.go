@@ -54,6 +54,8 @@ func (e *Entity) mark(mark string, f *Field) error {
 		fits = isNamed(f.Type, "gorm.io/gorm", "DeletedAt") || f.Type == reflect.TypeFor[*time.Time]()
 	case "created", "updated":
 		fits = isTime(f.Type)
+	case "objectid":
+		fits = IsText(f.Type) || f.Type.Kind() == reflect.Slice && IsText(f.Type.Elem())
 	default:
 		return fmt.Errorf("%w: field %s of %s: unknown marker %q", ErrInvalid, f.Name, e.Type, mark)
 	}
@@ -69,6 +71,8 @@ func (e *Entity) mark(mark string, f *Field) error {
 		e.Created = lo.Uniq(append(e.Created, f))
 	case "updated":
 		e.Updated = lo.Uniq(append(e.Updated, f))
+	case "objectid":
+		e.References = lo.Uniq(append(e.References, f))
 	}
 	return nil
 }
