@@ -19,6 +19,8 @@ func (l *bridgedLocker) Holding(ctx context.Context, name string) bool {
 	return t != nil || over != nil
 }
 
+func (l *bridgedLocker) HoldsAny(ctx context.Context) bool { return heldIn(ctx, (*Locker)(l)) != nil }
+
 func (l *bridgedLocker) Revision(ctx context.Context) (int64, error) {
 	return (*Locker)(l).revision(ctx)
 }

@@ -29,6 +29,8 @@ type member struct {
 	// entities: the former one, while a key is being renamed, then the key. There
 	// are none without a fence.
 	guards []string
+	// queues is called before a call by itself waits for the lock.
+	queues func()
 	// The capabilities of the wrapped repository. Each is nil if it has not got it.
 	transactor repo.Transactor
 	source     repo.TxSource

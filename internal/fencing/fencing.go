@@ -7,6 +7,9 @@ type Locker interface {
 	// Holding reports whether ctx carries a hold of the name, be it over or not:
 	// Lock with ctx then returns a nested Lock, or ErrLost, and asks etcd nothing.
 	Holding(ctx context.Context, name string) bool
+	// HoldsAny reports whether ctx carries a Lock of any name. A call of Lock under it
+	// is nested, and follows the order rule.
+	HoldsAny(ctx context.Context) bool
 	// Revision asks etcd for its current revision, which is no lower than the token
 	// of any lock that was ever taken there, unless etcd was restored from a backup
 	// or made again since.

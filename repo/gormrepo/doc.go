@@ -34,8 +34,10 @@
 // integer key that is alone asks the database for a number, unless GORM is told
 // autoIncrement:false; so does a zero key with a database default, where the
 // database can report it (not MySQL). Options.NewID makes keys instead, as
-// tables that Hibernate fed from a sequence need it. Zero parts of a composite
-// key, and a zero assigned integer, are values like others.
+// tables that Hibernate fed from a sequence need it. A zero part of a composite
+// key asks for a number where it has the tag autoIncrement, and for its default
+// where that is a function. Other zero parts, and a zero assigned integer, are
+// values like others.
 //
 // Give text keys on MySQL a binary collation (utf8mb4_bin). Under the usual
 // ones "a" and "A" are one key to the database and two to Go.
@@ -49,11 +51,17 @@
 // a holdfast or GORM tag and those that GORM fills by the names CreatedAt and
 // UpdatedAt.
 //
+// Columns of PostgreSQL that are a timestamp without a zone keep UTC, whatever zone a
+// time has that is saved or compared; a field whose column is a date or a time of day
+// has that as its type in the tag, or the database is asked. Options.TimesAsGiven
+// leaves that to the driver. Entities get their times in UTC.
+//
 // A zero value is written as it is, with three exceptions. A column whose default
 // is a function (`default:now()`, `default:gen_random_uuid()`) gets the default on
 // insert and keeps its value later, and the entity gets that value. A column with a
-// literal default (`default:18`) gets it when a new entity is inserted, which one
-// with an assigned key and no version is not; use a pointer to insert a zero. With
+// literal default (`default:18`) gets it, and the entity too, where the row is
+// inserted, as by GORM's Create; where it is overwritten it gets the zero. A zero that
+// a document of SmartSave names is stored. Use a pointer to insert a zero. With
 // `default:null` a zero value is NULL.
 //
 // Update and Merge write only the columns that changed, by UPDATE.

@@ -27,6 +27,12 @@ type Options struct {
 	// unless T has the method IsNew() bool.
 	VersionFromZero bool
 
+	// TimesAsGiven leaves times as they are on PostgreSQL, where the driver stores the
+	// clock of their own zone in columns without one (timestamp). By default such
+	// columns keep UTC, as they are read, and created, updated and deleted times are
+	// in UTC. Choose it where another program keeps a local clock in them.
+	TimesAsGiven bool
+
 	// Revive makes saving an entity that is marked as deleted bring it back,
 	// as if the mark were not there. By default it is repo.ErrNotFound.
 	Revive bool
@@ -94,7 +100,7 @@ func (o *Options) orDefault() Options {
 }
 
 func (o *Options) check(m *model) error {
-	if o.NewID != nil && (len(m.key) > 1 || m.isInt && !m.generated) {
+	if o.NewID != nil && (len(m.key) > 1 || m.isInt && len(m.made) == 0) {
 		return fmt.Errorf("%w: NewID for %s, whose key is composite or an assigned integer", repo.ErrInvalid, m.entity.Type)
 	}
 	if o.HoldLimit < 0 && o.HoldLimit != NoHoldLimit {

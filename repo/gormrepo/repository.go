@@ -86,8 +86,13 @@ func newRepository[T any](db *gorm.DB, opts *Options) (*Repository[T], error) {
 		db: db.Session(&gorm.Session{NewDB: true, Context: context.Background()}), store: storeOf(db),
 		foreign: isTx(db), opts: opts.orDefault(), dialect: d, model: m,
 	}
+	if d.name == postgres && !r.opts.TimesAsGiven {
+		now := r.db.NowFunc
+		r.db = r.db.Session(&gorm.Session{NewDB: true, NowFunc: func() time.Time { return now().UTC() }})
+	}
+	m.readZones(d, r.opts)
 	r.fence = r.newFence()
-	r.careful.Store(m.needsCare() || r.hasUpdateHooks())
+	r.careful.Store(m.needsCare() || r.hasUpdateHooks() || r.numbersAlone())
 	return r, r.opts.check(m)
 }
 

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/samber/lo"
+	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
 )
@@ -36,6 +36,10 @@ type item[T any] struct {
 	// that there is one.
 	key    any
 	exists bool
+	// values is the context of its caller, where several are saved together.
+	values context.Context //nolint:containedctx // it belongs to the entity's call
+	// explicit are the fields that documents gave a zero value.
+	explicit []*schema.Field
 	// before is a copy to go back to when the save fails.
 	before T
 	// start is how it was when the transaction began.
@@ -88,6 +92,9 @@ func (r *Repository[T]) saveItems(ctx context.Context, items []*item[T]) (err er
 	if err := r.giveKeys(ctx, items); err != nil {
 		return err
 	}
+	if err := r.learnZones(ctx, unprepared(r.pool(ctx)), items); err != nil {
+		return err
+	}
 	err = r.writeItems(ctx, items, func(c *call) error {
 		for _, it := range items {
 			it.begin()
@@ -105,6 +112,8 @@ func (r *Repository[T]) oneStatement(items []*item[T]) bool {
 		return false
 	}
 	switch it := items[0]; {
+	case it.isNew && len(it.explicit) > 0:
+		return false
 	case it.isNew && r.insertReturns():
 		return true
 	case it.isNew:
@@ -139,6 +148,9 @@ func (r *Repository[T]) folded(all []*item[T]) []*item[T] {
 	for _, it := range all {
 		last[r.foldKey(it)] = it
 	}
+	if len(last) == len(all) {
+		return all
+	}
 	return lo.Filter(all, func(it *item[T], _ int) bool { return last[r.foldKey(it)] == it })
 }
 
@@ -158,11 +170,16 @@ func (r *Repository[T]) saveIn(c *call, items []*item[T]) error {
 	if err := r.checkKeys(items); err != nil {
 		return err
 	}
-	items = r.folded(items) // hooks may have changed keys
+	if r.hasHooks() || r.opts.NewID != nil || lo.Sum(r.precision) > 0 { // which may have changed keys
+		items = r.folded(items)
+	}
 	if r.opts.Revive {
 		if err := r.findDead(c, items); err != nil {
 			return err
 		}
+	}
+	if err := r.toUTC(c, items); err != nil {
+		return err
 	}
 	r.stamp(items, r.now())
 	err := r.withAssociations(c, items, func() error { return r.writeRows(c, items) })
@@ -188,7 +205,7 @@ func (r *Repository[T]) writeRows(c *call, items []*item[T]) error {
 		return err
 	}
 	// Two lists that lock the same rows in different orders are a deadlock.
-	slices.SortStableFunc(known, r.compareKeys)
+	r.sortByKey(known)
 	if r.version != nil {
 		return r.overwriteVersions(c, known)
 	}

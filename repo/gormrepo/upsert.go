@@ -13,9 +13,13 @@ import (
 
 // upsert inserts or overwrites entities by their keys.
 func (r *Repository[T]) upsert(c *call, items []*item[T]) error {
-	for _, g := range r.groups(c, items, false) {
+	ctx := c.tx.Statement.Context
+	groups := grouped(items, func(it *item[T]) group[T] {
+		return group[T]{left: r.left(ctx, it.val, false), defaulted: r.defaulted(ctx, it)}
+	})
+	for _, g := range groups {
 		columns := without(r.columns, g.left)
-		err := r.inBatches(c, g.items, columns, func(batch []*item[T]) error { return r.upsertBatch(c, batch, columns, g.left) })
+		err := r.inBatches(c, g.items, columns, func(batch []*item[T]) error { return r.upsertBatch(c, batch, columns, g) })
 		if err != nil {
 			return err
 		}
@@ -23,13 +27,12 @@ func (r *Repository[T]) upsert(c *call, items []*item[T]) error {
 	return nil
 }
 
-func (r *Repository[T]) upsertBatch(c *call, items []*item[T], columns, left []*schema.Field) error {
-	back := append(slices.Clone(r.created), left...)
+func (r *Repository[T]) upsertBatch(c *call, items []*item[T], columns []*schema.Field, g *group[T]) error {
 	if !r.dialect.returning || c.careful {
-		return r.upsertLocked(c, items, columns, back)
+		return r.upsertLocked(c, items, columns, g)
 	}
-	st := r.statement(c, items, columns)
-	st.conflict.DoUpdates = r.assignments(r.updatable(columns))
+	back := slices.Concat(r.created, g.left, g.defaulted)
+	st := r.statement(c, items, columns, g.defaulted)
 	st.conflict.Columns = bare(r.keyColumns())
 	guarded := len(r.alive) > 0 && !r.opts.Revive
 	if guarded {
@@ -54,13 +57,18 @@ func (r *Repository[T]) upsertBatch(c *call, items []*item[T], columns, left []*
 	return r.takeBack(items, rows, back, repo.ErrNotFound, "the entity is marked as deleted")
 }
 
-// assignments are what overwriting sets: the changed columns and with Revive the
-// deletion mark. There is always one, so that the database reports the row.
-func (r *Repository[T]) assignments(changed []*schema.Field) clause.Set {
-	if len(changed) == 0 {
-		changed = append(slices.Clone(r.key), changed...)
+// assignments are what overwriting sets: the changed columns, the defaulted ones to
+// their zero value, and with Revive the deletion mark. There is always one, so that
+// the database reports the row.
+func (r *Repository[T]) assignments(c *call, it *item[T], changed, defaulted []*schema.Field) clause.Set {
+	changed = without(changed, defaulted)
+	if len(changed)+len(defaulted) == 0 {
+		changed = r.key
 	}
 	set := clause.AssignmentColumns(names(changed))
+	for _, f := range defaulted {
+		set = append(set, clause.Assignment{Column: clause.Column{Name: f.DBName}, Value: r.value(c.tx.Statement.Context, it, f)})
+	}
 	if r.opts.Revive {
 		for _, f := range r.deleted {
 			value, _ := r.aliveValue()

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/samber/lo"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/holdfast-go/holdfast/repo"
@@ -224,6 +225,14 @@ func (d *document) lookup(path string) (bson.RawValue, bool) {
 	}
 	v, err := doc.LookupErr(strings.Split(rest, ".")...)
 	return v, err == nil
+}
+
+// at is what d has at some dotted paths.
+func (d *document) at(paths []string) bson.D {
+	return lo.FilterMap(paths, func(path string, _ int) (bson.E, bool) {
+		v, ok := d.lookup(path)
+		return bson.E{Key: path, Value: v}, ok
+	})
 }
 
 func elements(raw bson.Raw) (bson.D, error) {
