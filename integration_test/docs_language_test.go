@@ -103,7 +103,7 @@ func TestReadingEase(t *testing.T) {
 }
 
 var (
-	mdFence   = regexp.MustCompile("(?ms)^ *```.*?^ *```$")
+	mdFence   = regexp.MustCompile("(?ms)^ *```.*?\n *```$")
 	mdComment = regexp.MustCompile(`(?s)<!--.*?-->`)
 	mdSpan    = regexp.MustCompile("`[^`]*`")
 	mdTarget  = regexp.MustCompile(`!?\[([^\]]*)\]\([^)]*\)`)
