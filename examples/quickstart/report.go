@@ -68,7 +68,7 @@ func writeKept(file string, rounds []*round) error {
 	if !begins || !ends {
 		return fmt.Errorf("%s has no lines %q and %q", file, tableBegins, tableEnds)
 	}
-	return os.WriteFile(file, []byte(before+tableBegins+keptTable(rounds)+tableEnds+after), 0o600)
+	return os.WriteFile(file, []byte(before+tableBegins+keptTable(rounds)+tableEnds+after), 0o600) //nolint:gosec // the file that the caller names
 }
 
 func keptTable(rounds []*round) string {
