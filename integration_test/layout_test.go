@@ -26,7 +26,8 @@ type floor struct {
 // added here, on the floor where it belongs.
 var house = []floor{
 	{
-		pkg: "repo/internal/entity",
+		pkg:     "repo/internal/entity",
+		modules: []string{"github.com/samber/lo"},
 	},
 	{
 		pkg:     "repo",
@@ -44,12 +45,12 @@ var house = []floor{
 	{
 		pkg:     "repo/mongorepo",
 		own:     []string{"repo", "repo/internal/..."},
-		modules: []string{"go.mongodb.org/mongo-driver/v2"},
+		modules: []string{"github.com/samber/lo", "go.mongodb.org/mongo-driver/v2"},
 	},
 	{
 		pkg:     "repo/memrepo",
 		own:     []string{"repo", "repo/internal/..."},
-		modules: []string{"github.com/huandu/go-clone"},
+		modules: []string{"github.com/huandu/go-clone", "github.com/samber/lo"},
 	},
 	{
 		pkg: "repo/repotest",
