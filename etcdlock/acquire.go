@@ -256,7 +256,7 @@ func (l *Locker) takeOn(ctx context.Context, r *request, name string, own *sessi
 	case r.force:
 		l.cohorts.Disown(name, n.Token())
 	}
-	t := &turn{node: n}
-	t.Alone(name, cohort.NodeOf(n))
+	t := new(turn)
+	t.Alone(cohort.NodeOf(n))
 	return t, nil
 }

@@ -24,7 +24,7 @@ func (k *Lock) attempt(ctx context.Context) (*attempt, error) {
 		err := p.turn.open(ctx)
 		if err != nil {
 			a.Close()
-			return nil, fmt.Errorf("etcdlock: waiting for another transaction under the hold of %q: %w", p.turn.Name, err)
+			return nil, fmt.Errorf("etcdlock: waiting for another transaction under the hold of %q: %w", p.turn.Name(), err)
 		}
 		a.turns = append(a.turns, p.turn)
 	}
@@ -68,7 +68,7 @@ func (a *attempt) Claims() []fencing.Claim {
 	claims := make([]fencing.Claim, len(a.turns))
 	for i, t := range a.turns {
 		token := t.draw()
-		claims[i] = fencing.Claim{Name: t.Name, Revision: token.Revision, Owner: token.Owner, Turn: token.Turn, Attempt: token.Attempt}
+		claims[i] = fencing.Claim{Name: t.Name(), Revision: token.Revision, Owner: token.Owner, Turn: token.Turn, Attempt: token.Attempt}
 	}
 	return claims
 }

@@ -68,7 +68,7 @@ func (k *Lock) hook(t *turn, mine bool) {
 		if lost && mine {
 			k.l.exit(k) // Close need not wait for what is not held
 			if k.fixed != nil {
-				k.l.hooks.lost(t.Name, cause)
+				k.l.hooks.lost(t.Name(), cause)
 			}
 		}
 		if mine || lost || errors.Is(cause, ErrClosed) {

@@ -120,7 +120,7 @@ func (k *Lock) move(ctx context.Context, want time.Duration) error {
 	to.StartTerm()
 	k.fixed.EndBy(to) // some names may move, and others not
 	k.term.leases = append(k.term.leases, to)
-	nodes := lo.Map(k.held.parts, func(p part, _ int) *queue.Node { return p.turn.node })
+	nodes := lo.Map(k.held.parts, func(p part, _ int) *queue.Node { return p.turn.place() })
 	for some := range slices.Chunk(nodes, queue.MaxMoved) {
 		if err := k.untilAnswered(ctx, func(ctx context.Context) error { return k.l.queues.Move(ctx, some, to) }); err != nil {
 			// It would keep others waiting if the lock ends by itself.

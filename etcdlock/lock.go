@@ -16,10 +16,12 @@ import (
 // their own.
 type turn struct {
 	cohort.Turn
-	node   *queue.Node // the place of its own, else nil
-	nested dependents  // Locks that have the turn from an outer one
+	nested dependents // Locks that have the turn from an outer one
 	attempts
 }
+
+// place returns the place of a turn that shares it with nobody.
+func (t *turn) place() *queue.Node { return cohort.InQueue(t.Node) }
 
 // loser is a Lock whose only turn is lost.
 type loser Lock
@@ -108,7 +110,7 @@ func (k *Lock) TokenOf(name string) (int64, bool) {
 
 func (k *Lock) turnOf(name string) *turn {
 	for _, p := range k.held.parts {
-		if p.turn.Name == name {
+		if p.turn.Name() == name {
 			return p.turn
 		}
 	}
@@ -234,7 +236,7 @@ func (k *Lock) releaseFixed() error {
 	lost := make([]error, len(k.held.parts))
 	var wg sync.WaitGroup
 	for i, p := range k.held.parts {
-		if n := p.turn.node; !p.nested && !n.Gone() {
+		if n := p.turn.place(); !p.nested && !n.Gone() {
 			wg.Go(func() {
 				if err := n.Release(nil); errors.Is(err, ErrLost) {
 					lost[i] = err

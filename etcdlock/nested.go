@@ -23,7 +23,7 @@ func heldIn(ctx context.Context, l *Locker) *held {
 func (h *held) find(name string) (_ *turn, over error) {
 	for ; h != nil; h = h.outer {
 		for _, p := range h.parts {
-			if p.turn.Name != name {
+			if p.turn.Name() != name {
 				continue
 			}
 			if p.turn.Live() {
@@ -53,7 +53,7 @@ func (h *held) over() error {
 func (h *held) sortsAfter(name string) bool {
 	for ; h != nil; h = h.outer {
 		for _, p := range h.parts {
-			if p.turn.Name > name && p.turn.Live() {
+			if p.turn.Name() > name && p.turn.Live() {
 				return true
 			}
 		}
@@ -102,7 +102,7 @@ func (h *held) all() []part {
 // includes reports whether all the parts are among what h holds.
 func (h *held) includes(parts []part) bool {
 	for _, p := range parts {
-		if got, _ := h.find(p.turn.Name); got != p.turn {
+		if got, _ := h.find(p.turn.Name()); got != p.turn {
 			return false
 		}
 	}

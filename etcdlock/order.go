@@ -102,9 +102,9 @@ func (l *Locker) standstill(ctx context.Context, name string, held *held) (now h
 	for _, t := range turns {
 		place := t.Node.Member()
 		places = append(places, place)
-		if w := l.cohorts.Status(t.Name).Blocked; w != nil {
-			self := queue.Member{Name: t.Name, Owner: l.queues.Self}
-			waiters = append(waiters, blocked{held: t.Name, by: holder(&self, true), local: w})
+		if w := l.cohorts.Status(t.Name()).Blocked; w != nil {
+			self := queue.Member{Name: t.Name(), Owner: l.queues.Self}
+			waiters = append(waiters, blocked{held: t.Name(), by: holder(&self, true), local: w})
 		}
 	}
 	here := l.cohorts.Status(name)
@@ -124,7 +124,7 @@ func (l *Locker) standstill(ctx context.Context, name string, held *held) (now h
 	}
 	for i, t := range turns {
 		if m := next[i]; m != nil && !m.Tries() { // which does not stay
-			waiters = append(waiters, blocked{held: t.Name, by: holder(m, true)})
+			waiters = append(waiters, blocked{held: t.Name(), by: holder(m, true)})
 		}
 	}
 	return now, waiters, nil

@@ -10,12 +10,16 @@ import (
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
+	"github.com/holdfast-go/holdfast/repo/mongorepo"
 )
 
 // groupRow is saved by several callers at once. Its names are unique, and N is not
@@ -48,11 +52,16 @@ func withHook(ctx context.Context, fn groupHook) context.Context {
 	return context.WithValue(ctx, groupHookKey{}, fn)
 }
 
-// groupCounter counts the transactions that save or update several calls together.
+// groupSizes counts the calls of each transaction that is for several.
+type groupSizes struct {
+	mu     sync.Mutex
+	groups []int
+}
+
+// groupCounter is a repository on SQL that counts them.
 type groupCounter[T any] struct {
 	*gormrepo.Repository[T]
-	mu     sync.Mutex
-	groups []int // the calls in each
+	groupSizes
 }
 
 func (c *groupCounter[T]) SaveGroup(ctx context.Context, calls []repo.SaveCall[T]) error {
@@ -65,14 +74,14 @@ func (c *groupCounter[T]) UpdateGroup(ctx context.Context, calls []*repo.UpdateC
 	return c.Repository.UpdateGroup(ctx, calls)
 }
 
-func (c *groupCounter[T]) count(n int) {
+func (c *groupSizes) count(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.groups = append(c.groups, n)
 }
 
 // counted returns the sizes of the groups as text.
-func (c *groupCounter[T]) counted() string {
+func (c *groupSizes) counted() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return fmt.Sprint(c.groups)
@@ -81,8 +90,10 @@ func (c *groupCounter[T]) counted() string {
 // groupSite is a locked repository whose lock another process holds, so that calls pile up.
 type groupSite[T any] struct {
 	*fleet
-	db     *gorm.DB
-	plain  *groupCounter[T]
+	plain interface {
+		repo.Repository[T]
+		counted() string
+	}
 	locked *lockedrepo.Repository[T]
 	locker *etcdlock.Locker
 	// answers are those of the calls that have begun.
@@ -96,25 +107,25 @@ func onGroups[T any](t *testing.T, run func(ctx context.Context, t *testing.T, s
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
-			s := &groupSite[T]{fleet: newFleet(t, etcdEndpoints(t)), db: b.open(t)}
-			must(t, s.db.AutoMigrate(new(T)))
-			must(t, gormrepo.MigrateFence(t.Context(), s.db))
-			s.plain = &groupCounter[T]{Repository: gormRepo[T](t, s.db, nil)}
-			s.locker = s.fleet.locker(nil)
-			var err error
-			s.locked, err = lockedrepo.New[T](s.plain, s.locker, &lockedrepo.Options{Key: "group"})
-			must(t, err)
+			db := b.open(t)
+			must(t, db.AutoMigrate(new(T)))
+			must(t, gormrepo.MigrateFence(t.Context(), db))
+			s := &groupSite[T]{plain: &groupCounter[T]{Repository: gormRepo[T](t, db, nil)}}
 			ctx := bounded(t, time.Minute)
-			s.hold(ctx, t)
+			s.lock(ctx, t)
 			run(ctx, t, s)
 		})
 	}
 }
 
-// hold has another process take the lock.
-func (s *groupSite[T]) hold(ctx context.Context, t *testing.T) {
+// lock wraps the repository, and has another process take the lock.
+func (s *groupSite[T]) lock(ctx context.Context, t *testing.T) {
 	t.Helper()
+	s.fleet = newFleet(t, etcdEndpoints(t))
+	s.locker = s.fleet.locker(nil)
 	var err error
+	s.locked, err = lockedrepo.New[T](s.plain, s.locker, &lockedrepo.Options{Key: "group"})
+	must(t, err)
 	s.holder, err = s.fleet.locker(&etcdlock.Options{Linger: etcdlock.NoLinger}).Lock(ctx, "group")
 	must(t, err)
 }
@@ -415,4 +426,95 @@ func TestGroup_NotWithCallbacks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A batch that takes long makes way for others; what it did not come to keeps its order.
+func TestGroup_LongBatches(t *testing.T) {
+	onGroups(t, func(ctx context.Context, t *testing.T, s *groupSite[groupRow]) {
+		must(t, s.plain.Save(ctx, row(1)))
+		var order []int
+		for i := range 6 {
+			s.call(ctx, t, func() error { // of one entity: a transaction for each
+				_, err := s.locked.Update(ctx, 1, func(e *groupRow) error {
+					order = append(order, i)
+					time.Sleep(20 * time.Millisecond) // work that takes longer than a batch may
+					e.N++
+					return nil
+				})
+				return err
+			})
+		}
+		for i, err := range s.finish(ctx, t) {
+			if err != nil {
+				t.Errorf("call %d: %v", i, err)
+			}
+		}
+		if got := fmt.Sprint(order); got != "[0 1 2 3 4 5]" {
+			t.Errorf("they ran in the order %s", got)
+		}
+		if e, err := s.plain.FindByID(ctx, 1); err != nil || e.N != 7 {
+			t.Errorf("got %+v, %v", e, err)
+		}
+	})
+}
+
+// When the Locker is closed everybody who waits is told.
+func TestGroup_Close(t *testing.T) {
+	onGroups(t, func(ctx context.Context, t *testing.T, s *groupSite[groupRow]) {
+		for id := range int64(4) {
+			s.call(ctx, t, func() error { return s.locked.Save(ctx, row(id)) })
+		}
+		must(t, s.locker.Close(ctx))
+		for i, err := range s.finish(ctx, t) {
+			if !errors.Is(err, etcdlock.ErrClosed) {
+				t.Errorf("call %d: got %v", i, err)
+			}
+		}
+		s.want(ctx, t, "[]", 0)
+	})
+}
+
+// mongoGroupCounter is groupCounter on MongoDB.
+type mongoGroupCounter[T any] struct {
+	*mongorepo.Repository[T]
+	groupSizes
+}
+
+func (c *mongoGroupCounter[T]) SaveGroup(ctx context.Context, calls []repo.SaveCall[T]) error {
+	c.count(len(calls))
+	return c.Repository.SaveGroup(ctx, calls)
+}
+
+type mongoGroupRow struct {
+	ID   int64 `bson:"_id"`
+	Name string
+}
+
+// On MongoDB what waits goes in one bulk write, of which each caller gets its own error.
+func TestGroup_Mongo(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, time.Minute)
+	r, coll := mongoRepository[mongoGroupRow](t, nil)
+	_, err := coll.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: bson.D{{Key: "name", Value: 1}}, Options: options.Index().SetUnique(true)})
+	must(t, err)
+	s := &groupSite[mongoGroupRow]{plain: &mongoGroupCounter[mongoGroupRow]{Repository: r}}
+	s.lock(ctx, t)
+	for id, name := range []string{"a", "b", "c", "b", "d"} {
+		s.call(ctx, t, func() error { return s.locked.Save(ctx, &mongoGroupRow{ID: int64(id + 1), Name: name}) })
+	}
+	s.call(ctx, t, func() error {
+		return s.locked.SaveAll(ctx, []*mongoGroupRow{{ID: 10, Name: "e"}, {ID: 11, Name: "b"}})
+	})
+	for i, err := range s.finish(ctx, t) {
+		batch, ok := errors.AsType[*repo.BatchError](err)
+		switch {
+		case i == 3 && (!errors.Is(err, repo.ErrDuplicateKey) || ok):
+			t.Errorf("a name that is taken: got %v", err)
+		case i == 5 && (!errors.Is(err, repo.ErrDuplicateKey) || !ok || len(batch.Items) != 1 || batch.Items[0].Index != 1):
+			t.Errorf("one of two: got %v", err)
+		case i != 3 && i != 5 && err != nil:
+			t.Errorf("call %d: %v", i, err)
+		}
+	}
+	s.want(ctx, t, "[5]", 5)
 }

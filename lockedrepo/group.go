@@ -25,6 +25,8 @@ type group[T any] struct {
 	m       *member
 	saver   repo.GroupSaver[T]
 	updater repo.GroupUpdater[T] // nil where updates are made one by one
+	// atomic tells that a group is saved as a whole or not at all.
+	atomic bool
 
 	mu sync.Mutex
 	// busy counts the batches that have no answer yet, and the call that goes by itself.
@@ -48,6 +50,7 @@ type waiting[T any] struct {
 	repo.SaveCall[T]
 	update *repo.UpdateCall[T]
 	doing  string
+	one    bool // it is a Save, whose error is about its one entity
 	// work is the call by itself.
 	work func(context.Context) error
 	// batch is the one to leave; nil once it has the lock. It is guarded by group.mu.
@@ -77,7 +80,8 @@ func newGroup[T any](inner repo.Repository[T], m *member, o Options) *group[T] {
 	if !ok || o.Separate || !saver.CanGroup() {
 		return nil
 	}
-	g := &group[T]{m: m, saver: saver}
+	fencer, ok := repo.As[repo.Fencer](inner)
+	g := &group[T]{m: m, saver: saver, atomic: ok && fencer.FenceMode() == repo.FenceTx}
 	g.updater, _ = repo.As[repo.GroupUpdater[T]](inner)
 	return g
 }
@@ -98,7 +102,7 @@ func (g *group[T]) close() {
 
 // save saves with others what the caller gives.
 func (g *group[T]) save(ctx context.Context, doing string, es []*T, work func(context.Context) error) error {
-	return g.run(ctx, &waiting[T]{SaveCall: repo.SaveCall[T]{Context: ctx, Entities: es}, doing: doing, work: work})
+	return g.run(ctx, &waiting[T]{SaveCall: repo.SaveCall[T]{Context: ctx, Entities: es}, doing: doing, one: doing == saving, work: work})
 }
 
 // update makes an update with others.

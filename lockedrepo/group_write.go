@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"time"
@@ -68,6 +69,8 @@ func (g *group[T]) doTogether(hold *etcdlock.Lock, calls []*waiting[T]) {
 	got := g.try(context.Background(), hold, calls[0].doing, func(ctx context.Context) error { return g.transaction(ctx, calls) })
 	switch {
 	case got.done():
+	case !g.atomic && got.err != nil:
+		shareOut(calls, got)
 	case errors.Is(got.err, repo.ErrBusy):
 		g.doAlone(hold, calls)
 	case got.err != nil && concernsAll(got.err):
@@ -77,6 +80,37 @@ func (g *group[T]) doTogether(hold *etcdlock.Lock, calls []*waiting[T]) {
 	default:
 		for _, part := range apart(calls, got.err) {
 			g.doTogether(hold, part)
+		}
+	}
+}
+
+// shareOut gives each call what concerns it, on a store that writes elements one by one.
+func shareOut[T any](calls []*waiting[T], got outcome) {
+	batch, ok := errors.AsType[*repo.BatchError](got.err)
+	if !ok {
+		for _, w := range calls {
+			w.outcome = got
+		}
+		return
+	}
+	begin := 0
+	for _, w := range calls {
+		own := &repo.BatchError{}
+		for _, it := range batch.Items {
+			if n := it.Index - begin; 0 <= n && n < len(w.Entities) {
+				own.Items = append(own.Items, &repo.ItemError{Index: n, Pointer: it.Pointer, ID: it.ID, Err: it.Err})
+			}
+		}
+		begin += len(w.Entities)
+		switch {
+		case len(own.Items) == 0:
+		case w.one:
+			w.err = own.Items[0].Err
+		default:
+			w.err = own
+		}
+		if w.err != nil {
+			w.err = fmt.Errorf("lockedrepo: %s: %w", w.doing, w.err)
 		}
 	}
 }

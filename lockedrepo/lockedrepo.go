@@ -96,7 +96,7 @@ func (r *Repository[T]) Save(ctx context.Context, e *T) error {
 	if e == nil {
 		return fmt.Errorf("lockedrepo: save: %w: nil entity", repo.ErrInvalid)
 	}
-	return r.save(ctx, "save", []*T{e}, func(ctx context.Context) error { return r.inner.Save(ctx, e) })
+	return r.save(ctx, saving, []*T{e}, func(ctx context.Context) error { return r.inner.Save(ctx, e) })
 }
 
 // SaveAll does what repo.Repository says while it holds the lock. For no
@@ -110,6 +110,9 @@ func (r *Repository[T]) SaveAll(ctx context.Context, es []*T) error {
 	}
 	return r.save(ctx, "save all", es, func(ctx context.Context) error { return r.inner.SaveAll(ctx, es) })
 }
+
+// saving is what Save does, in its errors.
+const saving = "save"
 
 // save saves by itself, or with what else waits for the lock.
 func (r *Repository[T]) save(ctx context.Context, doing string, es []*T, save func(context.Context) error) error {

@@ -27,14 +27,17 @@
 //	CreatedAt time.Time  `holdfast:"created"` // set once
 //	UpdatedAt time.Time  `holdfast:"updated"` // set by every save
 //
-// A name alone never gives a field a duty.
+// A name alone never gives a field a duty. `holdfast:"objectid"` marks text that
+// package mongorepo stores as ObjectIDs; other stores take it as text.
 //
 // # Ids
 //
 // Where a method takes an id it may be a value of the key's type; for an
 // integer key any integer that fits; for a text key any text; for an ObjectID
-// its 24 hex digits; and for every key, composite ones above all, an entity
-// with its key fields set. Anything else, a slice given as one id too, is
+// its 24 hex digits; for a UUID, and other types that read text by UnmarshalText,
+// their text; and for every key, composite ones above all, an entity
+// with its key fields set. A key behind a pointer takes what the one without
+// takes. Anything else, a slice given as one id too, is
 // ErrInvalid. An id is always a value and never part of a query's text.
 //
 // # SmartSave

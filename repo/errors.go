@@ -79,8 +79,9 @@ var (
 	ErrDenied = errors.New("repo: the database does not allow it")
 
 	// ErrTooMany is returned by SmartSave when the list has more documents or
-	// bytes than allowed.
-	ErrTooMany = errors.New("repo: too many documents")
+	// bytes than allowed, and by queries with more values than the store takes in
+	// one statement.
+	ErrTooMany = errors.New("repo: too many")
 
 	// ErrUnsupported is returned when the store cannot do what was asked for:
 	// transactions on a store without them, a Native option of another store.

@@ -24,8 +24,34 @@ type GroupSaver[T any] interface {
 	// takes: at least one, and none of whose entities has the key of another call's.
 	GroupSize(calls []SaveCall[T]) int
 	// SaveGroup does what SaveAll does for the entities of all calls. A *BatchError
-	// counts the elements over all of them.
+	// counts the elements over all of them. Where the fence of the store is
+	// FenceDocument those that it does not name are written, and another error says
+	// nothing about single ones; elsewhere an error says that nothing was written.
 	SaveGroup(ctx context.Context, calls []SaveCall[T]) error
+}
+
+// groupBytes bounds a group besides the number of its elements.
+const groupBytes = 1 << 20
+
+// GroupSize returns how many of the calls, from the first on, have no more than so many
+// elements and a megabyte, and no key twice in different calls. It is for stores.
+func GroupSize[T any](calls []SaveCall[T], limit int, keyOf func(e *T) (key any, bytes int)) int {
+	elements, bytes, callOf := 0, 0, map[any]int{}
+	for n, call := range calls {
+		elements += len(call.Entities)
+		for _, e := range call.Entities {
+			key, size := keyOf(e)
+			bytes += size
+			if first, ok := callOf[key]; ok && first != n {
+				return n
+			}
+			callOf[key] = n
+		}
+		if n > 0 && (elements > limit || bytes > groupBytes) {
+			return n
+		}
+	}
+	return len(calls)
 }
 
 // UpdateCall is one call of Update among several that are made together.

@@ -87,7 +87,7 @@ func (r *Repository[T]) doubts(items []*item[T]) (known, unsure bool) {
 }
 
 func (r *Repository[T]) mayBeRead(it *item[T]) bool {
-	return it.isNew && r.entity.MayBeRead(it.e, r.generated)
+	return it.isNew && r.entity.MayBeRead(it.e, r.unnumbered(it.val))
 }
 
 // refusesInsert tells whether the database refuses a row although it need not be

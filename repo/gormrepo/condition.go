@@ -117,6 +117,9 @@ func (m *model) keyParams(key []any) []any {
 // serializer is stored in another form than it has in memory.
 func (m *model) param(f *schema.Field, v any) any {
 	if f.Serializer == nil {
+		if t, ok := plainTime(v); ok && m.zones.keepsClock(f) {
+			return t.UTC()
+		}
 		return v
 	}
 	ctx, e := context.Background(), reflect.New(m.entity.Type).Elem()

@@ -43,9 +43,13 @@ func dialectOf(name string) (dialect, error) {
 	}
 }
 
+// spareParams are those that a statement has beside those of its rows: the value of
+// a deletion mark, for instance.
+const spareParams = 16
+
 // rows is the number of rows with so many columns that one statement takes.
 func (d dialect) rows(columns int) int {
-	return max(1, min(d.batch, d.params/max(1, columns)))
+	return max(1, min(d.batch, (d.params-spareParams)/max(1, columns)))
 }
 
 // idsPerStatement bounds the ids in one condition, well below the parameters

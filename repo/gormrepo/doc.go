@@ -33,9 +33,12 @@
 // The key is GORM's primary key, else the BSON _id, else the field ID. A zero
 // integer key that is alone asks the database for a number, unless GORM is told
 // autoIncrement:false; so does a zero key with a database default, where the
-// database can report it (not MySQL). Options.NewID makes keys instead, as
-// tables that Hibernate fed from a sequence need it. Zero parts of a composite
-// key, and a zero assigned integer, are values like others.
+// database can report it (not MySQL). Options.NewID makes keys instead.
+// Options.Sequence takes them from a sequence as Hibernate does, so that a Java
+// service can write the same table. A zero part of a composite
+// key asks for a number where it has the tag autoIncrement, and for its default
+// where that is a function. Other zero parts, and a zero assigned integer, are
+// values like others.
 //
 // Give text keys on MySQL a binary collation (utf8mb4_bin). Under the usual
 // ones "a" and "A" are one key to the database and two to Go.
@@ -49,14 +52,25 @@
 // a holdfast or GORM tag and those that GORM fills by the names CreatedAt and
 // UpdatedAt.
 //
+// Columns of PostgreSQL that are a timestamp without a zone keep UTC, whatever zone a
+// time has that is saved or compared; a field whose column is a date or a time of day
+// has that as its type in the tag, or the database is asked. Options.TimesAsGiven
+// leaves that to the driver. Entities get their times in UTC.
+//
 // A zero value is written as it is, with three exceptions. A column whose default
 // is a function (`default:now()`, `default:gen_random_uuid()`) gets the default on
 // insert and keeps its value later, and the entity gets that value. A column with a
-// literal default (`default:18`) gets it when a new entity is inserted, which one
-// with an assigned key and no version is not; use a pointer to insert a zero. With
+// literal default (`default:18`) gets it, and the entity too, where the row is
+// inserted, as by GORM's Create; where it is overwritten it gets the zero. A zero that
+// a document of SmartSave names is stored. Use a pointer to insert a zero. With
 // `default:null` a zero value is NULL.
 //
-// Update and Merge write only the columns that changed, by UPDATE.
+// Update and Merge write only the columns that changed, by UPDATE. A Save of an entity
+// that has a version, or a key that the database makes, or the time of its creation, is
+// an UPDATE too, of all columns. Without any of these, and in lists without a version, a
+// row that exists is written by INSERT ... ON CONFLICT on PostgreSQL and SQLite: triggers
+// for inserts fire. Where the database refuses the INSERT, for a column that T does not
+// have or for a missing right, saves look first which rows are there.
 //
 // Lists are written in statements of 1000 rows on PostgreSQL, 500 on MySQL and
 // 50 on SQLite, in one transaction. On MySQL an upsert fires on every unique

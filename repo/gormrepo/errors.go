@@ -44,10 +44,16 @@ func (r *Repository[T]) failed(ctx context.Context, doing string, err error) err
 // classify gives an error of the database the sentinel that the caller decides
 // by.
 func (r *Repository[T]) classify(err error) error {
-	if err == nil || errors.Is(err, repo.ErrDuplicateKey) || !isDuplicate(err, r.db.Dialector) {
+	switch {
+	case err == nil || errors.Is(err, repo.ErrDuplicateKey) || errors.Is(err, repo.ErrTooMany):
+		return err
+	case isDuplicate(err, r.db.Dialector):
+		return &duplicateError{cause: err}
+	case isTooMany(err):
+		return errTooMany(err)
+	default:
 		return err
 	}
-	return &duplicateError{cause: err}
 }
 
 // duplicateError hides the text of its cause, because some databases quote the

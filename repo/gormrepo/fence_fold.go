@@ -13,14 +13,16 @@ import (
 	"github.com/holdfast-go/holdfast/repo"
 )
 
-// folded is a connection of PostgreSQL for one INSERT of some rows, which it puts
-// behind the claims: one statement and one round trip for both.
+// folded is a connection of PostgreSQL for one INSERT of some rows, or the UPDATE of
+// one, which it puts behind the claims: one statement and one round trip for both.
 type folded struct {
 	gorm.ConnPool
 	fence fenceTable
 	show  showing
 	rows  int
 	used  bool
+	// params is the number of parameters that a statement may have.
+	params int
 	passages
 	// err is the error of the statement, before GORM may have translated it.
 	err error
@@ -60,12 +62,16 @@ func errFolded() error {
 }
 
 func (p *folded) fold(text string, args []any) (string, []any, error) {
-	if p.used || !strings.HasPrefix(text, "INSERT ") {
+	if p.used || !strings.HasPrefix(text, "INSERT ") && !strings.HasPrefix(text, "UPDATE ") {
 		return "", nil, fmt.Errorf("gormrepo: %.20q cannot be put behind claims", text)
 	}
 	p.used = true
 	p.ran.Add(1)
 	text, more := p.fence.foldedSQL(p.show, text, len(args)+1, p.rows)
+	if len(args)+len(more) > p.params {
+		p.err = errTooMany(fmt.Errorf("%d parameters of a row, %d of claims", len(args), len(more)))
+		return "", nil, p.err
+	}
 	return text, append(slices.Clip(args), more...), nil
 }
 
@@ -77,12 +83,13 @@ func (r *Repository[T]) folds(items []*item[T]) bool {
 		return false
 	}
 	ctx := context.Background()
-	isNew, left := items[0].isNew, r.left(ctx, items[0].val, items[0].isNew)
-	if isNew && len(left) > 0 || !isNew && r.version != nil {
+	isNew, left, defaulted := items[0].isNew, r.left(ctx, items[0].val, items[0].isNew), r.defaulted(ctx, items[0])
+	if isNew && (len(left) > 0 || len(items[0].explicit) > 0) || !isNew && r.version != nil {
 		return false
 	}
 	for _, it := range items[1:] {
-		if it.isNew != isNew || !slices.Equal(r.left(ctx, it.val, isNew), left) {
+		if it.isNew != isNew || !slices.Equal(r.left(ctx, it.val, isNew), left) ||
+			isNew && len(it.explicit) > 0 || !isNew && !slices.Equal(r.defaulted(ctx, it), defaulted) {
 			return false
 		}
 	}
@@ -96,7 +103,7 @@ func (r *Repository[T]) writeFolded(ctx context.Context, f repo.Fence, items []*
 	err := r.repeat(ctx, func(c *call) error {
 		return r.show(ctx, f, true, func(s showing) error { return r.fold(ctx, s, c, items, fn) })
 	})
-	if len(items) > 1 && r.blamesRow(err) || sqlState(err) == divisionByZero {
+	if len(items) > 1 && (r.blamesRow(err) || errors.Is(err, repo.ErrTooMany)) || sqlState(err) == divisionByZero {
 		return r.write(ctx, fn)
 	}
 	return err
@@ -137,7 +144,7 @@ func (r *Repository[T]) fold(ctx context.Context, s showing, c *call, items []*i
 	if err != nil {
 		return err
 	}
-	pool := &folded{ConnPool: on, fence: r.fence, show: s, rows: len(items)}
+	pool := &folded{ConnPool: on, fence: r.fence, show: s, rows: len(items), params: r.dialect.params}
 	c.tx, c.once = r.session(ctx, pool), true
 	err = func() error {
 		defer giveBack()
@@ -157,6 +164,8 @@ func (r *Repository[T]) fold(ctx context.Context, s showing, c *call, items []*i
 		cause = single(err)
 	}
 	switch {
+	case errors.Is(cause, repo.ErrTooMany): // it was not sent
+		return cause
 	case isNullToken(cause):
 		return r.fence.failed(s.claims, r.fence.inspect(ctx, plain, s))
 	case isMissingFence(cause), isLockTimeout(cause):
@@ -176,7 +185,8 @@ func (r *Repository[T]) fold(ctx context.Context, s showing, c *call, items []*i
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleSlack)
 	defer cancel()
 	c.tx = r.session(ctx, plain)
-	if err := r.readBack(c, items, append(slices.Clone(r.created), r.left(ctx, items[0].val, items[0].isNew)...)); err != nil {
+	back := slices.Concat(r.created, r.left(ctx, items[0].val, items[0].isNew), r.defaulted(ctx, items[0]))
+	if err := r.readBack(c, items, back); err != nil {
 		return &repo.UnknownError{Op: s.op, Err: fmt.Errorf("it was written, but not read back: %w", err)}
 	}
 	return nil

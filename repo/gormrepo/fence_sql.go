@@ -121,7 +121,9 @@ const divisionByZero = "22012"
 // locked before could be a deadlock.
 //
 // A statement that looks for rows must not be used: it would see them as they
-// were before it waited for the fence.
+// were before it waited for the fence. An UPDATE by key may: PostgreSQL looks again at
+// a row that has changed meanwhile, and one that is not found is looked for in a
+// transaction.
 func (t fenceTable) foldedSQL(s showing, text string, first, rows int) (folded string, args []any) {
 	claims, args := t.insertSQL(s)
 	allowed, more := t.allowedSQL(s)

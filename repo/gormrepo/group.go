@@ -3,7 +3,6 @@ package gormrepo
 import (
 	"context"
 	"reflect"
-	"strings"
 
 	"github.com/samber/lo"
 
@@ -12,50 +11,30 @@ import (
 
 // CanGroup tells whether saves of several callers may be put together. They may not
 // where associations are saved, nor where callbacks are registered that are not
-// GORM's own: those of tenants, for one, ask the context whose rows they are.
+// GORM's own, unless Options.SkipCallbacks says that they only watch: those of tenants,
+// for one, ask the context whose rows they are.
 func (r *Repository[T]) CanGroup() bool {
-	return !r.opts.Associations && !r.hasCallbacks()
+	on := r.db.Callback()
+	return !r.opts.Associations && (r.opts.SkipCallbacks || !hasCallbacks(on.Create(), on.Update(), on.Query(), on.Row(), on.Raw()))
 }
 
-// hasCallbacks tells whether somebody registered callbacks for statements that a save
-// may take. GORM does not list them, so its fields are read; what cannot be read is
-// taken for somebody's.
-func (r *Repository[T]) hasCallbacks() bool {
-	callbacks := r.db.Callback()
-	return lo.SomeBy([]any{callbacks.Create(), callbacks.Update(), callbacks.Query(), callbacks.Row(), callbacks.Raw()}, func(processor any) bool {
-		list := reflect.Indirect(reflect.ValueOf(processor)).FieldByName("callbacks")
-		if list.Kind() != reflect.Slice {
-			return true
-		}
-		for i := range list.Len() {
-			c := reflect.Indirect(list.Index(i))
-			name, replaces := c.FieldByName("name"), c.FieldByName("replace")
-			if name.Kind() != reflect.String || replaces.Kind() != reflect.Bool || !strings.HasPrefix(name.String(), "gorm:") || replaces.Bool() {
-				return true
-			}
-		}
-		return false
+// GroupSize returns how many of the calls one statement takes.
+func (r *Repository[T]) GroupSize(calls []repo.SaveCall[T]) int {
+	return repo.GroupSize(calls, r.dialect.rows(len(r.columns)), func(e *T) (any, int) {
+		val := valueOf(e)
+		return r.foldKey(&item[T]{e: e, val: val}), r.bytes(val)
 	})
 }
 
-// GroupSize returns how many of the calls one statement takes, or one where the first
-// has too many rows already.
-func (r *Repository[T]) GroupSize(calls []repo.SaveCall[T]) int {
-	limit, rows, keys := r.dialect.rows(len(r.columns)), 0, map[any]int{}
-	for n, call := range calls {
-		rows += len(call.Entities)
-		if n > 0 && rows > limit {
-			return n
-		}
-		for _, e := range call.Entities {
-			key := r.foldKey(&item[T]{e: e, val: valueOf(e)})
-			if first, ok := keys[key]; ok && first != n {
-				return n
-			}
-			keys[key] = n
+// bytes is the size of an entity's texts.
+func (r *Repository[T]) bytes(e reflect.Value) (n int) {
+	ctx := context.Background()
+	for _, f := range r.columns {
+		if f.FieldType.Kind() == reflect.String || f.FieldType.Kind() == reflect.Slice {
+			n += f.ReflectValueOf(ctx, e).Len()
 		}
 	}
-	return len(calls)
+	return n
 }
 
 // SaveGroup saves the entities of several calls, all or none.

@@ -2,7 +2,6 @@ package gormrepo
 
 import (
 	"reflect"
-	"slices"
 
 	"github.com/samber/lo"
 	"gorm.io/gorm"
@@ -69,7 +68,7 @@ func (r *Repository[T]) findExisting(c *call, items []*item[T]) error {
 	if err := r.lockDatabase(c); err != nil {
 		return err
 	}
-	slices.SortStableFunc(known, r.compareKeys)
+	r.sortByKey(known)
 	rows, err := r.stored(c.tx, r.keysOf(known), r.key, true)
 	if err != nil {
 		return err

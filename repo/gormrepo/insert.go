@@ -3,6 +3,7 @@ package gormrepo
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -16,33 +17,41 @@ import (
 // insert writes new entities by plain INSERTs: a key that exists is an error
 // and never an update.
 func (r *Repository[T]) insert(c *call, items []*item[T]) error {
+	zeros := r.explicitZeros(items)
 	for _, g := range r.groups(c, items, true) {
 		err := r.inBatches(c, g.items, r.columns, func(batch []*item[T]) error { return r.insertBatch(c, batch, g.left) })
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return r.writeZeros(c, zeros)
 }
 
-// group are the items that leave the same columns to the database. One
-// statement for different ones would need the keyword DEFAULT, which SQLite
+// group are the items that leave the same columns to the database, or to a default.
+// One statement for different ones would need the keyword DEFAULT, which SQLite
 // does not have.
 type group[T any] struct {
-	left  []*schema.Field
-	items []*item[T]
+	left, defaulted []*schema.Field
+	items           []*item[T]
 }
 
 func (r *Repository[T]) groups(c *call, items []*item[T], inserted bool) []*group[T] {
+	return grouped(items, func(it *item[T]) group[T] {
+		return group[T]{left: r.left(c.tx.Statement.Context, it.val, inserted)}
+	})
+}
+
+// grouped puts items together that are of one group, in the order of the first ones.
+func grouped[T any](items []*item[T], of func(*item[T]) group[T]) []*group[T] {
 	var groups []*group[T]
-	byLeft := map[string]*group[T]{}
+	byName := map[string]*group[T]{}
 	for _, it := range items {
-		left := r.left(c.tx.Statement.Context, it.val, inserted)
-		name := strings.Join(names(left), "\x00")
-		g := byLeft[name]
+		its := of(it)
+		name := strings.Join(slices.Concat(names(its.left), []string{""}, names(its.defaulted)), "\x00")
+		g := byName[name]
 		if g == nil {
-			g = &group[T]{left: left}
-			byLeft[name] = g
+			g = &its
+			byName[name] = g
 			groups = append(groups, g)
 		}
 		g.items = append(g.items, it)
@@ -84,24 +93,24 @@ func (r *Repository[T]) insertReturns() bool {
 // spreadKeys corrects the keys of a batch where the server counts in steps, as
 // the nodes of a cluster do: all that MySQL tells is the first number.
 func (r *Repository[T]) spreadKeys(c *call, items []*item[T]) error {
-	if r.dialect.name != mysql || len(items) < 2 || len(r.key) != 1 || !r.isInt || !r.key[0].AutoIncrement {
+	if r.dialect.name != mysql || len(items) < 2 || len(r.made) != 1 || !r.made[0].AutoIncrement {
 		return nil
 	}
+	made, ctx := r.made[0], context.Background()
 	var step int64
 	if err := through(c.tx, func(tx *gorm.DB) *gorm.DB { return tx.Raw("SELECT @@auto_increment_increment").Scan(&step) }).Error; err != nil {
 		return err
 	}
-	f, ctx := r.entity.Key[0], context.Background()
-	if step == r.key[0].AutoIncrementIncrement {
+	if step == made.AutoIncrementIncrement {
 		return nil
 	}
-	first := f.Value(items[0].val)
+	first := reflect.Indirect(made.ReflectValueOf(ctx, items[0].val))
 	for i, it := range items {
 		var err error
 		if first.CanInt() {
-			err = r.key[0].Set(ctx, it.val, first.Int()+int64(i)*step)
+			err = made.Set(ctx, it.val, first.Int()+int64(i)*step)
 		} else {
-			err = r.key[0].Set(ctx, it.val, first.Uint()+uint64(i)*uint64(step))
+			err = made.Set(ctx, it.val, first.Uint()+uint64(i)*uint64(step))
 		}
 		if err != nil {
 			return err

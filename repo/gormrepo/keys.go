@@ -5,6 +5,10 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
+
+	"github.com/samber/lo"
+	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
@@ -28,27 +32,61 @@ func (r *Repository[T]) foldKey(it *item[T]) any {
 
 // wantsKey tells whether the entity has no key yet: it is zero, and zero is not
 // a key that somebody assigned. Integers may be assigned zero, and the parts of
-// a composite key too.
+// a composite key too, but for those that the database makes.
 func (r *Repository[T]) wantsKey(e reflect.Value) bool {
-	return len(r.key) == 1 && (r.generated || !r.isInt) && r.entity.Key[0].IsZero(e)
+	return r.unnumbered(e) || len(r.key) == 1 && !r.isInt && r.entity.Key[0].IsZero(e)
+}
+
+// unnumbered tells whether the database is to make the key, or a part of it.
+func (m *model) unnumbered(e reflect.Value) bool {
+	return lo.SomeBy(m.made, func(f *schema.Field) bool {
+		_, zero := f.ValueOf(context.Background(), e)
+		return zero
+	})
 }
 
 // giveKeys decides which items are new, and makes the keys that NewID makes.
 func (r *Repository[T]) giveKeys(ctx context.Context, items []*item[T]) error {
 	var bad failures
+	var wanting []*item[T]
 	for _, it := range items {
 		r.keepKey(it.val)
 		wants := r.wantsKey(it.val)
-		it.isNew = r.entity.IsNew(it.val.Addr(), r.generated || wants)
+		it.isNew = r.entity.IsNew(it.val.Addr(), wants)
 		it.was = r.entity.VersionOf(it.val)
-		if !wants || r.opts.NewID == nil {
-			continue
+		if wants {
+			wanting = append(wanting, it)
 		}
+	}
+	if r.sequence != nil && len(wanting) > 0 {
+		return r.numberAll(ctx, wanting)
+	}
+	if r.opts.NewID == nil {
+		return nil
+	}
+	for _, it := range wanting {
 		if err := r.giveKey(ctx, it); err != nil {
 			bad.add(it.index, nil, err)
 		}
 	}
 	return bad.err()
+}
+
+// numberAll gives items keys of the sequence.
+func (r *Repository[T]) numberAll(ctx context.Context, items []*item[T]) error {
+	keys, err := r.takeKeys(ctx, len(items))
+	if err != nil {
+		return err
+	}
+	f := r.entity.Key[0]
+	for i, it := range items {
+		key, err := entity.ConvertID(keys[i], f.Type)
+		if err != nil {
+			return r.itemError(it, fmt.Errorf("the sequence %s: %w", r.sequence.Name, err))
+		}
+		f.Reach(it.val).Set(reflect.ValueOf(key))
+	}
+	return nil
 }
 
 func (r *Repository[T]) giveKey(ctx context.Context, it *item[T]) error {
@@ -69,7 +107,7 @@ func (r *Repository[T]) giveKey(ctx context.Context, it *item[T]) error {
 
 // checkKeys finds the entities that nobody gave a key.
 func (r *Repository[T]) checkKeys(items []*item[T]) error {
-	if r.generated {
+	if len(r.made) > 0 {
 		return nil
 	}
 	var bad failures
@@ -81,11 +119,22 @@ func (r *Repository[T]) checkKeys(items []*item[T]) error {
 	return bad.err()
 }
 
-// compareKeys is some order of keys, the same in every process.
-func (r *Repository[T]) compareKeys(a, b *item[T]) int {
-	for i, x := range r.entity.KeyOf(a.val) {
-		y := r.entity.KeyOf(b.val)[i]
-		if n := compareParts(reflect.ValueOf(x), reflect.ValueOf(y)); n != 0 {
+// sortByKey puts items into some order of their keys, the same in every process.
+func (r *Repository[T]) sortByKey(items []*item[T]) {
+	type keyed struct {
+		key []any
+		it  *item[T]
+	}
+	list := lo.Map(items, func(it *item[T], _ int) keyed { return keyed{r.entity.KeyOf(it.val), it} })
+	slices.SortStableFunc(list, func(a, b keyed) int { return compareKeys(a.key, b.key) })
+	for i, k := range list {
+		items[i] = k.it
+	}
+}
+
+func compareKeys(a, b []any) int {
+	for i, x := range a {
+		if n := compareParts(reflect.ValueOf(x), reflect.ValueOf(b[i])); n != 0 {
 			return n
 		}
 	}
@@ -93,7 +142,10 @@ func (r *Repository[T]) compareKeys(a, b *item[T]) int {
 }
 
 func compareParts(a, b reflect.Value) int {
+	a, b = reflect.Indirect(a), reflect.Indirect(b)
 	switch {
+	case !a.IsValid() || !b.IsValid():
+		return cmp.Compare(fmt.Sprint(a.IsValid()), fmt.Sprint(b.IsValid()))
 	case a.CanInt():
 		return cmp.Compare(a.Int(), b.Int())
 	case a.CanUint():

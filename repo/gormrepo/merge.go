@@ -39,7 +39,7 @@ func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *repo.Documents[
 	}
 	var err error
 	if docs.Mode == repo.ModeReplace {
-		err = r.saveItems(ctx, items)
+		err = r.replaceAll(ctx, docs, items)
 	} else {
 		merges, err = r.mergeAll(ctx, docs, merges, items)
 	}
@@ -54,6 +54,16 @@ func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *repo.Documents[
 		}
 	}
 	return out, nil
+}
+
+// replaceAll saves the entities of documents.
+func (r *Repository[T]) replaceAll(ctx context.Context, docs *repo.Documents[T], items []*item[T]) (err error) {
+	for _, it := range items {
+		if it.explicit, err = r.explicit(docs, []int{it.index}, it.val); err != nil {
+			return r.itemError(it, err)
+		}
+	}
+	return r.saveItems(ctx, items)
 }
 
 // merge is the documents of one entity, which make one write.
@@ -119,6 +129,9 @@ func (r *Repository[T]) mergeAll(ctx context.Context, docs *repo.Documents[T], g
 		}
 		changed := r.changes(ctx, merges)
 		written := itemsOf(changed)
+		if err := r.toUTC(c, written); err != nil {
+			return err
+		}
 		r.stamp(written, r.now())
 		err := r.withAssociations(c, items, func() error { return r.writeMerges(c, changed) })
 		if err != nil {

@@ -24,7 +24,7 @@ func (r *Repository[T]) load(c *call, docs *repo.Documents[T], merges []*merge[T
 			keyed = append(keyed, m.item)
 		}
 	}
-	slices.SortStableFunc(keyed, r.compareKeys) // the order in which they are locked
+	r.sortByKey(keyed) // the order in which they are locked
 	stored, err := r.lockedRows(c, r.keysOf(keyed))
 	if err != nil {
 		return err
@@ -70,13 +70,17 @@ func (r *Repository[T]) lockedRows(c *call, keys [][]any) (map[any]*T, error) {
 // others merged into it.
 func (m *merge[T]) first(r *Repository[T], docs *repo.Documents[T]) error {
 	m.isNew = true
-	if len(m.docs) == 1 {
-		return nil
+	if len(m.docs) > 1 {
+		if err := docs.MergeInto(m.docs[0], m.replace(new(T))); err != nil {
+			return err
+		}
+		if err := m.mergeInto(r, docs, m.docs[1:]); err != nil {
+			return err
+		}
 	}
-	if err := docs.MergeInto(m.docs[0], m.replace(new(T))); err != nil {
-		return err
-	}
-	return m.mergeInto(r, docs, m.docs[1:])
+	explicit, err := r.explicit(docs, m.docs, m.val)
+	m.explicit = explicit
+	return err
 }
 
 // apply merges the documents into the stored entity, and notes how that was

@@ -27,8 +27,8 @@ type model struct {
 	// precision is how precisely each column of the key keeps a time, zero where
 	// that does not matter.
 	precision []time.Duration
-	// generated tells whether a zero key asks the database for one.
-	generated bool
+	// made are the fields of the key that the database makes while they are zero.
+	made []*schema.Field
 	// isInt tells whether the key is one integer.
 	isInt   bool
 	version *schema.Field
@@ -42,7 +42,11 @@ type model struct {
 	alive, unknown []clause.Expression
 	// columns are what a full write of a row writes, the key included.
 	columns []*schema.Field
-	byPath  map[string]*schema.Field
+	// defaults are those with a literal default.
+	defaults []*schema.Field
+	byPath   map[string]*schema.Field
+	// zones knows which of them keep a clock time.
+	zones zones
 }
 
 func newModel(db *gorm.DB, t reflect.Type) (*model, error) {
@@ -67,7 +71,11 @@ func newModel(db *gorm.DB, t reflect.Type) (*model, error) {
 	}
 	m.readColumns()
 	m.readPrecision(db)
-	return m, m.readSoftDelete(db)
+	if err := m.readSoftDelete(db); err != nil {
+		return nil, err
+	}
+	m.readDefaults()
+	return m, nil
 }
 
 // pathOf is the path to a field as reflect knows it. GORM notes embedded
@@ -101,13 +109,16 @@ func (m *model) readKey(t reflect.Type) (err error) {
 			m.key = append(m.key, f)
 		}
 	}
-	if err != nil || len(m.key) > 1 {
+	if err != nil {
 		return err
 	}
-	f := m.key[0]
-	k := f.IndirectFieldType.Kind()
-	m.isInt = k >= reflect.Int && k <= reflect.Uint64
-	m.generated = f.AutoIncrement || f.HasDefaultValue && f.DefaultValueInterface == nil
+	k := m.key[0].IndirectFieldType.Kind()
+	m.isInt = len(m.key) == 1 && k >= reflect.Int && k <= reflect.Uint64
+	m.made = lo.Filter(m.key, func(f *schema.Field, _ int) bool {
+		// GORM numbers a part of a composite key that is called ID, too.
+		_, told := f.TagSettings["AUTOINCREMENT"]
+		return f.HasDefaultValue && f.DefaultValueInterface == nil && (len(m.key) == 1 || !f.AutoIncrement || told)
+	})
 	return nil
 }
 
@@ -117,22 +128,21 @@ func (m *model) isKey(f *schema.Field) bool { return slices.Contains(m.key, f) }
 func (m *model) readDuties() error {
 	e := m.entity
 	for _, d := range []struct {
-		field *entity.Field
-		put   func(*schema.Field)
+		fields []*entity.Field
+		put    func(*schema.Field)
 	}{
-		{e.Version, func(f *schema.Field) { m.version = f }},
+		{[]*entity.Field{e.Version}, func(f *schema.Field) { m.version = f }},
 		{e.Created, func(f *schema.Field) { m.created = append(m.created, f) }},
 		{e.Updated, func(f *schema.Field) { m.updated = append(m.updated, f) }},
-		{e.Deleted, func(f *schema.Field) { m.deleted = append(m.deleted, f) }},
+		{[]*entity.Field{e.Deleted}, func(f *schema.Field) { m.deleted = append(m.deleted, f) }},
 	} {
-		if d.field == nil {
-			continue
+		for _, marked := range lo.Compact(d.fields) {
+			f, ok := m.byPath[fmt.Sprint(marked.Index)]
+			if !ok {
+				return fmt.Errorf("%w: the marked field %s of %s is no column", repo.ErrInvalid, marked.Name, e.Type)
+			}
+			d.put(f)
 		}
-		f, ok := m.byPath[fmt.Sprint(d.field.Index)]
-		if !ok {
-			return fmt.Errorf("%w: the marked field %s of %s is no column", repo.ErrInvalid, d.field.Name, e.Type)
-		}
-		d.put(f)
 	}
 	for _, f := range m.byPath {
 		if f.AutoCreateTime > 0 && !slices.Contains(m.created, f) {

@@ -14,12 +14,16 @@ type Options struct {
 	// NewID makes the key of an entity that is saved without one, for types
 	// with a single key that is not an assigned integer. Where it is given it
 	// is used instead of the database's own numbering, as it is needed for
-	// tables that Hibernate fed from a sequence. Its result must be what an id
+	// tables whose keys another program makes. Its result must be what an id
 	// of the type may be, else saving is repo.ErrInvalid. It is called before
 	// the transaction of the save begins, with the context of the call. By
 	// default the database numbers integer keys, and other keys without a
 	// database default must be set by the caller or by a BeforeSave hook.
 	NewID func(ctx context.Context) (any, error)
+
+	// Sequence takes keys from a sequence as Hibernate does, instead of NewID; see
+	// there. By default a zero integer key asks the table for a number.
+	Sequence *Sequence
 
 	// VersionFromZero gives new entities version 0 and not 1, as Hibernate and
 	// Spring Data do. An entity with version 0 that is saved overwrites one that is
@@ -27,9 +31,20 @@ type Options struct {
 	// unless T has the method IsNew() bool.
 	VersionFromZero bool
 
+	// TimesAsGiven leaves times as they are on PostgreSQL, where the driver stores the
+	// clock of their own zone in columns without one (timestamp). By default such
+	// columns keep UTC, as they are read, and created, updated and deleted times are
+	// in UTC. Choose it where another program keeps a local clock in them.
+	TimesAsGiven bool
+
 	// Revive makes saving an entity that is marked as deleted bring it back,
 	// as if the mark were not there. By default it is repo.ErrNotFound.
 	Revive bool
+
+	// SkipCallbacks lets saves overwrite by one statement that GORM's callbacks for
+	// Create do not see, also where plugins have registered some; see New. It suits
+	// those that only watch, as for metrics, and never those that guard rows.
+	SkipCallbacks bool
 
 	// Associations makes Save, SaveAll, SmartSave and Update save the
 	// associations of the entities too, as GORM's FullSaveAssociations does:
@@ -93,8 +108,16 @@ func (o *Options) orDefault() Options {
 	return opts
 }
 
-func (o *Options) check(m *model) error {
-	if o.NewID != nil && (len(m.key) > 1 || m.isInt && !m.generated) {
+func (o *Options) check(m *model, d dialect) error {
+	if o.Sequence != nil {
+		if o.NewID != nil {
+			return fmt.Errorf("%w: NewID beside a Sequence", repo.ErrInvalid)
+		}
+		if err := o.Sequence.check(m, d); err != nil {
+			return err
+		}
+	}
+	if o.NewID != nil && (len(m.key) > 1 || m.isInt && len(m.made) == 0) {
 		return fmt.Errorf("%w: NewID for %s, whose key is composite or an assigned integer", repo.ErrInvalid, m.entity.Type)
 	}
 	if o.HoldLimit < 0 && o.HoldLimit != NoHoldLimit {

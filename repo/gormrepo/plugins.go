@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/samber/lo"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 	"gorm.io/gorm/logger"
 
 	"github.com/holdfast-go/holdfast/repo"
@@ -86,6 +88,41 @@ func errElsewhere(tx *gorm.DB) error {
 	slices.Sort(names)
 	return fmt.Errorf("%w: a GORM plugin (%s) answered a statement or sent it to another connection than that of its transaction, where no lock protects it",
 		repo.ErrUnsupported, strings.Join(names, ", "))
+}
+
+// hasCallbacks tells whether somebody else than GORM, and its plugin for replicas, has
+// callbacks for one of the processors of a DB, such as Create(): of those that are there
+// GORM does not tell, so its own record is read. Where that cannot be read there may be
+// some.
+func hasCallbacks(processors ...any) bool {
+	return lo.SomeBy(processors, func(processor any) bool {
+		list := reflect.Indirect(reflect.ValueOf(processor)).FieldByName("callbacks")
+		if list.Kind() != reflect.Slice {
+			return true
+		}
+		for i := range list.Len() {
+			c := reflect.Indirect(list.Index(i))
+			name, replaces := c.FieldByName("name"), c.FieldByName("replace")
+			if name.Kind() != reflect.String || replaces.Kind() != reflect.Bool || !strings.HasPrefix(name.String(), "gorm:") || replaces.Bool() {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// callBack runs the callbacks of plugins for entities that may be overwritten: these
+// set columns, a tenant for instance, which an UPDATE would write as they are. GORM
+// does not build a statement where there is one, and does not run it here.
+func (r *Repository[T]) callBack(c *call, items []*item[T]) error {
+	if !r.plugged || len(items) == 0 {
+		return nil
+	}
+	list := lo.Map(items, func(it *item[T], _ int) *T { return it.e })
+	tx := c.tx.Session(&gorm.Session{DryRun: true, SkipHooks: true, Logger: logger.Discard}).Omit(clause.Associations).Model(&list)
+	tx.Statement.Dest = &list
+	tx.Statement.SQL.WriteString("-- ")
+	return tx.Callback().Create().Execute(tx).Error
 }
 
 // errTrial keeps callbacks from running a statement that is only tried.

@@ -39,6 +39,9 @@ func (r *Repository[T]) compile(ctx context.Context, opts []repo.Option) (repo.Q
 // restrict adds the conditions of q to tx; order, limit and offset are still to
 // be added.
 func (r *Repository[T]) restrict(tx *gorm.DB, q repo.Query) (*gorm.DB, error) {
+	if err := r.learnZonesOf(tx.Statement.Context, tx.Statement.ConnPool, q.Where); err != nil {
+		return nil, err
+	}
 	conds, err := r.conditions(q.Where)
 	if err != nil {
 		return nil, err
@@ -166,7 +169,7 @@ func (r *Repository[T]) in(column clause.Column, f *schema.Field, c repo.Cond) (
 	if len(values) == 0 {
 		return either{}, nil
 	}
-	return clause.IN{Column: column, Values: values}, nil
+	return r.dialect.oneOf(column, values), nil
 }
 
 // isNull tells whether the database would get NULL for v.

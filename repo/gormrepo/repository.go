@@ -37,6 +37,10 @@ type Repository[T any] struct {
 	fence   fenceTable
 	// trusted tells that no plugin takes writes out of their transaction.
 	trusted atomic.Bool
+	// sequence makes the keys, nil where that is not asked for.
+	sequence *sequence
+	// plugged tells that saves run the callbacks of plugins.
+	plugged bool
 	// careful tells that the table takes no INSERT of T, proven that it does.
 	careful, proven atomic.Bool
 	*model
@@ -51,11 +55,29 @@ type Repository[T any] struct {
 // It returns repo.ErrInvalid when db is nil, failed or restricted, by Where, Table,
 // Scopes, Select, Omit, Preload, Set or DryRun for instance: a repository makes
 // sessions of its own, which would not have it. Put such things into repo.Native.
-// Callbacks of GORM that guard a Create, by a tenant for instance, do not see an
-// entity that is saved over another one; put the tenant into the key. It is also
-// repo.ErrInvalid when T is no struct, has no primary key or is marked
+// It is also repo.ErrInvalid when T is no struct, has no primary key or is marked
 // wrongly, and when opts does not fit T; repo.ErrUnsupported for a dialect
 // other than postgres, mysql and sqlite.
+//
+// Callbacks that plugins have registered for GORM's Create when New is called are
+// run for every entity that a save may insert, and no other way to insert is taken.
+// Which rows are stored is looked up first, by a query that runs the callbacks for
+// Query; those are overwritten by an UPDATE, which for a single row runs the callbacks
+// for Update. So a plugin that keeps tenants apart needs these three, and that for Delete:
+//
+//	create := func(tx *gorm.DB) { tx.Statement.SetColumn("TenantID", tenantOf(tx.Statement.Context), true) }
+//	only := func(tx *gorm.DB) {
+//		tx.Statement.AddClause(clause.Where{Exprs: []clause.Expression{
+//			clause.Eq{Column: clause.Column{Table: clause.CurrentTable, Name: "tenant_id"}, Value: tenantOf(tx.Statement.Context)},
+//		}})
+//	}
+//	db.Callback().Create().Before("gorm:create").Register("tenant:create", create)
+//	db.Callback().Query().Before("gorm:query").Register("tenant:query", only)
+//	db.Callback().Update().Before("gorm:update").Register("tenant:update", only)
+//	db.Callback().Delete().Before("gorm:delete").Register("tenant:delete", only)
+//
+// Then saving over the row of another tenant is repo.ErrDuplicateKey. Looking first
+// costs a round trip; Options.SkipCallbacks saves it where the callbacks only watch.
 func New[T any](db *gorm.DB, opts *Options) (*Repository[T], error) {
 	r, err := newRepository[T](db, opts)
 	if err != nil {
@@ -86,9 +108,21 @@ func newRepository[T any](db *gorm.DB, opts *Options) (*Repository[T], error) {
 		db: db.Session(&gorm.Session{NewDB: true, Context: context.Background()}), store: storeOf(db),
 		foreign: isTx(db), opts: opts.orDefault(), dialect: d, model: m,
 	}
+	if d.name == postgres && !r.opts.TimesAsGiven {
+		now := r.db.NowFunc
+		r.db = r.db.Session(&gorm.Session{NewDB: true, NowFunc: func() time.Time { return now().UTC() }})
+	}
+	m.readZones(d, r.opts)
 	r.fence = r.newFence()
-	r.careful.Store(m.needsCare() || r.hasUpdateHooks())
-	return r, r.opts.check(m)
+	r.plugged = !r.opts.SkipCallbacks && hasCallbacks(db.Callback().Create())
+	r.careful.Store(r.plugged || m.needsCare() || r.hasUpdateHooks() || r.numbersAlone())
+	if err := r.opts.check(m, d); err != nil {
+		return nil, err
+	}
+	if r.opts.Sequence != nil {
+		r.sequence = newSequence(*r.opts.Sequence, r.db, m.schema, d)
+	}
+	return r, nil
 }
 
 // checkHandle refuses a handle that asks for what sessions of their own would drop

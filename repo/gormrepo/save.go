@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/samber/lo"
+	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
 )
@@ -38,6 +38,10 @@ type item[T any] struct {
 	exists bool
 	// values is the context of its caller, where several are saved together.
 	values context.Context //nolint:containedctx // it belongs to the entity's call
+	// freshTimes tells that the times of creation were made by this save.
+	freshTimes bool
+	// explicit are the fields that documents gave a zero value.
+	explicit []*schema.Field
 	// before is a copy to go back to when the save fails.
 	before T
 	// start is how it was when the transaction began.
@@ -90,6 +94,9 @@ func (r *Repository[T]) saveItems(ctx context.Context, items []*item[T]) (err er
 	if err := r.giveKeys(ctx, items); err != nil {
 		return err
 	}
+	if err := r.learnZones(ctx, unprepared(r.pool(ctx)), items); err != nil {
+		return err
+	}
 	err = r.writeItems(ctx, items, func(c *call) error {
 		for _, it := range items {
 			it.begin()
@@ -107,6 +114,8 @@ func (r *Repository[T]) oneStatement(items []*item[T]) bool {
 		return false
 	}
 	switch it := items[0]; {
+	case it.isNew && len(it.explicit) > 0:
+		return false
 	case it.isNew && r.insertReturns():
 		return true
 	case it.isNew:
@@ -141,6 +150,9 @@ func (r *Repository[T]) folded(all []*item[T]) []*item[T] {
 	for _, it := range all {
 		last[r.foldKey(it)] = it
 	}
+	if len(last) == len(all) {
+		return all
+	}
 	return lo.Filter(all, func(it *item[T], _ int) bool { return last[r.foldKey(it)] == it })
 }
 
@@ -160,11 +172,19 @@ func (r *Repository[T]) saveIn(c *call, items []*item[T]) error {
 	if err := r.checkKeys(items); err != nil {
 		return err
 	}
-	items = r.folded(items) // hooks may have changed keys
+	if r.hasHooks() || r.opts.NewID != nil || lo.Sum(r.precision) > 0 { // which may have changed keys
+		items = r.folded(items)
+	}
 	if r.opts.Revive {
 		if err := r.findDead(c, items); err != nil {
 			return err
 		}
+	}
+	if err := r.callBack(c, lo.Filter(items, func(it *item[T], _ int) bool { return !it.isNew })); err != nil {
+		return err
+	}
+	if err := r.toUTC(c, items); err != nil {
+		return err
 	}
 	r.stamp(items, r.now())
 	err := r.withAssociations(c, items, func() error { return r.writeRows(c, items) })
@@ -190,7 +210,7 @@ func (r *Repository[T]) writeRows(c *call, items []*item[T]) error {
 		return err
 	}
 	// Two lists that lock the same rows in different orders are a deadlock.
-	slices.SortStableFunc(known, r.compareKeys)
+	r.sortByKey(known)
 	if r.version != nil {
 		return r.overwriteVersions(c, known)
 	}
@@ -202,8 +222,10 @@ func (r *Repository[T]) writeRows(c *call, items []*item[T]) error {
 func (r *Repository[T]) stamp(items []*item[T], now time.Time) {
 	ctx := context.Background()
 	for _, it := range items {
+		it.freshTimes = false
 		for _, f := range r.created {
-			if _, zero := f.ValueOf(ctx, it.val); zero {
+			if isZero(ctx, f, it) {
+				it.freshTimes = true
 				_ = f.Set(ctx, it.val, now) // GORM's setters know every type it takes as a time
 			}
 		}
@@ -219,6 +241,11 @@ func (r *Repository[T]) stamp(items []*item[T], now time.Time) {
 			r.entity.SetVersion(it.val, it.was+1)
 		}
 	}
+}
+
+func isZero[T any](ctx context.Context, f *schema.Field, it *item[T]) bool {
+	_, zero := f.ValueOf(ctx, it.val)
+	return zero
 }
 
 // firstVersion is what a new entity gets.

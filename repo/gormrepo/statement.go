@@ -2,8 +2,11 @@ package gormrepo
 
 import (
 	"context"
+	"errors"
 	"reflect"
+	"slices"
 
+	"github.com/samber/lo"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
@@ -19,16 +22,22 @@ type statement struct {
 	returning []*schema.Field
 }
 
-// statement takes the values of all items as they are.
-func (r *Repository[T]) statement(c *call, items []*item[T], columns []*schema.Field) *statement {
+// statement inserts the values of all items as they are, but for the defaulted
+// columns, and overwrites those that may be.
+func (r *Repository[T]) statement(c *call, items []*item[T], columns, defaulted []*schema.Field) *statement {
 	st := &statement{model: new(T)}
-	for _, f := range columns {
-		st.values.Columns = append(st.values.Columns, clause.Column{Name: f.DBName})
-	}
-	st.values.Values = make([][]any, len(items))
-	for i, it := range items {
-		st.values.Values[i] = r.values(c, it, columns)
-	}
+	st.conflict.DoUpdates = r.assignments(c, items[0], r.updatable(columns), defaulted)
+	columns = inserted(columns, defaulted)
+	st.values.Columns = lo.Map(columns, func(f *schema.Field, _ int) clause.Column { return clause.Column{Name: f.DBName} })
+	st.values.Values = lo.Map(items, func(it *item[T], _ int) []any {
+		values := r.values(c, it, columns)
+		for i, f := range columns {
+			if slices.Contains(defaulted, f) {
+				values[i] = f.DefaultValueInterface
+			}
+		}
+		return values
+	})
 	return st
 }
 
@@ -44,7 +53,10 @@ func (s *statement) Build(builder clause.Builder) {
 	stmt.AddClause(clause.Insert{Table: clause.Table{Name: clause.CurrentTable}})
 	stmt.AddClause(s.values)
 	stmt.AddClause(s.conflict)
-	parts := []string{"INSERT", "VALUES", "ON CONFLICT"}
+	parts := []string{"INSERT", "VALUES"}
+	if len(s.conflict.DoUpdates) > 0 {
+		parts = append(parts, "ON CONFLICT")
+	}
 	if len(s.returning) > 0 {
 		list := clause.Returning{}
 		for _, f := range s.returning {
@@ -67,12 +79,30 @@ func (r *Repository[T]) exec(c *call, st clause.Expression) error {
 // query executes and returns the reported rows with nothing but the columns
 // that were asked for.
 func (r *Repository[T]) query(c *call, st *statement) ([]*T, error) {
-	var rows []*T
-	if err := through(c.tx, func(tx *gorm.DB) *gorm.DB { return tx.Raw("?", st).Scan(&rows) }).Error; err != nil {
+	var list []*T
+	if err := through(c.tx, func(tx *gorm.DB) *gorm.DB {
+		res := tx.Raw("?", st)
+		_ = res.AddError(scanAll(res, &list))
+		return res
+	}).Error; err != nil {
 		return nil, err
 	}
-	c.wrote = c.wrote || len(rows) > 0
-	return rows, nil
+	c.wrote = c.wrote || len(list) > 0
+	return list, nil
+}
+
+// scanAll does what GORM's Scan does, which also writes out the text of the statement
+// with all its values, for a log that may not want it.
+func scanAll[T any](tx *gorm.DB, list *[]*T) (err error) {
+	rows, err := tx.Rows()
+	if err != nil || rows == nil {
+		return nil // tx has the error
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	if !rows.Next() {
+		return rows.Err()
+	}
+	return tx.Session(&gorm.Session{NewDB: true}).ScanRows(rows, list)
 }
 
 // copyFields copies columns from one entity to another.

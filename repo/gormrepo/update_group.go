@@ -121,6 +121,9 @@ func (r *Repository[T]) writeUpdates(c *call, list []*updating[T]) error {
 		}
 		u.changed = append(r.changed(c.tx.Statement.Context, u.val, u.old), r.counted()...)
 	}
+	if err := r.toUTC(c, items); err != nil {
+		return err
+	}
 	r.stamp(items, r.now())
 	merges := lo.Map(list, func(u *updating[T], _ int) *merge[T] { return u.merge })
 	if err := r.withAssociations(c, items, func() error { return r.writeMerges(c, merges) }); err != nil {

@@ -1,9 +1,11 @@
 package gormrepo
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
+	"github.com/samber/lo"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
@@ -13,9 +15,13 @@ import (
 
 // upsert inserts or overwrites entities by their keys.
 func (r *Repository[T]) upsert(c *call, items []*item[T]) error {
-	for _, g := range r.groups(c, items, false) {
+	ctx := c.tx.Statement.Context
+	groups := grouped(items, func(it *item[T]) group[T] {
+		return group[T]{left: r.left(ctx, it.val, false), defaulted: r.defaulted(ctx, it)}
+	})
+	for _, g := range groups {
 		columns := without(r.columns, g.left)
-		err := r.inBatches(c, g.items, columns, func(batch []*item[T]) error { return r.upsertBatch(c, batch, columns, g.left) })
+		err := r.inBatches(c, g.items, columns, func(batch []*item[T]) error { return r.upsertBatch(c, batch, columns, g) })
 		if err != nil {
 			return err
 		}
@@ -23,13 +29,17 @@ func (r *Repository[T]) upsert(c *call, items []*item[T]) error {
 	return nil
 }
 
-func (r *Repository[T]) upsertBatch(c *call, items []*item[T], columns, left []*schema.Field) error {
-	back := append(slices.Clone(r.created), left...)
+func (r *Repository[T]) upsertBatch(c *call, items []*item[T], columns []*schema.Field, g *group[T]) error {
 	if !r.dialect.returning || c.careful {
-		return r.upsertLocked(c, items, columns, back)
+		return r.upsertLocked(c, items, columns, g)
 	}
-	st := r.statement(c, items, columns)
-	st.conflict.DoUpdates = r.assignments(r.updatable(columns))
+	if len(items) == 1 && r.looksStored(c.tx.Statement.Context, items[0]) {
+		if done, err := r.updateFirst(c, items[0], columns, append(slices.Clone(r.created), g.left...)); done || err != nil {
+			return err
+		}
+	}
+	back := slices.Concat(r.created, g.left, g.defaulted)
+	st := r.statement(c, items, columns, g.defaulted)
 	st.conflict.Columns = bare(r.keyColumns())
 	guarded := len(r.alive) > 0 && !r.opts.Revive
 	if guarded {
@@ -54,13 +64,50 @@ func (r *Repository[T]) upsertBatch(c *call, items []*item[T], columns, left []*
 	return r.takeBack(items, rows, back, repo.ErrNotFound, "the entity is marked as deleted")
 }
 
-// assignments are what overwriting sets: the changed columns and with Revive the
-// deletion mark. There is always one, so that the database reports the row.
-func (r *Repository[T]) assignments(changed []*schema.Field) clause.Set {
-	if len(changed) == 0 {
-		changed = append(slices.Clone(r.key), changed...)
+// looksStored tells whether an entity that may be new has been stored before, by all
+// it shows: it has a key that the database makes, or the time of its creation. Then
+// an UPDATE comes first, which fires no trigger for inserts and needs no column that
+// T does not have.
+func (r *Repository[T]) looksStored(ctx context.Context, it *item[T]) bool {
+	return !r.opts.Revive && (len(r.made) > 0 || lo.SomeBy(r.created, func(f *schema.Field) bool { return !it.freshTimes && !isZero(ctx, f, it) }))
+}
+
+// updateFirst overwrites the row of an entity and tells whether there was one.
+func (r *Repository[T]) updateFirst(c *call, it *item[T], columns, back []*schema.Field) (bool, error) {
+	fields := r.updatable(columns)
+	if len(fields) == 0 {
+		return false, nil
+	}
+	set, conds := r.assigned(c, it, fields), append([]clause.Expression{r.keyIn(r.keysOf([]*item[T]{it}))}, r.alive...)
+	if len(back) == 0 {
+		n, err := r.update(c, set, conds)
+		return n > 0, err
+	}
+	row := new(T)
+	tx := through(c.tx, func(tx *gorm.DB) *gorm.DB {
+		list := lo.Map(back, func(f *schema.Field, _ int) clause.Column { return clause.Column{Name: f.DBName} })
+		return tx.Model(row).Unscoped().Clauses(clause.Returning{Columns: list}, clause.Where{Exprs: conds}).UpdateColumns(set)
+	})
+	if tx.Error != nil || tx.RowsAffected == 0 {
+		return false, tx.Error
+	}
+	c.wrote = true
+	copyFields(back, valueOf(row), it.val)
+	return true, nil
+}
+
+// assignments are what overwriting sets: the changed columns, the defaulted ones to
+// their zero value, and with Revive the deletion mark. There is always one, so that
+// the database reports the row.
+func (r *Repository[T]) assignments(c *call, it *item[T], changed, defaulted []*schema.Field) clause.Set {
+	changed = without(changed, defaulted)
+	if len(changed)+len(defaulted) == 0 {
+		changed = r.key
 	}
 	set := clause.AssignmentColumns(names(changed))
+	for _, f := range defaulted {
+		set = append(set, clause.Assignment{Column: clause.Column{Name: f.DBName}, Value: r.value(c.tx.Statement.Context, it, f)})
+	}
 	if r.opts.Revive {
 		for _, f := range r.deleted {
 			value, _ := r.aliveValue()

@@ -3,6 +3,7 @@ package gormrepo
 import (
 	"slices"
 
+	"github.com/samber/lo"
 	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
@@ -14,7 +15,8 @@ import (
 // So the rows that exist are locked first and overwritten by an UPDATE. Of the rows
 // that do not exist each must be there afterwards, else the statement hit another
 // one in its place.
-func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns, back []*schema.Field) error {
+func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns []*schema.Field, g *group[T]) error {
+	back := append(slices.Clone(r.created), g.left...)
 	if err := r.lockDatabase(c); err != nil {
 		return err
 	}
@@ -37,8 +39,14 @@ func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns, back []
 	if len(absent) == 0 {
 		return nil
 	}
-	st := r.statement(c, absent, columns)
-	st.conflict.DoUpdates = r.assignments(r.updatable(columns))
+	if r.plugged {
+		return r.insertPlain(c, absent)
+	}
+	st := r.statement(c, absent, columns, g.defaulted)
+	if r.numbersAlone() {
+		st.conflict.DoUpdates = nil
+	}
+	back = append(back, g.defaulted...)
 	if r.dialect.returning {
 		st.conflict.Columns = bare(r.keyColumns())
 	}
@@ -50,4 +58,24 @@ func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns, back []
 		return err
 	}
 	return r.takeBack(absent, rows, back, repo.ErrDuplicateKey, "another row has a value that must be unique")
+}
+
+// insertPlain inserts rows that were not there a moment ago by GORM's Create, whose
+// callbacks see them. Another writer may have been first.
+func (r *Repository[T]) insertPlain(c *call, items []*item[T]) error {
+	zeros := r.explicitZeros(items)
+	for _, g := range r.groups(c, items, true) {
+		if err := r.insertBatch(c, g.items, g.left); err != nil {
+			c.raced = isDuplicate(err, r.db.Dialector)
+			return err
+		}
+	}
+	return r.writeZeros(c, zeros)
+}
+
+// numbersAlone tells whether the part of the key that is numbered is a key of the
+// table by itself: SQLite numbers nothing else, and knows no conflict of both parts
+// then.
+func (r *Repository[T]) numbersAlone() bool {
+	return r.dialect.name == sqlite && len(r.key) > 1 && lo.SomeBy(r.made, func(f *schema.Field) bool { return f.AutoIncrement })
 }

@@ -81,8 +81,8 @@ func (b *batch[T]) put(key any, e *T) error {
 // sets its key, version and times.
 func (b *batch[T]) save(e *T) error {
 	r, v := b.r, valueOf(e)
-	isNew := r.ent.IsNew(v.Addr(), r.generated())
-	mayBeRead := r.ent.MayBeRead(e, r.generated())
+	isNew := r.ent.IsNew(v.Addr(), r.unnumbered(e))
+	mayBeRead := r.ent.MayBeRead(e, r.unnumbered(e))
 	if err := b.assignKey(e); err != nil {
 		return err
 	}
@@ -112,12 +112,7 @@ func (b *batch[T]) insert(key any, e *T) error {
 	ent, v := b.r.ent, valueOf(e)
 	ent.SetVersion(v, b.r.first)
 	ent.SetDeleted(v, nil)
-	if ent.Created != nil && ent.Created.IsZero(v) {
-		ent.Created.SetTime(v, b.now)
-	}
-	if ent.Updated != nil {
-		ent.Updated.SetTime(v, b.now)
-	}
+	ent.Stamp(v, b.now)
 	return b.put(key, e)
 }
 
@@ -125,14 +120,10 @@ func (b *batch[T]) overwrite(key any, old *row[T], e *T) error {
 	ent, v, was := b.r.ent, valueOf(e), valueOf(copyOf(old.val))
 	ent.SetVersion(v, ent.VersionOf(was)+1)
 	ent.SetDeleted(v, nil)
-	if ent.Created != nil {
-		if created := ent.Created.Value(was); created.IsValid() {
-			ent.Created.Reach(v).Set(created)
-		}
+	for _, f := range ent.Created {
+		set(f, v, was)
 	}
-	if ent.Updated != nil {
-		ent.Updated.SetTime(v, b.now)
-	}
+	ent.Stamp(v, b.now)
 	return b.put(key, e)
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/samber/lo"
+
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
@@ -36,11 +38,11 @@ func (r *Repository[T]) field(name string) (*entity.Field, error) {
 // otherwise.
 func timesByName(ent *entity.Entity) {
 	for _, f := range ent.Fields {
-		if ent.Created == nil && f.Name == "CreatedAt" && isTime(f) {
-			ent.Created = f
+		if f.Name == "CreatedAt" && isTime(f) {
+			ent.Created = lo.Uniq(append(ent.Created, f))
 		}
-		if ent.Updated == nil && f.Name == "UpdatedAt" && isTime(f) {
-			ent.Updated = f
+		if f.Name == "UpdatedAt" && isTime(f) {
+			ent.Updated = lo.Uniq(append(ent.Updated, f))
 		}
 	}
 }
@@ -53,5 +55,5 @@ func isTime(f *entity.Field) bool {
 		}
 	}
 	t := f.Type
-	return t == reflect.TypeFor[time.Time]() || t == reflect.TypeFor[*time.Time]() || isInt(t)
+	return t == reflect.TypeFor[time.Time]() || t == reflect.TypeFor[*time.Time]() || t.Kind() != reflect.Pointer && entity.IsInt(t)
 }

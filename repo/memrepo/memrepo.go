@@ -79,17 +79,19 @@ func copyOf[T any](e *T) *T { return clone.Slowly(e).(*T) }
 
 func valueOf[T any](e *T) reflect.Value { return reflect.ValueOf(e).Elem() }
 
-// generated tells whether a zero key asks for a new one.
-func (r *Repository[T]) generated() bool {
-	if r.newID == nil || len(r.ent.Key) > 1 {
-		return r.ent.AutoIncrement()
+// generated is the field of the key that asks for a new value by being zero, nil
+// where there is none.
+func (r *Repository[T]) generated() *entity.Field {
+	if f := r.ent.Numbered(); f != nil || r.newID == nil || len(r.ent.Key) > 1 || entity.IsInt(r.ent.Key[0].Type) {
+		return f
 	}
-	return r.ent.AutoIncrement() || !isInt(r.ent.Key[0].Type)
+	return r.ent.Key[0]
 }
 
-func isInt(t reflect.Type) bool {
-	v := reflect.Zero(t)
-	return v.CanInt() || v.CanUint()
+// unnumbered tells whether e has no key yet.
+func (r *Repository[T]) unnumbered(e *T) bool {
+	f := r.generated()
+	return f != nil && f.IsZero(valueOf(e))
 }
 
 // key turns an id into the map key.
@@ -119,7 +121,7 @@ func (r *Repository[T]) shownID(e *T) any {
 	if len(k) > 1 {
 		return k
 	}
-	if r.generated() && r.ent.Key[0].IsZero(valueOf(e)) {
+	if r.unnumbered(e) {
 		return nil
 	}
 	return k[0]

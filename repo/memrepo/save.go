@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/samber/lo"
+
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
@@ -117,7 +119,7 @@ func (r *Repository[T]) lastOfEach(es []*T) []int {
 
 // identity is the key of e or, while it has none, e itself.
 func (r *Repository[T]) identity(e *T) any {
-	if r.generated() && r.ent.Key[0].IsZero(valueOf(e)) {
+	if r.unnumbered(e) {
 		return e
 	}
 	return r.keyOf(e)
@@ -136,13 +138,7 @@ func (r *Repository[T]) writeBack(e, saved *T) {
 
 // duties are the fields that only the repository writes.
 func (r *Repository[T]) duties() []*entity.Field {
-	var fields []*entity.Field
-	for _, f := range []*entity.Field{r.ent.Version, r.ent.Deleted, r.ent.Created, r.ent.Updated} {
-		if f != nil {
-			fields = append(fields, f)
-		}
-	}
-	return fields
+	return slices.Concat(lo.Compact([]*entity.Field{r.ent.Version, r.ent.Deleted}), r.ent.Created, r.ent.Updated)
 }
 
 func set(f *entity.Field, to, from reflect.Value) {
@@ -155,6 +151,6 @@ func set(f *entity.Field, to, from reflect.Value) {
 	}
 }
 
-func (r *Repository[T]) setKey(e *T, id any) {
-	r.ent.Key[0].Reach(valueOf(e)).Set(reflect.ValueOf(id))
+func setKey[T any](f *entity.Field, e *T, id any) {
+	f.Reach(valueOf(e)).Set(reflect.ValueOf(id))
 }

@@ -27,11 +27,9 @@ func newCodec(o Options, ent *entity.Entity) *codec {
 	if o.BSON != nil {
 		c.opts = *o.BSON
 	}
-	if o.HexIDs {
-		c.opts.ObjectIDAsHexString = true
-	}
 	if c.registry == nil {
 		c.registry = bson.NewRegistry()
+		o.UUIDs.register(c.registry)
 		if ent.Deleted != nil && ent.Deleted.Type.Kind() == reflect.Struct {
 			c.registry.RegisterTypeEncoder(ent.Deleted.Type, bson.ValueEncoderFunc(encodeNullTime))
 			c.registry.RegisterTypeDecoder(ent.Deleted.Type, bson.ValueDecoderFunc(decodeNullTime))

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/samber/lo"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/holdfast-go/holdfast/repo"
@@ -32,6 +33,11 @@ func (r *Repository[T]) encode(e *T) (*document, error) {
 	elems, err := elements(raw)
 	if err != nil {
 		return nil, err
+	}
+	if r.opts.HexIDs {
+		if elems, err = replaced(elems, r.layout.references, asObjectID); err != nil {
+			return nil, err
+		}
 	}
 	if has(elems, fenceField) {
 		return nil, fmt.Errorf("%w: the field %s is the fence's", repo.ErrInvalid, fenceField)
@@ -61,35 +67,44 @@ func (d *document) whole() bson.D {
 	return append(bson.D{{Key: "_id", Value: d.id}}, d.fields...)
 }
 
-// decode makes an entity of a stored document. The key comes from _id wherever
-// its fields are.
+// decode makes an entity of a stored document.
 func (r *Repository[T]) decode(raw bson.Raw) (*T, error) {
 	e := new(T)
 	fields, err := withoutFence(raw)
 	if err != nil {
 		return nil, err
 	}
+	if fields, err = r.textual(fields); err != nil {
+		return nil, err
+	}
 	if err := r.codec.unmarshal(fields, e); err != nil {
 		return nil, err
 	}
-	if len(r.ent.Key) == 1 && r.layout.keyNames[0] == "_id" {
-		return e, nil
+	if err := r.decodeKey(fields.Lookup("_id"), e); err != nil {
+		return nil, err
 	}
-	id := raw.Lookup("_id")
+	return e, r.checkKey(raw, e)
+}
+
+// decodeKey takes the key from _id wherever its fields are.
+func (r *Repository[T]) decodeKey(id bson.RawValue, e *T) error {
+	if len(r.ent.Key) == 1 && r.layout.keyNames[0] == "_id" {
+		return nil
+	}
 	parts := []bson.RawValue{id}
 	if len(r.ent.Key) > 1 {
 		var err error
 		if parts, err = r.keyParts(id); err != nil {
-			return nil, fmt.Errorf("decoding a stored %s: %w", r.ent.Type, err)
+			return fmt.Errorf("decoding a stored %s: %w", r.ent.Type, err)
 		}
 	}
 	for i, f := range r.ent.Key {
 		part := parts[i]
 		if err := r.codec.unmarshalValue(part, f.Reach(valueOf(e))); err != nil {
-			return nil, fmt.Errorf("decoding the key of a stored %s: %w", r.ent.Type, err)
+			return fmt.Errorf("decoding the key of a stored %s: %w", r.ent.Type, err)
 		}
 	}
-	return e, nil
+	return nil
 }
 
 // keyParts takes a composite _id apart. To MongoDB another order of fields, or
@@ -224,6 +239,14 @@ func (d *document) lookup(path string) (bson.RawValue, bool) {
 	}
 	v, err := doc.LookupErr(strings.Split(rest, ".")...)
 	return v, err == nil
+}
+
+// at is what d has at some dotted paths.
+func (d *document) at(paths []string) bson.D {
+	return lo.FilterMap(paths, func(path string, _ int) (bson.E, bool) {
+		v, ok := d.lookup(path)
+		return bson.E{Key: path, Value: v}, ok
+	})
 }
 
 func elements(raw bson.Raw) (bson.D, error) {

@@ -180,7 +180,7 @@ func onID(err error) bool { return strings.Contains(err.Error(), " _id_ ") }
 
 // readCreated tells entities that were overwritten when they were created.
 func (r *Repository[T]) readCreated(ctx context.Context, writes []*write[T]) error {
-	if r.ent.Created == nil || r.layout.opaque {
+	if len(r.ent.Created) == 0 || r.layout.opaque {
 		return nil
 	}
 	var keys []keyed
@@ -201,8 +201,10 @@ func (r *Repository[T]) readCreated(ctx context.Context, writes []*write[T]) err
 	}
 	for _, w := range writes {
 		if s := found[w.key.cmp]; s != nil && s.e != nil && !w.insert {
-			if created := r.ent.Created.Value(valueOf(s.e)); created.IsValid() {
-				r.ent.Created.Reach(valueOf(w.e)).Set(created)
+			for _, f := range r.ent.Created {
+				if created := f.Value(valueOf(s.e)); created.IsValid() {
+					f.Reach(valueOf(w.e)).Set(created)
+				}
 			}
 		}
 	}

@@ -19,21 +19,25 @@ func (r *Repository[T]) generates() bool {
 		return false
 	}
 	t := r.ent.Key[0].Type
-	return r.ent.AutoIncrement() || entity.IsObjectID(t) || r.opts.HexIDs && t.Kind() == reflect.String || r.opts.NewID != nil && !isInt(t)
+	return r.ent.Numbered() != nil || entity.IsObjectID(t) || r.opts.HexIDs && t.Kind() == reflect.String || r.opts.NewID != nil && !entity.IsInt(t)
 }
 
 // assignKey gives e a key when it has none and its type wants one. A composite
 // key and an assigned integer may be zero.
 func (r *Repository[T]) assignKey(ctx context.Context, e *T) error {
+	v := valueOf(e)
 	if len(r.ent.Key) > 1 {
+		if f := r.ent.Numbered(); f != nil && f.IsZero(v) {
+			return errNotNumbered(f)
+		}
 		return nil
 	}
-	f, v := r.ent.Key[0], valueOf(e)
+	f := r.ent.Key[0]
 	if !f.IsZero(v) {
 		return nil
 	}
 	if !r.generates() {
-		if isInt(f.Type) {
+		if entity.IsInt(f.Type) {
 			return nil
 		}
 		return fmt.Errorf("%w: the key %s is not set", repo.ErrInvalid, f.Name)
@@ -62,10 +66,19 @@ func (r *Repository[T]) newID(ctx context.Context) (any, error) {
 		return id, nil
 	}
 	f := r.ent.Key[0]
-	if isInt(f.Type) {
-		return nil, fmt.Errorf("%w: the key %s is zero, and MongoDB numbers nothing: set it, or give Options.NewID", repo.ErrInvalid, f.Name)
+	if entity.IsInt(f.Type) {
+		return nil, errNotNumbered(f)
 	}
 	return bson.NewObjectID().Hex(), nil
+}
+
+func errNotNumbered(f *entity.Field) error {
+	return fmt.Errorf("%w: the key %s is zero, and MongoDB numbers nothing: set it, or give Options.NewID where it is the only one", repo.ErrInvalid, f.Name)
+}
+
+// unnumbered tells whether e has no key yet.
+func (r *Repository[T]) unnumbered(e *T) bool {
+	return r.generates() && r.ent.Key[0].IsZero(valueOf(e))
 }
 
 // idOf encodes key values as _id.
@@ -145,7 +158,7 @@ func (r *Repository[T]) keysFrom(ids []any) ([]keyed, error) {
 // only itself, and so is one whose key does not encode, which its write will
 // report.
 func (r *Repository[T]) identity(e *T) any {
-	if r.generates() && r.ent.Key[0].IsZero(valueOf(e)) {
+	if r.unnumbered(e) {
 		return e
 	}
 	id, err := r.idOf(r.ent.KeyOf(valueOf(e)))
@@ -161,13 +174,8 @@ func (r *Repository[T]) shownID(e *T) any {
 	if len(k) > 1 {
 		return k
 	}
-	if r.generates() && r.ent.Key[0].IsZero(valueOf(e)) {
+	if r.unnumbered(e) {
 		return nil
 	}
 	return k[0]
-}
-
-func isInt(t reflect.Type) bool {
-	v := reflect.Zero(t)
-	return v.CanInt() || v.CanUint()
 }

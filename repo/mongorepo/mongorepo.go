@@ -48,7 +48,8 @@ type Repository[T any] struct {
 // New makes a repository on the collection. It does no I/O. It returns
 // repo.ErrInvalid when coll is nil, when T is no struct, has no key or is
 // marked wrongly, when a field with a duty is not stored, and when
-// Options.BSON or Options.Registry are others than those of the collection.
+// Options.BSON or Options.Registry are others than those of the collection, or
+// Options.ShardKey names a field that T does not have.
 func New[T any](coll *mongo.Collection, opts *Options) (*Repository[T], error) {
 	r, err := newRepository[T](coll, opts)
 	if err != nil {
@@ -78,8 +79,14 @@ func newRepository[T any](coll *mongo.Collection, opts *Options) (*Repository[T]
 	if err := r.opts.takeOver(coll); err != nil {
 		return nil, err
 	}
+	if r.opts.UUIDs < UUIDsAsArrays || r.opts.UUIDs > UUIDsJavaLegacy || r.opts.UUIDs != UUIDsAsArrays && r.opts.Registry != nil {
+		return nil, fmt.Errorf("%w: Options.UUIDs %d, or beside a registry that has the codec already", repo.ErrInvalid, r.opts.UUIDs)
+	}
 	r.codec = newCodec(r.opts, ent)
 	if r.layout, err = newLayout(ent, r.codec.opts.UseJSONStructTags); err != nil {
+		return nil, err
+	}
+	if err := r.layout.readShardKey(r.opts.ShardKey); err != nil {
 		return nil, err
 	}
 	return r, r.learnDeleted()

@@ -20,11 +20,27 @@ type Options struct {
 	// numbers nothing.
 	NewID func(ctx context.Context) (any, error)
 
-	// HexIDs stores text keys of 24 hex digits as ObjectIDs, makes them for
-	// entities saved without one, and decodes ObjectIDs into text fields. It is
-	// what Spring Data does with String ids. By default text is stored as text
-	// and must be set. Turning it on does not change what is stored.
+	// HexIDs stores text keys of 24 hex digits as ObjectIDs and makes them for
+	// entities saved without one. It is what Spring Data does with String ids. By
+	// default text is stored as text and must be set. Turning it on does not change
+	// what is stored; a document whose key is such text is repo.ErrInvalid when it is
+	// read, because saving it would make a second one.
+	//
+	// Other text stays text. A field of text, or of a list of texts, that Spring Data
+	// stores as ObjectIDs, as it does with references, has the tag
+	// `holdfast:"objectid"`. An ObjectID in a field without the tag cannot be read:
+	// a save would turn it into text.
 	HexIDs bool
+
+	// UUIDs says how UUIDs are stored: arrays of 16 bytes that read text by
+	// UnmarshalText, as uuid.UUID does. By default as the codec stores an array. A
+	// document with another representation cannot be read, so that no save makes a
+	// second one. It does not go with Options.Registry or one of the collection.
+	UUIDs UUIDs
+
+	// ShardKey names the Go fields of the shard key, for a sharded collection whose
+	// shard key is not _id: an upsert has to name them. They must not change.
+	ShardKey []string
 
 	// BSON says how entities are encoded and decoded. By default it is what the
 	// collection has from the client, or was made with. Another one than that is

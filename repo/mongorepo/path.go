@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/samber/lo"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/holdfast-go/holdfast/repo"
@@ -50,14 +51,25 @@ type layout struct {
 	// keyNames are the names of the key fields where the codec puts them. They
 	// are stored in _id, under these names when there are several.
 	keyNames []string
+	// shard are the paths of the shard key, but for _id.
+	shard []string
+	// references are the paths of text that is stored as ObjectIDs.
+	references []string
 	// opaque types hold fields that their Go type does not name: those with an
 	// inline map or an encoder of their own.
 	opaque bool
 	// known are the paths that a save writes, as flatten cuts them.
 	known []string
-	// version, deleted, created are dotted paths, empty where there is no such
-	// field.
-	version, deleted, created string
+	// version and deleted are dotted paths, empty where there is no such field,
+	// created those of the creation times.
+	version, deleted string
+	created          []string
+}
+
+// duty is a marked field and where its path goes.
+type duty struct {
+	field *entity.Field
+	path  *string
 }
 
 func newLayout(ent *entity.Entity, json bool) (*layout, error) {
@@ -69,10 +81,12 @@ func newLayout(ent *entity.Entity, json bool) (*layout, error) {
 		}
 		l.keyNames = append(l.keyNames, path)
 	}
-	for _, m := range []struct {
-		field *entity.Field
-		path  *string
-	}{{ent.Version, &l.version}, {ent.Deleted, &l.deleted}, {ent.Created, &l.created}, {ent.Updated, new(string)}} {
+	l.created = make([]string, len(ent.Created))
+	for _, m := range slices.Concat(
+		[]duty{{ent.Version, &l.version}, {ent.Deleted, &l.deleted}},
+		lo.Map(ent.Created, func(f *entity.Field, i int) duty { return duty{f, &l.created[i]} }),
+		lo.Map(ent.Updated, func(f *entity.Field, _ int) duty { return duty{f, new(string)} }),
+	) {
 		if m.field == nil {
 			continue
 		}
@@ -80,6 +94,9 @@ func newLayout(ent *entity.Entity, json bool) (*layout, error) {
 		if *m.path, err = l.path(m.field.Index); err != nil {
 			return nil, fmt.Errorf("field %s: %w", m.field.Name, err)
 		}
+	}
+	if err := l.readReferences(ent); err != nil {
+		return nil, err
 	}
 	p := reflect.PointerTo(ent.Type)
 	if p.Implements(reflect.TypeFor[bson.Marshaler]()) || p.Implements(reflect.TypeFor[bson.ValueMarshaler]()) {
@@ -121,13 +138,13 @@ func (l *layout) learn(t reflect.Type, prefix string) error {
 // kept tells whether a save leaves the path alone: the key, which is in _id,
 // the creation time, and the deletion mark.
 func (l *layout) kept(path string) bool {
-	return path == "_id" || path == l.created || path == l.deleted || slices.Contains(l.keyNames, path)
+	return path == "_id" || path == l.deleted || slices.Contains(l.created, path) || slices.Contains(l.keyNames, path)
 }
 
 // cut tells whether a save must write the document at path field by field,
 // because it has something in it that is kept.
 func (l *layout) cut(path string) bool {
-	for _, p := range append([]string{l.created, l.deleted}, l.keyNames...) {
+	for _, p := range slices.Concat([]string{l.deleted}, l.created, l.keyNames) {
 		if _, below := cutPath(p, path); below {
 			return true
 		}
@@ -173,6 +190,20 @@ func (l *layout) field(name string) (path string, isKey bool, err error) {
 		}
 	}
 	return path, false, nil
+}
+
+// readShardKey finds the fields of the shard key.
+func (l *layout) readShardKey(names []string) error {
+	for _, name := range names {
+		path, isKey, err := l.field(name)
+		if err != nil {
+			return fmt.Errorf("shard key: %w", err)
+		}
+		if !isKey {
+			l.shard = append(l.shard, path)
+		}
+	}
+	return nil
 }
 
 // keyPart is the name of a field of a composite key inside _id.

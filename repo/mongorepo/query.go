@@ -113,6 +113,7 @@ func (r *Repository[T]) condition(c repo.Cond) (bson.D, error) {
 	if err != nil {
 		return nil, err
 	}
+	isKey = isKey || r.isReference(path)
 	test := func(op string, v any) (bson.D, error) {
 		return bson.D{{Key: path, Value: bson.D{{Key: op, Value: v}}}}, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -123,8 +124,8 @@ func (r *Repository[T]) changeOf(e *T, was *document, raw bson.Raw, index int, t
 	v := valueOf(e)
 	w := &write[T]{index: index, e: e, shown: r.shownID(e), version: r.ent.VersionOf(v), keepGone: true, undo: r.remember(e)}
 	r.ent.SetVersion(v, w.version+1)
-	if r.ent.Updated != nil {
-		r.ent.Updated.SetTime(v, r.now())
+	for _, f := range r.ent.Updated {
+		f.SetTime(v, r.now())
 	}
 	if now, err = r.encode(e); err != nil {
 		return nil, err
@@ -166,7 +167,7 @@ func (r *Repository[T]) keepDuties(e *T) func(*T) {
 		val reflect.Value
 	}
 	var list []kept
-	for _, f := range append([]*entity.Field{r.ent.Version, r.ent.Deleted, r.ent.Created, r.ent.Updated}, r.ent.Key...) {
+	for _, f := range slices.Concat([]*entity.Field{r.ent.Version, r.ent.Deleted}, r.ent.Created, r.ent.Updated, r.ent.Key) {
 		if f == nil {
 			continue
 		}

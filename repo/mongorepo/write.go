@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/samber/lo"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
@@ -46,8 +47,8 @@ type write[T any] struct {
 func (r *Repository[T]) prepare(ctx context.Context, index int, e *T, now time.Time) (*write[T], error) {
 	v := valueOf(e)
 	w := &write[T]{index: index, e: e, shown: r.shownID(e), version: r.ent.VersionOf(v), undo: r.remember(e)}
-	w.insert = r.ent.IsNew(v.Addr(), r.generates())
-	w.unsure = w.insert && r.ent.MayBeRead(e, r.generates())
+	w.insert = r.ent.IsNew(v.Addr(), r.unnumbered(e))
+	w.unsure = w.insert && r.ent.MayBeRead(e, r.unnumbered(e))
 	w.keepGone = w.version != 0
 	err := r.assignKey(ctx, e)
 	if err == nil {
@@ -56,12 +57,7 @@ func (r *Repository[T]) prepare(ctx context.Context, index int, e *T, now time.T
 			r.ent.SetVersion(v, r.firstVersion())
 		}
 		r.ent.SetDeleted(v, nil)
-		if r.ent.Created != nil && r.ent.Created.IsZero(v) {
-			r.ent.Created.SetTime(v, now)
-		}
-		if r.ent.Updated != nil {
-			r.ent.Updated.SetTime(v, now)
-		}
+		r.ent.Stamp(v, now)
 		err = r.compose(w)
 	}
 	if err != nil {
@@ -102,18 +98,29 @@ func (r *Repository[T]) compose(w *write[T]) error {
 	if w.insert {
 		return nil
 	}
-	w.filter = and(byID(doc.id), r.live(), r.versioned(w.version))
+	w.filter = and(byID(doc.id), r.shardOf(doc), r.live(), r.versioned(w.version))
 	if r.layout.opaque {
 		return nil
 	}
 	w.update = updateOf(r.layout.replacement(doc))
-	if created, ok := doc.lookup(r.layout.created); ok && !w.keepGone {
-		w.update = append(w.update, bson.E{Key: "$setOnInsert", Value: bson.D{{Key: r.layout.created, Value: created}}})
+	if created := doc.at(r.layout.created); len(created) > 0 && !w.keepGone {
+		w.update = append(w.update, bson.E{Key: "$setOnInsert", Value: created})
 	}
 	if len(w.update) == 0 { // nothing but a key: the server wants an operator
 		w.update = bson.D{{Key: "$setOnInsert", Value: bson.D{{Key: "_id", Value: doc.id}}}}
 	}
 	return nil
+}
+
+// shardOf asks for the shard key of a document, without which a sharded collection
+// takes no upsert. An absent field is null there.
+func (r *Repository[T]) shardOf(doc *document) bson.D {
+	return lo.Map(r.layout.shard, func(path string, _ int) bson.E {
+		if v, ok := doc.lookup(path); ok {
+			return bson.E{Key: path, Value: v}
+		}
+		return bson.E{Key: path, Value: nil}
+	})
 }
 
 // updateOf leaves out empty operators, which older servers refuse.

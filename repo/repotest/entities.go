@@ -1,6 +1,11 @@
 package repotest
 
-import "time"
+import (
+	"database/sql/driver"
+	"encoding/hex"
+	"fmt"
+	"time"
+)
 
 // Item is an ordinary entity: a text key, a unique column and fields of many
 // kinds.
@@ -47,11 +52,64 @@ type Pair struct {
 	Text  string `gorm:"size:190" bson:"text" json:"text"`
 }
 
+// Line has a key of two fields, of which the store numbers one.
+type Line struct {
+	// No is the generated part of the key, Bill the caller's, Text is what is kept
+	// under it.
+	No   int64  `gorm:"primaryKey;autoIncrement" bson:"no" json:"no"`
+	Bill string `gorm:"primaryKey;size:190" bson:"bill" json:"bill"`
+	Text string `gorm:"size:190" bson:"text" json:"text"`
+}
+
 // Assigned has an integer key that the caller assigns; zero is a key.
 type Assigned struct {
 	// Number is the key, Text is what is kept under it.
 	Number int32  `gorm:"primaryKey;autoIncrement:false" bson:"_id" json:"number"`
 	Text   string `gorm:"size:190" bson:"text" json:"text"`
+}
+
+// Pointed has an integer key behind a pointer, which the caller assigns.
+type Pointed struct {
+	// ID is the key, Text is what is kept under it.
+	ID   *int64 `gorm:"primaryKey;autoIncrement:false" bson:"_id" json:"id"`
+	Text string `gorm:"size:190" bson:"text" json:"text"`
+}
+
+// Sealed has a key of bytes that has a text, as a UUID has.
+type Sealed struct {
+	// ID is the key, Text is what is kept under it.
+	ID   Seal   `gorm:"primaryKey;type:char(32)" bson:"_id" json:"id"`
+	Text string `gorm:"size:190" bson:"text" json:"text"`
+}
+
+// Seal is the key of a Sealed: 32 hex digits.
+type Seal [16]byte
+
+// UnmarshalText reads the digits, upper-case ones too.
+func (s *Seal) UnmarshalText(text []byte) error {
+	if len(text) != 2*len(s) {
+		return fmt.Errorf("repotest: a seal of %d digits", len(text))
+	}
+	_, err := hex.Decode(s[:], text)
+	return err
+}
+
+// MarshalText returns the digits in lower case.
+func (s Seal) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(s[:])), nil }
+
+// Value is the text in a SQL database.
+func (s Seal) Value() (driver.Value, error) { return hex.EncodeToString(s[:]), nil }
+
+// Scan reads the text of a SQL database.
+func (s *Seal) Scan(v any) error {
+	switch v := v.(type) {
+	case string:
+		return s.UnmarshalText([]byte(v))
+	case []byte:
+		return s.UnmarshalText(v)
+	default:
+		return fmt.Errorf("repotest: a seal from a %T", v)
+	}
 }
 
 // Plain has no tags at all: the field ID is the key.
@@ -92,14 +150,18 @@ type Marked struct {
 	Gone *time.Time `bson:"gone" json:"gone" holdfast:"deleted"`
 }
 
-// Stamped has times marked by GORM's tags, kept as Unix milliseconds.
+// Stamped has times marked by GORM's tags, kept as Unix milliseconds, and one of
+// each more.
 type Stamped struct {
 	// ID is the key and Name the caller's. Born and Last are the times of creation
-	// and of the last save, in Unix milliseconds.
+	// and of the last save, in Unix milliseconds, and so are First and Then.
 	ID   string `gorm:"primaryKey;size:190" bson:"_id" json:"id"`
 	Name string `gorm:"size:190" bson:"name" json:"name"`
 	Born int64  `gorm:"autoCreateTime:milli" bson:"born" json:"born"`
 	Last int64  `gorm:"autoUpdateTime:milli" bson:"last" json:"last"`
+
+	First time.Time  `gorm:"autoCreateTime" bson:"first" json:"first"`
+	Then  *time.Time `bson:"then" json:"then" holdfast:"updated"`
 }
 
 // Unmarked has fields with the names of duties and no marks: they are the

@@ -22,8 +22,14 @@ type Harness struct {
 	Autos func(t *testing.T) repo.Repository[Auto]
 	// Pairs makes one with keys of two fields.
 	Pairs func(t *testing.T) repo.Repository[Pair]
+	// Lines makes one with keys of two fields, of which the store makes one.
+	Lines func(t *testing.T) repo.Repository[Line]
 	// Assigned makes one with integer keys that the caller assigns.
 	Assigned func(t *testing.T) repo.Repository[Assigned]
+	// Pointed makes one with integer keys behind pointers.
+	Pointed func(t *testing.T) repo.Repository[Pointed]
+	// Sealed makes one whose keys are bytes that read text, as UUIDs are.
+	Sealed func(t *testing.T) repo.Repository[Sealed]
 	// Plain makes one of an entity without tags.
 	Plain func(t *testing.T) repo.Repository[Plain]
 	// Coded makes one whose key is marked for BSON alone.

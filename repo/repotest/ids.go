@@ -1,7 +1,9 @@
 package repotest
 
 import (
+	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/holdfast-go/holdfast/repo"
@@ -167,4 +169,71 @@ func idOfOddText(t *testing.T, h Harness) {
 		noErr(t, r.DeleteByID(t.Context(), e.ID))
 	}
 	stored(t, r)
+}
+
+func idBehindAPointer(t *testing.T, h Harness) {
+	r := from(t, "Pointed", h.Pointed)
+	one, two := int64(1), int64(2)
+	list := []*Pointed{{ID: &one, Text: "1"}, {ID: &two, Text: "2"}}
+	noErr(t, r.SaveAll(t.Context(), list))
+	again := one
+	noErr(t, r.SaveAll(t.Context(), []*Pointed{{ID: &one, Text: "first"}, {ID: &again, Text: "1"}}))
+	takesEvery(t, r, list[0], []any{1, int64(1), uint8(1), &one, &again, list[0], Pointed{ID: &again}}, `{"id":1,"text":%q}`)
+	for _, id := range []any{"1", "x", 1.0, (*int64)(nil)} {
+		_, err := r.FindByID(t.Context(), id)
+		wantErr(t, err, repo.ErrInvalid)
+	}
+	same(t, get(t, r, 2), list[1])
+}
+
+func idTextOfBytes(t *testing.T, h Harness) {
+	r := from(t, "Sealed", h.Sealed)
+	list := []*Sealed{{ID: Seal{1, 0xab}, Text: "1"}, {ID: Seal{2}, Text: "2"}}
+	noErr(t, r.SaveAll(t.Context(), list))
+	digits := "01ab" + strings.Repeat("0", 28)
+	takesEvery(t, r, list[0], []any{
+		list[0].ID, [16]byte{1, 0xab}, digits, text(digits), strings.ToUpper(digits), Sealed{ID: list[0].ID},
+	}, `{"id":"`+digits+`","text":%q}`)
+	for _, id := range []any{"01ab", "", digits + " ", 1, []byte(digits)} {
+		_, err := r.FindByID(t.Context(), id)
+		wantErr(t, err, repo.ErrInvalid)
+	}
+	same(t, get(t, r, list[1].ID), list[1])
+}
+
+// takesEvery wants that each of the ids names e, which alone they name, and that a
+// document does.
+func takesEvery[T any](t *testing.T, r repo.Repository[T], e *T, ids []any, form string) {
+	t.Helper()
+	found, err := r.FindAllByID(t.Context(), ids)
+	noErr(t, err)
+	if len(found) != 1 {
+		t.Fatalf("got %d for ids of one", len(found))
+	}
+	for _, id := range ids {
+		same(t, get(t, r, id), e)
+		ok, err := r.ExistsByID(t.Context(), id)
+		noErr(t, err)
+		if !ok {
+			t.Fatalf("id %v of type %T does not exist", id, id)
+		}
+	}
+	for i, opts := range [][]repo.SmartSaveOption{nil, {repo.Merge()}} {
+		out, err := r.SmartSave(t.Context(), docs(fmt.Sprintf(form, fmt.Sprint(i))), opts...)
+		noErr(t, err)
+		same(t, get(t, r, ids[0]), out[0])
+		count(t, r, 2)
+	}
+	for i, id := range ids {
+		noErr(t, r.Save(t.Context(), e))
+		if i%2 == 0 {
+			noErr(t, r.DeleteByID(t.Context(), id))
+		} else if n, err := r.DeleteAllByID(t.Context(), []any{id}); n != 1 || err != nil {
+			t.Fatalf("id %v of type %T: deleted %d, %v", id, id, n, err)
+		}
+		count(t, r, 1)
+	}
+	noErr(t, r.Save(t.Context(), e))
+	noErr(t, r.Delete(t.Context(), e))
+	count(t, r, 1)
 }

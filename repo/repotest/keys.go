@@ -1,6 +1,7 @@
 package repotest
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/holdfast-go/holdfast/repo"
@@ -38,6 +39,38 @@ func keyGivenIsKept(t *testing.T, h Harness) {
 		wantErr(t, err, repo.ErrDuplicateKey)
 	}
 	same(t, get(t, r, 1), &Auto{ID: 1, Name: "imported"})
+}
+
+// keyPartIsGenerated: entities whose part of the key is still to be made are no
+// duplicates of each other. A store that makes none refuses them.
+func keyPartIsGenerated(t *testing.T, h Harness) {
+	r := from(t, "Line", h.Lines)
+	list := []*Line{{Bill: "a", Text: "1"}, {Bill: "a", Text: "2"}, {Bill: "b", Text: "3"}}
+	if err := r.SaveAll(t.Context(), list); errors.Is(err, repo.ErrInvalid) {
+		count(t, r, 0)
+		return
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	single := &Line{Bill: "a", Text: "4"}
+	noErr(t, r.Save(t.Context(), single))
+	list = append(list, single)
+	for i, opts := range [][]repo.SmartSaveOption{nil, {repo.Merge()}} {
+		out, err := r.SmartSave(t.Context(), docs(`{"bill":"a","text":"5"}`, `{"bill":"a","text":"6"}`), opts...)
+		noErr(t, err)
+		list = append(list, out...)
+		count(t, r, int64(6+2*i))
+	}
+	for _, e := range list {
+		if e.No == 0 {
+			t.Fatalf("no number: %s", shown(e))
+		}
+		same(t, get(t, r, e), e)
+	}
+	single.Text = "changed"
+	noErr(t, r.Save(t.Context(), single))
+	same(t, get(t, r, single), single)
+	count(t, r, 8)
 }
 
 func keyIsGeneratedForDocuments(t *testing.T, h Harness) {

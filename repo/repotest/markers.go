@@ -166,13 +166,17 @@ func timesAsNumbers(t *testing.T, h Harness) {
 	first := get(t, r, "a")
 	recent(t, "created", time.UnixMilli(first.Born))
 	recent(t, "updated", time.UnixMilli(first.Last))
+	recent(t, "created", first.First)
+	recent(t, "updated", *first.Then)
 	e.Born, e.Last, e.Name = 5, 5, "changed"
+	e.First, e.Then = time.Time{}, nil
 	noErr(t, r.Save(t.Context(), e))
 	got := get(t, r, "a")
-	if got.Born != first.Born || got.Name != "changed" {
+	if got.Born != first.Born || !got.First.Equal(first.First) || got.Name != "changed" {
 		t.Fatalf("got %s, first was %s", shown(got), shown(first))
 	}
 	recent(t, "updated", time.UnixMilli(got.Last))
+	recent(t, "updated", *got.Then)
 }
 
 func namesAreNoMarks(t *testing.T, h Harness) {

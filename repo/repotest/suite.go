@@ -143,6 +143,8 @@ func contents() []topic {
 			{"Zero", idZero},
 			{"NeverCode", idIsNeverCode},
 			{"OddText", idOfOddText},
+			{"BehindAPointer", idBehindAPointer},
+			{"TextOfBytes", idTextOfBytes},
 		}},
 		{"Keys", []behaviour{
 			{"Generated", keyIsGenerated},
@@ -154,6 +156,7 @@ func contents() []topic {
 			{"TwoFieldsFoldDuplicates", keyOfTwoFieldsFoldsDuplicates},
 			{"TwoFieldsInDocuments", keyOfTwoFieldsInDocuments},
 			{"TwoFieldsNeedAnEntity", keyOfTwoFieldsNeedsAnEntity},
+			{"PartIsGenerated", keyPartIsGenerated},
 			{"AssignedMayBeZero", keyAssignedMayBeZero},
 			{"FieldID", keyIsTheFieldID},
 			{"MarkedForBSON", keyMarkedForBSON},

@@ -18,7 +18,7 @@ func (h *Hold) want() {
 
 // passes reports whether the hold may be used for another turn.
 func (h *Hold) passes() bool {
-	if h.retired || !h.node.Alive() || h.node.Context().Err() != nil {
+	if h.retired || !h.node.Alive() || h.ctx.Err() != nil {
 		return false
 	}
 	if h.turns == 0 {

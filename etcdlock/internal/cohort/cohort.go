@@ -97,7 +97,7 @@ func (c *cohort) begin(t *Turn) {
 	if h.turns > 1 && !h.wanted {
 		c.queue.Watch()
 	}
-	t.start(c.name, h.node, h, h.turns)
+	t.start(h.ctx, h.node, h, h.turns)
 	c.turn = t
 }
 
@@ -149,7 +149,7 @@ func (a *Cohorts) Bereave() {
 	var lost []*Hold
 	a.mu.Lock()
 	for _, c := range a.byName {
-		if c.hold != nil && errors.Is(context.Cause(c.hold.node.Context()), session.ErrLost) {
+		if c.hold != nil && errors.Is(context.Cause(c.hold.ctx), session.ErrLost) {
 			lost = append(lost, c.hold)
 		}
 	}

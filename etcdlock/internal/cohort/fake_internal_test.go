@@ -306,6 +306,7 @@ func (n *fakeNode) HasSuccessor() bool       { return n.Standing().Successor }
 func (n *fakeNode) Alive() bool              { return n.alive }
 func (n *fakeNode) Remaining() time.Duration { return time.Hour }
 func (n *fakeNode) Context() context.Context { return n.ctx }
+func (n *fakeNode) Name() string             { return n.q.name }
 func (n *fakeNode) Token() int64             { return n.token }
 func (n *fakeNode) Member() queue.Member     { return queue.Member{Name: n.q.name, Revision: n.token} }
 func (n *fakeNode) Fence() string            { return fmt.Sprint(n.token) }

@@ -41,6 +41,7 @@ type Node interface {
 	Remaining() time.Duration
 	Context() context.Context // ends with the place
 
+	Name() string
 	Token() int64
 	Member() queue.Member
 	Fence() string
@@ -51,6 +52,9 @@ func Global(q *queue.Queue) Queue { return global{q} }
 
 // NodeOf returns a node of package queue as a Node.
 func NodeOf(n *queue.Node) Node { return node{n} }
+
+// InQueue returns what NodeOf was given.
+func InQueue(n Node) *queue.Node { return n.(node).Node }
 
 type global struct{ *queue.Queue }
 

@@ -22,6 +22,7 @@ const watchDelay = 100 * time.Millisecond
 type Hold struct {
 	c        *cohort
 	node     Node
+	ctx      context.Context //nolint:containedctx // that of the node
 	begun    time.Time
 	turns    int64       // begun so far
 	retired  bool        // nobody else may use it
@@ -36,7 +37,7 @@ type Hold struct {
 
 // newHold makes a hold of a node that owns the name. The caller holds the mutex.
 func newHold(c *cohort, n Node) *Hold {
-	h := &Hold{c: c, node: n, begun: time.Now(), alone: !n.Waited()}
+	h := &Hold{c: c, node: n, ctx: n.Context(), begun: time.Now(), alone: !n.Waited()}
 	if n.HasSuccessor() {
 		h.want()
 	} else {
@@ -85,7 +86,7 @@ func (h *Hold) Unawaited() bool { return !h.wanted || h.answered }
 func (h *Hold) gone() {
 	c := h.c
 	c.all.mu.Lock()
-	if c.hold != h || !errors.Is(context.Cause(h.node.Context()), session.ErrLost) {
+	if c.hold != h || !errors.Is(context.Cause(h.ctx), session.ErrLost) {
 		c.all.mu.Unlock()
 		return
 	}
@@ -101,7 +102,7 @@ func (h *Hold) gone() {
 	if owner != nil {
 		owner.Lost()
 	}
-	c.all.Lost(c.name, context.Cause(h.node.Context()))
+	c.all.Lost(c.name, context.Cause(h.ctx))
 }
 
 // end ends the hold's context, unless it was lost, and all that watches over it.

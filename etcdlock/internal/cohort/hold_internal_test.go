@@ -110,7 +110,7 @@ type owner chan struct{}
 
 func (o owner) Lost() { o <- struct{}{} }
 
-// A hold knows from its first moment who queues behind it, and needs no neighbours if
+// A hold knows from its first moment who queues behind it, and nothing of those around if
 // nobody does.
 func TestHold_KnowsWhoIsBehind(t *testing.T) {
 	t.Parallel()
@@ -129,7 +129,7 @@ func TestHold_KnowsWhoIsBehind(t *testing.T) {
 		turn := <-next
 		forgot := queueOf(a, "n").forgets > 0
 		if wanted := a.Status("n").Wanted; wanted != followed || forgot == followed {
-			t.Errorf("somebody is behind: %v; it knows: %v; it has forgotten its neighbours: %v", followed, wanted, forgot)
+			t.Errorf("somebody is behind: %v; it knows: %v; it has forgotten those around: %v", followed, wanted, forgot)
 		}
 		unlock(t, turn)
 		if behind != nil {

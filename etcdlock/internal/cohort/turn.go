@@ -20,7 +20,6 @@ func (givenBackError) Is(target error) bool { return target == session.ErrLost }
 
 // Turn is the use that one goroutine makes of a hold. Its fields are for reading.
 type Turn struct {
-	Name   string
 	N      int64 // number of the turn in the hold, from 1 on
 	Begun  time.Time
 	Node   Node
@@ -35,12 +34,15 @@ type Turn struct {
 type Owner interface{ Lost() }
 
 // Alone begins a turn with a node that no other goroutine can have.
-func (t *Turn) Alone(name string, n Node) { t.start(name, n, nil, 1) }
+func (t *Turn) Alone(n Node) { t.start(n.Context(), n, nil, 1) }
 
-func (t *Turn) start(name string, n Node, h *Hold, number int64) {
-	t.Name, t.Node, t.hold, t.N, t.Begun = name, n, h, number, time.Now()
-	t.Ctx, t.Cancel = context.WithCancelCause(n.Context())
+func (t *Turn) start(ctx context.Context, n Node, h *Hold, number int64) {
+	t.Node, t.hold, t.N, t.Begun = n, h, number, time.Now()
+	t.Ctx, t.Cancel = context.WithCancelCause(ctx)
 }
+
+// Name is the name that the turn is of.
+func (t *Turn) Name() string { return t.Node.Name() }
 
 // BelongsTo names the owner, if that has nothing but this turn.
 func (t *Turn) BelongsTo(o Owner) {
@@ -91,7 +93,7 @@ func (t *Turn) Finish() (leaves *Hold) {
 		t.Node.End()
 		return nil
 	}
-	if errors.Is(context.Cause(t.Node.Context()), session.ErrLost) {
+	if errors.Is(context.Cause(t.hold.ctx), session.ErrLost) {
 		t.hold.gone()
 		return nil
 	}

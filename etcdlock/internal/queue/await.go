@@ -139,10 +139,10 @@ func (w *watch) verdict(n *Node) (verdict, int64) {
 	if w.whole {
 		return w.snapshot.verdict(n)
 	}
-	d, fresh := w.departure, w.fresh
-	w.fresh = false
+	d := w.departure
+	w.departure = nil
 	switch {
-	case !fresh, d.rev != 0 && d.rev <= n.asOf:
+	case d == nil, d.rev != 0 && d.rev <= n.asOf:
 		return nothing, 0
 	case d.key == n.pred && d.successor == n.lease.Name() && n.others == 0 && !n.late:
 		// The predecessor left with an exchange that found a key of the node's lease in the

@@ -81,7 +81,7 @@ func (n *Node) enqueue(ctx context.Context, last int64) error {
 			n.abandon()
 			return err
 		}
-		sp.Unknown(n.q.Name, "enqueue", err)
+		sp.Unknown(n.q.name(), "enqueue", err)
 		if !pace.Wait(ctx) {
 			n.abandon()
 			return err
@@ -127,7 +127,7 @@ func (n *Node) send(ctx context.Context, last int64) error {
 	case hidden(path, got.first) || got.first.Kvs[0].CreateRevision <= last:
 		return ErrRequeue // the one that has come may be of a longer name
 	default: // the queue has grown
-		return &HeldError{member(n.q.Name, got.first.Kvs[0])}
+		return &HeldError{member(n.q.name(), got.first.Kvs[0])}
 	}
 }
 

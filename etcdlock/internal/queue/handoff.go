@@ -80,7 +80,7 @@ func (n *Node) handOff(next *Node, successor string, answered func()) (owner str
 			return "", fmt.Errorf("deleting %s: %w", n.key, session.Unserved(err)), err
 		}
 		again = true
-		sp.Unknown(n.q.Name, "exchange", err)
+		sp.Unknown(n.q.name(), "exchange", err)
 		if !pace.Wait(n.lease.Ctx()) {
 			return "", fmt.Errorf("deleting %s: %w, it goes with its lease: %w", n.key, session.ErrUnavailable, err), ErrRequeue
 		}

@@ -49,8 +49,8 @@ type Node struct {
 
 	ctx    context.Context //nolint:containedctx // it lives as long as the place
 	cancel context.CancelCauseFunc
-	loss   atomic.Pointer[func()] // told when the key was deleted
-	guard  *time.Timer            // starts a watch on the own key
+	loss   func()      // told when the key was deleted; guarded by the queue's mutex
+	guard  *time.Timer // starts a watch on the own key
 
 	drawn sync.Once
 	fence string // once it was asked for
@@ -111,12 +111,15 @@ func (n *Node) Remaining() time.Duration { return n.lease.Remaining() }
 // Gone reports whether the key is out of the queue.
 func (n *Node) Gone() bool { return n.is(gone) }
 
+// Name is the name in whose queue the node is.
+func (n *Node) Name() string { return n.q.name() }
+
 // Token is the create revision of the key.
 func (n *Node) Token() int64 { return n.rev }
 
 // Member returns what etcd shows of the node.
 func (n *Node) Member() Member {
-	m := Member{Name: n.q.Name, Key: n.key, Revision: n.rev, Lease: int64(n.lease.ID), Owner: n.q.sp.Self}
+	m := Member{Name: n.q.name(), Key: n.key, Revision: n.rev, Lease: int64(n.lease.ID), Owner: n.q.sp.Self}
 	m.Since = n.since
 	return m
 }
@@ -134,7 +137,9 @@ func (n *Node) Fence() string {
 // node its own key no more.
 func (n *Node) OnLoss(f func()) {
 	n.unguard()
-	n.loss.Store(&f)
+	n.q.mu.Lock()
+	n.loss = f
+	n.q.mu.Unlock()
 	if n.ctx.Err() != nil { // before that: whoever ended it knew of no f
 		n.q.sp.Session.Spawn(f)
 	}
@@ -157,8 +162,11 @@ func (n *Node) Drop() {
 // is because the lease was revoked, the lease says so too, a moment later.
 func (n *Node) Deleted() {
 	n.cancel(fmt.Errorf("%w: %s: %w", session.ErrLost, n.key, errKeyDeleted))
-	if f := n.loss.Load(); f != nil {
-		n.q.sp.Session.Spawn(*f)
+	n.q.mu.Lock()
+	f := n.loss
+	n.q.mu.Unlock()
+	if f != nil {
+		n.q.sp.Session.Spawn(f)
 	}
 	n.leave()
 }

@@ -82,7 +82,7 @@ func TestQueue_Closed(t *testing.T) {
 	q.mu.Unlock()
 	q.giveBack(t.Context(), late, nil)
 	if q.predecessor != nil || q.successor != "" || q.snapshots != nil {
-		t.Error("it has neighbours")
+		t.Error("it knows of those around")
 	}
 	for _, w := range []*watch{w, all, late} {
 		eventually(t, "the end of a watch", func() bool {
@@ -105,7 +105,7 @@ func TestQueue_Forget(t *testing.T) {
 	q.Forget()
 	q.mu.Lock()
 	if q.predecessor != nil || q.successor != "" || q.snapshots == nil {
-		t.Error("it has neighbours still, or no snapshots")
+		t.Error("it knows of those around still, or no snapshots")
 	}
 	q.mu.Unlock()
 	eventually(t, "the end of the watch", func() bool {

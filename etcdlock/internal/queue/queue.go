@@ -9,7 +9,6 @@ import (
 // wanting a name stand in the same order round after round, so what it knows of those around
 // outlives a node.
 type Queue struct {
-	Name string
 	sp   *Space
 	path string // what its keys begin with
 	told func() // called, with no mutex held, whenever the snapshot has changed
@@ -23,8 +22,11 @@ type Queue struct {
 
 // Queue returns the queue of the name. told may be nil. Close it.
 func (sp *Space) Queue(name string, told func()) *Queue {
-	return &Queue{Name: name, sp: sp, path: sp.Path(name), told: told}
+	return &Queue{sp: sp, path: sp.Path(name), told: told}
 }
+
+// name is in the path, so that it takes no memory: a process may have very many queues.
+func (q *Queue) name() string { return q.path[len(q.sp.Namespace) : len(q.path)-1] }
 
 // Watch begins to watch the whole queue, if that is not done yet.
 func (q *Queue) Watch() {

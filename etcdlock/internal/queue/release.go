@@ -41,7 +41,7 @@ func (n *Node) Release(answered func()) error {
 		case sp.Session.Final(err):
 			return fmt.Errorf("deleting %s: %w", n.key, session.Unserved(err))
 		}
-		sp.Unknown(n.q.Name, "release", err)
+		sp.Unknown(n.q.name(), "release", err)
 		if !pace.Wait(n.lease.Ctx()) {
 			return fmt.Errorf("deleting %s: %w, it goes with its lease: %w", n.key, session.ErrUnavailable, err)
 		}

@@ -47,7 +47,7 @@ func (n *Node) sweepLast() {
 	switch {
 	case n.lease.Ctx().Err() != nil || !n.sweep():
 	case n.stray: // an earlier sweep may land yet
-		n.lease.Slots.Spend(n.q.Name, n.number)
+		n.lease.Slots.Spend(n.q.name(), n.number)
 	default:
 		n.vacate()
 	}

@@ -48,7 +48,7 @@ func (q *Queue) TryOn(ctx context.Context, lease *session.Lease) (*Node, error) 
 
 func (q *Queue) try(ctx context.Context, lease func() (*session.Lease, error)) (*Node, error) {
 	for {
-		was, err := q.sp.prospect(ctx, q.Name)
+		was, err := q.sp.prospect(ctx, q.name())
 		if err != nil {
 			return nil, err
 		}
@@ -131,7 +131,7 @@ func (q *Queue) contend(ctx context.Context, lease *session.Lease, was prospect)
 }
 
 // heldBy says that the key is before the node.
-func (n *Node) heldBy(kv *mvccpb.KeyValue) error { return &HeldError{member(n.q.Name, kv)} }
+func (n *Node) heldBy(kv *mvccpb.KeyValue) error { return &HeldError{member(n.q.name(), kv)} }
 
 // standsBehind makes sure that nobody but the holder is before the node, which was put
 // without that condition if there are keys of longer names.

@@ -19,8 +19,7 @@ type watch struct {
 	leash session.Leash
 
 	snapshot  snapshot      // of the whole queue
-	departure departure     // of the predecessor
-	fresh     bool          // nobody has taken the departure yet
+	departure *departure    // of the predecessor, until somebody has taken it
 	failure   error         // why there is no news any more
 	changed   chan struct{} // closed at the next change; nil while nobody waits for it
 }
@@ -103,7 +102,7 @@ func (w *watch) news(events []*clientv3.Event) (unclear bool) {
 		}
 	}
 	if d.rev > 0 {
-		w.depart(d)
+		w.depart(&d)
 	}
 	return false
 }
@@ -113,12 +112,12 @@ func (w *watch) read(ctx context.Context, since int64) (bool, error) {
 	if w.whole {
 		return false, w.load(ctx, since)
 	}
-	w.depart(departure{rev: since})
+	w.depart(&departure{rev: since})
 	return false, nil
 }
 
 // depart replaces the departure, whether or not anybody has taken it.
-func (w *watch) depart(d departure) { w.change(func() { w.departure, w.fresh = d, true }) }
+func (w *watch) depart(d *departure) { w.change(func() { w.departure = d }) }
 
 // fail notes that there will be no news any more.
 func (w *watch) fail(err error) { w.change(func() { w.failure = err }) }
@@ -127,11 +126,12 @@ func (w *watch) fail(err error) { w.change(func() { w.failure = err }) }
 func (w *watch) change(f func()) {
 	w.q.mu.Lock()
 	f()
-	if w.changed != nil {
-		close(w.changed)
-		w.changed = nil
-	}
+	changed := w.changed
+	w.changed = nil
 	w.q.mu.Unlock()
+	if changed != nil {
+		close(changed) // after the mutex, which the one that wakes up takes first
+	}
 	if w.whole && w.q.told != nil {
 		w.q.told()
 	}

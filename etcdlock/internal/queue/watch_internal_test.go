@@ -73,8 +73,8 @@ func TestWatch_Departure(t *testing.T) {
 			if w.news(c.events) {
 				t.Error("somebody is to look")
 			}
-			if w.departure != c.want || w.fresh != (c.want.rev > 0) {
-				t.Errorf("the news is %+v, want %+v; fresh: %v", w.departure, c.want, w.fresh)
+			if fresh := w.departure != nil; fresh != (c.want.rev > 0) || fresh && *w.departure != c.want {
+				t.Errorf("the news is %+v, want %+v", w.departure, c.want)
 			}
 		})
 	}
@@ -89,7 +89,7 @@ func TestWatch_Fresh(t *testing.T) {
 		d    departure
 		want verdict
 	}{{departure{rev: 6}, nothing}, {departure{rev: 7}, unclear}, {departure{}, unclear}, {departure{rev: 5, key: "k-0"}, nothing}} {
-		w.depart(c.d)
+		w.depart(&c.d)
 		if got, since := w.verdict(n); got != c.want || got == unclear && since != c.d.rev {
 			t.Errorf("%+v is seen as %v of %d", c.d, got, since)
 		}
@@ -137,7 +137,7 @@ func TestAwait_Named(t *testing.T) {
 			eventually(t, "the watch", func() bool {
 				q.mu.Lock()
 				defer q.mu.Unlock()
-				return w.fresh && w.departure.rev > 0
+				return w.departure != nil && w.departure.rev > 0
 			})
 			if c.gone == "before-1" { // its place alone is left
 				removed(t, sp, sp.Path("n")+"before-0")

@@ -12,7 +12,7 @@
 //	owned                        Node.become, Hold
 //	release, releaseError        Node.Release
 //	exchange, carried            Node.HandOff, exchanged
-//	successor, next              Node.handOff, watch.sight
+//	successor, next              Node.handOff, watch.verdict
 //	taken, spent                 Slots
 //	sweep, sweepWait, lastSweep  Node.abandon, Node.leave
 //	seen                         Node.sweepLate

@@ -32,15 +32,15 @@ func (f *Field) IsZero(e reflect.Value) bool {
 
 // IsNew applies the rule of repo.Repository to p, a *T: the first of IsNew()
 // bool, the version field and the generated key that the type has decides.
-// generated says whether the store makes the keys of this type.
-func (e *Entity) IsNew(p reflect.Value, generated bool) bool {
+// unnumbered says whether the store is still to make the key, or a part of it.
+func (e *Entity) IsNew(p reflect.Value, unnumbered bool) bool {
 	if n, ok := reflect.TypeAssert[interface{ IsNew() bool }](p); ok {
 		return n.IsNew()
 	}
 	if e.Version != nil {
 		return e.VersionOf(p.Elem()) == 0
 	}
-	return generated && len(e.Key) == 1 && e.Key[0].IsZero(p.Elem())
+	return unnumbered
 }
 
 // TellsNew tells whether p, a *T, has the method IsNew() bool.
@@ -52,8 +52,7 @@ func TellsNew(p any) bool {
 // MayBeRead tells of p, a *T that IsNew takes for new, whether it may as well
 // have been read: Hibernate and Spring Data begin with version 0, and what was
 // stored before the type had a version has none.
-func (e *Entity) MayBeRead(p any, generated bool) bool {
-	unnumbered := generated && len(e.Key) == 1 && e.Key[0].IsZero(reflect.ValueOf(p).Elem())
+func (e *Entity) MayBeRead(p any, unnumbered bool) bool {
 	return e.Version != nil && !TellsNew(p) && !unnumbered
 }
 
@@ -118,6 +117,19 @@ func (e *Entity) SetDeleted(v reflect.Value, at *time.Time) {
 	default:
 		f.FieldByName("Time").Set(reflect.ValueOf(*at))
 		f.FieldByName("Valid").SetBool(true)
+	}
+}
+
+// Stamp writes at into the updated fields of v, an addressable struct value, and
+// into the created ones that are zero.
+func (e *Entity) Stamp(v reflect.Value, at time.Time) {
+	for _, f := range e.Created {
+		if f.IsZero(v) {
+			f.SetTime(v, at)
+		}
+	}
+	for _, f := range e.Updated {
+		f.SetTime(v, at)
 	}
 }
 

@@ -39,13 +39,16 @@ type Entity struct {
 	// Key is GORM's primary key, else the BSON _id, else the field ID; never
 	// empty.
 	Key []*Field
-	// Version, Deleted, Created and Updated are the marked fields, nil where
-	// there is none.
-	Version, Deleted, Created, Updated *Field
+	// Version and Deleted are the marked fields, nil where there is none.
+	Version, Deleted *Field
+	// Created and Updated are the fields with the times; there may be several.
+	Created, Updated []*Field
+	// References are text that stands for ObjectIDs.
+	References []*Field
 }
 
 // Parse reads t, a struct type. A type that is no struct, has no key, or marks
-// two fields alike is ErrInvalid.
+// two fields as its version or deletion is ErrInvalid.
 func Parse(t reflect.Type) (*Entity, error) {
 	return parse(t, keyOf)
 }
@@ -176,15 +179,16 @@ func tagHas(m map[string]string, name string) bool {
 	return ok && !strings.EqualFold(v, "false")
 }
 
-// AutoIncrement tells whether GORM would let the database number the field: an
-// integer that is the only key and is not told otherwise.
-func (e *Entity) AutoIncrement() bool {
-	if len(e.Key) != 1 {
-		return false
+// Numbered is the field of the key that a database numbers while it is zero: an
+// integer that is the only key and is not told otherwise, and the one of several
+// that has GORM's autoIncrement. It is nil where there is none.
+func (e *Entity) Numbered() *Field {
+	for _, f := range e.Key {
+		tag := gormTag(f.Tag)
+		_, told := tag["autoincrement"]
+		if IsInt(f.Type) && (tagHas(tag, "autoincrement") || !told && len(e.Key) == 1) {
+			return f
+		}
 	}
-	set, told := gormTag(e.Key[0].Tag)["autoincrement"]
-	if told && strings.EqualFold(set, "false") {
-		return false
-	}
-	return isInt(e.Key[0].Type.Kind())
+	return nil
 }

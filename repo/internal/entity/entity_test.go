@@ -1,6 +1,7 @@
 package entity_test
 
 import (
+	"encoding/hex"
 	"errors"
 	"reflect"
 	"testing"
@@ -17,6 +18,19 @@ type base struct {
 }
 
 type sku string
+
+// token is a key of bytes that reads text, as a UUID does.
+type token [2]byte
+
+func (k *token) UnmarshalText(text []byte) error {
+	if len(text) != 4 {
+		return errors.New("want four digits")
+	}
+	_, err := hex.Decode(k[:], text)
+	return err
+}
+
+func ptr[T any](v T) *T { return &v }
 
 func TestParseFindsTheKey(t *testing.T) {
 	t.Parallel()
@@ -84,15 +98,16 @@ func TestParseRefuses(t *testing.T) {
 
 func TestMarkers(t *testing.T) {
 	t.Parallel()
-	_, err := entity.Parse(reflect.TypeFor[struct {
+	e, err := entity.Parse(reflect.TypeFor[struct {
 		gorm.Model
 		Version int64 `holdfast:"version"`
 		Stamp   int64 `gorm:"autoUpdateTime:milli"`
+		Both    int64 `gorm:"autoCreateTime;autoUpdateTime"`
 	}]())
-	if !errors.Is(err, entity.ErrInvalid) {
-		t.Fatalf("UpdatedAt of gorm.Model and Stamp: got %v", err)
+	if err != nil || len(e.Created) != 1 || len(e.Updated) != 3 {
+		t.Fatalf("UpdatedAt of gorm.Model and Stamp: got %+v, %v", e, err)
 	}
-	e, err := entity.Parse(reflect.TypeFor[struct {
+	e, err = entity.Parse(reflect.TypeFor[struct {
 		ID        int
 		CreatedAt time.Time
 		Gone      *time.Time `holdfast:"deleted"`
@@ -128,12 +143,20 @@ func TestConvertID(t *testing.T) {
 		"FloatToInt":     {1.0, reflect.TypeFor[int](), nil},
 		"HexToObjectID":  {oid.Hex(), reflect.TypeFor[bson.ObjectID](), oid},
 		"TextToObjectID": {"xyz", reflect.TypeFor[bson.ObjectID](), nil},
+		"IntToPointer":   {7, reflect.TypeFor[*int64](), ptr(int64(7))},
+		"PointerToInt":   {ptr(7), reflect.TypeFor[int](), nil},
+		"NilPointer":     {(*int)(nil), reflect.TypeFor[*int](), nil},
+		"TextToUUID":     {"00Ff", reflect.TypeFor[token](), token{1: 255}},
+		"BadTextToUUID":  {"00", reflect.TypeFor[token](), nil},
+		"BytesToUUID":    {[2]byte{1}, reflect.TypeFor[token](), token{1}},
+		"TextToUUIDs":    {"00ff", reflect.TypeFor[*token](), &token{1: 255}},
+		"IntToUUID":      {1, reflect.TypeFor[token](), nil},
 		"Slice":          {[]int{1}, reflect.TypeFor[int](), nil},
 		"Nil":            {nil, reflect.TypeFor[int](), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := entity.ConvertID(c.id, c.key)
-			if (err != nil) != (c.want == nil) || err != nil && !errors.Is(err, entity.ErrInvalid) || got != c.want {
+			if (err != nil) != (c.want == nil) || err != nil && !errors.Is(err, entity.ErrInvalid) || !reflect.DeepEqual(got, c.want) {
 				t.Fatalf("got %v, %v; want %v", got, err, c.want)
 			}
 		})

@@ -46,17 +46,28 @@ func (e *Entity) KeyFromID(id any) ([]any, error) {
 }
 
 // ConvertID turns id into a value of the key's type: the type itself, an
-// integer that fits, text for a text key, or 24 hex digits for an ObjectID.
+// integer that fits, text for a text key, 24 hex digits for an ObjectID, and for
+// other types that are no numbers the text that they read by UnmarshalText. For a
+// key behind a pointer it is a value of what is behind it, too.
 func ConvertID(id any, key reflect.Type) (any, error) {
 	v := reflect.ValueOf(id)
 	bad := fmt.Errorf("%w: id of type %T for a key of type %s", ErrInvalid, id, key)
-	if !v.IsValid() {
+	switch {
+	case !v.IsValid() || v.Type() == key && v.Kind() == reflect.Pointer && v.IsNil():
 		return nil, bad
+	case v.Type() == key:
+		return id, nil
+	case key.Kind() == reflect.Pointer:
+		inner, err := ConvertID(id, key.Elem())
+		if err != nil {
+			return nil, err
+		}
+		p := reflect.New(key.Elem())
+		p.Elem().Set(reflect.ValueOf(inner))
+		return p.Interface(), nil
 	}
 	from := v.Type()
 	switch {
-	case from == key:
-		return id, nil
 	case isInt(from.Kind()) && isInt(key.Kind()):
 		if out, ok := convertInt(v, key); ok {
 			return out.Interface(), nil
@@ -66,8 +77,25 @@ func ConvertID(id any, key reflect.Type) (any, error) {
 		return v.Convert(key).Interface(), nil
 	case from.Kind() == reflect.String && IsObjectID(key):
 		return objectIDFromHex(v.String(), key, bad)
+	case from.Kind() == reflect.String && !isInt(key.Kind()):
+		return fromText(v.String(), key, bad)
+	case from.Kind() == reflect.Array && key.Kind() == reflect.Array && from.ConvertibleTo(key):
+		return v.Convert(key).Interface(), nil
 	}
 	return nil, bad
+}
+
+// fromText reads a key that knows its own text, a UUID for instance.
+func fromText(s string, key reflect.Type, bad error) (any, error) {
+	out := reflect.New(key)
+	u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](out)
+	if !ok {
+		return nil, bad
+	}
+	if u.UnmarshalText([]byte(s)) != nil {
+		return nil, fmt.Errorf("%w: it cannot be read from the text", bad)
+	}
+	return out.Elem().Interface(), nil
 }
 
 func convertInt(v reflect.Value, key reflect.Type) (reflect.Value, bool) {
@@ -128,6 +156,9 @@ func Comparable(key []any) any {
 
 func comparablePart(k any) any {
 	v := reflect.ValueOf(k)
+	if v.Kind() == reflect.Pointer && !v.IsNil() {
+		return comparablePart(v.Elem().Interface())
+	}
 	if v.IsValid() && v.Comparable() {
 		return k
 	}

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"github.com/samber/lo"
 )
 
 // readMarkers finds the fields that have a duty, by `holdfast:"..."` or by
@@ -14,14 +16,9 @@ import (
 func (e *Entity) readMarkers() error {
 	for _, f := range e.Fields {
 		for _, m := range e.markersOf(f) {
-			slot, err := e.slot(m, f)
-			if err != nil {
+			if err := e.mark(m, f); err != nil {
 				return err
 			}
-			if *slot != nil && *slot != f {
-				return fmt.Errorf("%w: %s marks both %s and %s as %s", ErrInvalid, e.Type, (*slot).Name, f.Name, m)
-			}
-			*slot = f
 		}
 	}
 	return nil
@@ -38,35 +35,55 @@ func (e *Entity) markersOf(f *Field) []string {
 	switch {
 	case isNamed(f.Type, "gorm.io/gorm", "DeletedAt"):
 		marks = append(marks, "deleted")
-	case tagHas(g, "autocreatetime"), f.Name == "CreatedAt" && e.inGormModel(f):
-		marks = append(marks, "created")
 	case tagHas(g, "autoupdatetime"), f.Name == "UpdatedAt" && e.inGormModel(f):
 		marks = append(marks, "updated")
+	case tagHas(g, "autocreatetime"), f.Name == "CreatedAt" && e.inGormModel(f):
+		marks = append(marks, "created")
 	case isNamed(f.Type, "gorm.io/plugin/optimisticlock", "Version"):
 		marks = append(marks, "version")
 	}
 	return marks
 }
 
-func (e *Entity) slot(mark string, f *Field) (**Field, error) {
-	var slot **Field
-	var ok bool
+func (e *Entity) mark(mark string, f *Field) error {
+	fits := false
 	switch mark {
 	case "version":
-		slot, ok = &e.Version, isInt(f.Type.Kind())
+		fits = isInt(f.Type.Kind())
 	case "deleted":
-		slot, ok = &e.Deleted, isNamed(f.Type, "gorm.io/gorm", "DeletedAt") || f.Type == reflect.TypeFor[*time.Time]()
-	case "created":
-		slot, ok = &e.Created, isTime(f.Type)
-	case "updated":
-		slot, ok = &e.Updated, isTime(f.Type)
+		fits = isNamed(f.Type, "gorm.io/gorm", "DeletedAt") || f.Type == reflect.TypeFor[*time.Time]()
+	case "created", "updated":
+		fits = isTime(f.Type)
+	case "objectid":
+		fits = IsText(f.Type) || f.Type.Kind() == reflect.Slice && IsText(f.Type.Elem())
 	default:
-		return nil, fmt.Errorf("%w: field %s of %s: unknown marker %q", ErrInvalid, f.Name, e.Type, mark)
+		return fmt.Errorf("%w: field %s of %s: unknown marker %q", ErrInvalid, f.Name, e.Type, mark)
 	}
-	if !ok {
-		return nil, fmt.Errorf("%w: field %s of %s cannot be marked %s: its type is %s", ErrInvalid, f.Name, e.Type, mark, f.Type)
+	if !fits {
+		return fmt.Errorf("%w: field %s of %s cannot be marked %s: its type is %s", ErrInvalid, f.Name, e.Type, mark, f.Type)
 	}
-	return slot, nil
+	switch mark {
+	case "version":
+		return e.only(&e.Version, f, mark)
+	case "deleted":
+		return e.only(&e.Deleted, f, mark)
+	case "created":
+		e.Created = lo.Uniq(append(e.Created, f))
+	case "updated":
+		e.Updated = lo.Uniq(append(e.Updated, f))
+	case "objectid":
+		e.References = lo.Uniq(append(e.References, f))
+	}
+	return nil
+}
+
+// only gives a duty to a field that nothing else may have.
+func (e *Entity) only(slot **Field, f *Field, mark string) error {
+	if *slot != nil && *slot != f {
+		return fmt.Errorf("%w: %s marks both %s and %s as %s", ErrInvalid, e.Type, (*slot).Name, f.Name, mark)
+	}
+	*slot = f
+	return nil
 }
 
 // inGormModel tells whether the field stands in an embedded gorm.Model.
@@ -85,6 +102,14 @@ func isNamed(t reflect.Type, pkg, name string) bool { return t.Name() == name &&
 
 func isInt(k reflect.Kind) bool {
 	return k >= reflect.Int && k <= reflect.Int64 || k >= reflect.Uint && k <= reflect.Uint64
+}
+
+// IsInt tells whether t is an integer, behind a pointer or not.
+func IsInt(t reflect.Type) bool {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return isInt(t.Kind())
 }
 
 // isTime tells whether GORM and Holdfast can keep a time in t.

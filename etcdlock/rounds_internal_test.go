@@ -15,7 +15,7 @@ import (
 // Processes that go on wanting a name hand it on with one request a round, and
 // watch what they watched before: the whole queue if it is short, else who is before
 // them.
-func TestNeighbours(t *testing.T) {
+func TestRounds(t *testing.T) {
 	t.Parallel()
 	for name, lockers := range map[string]int{"Short": 3, "Long": 9} {
 		t.Run(name, func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestNeighbours(t *testing.T) {
 }
 
 // Behind somebody who names nobody, a process does not rely on being named.
-func TestNeighbours_Unnamed(t *testing.T) {
+func TestRounds_Unnamed(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	var sent etcdtest.Counted

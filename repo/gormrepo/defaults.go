@@ -1,0 +1,126 @@
+package gormrepo
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/samber/lo"
+	"gorm.io/gorm/schema"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// A zero value of a column with a literal default stands for the default where its
+// row is inserted, as in GORM's Create, and for itself where it is overwritten. What
+// a document gives as zero is meant.
+
+// readDefaults finds the columns with a literal default that a save may write, but
+// for those where it is the zero value.
+func (m *model) readDefaults() {
+	m.defaults = lo.Filter(m.updatable(m.columns), func(f *schema.Field, _ int) bool {
+		zero := f.DefaultValueInterface != nil && reflect.ValueOf(f.DefaultValueInterface).IsZero()
+		return f.Creatable && f.HasDefaultValue && isLiteralDefault(f) && !zero && !isNullDefault(f) &&
+			f != m.version && !slices.Contains(m.updated, f)
+	})
+}
+
+// defaulted are the columns of it that get their default where the row is inserted.
+func (r *Repository[T]) defaulted(ctx context.Context, it *item[T]) []*schema.Field {
+	return lo.Filter(r.defaults, func(f *schema.Field, _ int) bool {
+		_, zero := f.ValueOf(ctx, it.val)
+		return zero && !slices.Contains(it.explicit, f)
+	})
+}
+
+// inserted are the columns that an INSERT names for items with the defaulted ones:
+// of these it leaves out those whose default GORM cannot read.
+func inserted(columns, defaulted []*schema.Field) []*schema.Field {
+	return without(columns, lo.Filter(defaulted, func(f *schema.Field, _ int) bool { return f.DefaultValueInterface == nil }))
+}
+
+// explicit are the columns with a default that the documents give a zero value. An
+// entity that begins with other values shows what they do not name.
+func (r *Repository[T]) explicit(docs *repo.Documents[T], list []int, e reflect.Value) ([]*schema.Field, error) {
+	ctx := context.Background()
+	zero := lo.Filter(r.defaults, func(f *schema.Field, _ int) bool {
+		_, zero := f.ValueOf(ctx, e)
+		return zero
+	})
+	begun := new(T)
+	zero = lo.Filter(zero, func(f *schema.Field, _ int) bool { return setMark(f.ReflectValueOf(ctx, valueOf(begun))) })
+	if len(zero) == 0 {
+		return nil, nil
+	}
+	for _, i := range list {
+		if err := docs.MergeInto(i, begun); err != nil {
+			return nil, err
+		}
+	}
+	return lo.Filter(zero, func(f *schema.Field, _ int) bool {
+		_, zero := f.ValueOf(ctx, valueOf(begun))
+		return zero
+	}), nil
+}
+
+// setMark gives v some value that is not zero, where its type has one that is known.
+func setMark(v reflect.Value) bool {
+	switch {
+	case v.Kind() == reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+	case v.Kind() == reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+	case v.Kind() == reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+	case v.Kind() == reflect.Bool:
+		v.SetBool(true)
+	case v.Kind() == reflect.String:
+		v.SetString("-")
+	case v.CanInt():
+		v.SetInt(1)
+	case v.CanUint():
+		v.SetUint(1)
+	case v.CanFloat():
+		v.SetFloat(1)
+	case v.Type() == reflect.TypeFor[time.Time]():
+		v.Set(reflect.ValueOf(time.Unix(1, 0)))
+	}
+	return !v.IsZero()
+}
+
+// explicitZeros are the items of which an INSERT of GORM would replace a zero value
+// by a default although it was given, each with those columns.
+func (r *Repository[T]) explicitZeros(items []*item[T]) map[*item[T]][]*schema.Field {
+	ctx := context.Background()
+	zeros := map[*item[T]][]*schema.Field{}
+	for _, it := range items {
+		fields := lo.Filter(it.explicit, func(f *schema.Field, _ int) bool {
+			_, zero := f.ValueOf(ctx, it.val)
+			return zero
+		})
+		if len(fields) > 0 {
+			zeros[it] = fields
+		}
+	}
+	return zeros
+}
+
+// writeZeros writes the values that were given for columns with a default.
+func (r *Repository[T]) writeZeros(c *call, zeros map[*item[T]][]*schema.Field) error {
+	list := lo.Keys(zeros)
+	slices.SortFunc(list, func(a, b *item[T]) int { return a.index - b.index })
+	for _, it := range list {
+		for _, f := range zeros[it] {
+			f.ReflectValueOf(context.Background(), it.val).SetZero()
+		}
+	}
+	for _, g := range grouped(list, func(it *item[T]) group[T] { return group[T]{defaulted: zeros[it]} }) {
+		for batch := range slices.Chunk(g.items, r.dialect.rows(len(r.key)+len(g.defaulted))) {
+			if err := r.updateRows(c, batch, g.defaulted); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
