@@ -24,7 +24,7 @@ func sampled(ctx context.Context, window time.Duration, callers int, do groupCal
 		return noSample(), err
 	}
 	all, err := callsFor(ctx, window, callers, do)
-	return sampleOf(window, all), err
+	return sampleOf(window, callers, all), err
 }
 
 // callsFor has all callers call until the window is over. Calls that are on the way
@@ -63,15 +63,15 @@ func noSample() sample { return sample{math.NaN(), math.NaN()} }
 
 // sampleOf divides by the calls that ended in the window the time until the last of
 // them: calls that are put together end together, and the window may end between two
-// such times. Where none ended in it, the first one counts. A call that ended later is
-// among those that took long.
-func sampleOf(window time.Duration, all []call) sample {
+// such times. Where fewer ended in it than there are callers, it is longer, so that each
+// has its turn. A call that ended later is among those that took long.
+func sampleOf(window time.Duration, callers int, all []call) sample {
 	if len(all) == 0 {
 		return noSample()
 	}
 	ended := slices.Sorted(slices.Values(lo.Map(all, func(c call, _ int) time.Duration { return c.Ended })))
 	took := slices.Sorted(slices.Values(lo.Map(all, func(c call, _ int) time.Duration { return c.Took })))
-	done := max(1, lo.CountBy(ended, func(d time.Duration) bool { return d <= window }))
+	done := max(min(callers, len(all)), lo.CountBy(ended, func(d time.Duration) bool { return d <= window }))
 	slow := took[(len(took)*99+99)/100-1]
 	return sample{micros: micros(ended[done-1]) / float64(done), p99: micros(slow) / 1e3}
 }

@@ -161,5 +161,5 @@ func fleetSample(fleet []fleetMember, w fleetWindow) (sample, error) {
 		}
 		all = append(all, calls...)
 	}
-	return sampleOf(w.Time, all), nil
+	return sampleOf(w.Time, len(fleet)*fleetCallers, all), nil
 }

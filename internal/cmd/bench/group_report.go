@@ -14,7 +14,7 @@ func (b *bench) reportGroup(all []groupFigures, others []groupPeerFigures, fleet
 			"`Clauses(OnConflict{UpdateAll: true}).Create` without a lock, with its defaults and with `SkipDefaultTransaction`; the *best of GORM* is in each "+
 			"round the faster of the two. *Locked* is a `lockedrepo` with its fence, all callers by one key: one save at a time (`Options.Separate`), or "+
 			"those that wait put together, which is the default. A save of one row is `Save`, one of more rows `SaveAll`. Shown are the microseconds "+
-			"for each save: the time until the last save that ended in the window, divided by those that had ended by then, of all callers together; below it the 99th percentile of the time that a call took, "+
+			"for each save: the time until the last save that ended in the window, divided by those that had ended by then, of all callers together, of each at least one; below it the 99th percentile of the time that a call took, "+
 			"with its wait. With *1 %% refused*, one call of a hundred has a row that breaks a `CHECK`. *Update* is `Update` of `lockedrepo`, and with GORM a transaction "+
 			"that reads the row, for update where there is such a thing, and writes it. Median of %s, the ways to save in turns within each, least and "+
 			"greatest in brackets; ratios are of figures of one round.",
