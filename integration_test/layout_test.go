@@ -95,8 +95,9 @@ var house = []floor{
 		modules: []string{"go.etcd.io/etcd/api/v3", "google.golang.org/grpc"},
 	},
 	{
-		pkg: "lockedrepo",
-		own: []string{"repo", "etcdlock", "internal/fencing"},
+		pkg:     "lockedrepo",
+		own:     []string{"repo", "etcdlock", "internal/fencing"},
+		modules: []string{"github.com/samber/lo"},
 	},
 	{
 		pkg: "drivers/internal/mistake",
@@ -184,6 +185,7 @@ var testModules = []string{"go.mongodb.org/mongo-driver/v2", "go.uber.org/goleak
 var heavyModules = []string{
 	"go.etcd.io/etcd/server", "go.etcd.io/etcd/etcdctl", "go.etcd.io/etcd/etcdutl",
 	"github.com/FerretDB",
+	"github.com/compose-spec",
 }
 
 // listed is the part of `go list -json` that the tests here look at.
