@@ -9,7 +9,12 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 )
 
-var titles = map[string]string{onSQL: "SQL database", onMongo: "MongoDB"}
+func title(store string) string {
+	if store == onMongo {
+		return "MongoDB"
+	}
+	return "SQL database"
+}
 
 // kept is how many of the acknowledged operations are in the store.
 func (r *round) kept() int { return r.acked - r.lost }
@@ -22,7 +27,7 @@ func report(rounds []*round, out io.Writer) error {
 		if i == 0 || rounds[i-1].Store != r.Store {
 			t = table.NewWriter()
 			t.SetStyle(table.StyleLight)
-			t.SetTitle(titles[r.Store])
+			t.SetTitle(title(r.Store))
 			t.AppendHeader(table.Row{"job", "", "acknowledged", "kept", "lost", "duplicates", "time"})
 		}
 		t.AppendRow(table.Row{r.Kind, lockWord(r.Locked), r.acked, r.kept(), r.lost, r.duplicates, r.took.Round(1e6)})
@@ -84,7 +89,7 @@ func keptTable(rounds []*round) string {
 		if r.Locked {
 			name = "Holdfast"
 		}
-		fmt.Fprintf(&b, "| %s, %s | %d | %d |\n", titles[r.Store], name, r.kept(), r.lost)
+		fmt.Fprintf(&b, "| %s, %s | %d | %d |\n", title(r.Store), name, r.kept(), r.lost)
 	}
 	return b.String()
 }
