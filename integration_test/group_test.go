@@ -437,7 +437,7 @@ func TestGroup_LongBatches(t *testing.T) {
 			s.call(ctx, t, func() error { // of one entity: a transaction for each
 				_, err := s.locked.Update(ctx, 1, func(e *groupRow) error {
 					order = append(order, i)
-					time.Sleep(20 * time.Millisecond) // work that takes longer than a batch may
+					<-time.After(20 * time.Millisecond) // work that takes longer than a batch may
 					e.N++
 					return nil
 				})

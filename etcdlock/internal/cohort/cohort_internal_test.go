@@ -209,6 +209,9 @@ func TestLeader_NotOnADeadLease(t *testing.T) {
 		t.Error("it is held on a lease that is over")
 	}
 	unlock(t, second)
+	if w.calls.releases != 2 {
+		t.Errorf("%+v: what is on a dead lease was made a hold", w.calls)
+	}
 }
 
 // With goroutines in line a hold that leaves is handed off, at once if others wait.

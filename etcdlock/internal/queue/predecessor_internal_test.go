@@ -93,6 +93,27 @@ func TestQueue_Closed(t *testing.T) {
 	}
 }
 
+// Who was called off keeps the watch that another has, also if it came to own the name.
+func TestQueue_GiveBackCalledOff(t *testing.T) {
+	t.Parallel()
+	q := queueOf(t, spaceOn(t, newServer(t), nil, nil))
+	ctx, callOff := context.WithCancel(t.Context())
+	callOff()
+	q.mu.Lock()
+	others, w := q.startWatch("before", false), q.startWatch("before", false)
+	q.predecessor = others
+	q.mu.Unlock()
+	q.giveBack(ctx, w, nil)
+	if q.predecessor != others || q.borrow(ctx) != nil {
+		t.Fatal("it has changed what another has")
+	}
+	eventually(t, "the end of its watch", func() bool {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return w.failure != nil
+	})
+}
+
 // Forget ends the watch of the predecessor, and no other, and names nobody.
 func TestQueue_Forget(t *testing.T) {
 	t.Parallel()
