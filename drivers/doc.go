@@ -37,8 +37,8 @@
 // client's certificate), a datasource with a JDBC URL, and MongoDB. Of it Load
 // reads what Spring Boot would: files of profiles, config/, imports, several
 // documents, the environment, placeholders; a source that it cannot read is a
-// mistake. docs/configuration.md is the reference of both, docs/jdbc.md that of
-// JDBC URLs.
+// mistake. docs/configuration.md is the reference of the first, docs/spring.md of
+// the second, docs/jdbc.md of JDBC URLs.
 //
 // # Environment
 //

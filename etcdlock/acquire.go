@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/holdfast/etcdlock/internal/cohort"
+	"github.com/holdfast-go/holdfast/etcdlock/internal/queue"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
@@ -37,38 +39,16 @@ func (l *Locker) lock(ctx context.Context, r request) (*Lock, error) {
 // acquire checks everything that can be known without asking etcd, then takes
 // the names.
 func (l *Locker) acquire(ctx context.Context, r request) (*Lock, error) {
-	if ctx == nil {
-		return nil, invalid(r.doing, "nil context")
-	}
-	sorted, err := l.checkNames(r.doing, r.names)
+	held, err := l.check(ctx, &r)
 	if err != nil {
 		return nil, err
-	}
-	r.names = sorted
-	held := heldIn(ctx, l)
-	for _, name := range r.names {
-		t, over := held.find(name)
-		if over != nil {
-			return nil, fmt.Errorf("etcdlock: %s: the context's hold has ended: %w", &r, over)
-		}
-		if t != nil && (r.term > 0 || r.force) {
-			return nil, invalid(r.String(), "it cannot be nested in a hold of the same name")
-		}
-	}
-	if ctx.Err() != nil {
-		if over := held.over(); over != nil {
-			if errors.Is(over, context.Cause(ctx)) { // said already
-				return nil, fmt.Errorf("etcdlock: %s: the context's hold has ended: %w: %w", &r, over, ctx.Err())
-			}
-			return nil, fmt.Errorf("etcdlock: %s: the context's hold has ended: %w: %w", &r, over, contextError(ctx))
-		}
-		return nil, l.explain(ctx, &r, ctx.Err())
 	}
 	if !l.enter() {
 		return nil, fmt.Errorf("etcdlock: %s: %w", &r, ErrClosed)
 	}
 	if held == nil && r.term == 0 && !r.force && len(r.names) == 1 {
-		if t := l.relock(r.names[0]); t != nil {
+		t := new(turn)
+		if l.cohorts.Relock(r.names[0], &t.Turn) {
 			return l.opened(l.newLock(ctx, nil, []part{{turn: t}}, nil), &r)
 		}
 	}
@@ -89,10 +69,44 @@ func (l *Locker) acquire(ctx context.Context, r request) (*Lock, error) {
 		parts, err = l.takeAll(wctx, &r, held, nil)
 	}
 	if err != nil {
-		l.settle(nil)
+		l.entered(nil)
 		return nil, l.explain(ctx, &r, err)
 	}
 	return l.opened(l.newLock(ctx, held, parts, fixed), &r)
+}
+
+// check checks a request, sorts its names, and returns what ctx holds.
+func (l *Locker) check(ctx context.Context, r *request) (*held, error) {
+	if ctx == nil {
+		return nil, invalid(r.doing, "nil context")
+	}
+	sorted, err := l.checkNames(r.doing, r.names)
+	if err != nil {
+		return nil, err
+	}
+	r.names = sorted
+	held := heldIn(ctx, l)
+	for _, name := range r.names {
+		t, over := held.find(name)
+		if over != nil {
+			return nil, fmt.Errorf("etcdlock: %s: the context's hold has ended: %w", r, over)
+		}
+		if t != nil && (r.term > 0 || r.force) {
+			return nil, invalid(r.String(), "it cannot be nested in a hold of the same name")
+		}
+	}
+	if ctx.Err() == nil {
+		return held, nil
+	}
+	over := held.over()
+	switch {
+	case over == nil:
+		return nil, l.explain(ctx, r, ctx.Err())
+	case errors.Is(over, context.Cause(ctx)): // said already
+		return nil, fmt.Errorf("etcdlock: %s: the context's hold has ended: %w: %w", r, over, ctx.Err())
+	default:
+		return nil, fmt.Errorf("etcdlock: %s: the context's hold has ended: %w: %w", r, over, contextError(ctx))
+	}
 }
 
 // opened returns a Lock just made, unless Close, which may have looked for
@@ -143,14 +157,14 @@ func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *ses
 		}
 		for _, p := range parts {
 			if !p.nested {
-				l.letGo(p.turn.finish())
+				l.cohorts.LetGo(p.turn.Finish())
 			}
 		}
 	}()
 	if !r.wait && fixed == nil && len(r.names) > 1 {
 		// Of several names, the last may be the busy one: look at all of them
 		// before writing anything.
-		if err := l.lookAtAll(ctx, r, held); err != nil {
+		if err := l.prospects(ctx, r, held); err != nil {
 			return parts, err
 		}
 	}
@@ -169,21 +183,21 @@ func (l *Locker) takeAll(ctx context.Context, r *request, held *held, fixed *ses
 		}
 		parts = append(parts, part{turn: t})
 		if len(r.names) > 1 {
-			unhook = append(unhook, context.AfterFunc(t.ctx, func() { cancel(context.Cause(t.ctx)) }))
+			unhook = append(unhook, context.AfterFunc(t.Ctx, func() { cancel(context.Cause(t.Ctx)) }))
 		}
 	}
 	return parts, r.ended() // which may have been before the last name was free
 }
 
-// lookAtAll looks whether the names that are not held may be had by a try.
-func (l *Locker) lookAtAll(ctx context.Context, r *request, held *held) error {
+// prospects tells whether the names that are not held may be had by a try.
+func (l *Locker) prospects(ctx context.Context, r *request, held *held) error {
 	for _, name := range r.names {
 		if t, _ := held.find(name); t != nil {
 			continue
 		}
-		lingers, err := l.rest(ctx, name)
+		lingers, err := l.cohorts.Rest(ctx, name)
 		if err == nil && !lingers {
-			_, err = l.look(ctx, name)
+			err = l.queues.Prospect(ctx, name)
 		}
 		if err != nil {
 			return err
@@ -192,56 +206,57 @@ func (l *Locker) lookAtAll(ctx context.Context, r *request, held *held) error {
 	return nil
 }
 
-// take takes one name on top of what is held, on the lease of a fixed term or,
-// without one, through the station of the name.
-func (l *Locker) take(ctx context.Context, r *request, name string, held *held, fixed *session.Lease) (*turn, error) {
+// take takes one name on top of what is held: through the cohort of the name or, with a lease
+// of the Lock's own, with a place of its own in the queue.
+func (l *Locker) take(ctx context.Context, r *request, name string, held *held, own *session.Lease) (*turn, error) {
 	switch {
-	case !r.wait && fixed == nil:
-		return l.try(ctx, name)
+	case own != nil && (!r.wait || r.force):
+		return l.takeOn(ctx, r, name, own)
 	case !r.wait:
-		e, err := l.tryOn(ctx, name, fixed)
-		if err != nil {
-			return nil, err
-		}
-		return newTurn(e, nil, 1), nil
-	case r.force:
-		e, err := l.seize(ctx, name, fixed)
-		if err != nil {
-			return nil, err
-		}
-		return newTurn(e, nil, 1), nil
+		t := new(turn)
+		return t, l.cohorts.TryLock(ctx, name, &t.Turn)
+	case held.sortsAfter(name):
+		return l.takeOutOfOrder(ctx, r, name, held, own)
+	default:
+		return l.await(ctx, r, name, held, own)
 	}
-	if held.sortsAfter(name) {
-		return l.takeOutOfOrder(ctx, name, held, fixed)
-	}
-	return l.await(ctx, name, held, fixed)
 }
 
 // await waits for the name.
-func (l *Locker) await(ctx context.Context, name string, held *held, fixed *session.Lease) (*turn, error) {
-	if fixed == nil {
-		return l.join(ctx, name, held.any())
+func (l *Locker) await(ctx context.Context, r *request, name string, held *held, own *session.Lease) (*turn, error) {
+	if own != nil {
+		return l.takeOn(ctx, r, name, own)
 	}
-	e, err := l.contend(ctx, name, fixed)
-	if err != nil {
-		return nil, err
-	}
-	return newTurn(e, nil, 1), nil
+	t := new(turn)
+	return t, l.cohorts.Lock(ctx, name, held.any(), &t.Turn)
 }
 
-// contend goes once through the queue, on the lease of a fixed term.
-func (l *Locker) contend(ctx context.Context, name string, fixed *session.Lease) (*entry, error) {
-	e := l.newEntry(name, fixed)
-	if err := e.enqueue(ctx, anyQueue); err != nil {
+// takeOn goes once through the queue, on a lease of the Lock's own.
+func (l *Locker) takeOn(ctx context.Context, r *request, name string, own *session.Lease) (*turn, error) {
+	q := l.queues.Queue(name, nil)
+	defer q.Close()
+	var n *queue.Node
+	var err error
+	switch {
+	case !r.wait:
+		n, err = q.TryOn(ctx, own)
+	case r.force:
+		n, err = q.Seize(ctx, own)
+	default:
+		n, err = q.EnqueueOn(ctx, own)
+		if err == nil {
+			err = n.Await(ctx)
+		}
+	}
+	switch {
+	case err != nil:
 		return nil, err
+	case !n.Alive():
+		return nil, queue.ErrRequeue
+	case r.force:
+		l.cohorts.Disown(name, n.Token())
 	}
-	before, err := e.await(ctx, nil)
-	before.end()
-	if err != nil {
-		return nil, err
-	}
-	if !e.lease.Alive() {
-		return nil, errRequeue
-	}
-	return e, nil
+	t := new(turn)
+	t.Alone(cohort.NodeOf(n))
+	return t, nil
 }

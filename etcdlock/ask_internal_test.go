@@ -113,7 +113,7 @@ func TestAsk_Crowd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	before, err := holder.Revision(t.Context())
+	before, err := holder.revision(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestAsk_Crowd(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if after, err := holder.Revision(t.Context()); err != nil || after != before+3 {
+	if after, err := holder.revision(t.Context()); err != nil || after != before+3 {
 		t.Errorf("20 tries took %d writes, want a question, its answer, and that the question goes: %v", after-before, err)
 	}
 	awaitQueue(t, srv, "n", 1)

@@ -2,50 +2,48 @@ package etcdlock
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/holdfast-go/holdfast/internal/fencing"
 )
 
-// Claim is the fencing token of one of an Attempt's names.
-type Claim struct {
-	// Name is the name of the lock.
-	Name string
-	FencingToken
-}
+// attempt is the right to one transaction with what a Lock protects.
+type attempt struct{ turns []*turn }
 
-// Attempt is the right to one transaction with what a Lock protects.
-type Attempt struct{ turns []*turn }
-
-// Attempt waits until no other attempt under the same hold is open, and opens
-// one. Goroutines that share a hold exclude one another for as long as their
-// attempts last, so that a store that checks claims is shown them in order.
-// Close it.
-//
-// Errors: ErrLost when the hold has ended, ErrTimeout with
-// context.DeadlineExceeded when ctx ended first, or context.Canceled.
-func (k *Lock) Attempt(ctx context.Context) (*Attempt, error) {
+// attempt waits until no other attempt under the same hold is open, and opens one, see
+// fencing.Lock.
+func (k *Lock) attempt(ctx context.Context) (*attempt, error) {
 	if ctx == nil {
 		return nil, invalid("opening an attempt", "nil context")
 	}
-	a := &Attempt{turns: make([]*turn, 0, len(k.held.parts))}
+	a := &attempt{turns: make([]*turn, 0, len(k.held.parts))}
 	for _, p := range k.held.parts { // sorted by name: two of them wait for one another in one order
 		err := p.turn.open(ctx)
 		if err != nil {
 			a.Close()
-			return nil, fmt.Errorf("etcdlock: waiting for another transaction under the hold of %q: %w", p.turn.e.name, err)
+			return nil, fmt.Errorf("etcdlock: waiting for another transaction under the hold of %q: %w", p.turn.Name(), err)
 		}
 		a.turns = append(a.turns, p.turn)
 	}
 	return a, nil
 }
 
+// attempts are those of one turn.
+type attempts struct {
+	once       sync.Once
+	attempting chan struct{} // has room for the one attempt that is open
+	drawn      atomic.Int64  // how many tokens
+}
+
 // open takes the turn's only place for an attempt.
 func (t *turn) open(ctx context.Context) error {
-	if !t.live() {
-		return t.ended()
+	if !t.Live() {
+		return t.Ended()
 	}
-	t.attempted.Do(func() { t.attempting = make(chan struct{}, 1) })
+	t.once.Do(func() { t.attempting = make(chan struct{}, 1) })
 	select {
 	case t.attempting <- struct{}{}:
 		return nil
@@ -60,55 +58,26 @@ func (t *turn) open(ctx context.Context) error {
 			err = fmt.Errorf("%w: %w", ErrTimeout, err)
 		}
 		return err
-	case <-t.ctx.Done():
-		return t.ended()
+	case <-t.Ctx.Done():
+		return t.Ended()
 	}
 }
 
-// Claims returns a claim for each name of the Lock, sorted by name. Each call
-// draws the next number: call it once for every try at a transaction.
-func (a *Attempt) Claims() []Claim {
-	claims := make([]Claim, len(a.turns))
+// Claims draws the next claim for each name, sorted by name.
+func (a *attempt) Claims() []fencing.Claim {
+	claims := make([]fencing.Claim, len(a.turns))
 	for i, t := range a.turns {
-		claims[i] = Claim{t.e.name, t.draw()}
+		token := t.draw()
+		claims[i] = fencing.Claim{Name: t.Name(), Revision: token.Revision, Owner: token.Owner, Turn: token.Turn, Attempt: token.Attempt}
 	}
 	return claims
 }
 
 // Close ends the attempt and lets the next one begin. A second call does
 // nothing.
-func (a *Attempt) Close() {
+func (a *attempt) Close() {
 	for _, t := range a.turns {
 		<-t.attempting
 	}
 	a.turns = nil
-}
-
-// Retire keeps everybody else from using the holds that the Lock was given:
-// Unlock then neither hands them on nor lets them linger, and the next Lock of
-// such a name has a new token. It is for a holder whom a store has told that the
-// token is not good.
-func (k *Lock) Retire() {
-	k.l.stations.mu.Lock()
-	defer k.l.stations.mu.Unlock()
-	for _, p := range k.held.parts {
-		if p.turn.h != nil {
-			p.turn.h.retired = true
-		}
-	}
-}
-
-// ownerText draws the owner of the entry's claims when it is first asked for.
-// It is the entry's own, not the session's: a session that outlives the
-// restoration of an etcd could be given one token twice.
-func (e *entry) ownerText() string {
-	e.owned.Do(func() { e.owner = rand.Text() })
-	return e.owner
-}
-
-// Holding reports whether ctx carries a hold of the name, be it over or not:
-// Lock with ctx then returns a nested Lock, or ErrLost, and asks etcd nothing.
-func (l *Locker) Holding(ctx context.Context, name string) bool {
-	t, over := heldIn(ctx, l).find(name)
-	return t != nil || over != nil
 }

@@ -7,11 +7,13 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/fencing"
 )
 
-func attemptNow(t *testing.T, k *Lock) *Attempt {
+func attemptNow(t *testing.T, k *Lock) *attempt {
 	t.Helper()
-	a, err := k.Attempt(t.Context())
+	a, err := k.attempt(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +25,7 @@ func busy(t *testing.T, k *Lock) bool {
 	t.Helper()
 	over, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
 	defer cancel()
-	a, err := k.Attempt(over)
+	a, err := k.attempt(over)
 	if err == nil {
 		a.Close()
 		return false
@@ -39,19 +41,19 @@ func busy(t *testing.T, k *Lock) bool {
 func TestAttempt_ClaimsGrow(t *testing.T) {
 	t.Parallel()
 	l, _ := newTestLocker(t, &Options{Linger: time.Hour})
-	var got []Claim
+	var got []fencing.Claim
 	owners := map[string]int{}
 	for turn := range 3 {
 		if turn == 2 {
-			loseUnnoticed(t, l, "n") // what lingers; so this is another hold
+			lose(t, l, "n") // what lingers; so this is another hold
 		}
 		k := lockNow(t, l, "n")
 		for range 2 {
 			a := attemptNow(t, k)
 			for range 2 {
 				claims := a.Claims()
-				if c := claims[0]; len(claims) != 1 || c.Name != "n" || c.Revision != k.Token() || c.Turn != k.Turn() || len(c.Owner) != 26 {
-					t.Errorf("under token %d, turn %d: %+v", k.Token(), k.Turn(), claims)
+				if c := claims[0]; len(claims) != 1 || c.Name != "n" || c.Revision != k.Token() || c.Turn != turnOf(k) || len(c.Owner) != 26 {
+					t.Errorf("under token %d, turn %d: %+v", k.Token(), turnOf(k), claims)
 				}
 				got = append(got, claims[0])
 				owners[claims[0].Owner]++
@@ -88,12 +90,12 @@ func TestAttempt_OneAtATime(t *testing.T) {
 	if !busy(t, outer) || !busy(t, inner) {
 		t.Error("two attempts at a time")
 	}
-	given := make(chan *Attempt)
+	given := make(chan *attempt)
 	go func() { given <- attemptNow(t, inner) }()
 	canceled, cancel := context.WithCancel(t.Context())
 	refused := make(chan error)
 	go func() {
-		_, err := outer.Attempt(canceled)
+		_, err := outer.attempt(canceled)
 		refused <- err
 	}()
 	cancel()
@@ -134,7 +136,7 @@ func TestAttempt_Order(t *testing.T) {
 	for range goroutines {
 		go func() {
 			for range each {
-				a, err := k.Attempt(t.Context())
+				a, err := k.attempt(t.Context())
 				if err != nil {
 					done <- err
 					return
@@ -216,7 +218,7 @@ func TestAttempt_AfterTheHold(t *testing.T) {
 	t.Parallel()
 	l, suspend := newTestLocker(t, &Options{Linger: time.Hour})
 	for name, end := range map[string]func(*Lock){
-		"Lost":     func(*Lock) { loseUnnoticed(t, l, "n") },
+		"Lost":     func(*Lock) { lose(t, l, "n") },
 		"Unlocked": func(k *Lock) { unlockNow(t, k) },
 		"Slept":    func(*Lock) { suspend(time.Hour) },
 	} {
@@ -226,7 +228,7 @@ func TestAttempt_AfterTheHold(t *testing.T) {
 			waiting := make(chan error)
 			ctx := &waitedFor{Context: t.Context(), begun: make(chan struct{})}
 			go func() {
-				_, err := k.Attempt(ctx)
+				_, err := k.attempt(ctx)
 				waiting <- err
 			}()
 			<-ctx.begun
@@ -235,7 +237,7 @@ func TestAttempt_AfterTheHold(t *testing.T) {
 				t.Errorf("one that waited: %v", err)
 			}
 			open.Close()
-			if _, err := k.Attempt(t.Context()); !errors.Is(err, ErrLost) {
+			if _, err := k.attempt(t.Context()); !errors.Is(err, ErrLost) {
 				t.Errorf("one that comes later: %v", err)
 			}
 			_ = k.Unlock(t.Context()) // lost, in two of the cases
@@ -260,7 +262,7 @@ func TestAttempt_FixedTerm(t *testing.T) {
 	}
 	a.Close()
 	suspend(time.Minute)
-	if _, err := k.Attempt(t.Context()); !errors.Is(err, ErrLost) {
+	if _, err := k.attempt(t.Context()); !errors.Is(err, ErrLost) {
 		t.Errorf("after the term: %v", err)
 	}
 	if err := k.Unlock(t.Context()); !errors.Is(err, ErrLost) {
@@ -275,11 +277,11 @@ func TestAttempt_Holding(t *testing.T) {
 	l, _ := newTestLocker(t, nil)
 	another, _ := newTestLocker(t, nil)
 	k := lockNow(t, l, "n")
-	if _, err := k.Attempt(nil); !errors.Is(err, ErrInvalid) { //nolint:staticcheck // that is the point
+	if _, err := k.attempt(nil); !errors.Is(err, ErrInvalid) { //nolint:staticcheck // that is the point
 		t.Errorf("nil context: %v", err)
 	}
 	for range 2 {
-		if !l.Holding(k.Context(), "n") || l.Holding(k.Context(), "m") || l.Holding(t.Context(), "n") || another.Holding(k.Context(), "n") {
+		if !fencing.OfLocker(l).Holding(k.Context(), "n") || fencing.OfLocker(l).Holding(k.Context(), "m") || fencing.OfLocker(l).Holding(t.Context(), "n") || fencing.OfLocker(another).Holding(k.Context(), "n") {
 			t.Error("what is held is not what was locked")
 		}
 		unlockNow(t, k)
@@ -295,13 +297,13 @@ func TestRetire(t *testing.T) {
 	next := make(chan *Lock)
 	go func() { next <- lockNow(t, l, "n") }()
 	inLine(t, l, "n", 1)
-	first.Retire()
+	fencing.OfLock(first).Retire()
 	unlockNow(t, first)
 	second := <-next
 	if second.Token() <= first.Token() {
 		t.Errorf("the next in line has token %d, the retired hold had %d", second.Token(), first.Token())
 	}
-	second.Retire()
+	fencing.OfLock(second).Retire()
 	unlockNow(t, second)
 	third := lockNow(t, l, "n")
 	defer unlockNow(t, third)

@@ -62,13 +62,13 @@ func (k *Lock) hook(t *turn, mine bool) {
 	if mine {
 		k.unhook = append(k.unhook, t.nested.add(k.end))
 	}
-	k.unhook = append(k.unhook, context.AfterFunc(t.ctx, func() {
-		cause := context.Cause(t.ctx)
+	k.unhook = append(k.unhook, context.AfterFunc(t.Ctx, func() {
+		cause := context.Cause(t.Ctx)
 		lost := errors.Is(cause, ErrLost)
 		if lost && mine {
-			k.l.leave(k) // Close need not wait for what is not held
+			k.l.exit(k) // Close need not wait for what is not held
 			if k.fixed != nil {
-				k.l.hooks.lost(t.e.name, cause)
+				k.l.hooks.lost(t.Name(), cause)
 			}
 		}
 		if mine || lost || errors.Is(cause, ErrClosed) {
@@ -89,8 +89,8 @@ func (k *Lock) endContexts(over error) {
 	k.end(over)
 	for _, p := range k.held.parts {
 		if !p.nested {
-			p.turn.cancel(nil)
-			p.turn.nested.end(context.Cause(p.turn.ctx))
+			p.turn.Cancel(nil)
+			p.turn.nested.end(context.Cause(p.turn.Ctx))
 		}
 	}
 }

@@ -66,9 +66,9 @@
 //     the lease could not be renewed in time.
 //   - Nothing is left in the queue after a cancelled wait, a lost answer or a
 //     Close; what a process that died leaves behind goes with its lease.
-//   - A pair of numbers that grows from holder to holder: [Lock.Token] from hold
-//     to hold, and within a hold [Lock.Turn]. A [FencingToken] has both and a third,
-//     for the transactions of one turn; an [Attempt] lets one of them be open at a time.
+//   - A number that grows from hold to hold, [Lock.Token], and a [FencingToken] that grows
+//     from holder to holder: within a hold it counts the turns, and within a turn the
+//     writes that it is drawn for.
 //
 // # What is not promised
 //

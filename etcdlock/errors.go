@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/holdfast-go/holdfast/etcdlock/internal/queue"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
@@ -14,7 +15,7 @@ import (
 var (
 	// ErrHeld says that the name is held or waited for by another, and that
 	// the call was not meant to wait.
-	ErrHeld = errors.New("lock is held")
+	ErrHeld = queue.ErrHeld
 	// ErrLost says that a hold, or a place in the queue, ended before it was
 	// given back: another may hold the lock by now.
 	ErrLost = session.ErrLost
@@ -22,7 +23,7 @@ var (
 	// held the lock. The error matches [context.DeadlineExceeded] too.
 	ErrTimeout = errors.New("timed out waiting for the lock")
 	// ErrClosed says that the Locker is closed or is being closed.
-	ErrClosed = errors.New("locker is closed")
+	ErrClosed = session.ErrClosed
 	// ErrInvalid says that an argument or an option is not usable. Nothing
 	// was sent to etcd.
 	ErrInvalid = errors.New("invalid argument")
@@ -40,19 +41,6 @@ var (
 	// ErrUnsupported says that the Locker's configuration rules the call out.
 	ErrUnsupported = errors.New("not supported")
 )
-
-// errGivenBack says that a hold is used after its Unlock. It matches ErrLost,
-// since the caller holds nothing, and does not say that anything was lost.
-var errGivenBack error = givenBackError{}
-
-type givenBackError struct{}
-
-func (givenBackError) Error() string        { return "it was given back by Unlock" }
-func (givenBackError) Is(target error) bool { return target == ErrLost }
-
-// errRequeue is internal: the lease of a contender went away before it owned
-// anything, through no decision of anybody, so the contender queues again.
-var errRequeue = errors.New("lease ended before the lock was reached")
 
 // invalid builds an error that matches ErrInvalid.
 func invalid(doing, format string, args ...any) error {

@@ -23,7 +23,7 @@ func TestErrors_SayWhyAHoldHasEnded(t *testing.T) {
 				t.Error(err)
 			}
 		}, gaveBack, lost},
-		"lost":                   {func(_ *testing.T, k *Lock, _ func(time.Duration)) { k.held.parts[0].turn.e.deleted() }, lost, gaveBack},
+		"lost":                   {func(_ *testing.T, k *Lock, _ func(time.Duration)) { k.held.parts[0].turn.Node.Deleted() }, lost, gaveBack},
 		"lost and not known yet": {func(_ *testing.T, _ *Lock, suspend func(time.Duration)) { suspend(time.Minute) }, lost, gaveBack},
 		"closed":                 {func(_ *testing.T, k *Lock, _ func(time.Duration)) { k.shut() }, closed, gaveBack},
 	} {
@@ -38,7 +38,7 @@ func TestErrors_SayWhyAHoldHasEnded(t *testing.T) {
 			errs := map[string]error{}
 			_, errs["its name"] = l.Lock(k.Context(), "b")
 			_, errs["its name, without its end"] = l.Lock(context.WithoutCancel(k.Context()), "b")
-			_, errs["an attempt"] = k.Attempt(t.Context())
+			_, errs["an attempt"] = k.attempt(t.Context())
 			if k.Context().Err() != nil {
 				_, errs["another name"] = l.Lock(k.Context(), "a")
 			}

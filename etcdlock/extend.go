@@ -8,13 +8,11 @@ import (
 	"sync"
 	"time"
 
-	clientv3 "go.etcd.io/etcd/client/v3"
+	"github.com/samber/lo"
 
+	"github.com/holdfast-go/holdfast/etcdlock/internal/queue"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
-
-// maxMoved is how many keys one request moves to another lease: etcd takes 128 operations.
-const maxMoved = 64
 
 // term is how a fixed term was extended. A lease cannot be given another length, so the names
 // move to a new one. Lock.fixed stays what the Lock lives by, for the process: it is valid for
@@ -71,8 +69,8 @@ func (k *Lock) ended() error {
 		_ = context.Cause(k.fixed.Ctx()) // if it is ending, the turns below it have ended then
 	}
 	for _, p := range k.held.parts {
-		if !p.turn.live() {
-			return p.turn.ended()
+		if !p.turn.Live() {
+			return p.turn.Ended()
 		}
 	}
 	return nil
@@ -122,8 +120,9 @@ func (k *Lock) move(ctx context.Context, want time.Duration) error {
 	to.StartTerm()
 	k.fixed.EndBy(to) // some names may move, and others not
 	k.term.leases = append(k.term.leases, to)
-	for parts := range slices.Chunk(k.held.parts, maxMoved) {
-		if err := k.untilAnswered(ctx, func(ctx context.Context) error { return k.moveKeys(ctx, parts, to) }); err != nil {
+	nodes := lo.Map(k.held.parts, func(p part, _ int) *queue.Node { return p.turn.place() })
+	for some := range slices.Chunk(nodes, queue.MaxMoved) {
+		if err := k.untilAnswered(ctx, func(ctx context.Context) error { return k.l.queues.Move(ctx, some, to) }); err != nil {
 			// It would keep others waiting if the lock ends by itself.
 			k.term.unhook = append(k.term.unhook, context.AfterFunc(k.fixed.Ctx(), to.Retire))
 			return err
@@ -139,34 +138,6 @@ func (k *Lock) move(ctx context.Context, want time.Duration) error {
 	}
 	k.fixed.EndWith(to)
 	return nil
-}
-
-// moveKeys moves the keys of some names to the lease. Sending it again is harmless: the keys
-// stay the same, and one that has gone does not come back.
-func (k *Lock) moveKeys(ctx context.Context, parts []part, to *session.Lease) error {
-	var there []clientv3.Cmp
-	var puts, reads []clientv3.Op
-	for _, p := range parts {
-		e := p.turn.e
-		there = append(there, createdAt(e.key, e.rev))
-		puts = append(puts, clientv3.OpPut(e.key, e.value(""), clientv3.WithLease(to.ID)))
-		reads = append(reads, clientv3.OpGet(e.key, clientv3.WithKeysOnly()))
-	}
-	var resp *clientv3.TxnResponse
-	err := k.l.session.Call(ctx, func(ctx context.Context) (err error) {
-		resp, err = k.l.cli.Txn(ctx).If(there...).Then(puts...).Else(reads...).Commit()
-		return err
-	})
-	if err != nil || resp.Succeeded {
-		return err
-	}
-	for i, p := range parts {
-		if !p.turn.e.isIn(resp.Responses[i].GetResponseRange().GetKvs()) {
-			p.turn.e.deleted()
-			err = context.Cause(p.turn.e.ctx)
-		}
-	}
-	return err
 }
 
 // untilAnswered sends a request until etcd has answered it, with that answer.
@@ -206,7 +177,7 @@ func (k *Lock) Remaining() time.Duration {
 	}
 	left := maxTTL
 	for _, p := range k.held.parts {
-		left = min(left, p.turn.e.lease.Left())
+		left = min(left, p.turn.Node.Remaining())
 	}
 	return max(left, 0)
 }

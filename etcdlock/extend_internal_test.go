@@ -12,6 +12,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/holdfast-go/holdfast/etcdlock/internal/queue"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 	"github.com/holdfast-go/holdfast/internal/memetcd"
 )
@@ -19,10 +20,9 @@ import (
 // lockTerm takes names for a term on a Locker whose clock the test can move.
 func lockTerm(t *testing.T, srv *memetcd.Server, ttl time.Duration, intercept memetcd.Interceptor, names ...string) (k *Lock, suspend func(time.Duration)) {
 	t.Helper()
-	l := lockerOn(t, srv, nil, intercept, nil)
 	var slept atomic.Int64
 	awake := session.NewClock()
-	l.session = l.newSession(func() time.Duration { return awake() + time.Duration(slept.Load()) })
+	l := lockerWith(t, srv, nil, func() time.Duration { return awake() + time.Duration(slept.Load()) }, intercept, nil)
 	k, err := l.LockWithTTL(t.Context(), ttl, names...)
 	if err != nil {
 		t.Fatal(err)
@@ -33,12 +33,12 @@ func lockTerm(t *testing.T, srv *memetcd.Server, ttl time.Duration, intercept me
 // leasesOf returns the terms that etcd gave, of the leases that are there still.
 func leasesOf(t *testing.T, l *Locker) (terms []time.Duration) {
 	t.Helper()
-	resp, err := l.cli.Leases(t.Context())
+	resp, err := clientOf(l).Leases(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range resp.Leases {
-		left, err := l.cli.TimeToLive(t.Context(), s.ID)
+		left, err := clientOf(l).TimeToLive(t.Context(), s.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +156,7 @@ func TestExtend_WithoutAnswer(t *testing.T) {
 						}
 						return err
 					}
-					names := make([]string, maxMoved+1)
+					names := make([]string, queue.MaxMoved+1)
 					for i := range names {
 						names[i] = fmt.Sprint("n", i)
 					}
@@ -201,7 +201,7 @@ func TestExtend_KeyDeleted(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	k, _ := lockTerm(t, srv, time.Minute, nil, "n", "m")
-	if _, err := k.l.cli.Delete(t.Context(), k.l.Path("m"), clientv3.WithPrefix()); err != nil {
+	if _, err := clientOf(k.l).Delete(t.Context(), k.l.Path("m"), clientv3.WithPrefix()); err != nil {
 		t.Fatal(err)
 	}
 	if err := k.Extend(t.Context(), time.Hour); !errors.Is(err, ErrLost) {

@@ -47,8 +47,8 @@ func (t FencingToken) String() string {
 // FencingToken draws a token for one of the Lock's names, and reports false for a name that
 // it does not hold. Each call draws the next one: call it once for every try at a write.
 // Goroutines that share the Lock, or one nested in it, draw from the same numbers, and a store
-// may refuse the token that was drawn first if it is shown last; [Lock.Attempt] makes them
-// take turns.
+// may refuse the token that was drawn first if it is shown last: let them draw and write one
+// after the other.
 func (k *Lock) FencingToken(name string) (FencingToken, bool) {
 	if t := k.turnOf(name); t != nil {
 		return t.draw(), true
@@ -58,5 +58,5 @@ func (k *Lock) FencingToken(name string) (FencingToken, bool) {
 
 // draw returns the next token of the turn.
 func (t *turn) draw() FencingToken {
-	return FencingToken{Revision: t.e.rev, Owner: t.e.ownerText(), Turn: t.n, Attempt: t.attempts.Add(1)}
+	return FencingToken{Revision: t.Node.Token(), Owner: t.Node.Fence(), Turn: t.N, Attempt: t.drawn.Add(1)}
 }

@@ -69,7 +69,7 @@ func (l *Locker) grantTerm(ctx context.Context, term time.Duration) (*session.Le
 // they are waited for, then renewed once.
 func (l *Locker) takeFixed(ctx context.Context, r *request, held *held) ([]part, *session.Lease, error) {
 	if !r.wait { // before a lease is made
-		if err := l.lookAtAll(ctx, r, held); err != nil {
+		if err := l.prospects(ctx, r, held); err != nil {
 			return nil, nil, err
 		}
 	}

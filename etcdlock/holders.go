@@ -8,9 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"go.etcd.io/etcd/api/v3/mvccpb"
-	clientv3 "go.etcd.io/etcd/client/v3"
-
+	"github.com/holdfast-go/holdfast/etcdlock/internal/queue"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
@@ -31,14 +29,16 @@ type Holder struct {
 
 // String names the owner: service, host and process, as far as known.
 func (h Holder) String() string {
-	if h.Host == "" && h.PID == 0 {
-		return "key " + h.Key
+	o := queue.Owner{Host: h.Host, PID: h.PID, Service: h.Service}
+	return queue.Member{Key: h.Key, Owner: o}.String()
+}
+
+// holder returns a member of a queue as a Holder, the first of a queue or one that waits.
+func holder(m *queue.Member, waiting bool) Holder {
+	return Holder{
+		Name: m.Name, Key: m.Key, Revision: m.Revision, Lease: m.Lease, Waiting: waiting,
+		Host: m.Host, PID: m.PID, Service: m.Service, Data: m.Data, Since: m.Since,
 	}
-	who := fmt.Sprintf("%s pid %d", h.Host, h.PID)
-	if h.Service != "" {
-		who = h.Service + " on " + who
-	}
-	return who
 }
 
 func hostname() string {
@@ -48,35 +48,6 @@ func hostname() string {
 	}
 	return host
 }
-
-// self returns this process as the holder of the name with the entry, or, with
-// nil, as one that waits for it.
-func (l *Locker) self(name string, e *entry) Holder {
-	h := Holder{Name: name, Host: l.host, PID: os.Getpid(), Service: l.service, Data: l.data, Waiting: e == nil}
-	if e != nil {
-		h.Key, h.Revision, h.Lease, h.Since = e.key, e.rev, int64(e.lease.ID), e.since
-	}
-	return h
-}
-
-func (l *Locker) holder(name string, kv *mvccpb.KeyValue) Holder {
-	o := ownerIn(kv.Value)
-	return Holder{
-		Name: name, Key: string(kv.Key), Revision: kv.CreateRevision, Lease: kv.Lease,
-		Host: o.Host, PID: o.PID, Service: o.Service, Data: o.Data, Since: o.Since,
-	}
-}
-
-// heldError says who holds a name.
-type heldError struct{ by Holder }
-
-// heldBy says that the first of the queue holds the name.
-func (l *Locker) heldBy(name string, queue []*mvccpb.KeyValue) error {
-	return &heldError{l.holder(name, queue[0])}
-}
-
-func (e *heldError) Error() string { return ErrHeld.Error() + " by " + e.by.String() }
-func (e *heldError) Unwrap() error { return ErrHeld }
 
 // Holders returns the queue of a name: the first holds the lock, the rest wait
 // in this order. It is empty when the lock is free. It reads etcd once; by the
@@ -91,16 +62,17 @@ func (l *Locker) Holders(ctx context.Context, name string) ([]Holder, error) {
 	if _, err := l.checkNames(doing, []string{name}); err != nil {
 		return nil, err
 	}
-	kvs, err := l.read(ctx, doing, l.prefix(name))
+	var holders []Holder
+	err := l.query(ctx, doing, func() error {
+		members, err := l.queues.Members(ctx, name)
+		holders = make([]Holder, 0, len(members))
+		for i := range members {
+			holders = append(holders, holder(&members[i], i > 0))
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
-	}
-	kvs = queueIn(l.prefix(name), kvs)
-	holders := make([]Holder, 0, len(kvs))
-	for i, kv := range kvs {
-		h := l.holder(name, kv)
-		h.Waiting = i > 0
-		holders = append(holders, h)
 	}
 	return holders, nil
 }
@@ -119,73 +91,52 @@ func (l *Locker) List(ctx context.Context) ([]Holder, error) {
 	if l.namespace == "" {
 		return nil, fmt.Errorf("etcdlock: %s: %w: without a namespace, locks cannot be told from other keys", doing, ErrUnsupported)
 	}
-	kvs, err := l.read(ctx, doing, l.namespace)
+	var members []queue.Member
+	err := l.query(ctx, doing, func() (err error) {
+		members, err = l.queues.All(ctx)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	var holders []Holder
 	seen := make(map[string]bool)
-	for _, kv := range kvs {
-		name, ok := l.nameOf(string(kv.Key))
-		if !ok {
-			continue
-		}
-		h := l.holder(name, kv)
-		h.Waiting = seen[name]
+	for i := range members {
+		name := members[i].Name
+		holders = append(holders, holder(&members[i], seen[name]))
 		seen[name] = true
-		holders = append(holders, h)
 	}
 	slices.SortStableFunc(holders, func(a, b Holder) int { return cmp.Compare(a.Name, b.Name) })
 	return holders, nil
 }
 
-// read returns all keys under prefix, oldest first.
-func (l *Locker) read(ctx context.Context, doing, prefix string) ([]*mvccpb.KeyValue, error) {
+// query asks etcd something, once, unless ctx or the Locker has ended.
+func (l *Locker) query(ctx context.Context, doing string, request func() error) error {
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx))
+		return fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx))
 	}
 	if l.closing.Err() != nil {
-		return nil, fmt.Errorf("etcdlock: %s: %w", doing, ErrClosed)
+		return fmt.Errorf("etcdlock: %s: %w", doing, ErrClosed)
 	}
-	var resp *clientv3.GetResponse
-	err := l.session.Call(ctx, func(ctx context.Context) (err error) {
-		resp, err = l.cli.Get(ctx, prefix, allByAge()...)
-		return err
-	})
-	switch {
+	switch err := request(); {
 	case err == nil:
-		return resp.Kvs, nil
+		return nil
 	case ctx.Err() != nil:
-		return nil, fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx))
+		return fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx))
 	default:
-		return nil, fmt.Errorf("etcdlock: %s: %w", doing, session.Unserved(err))
+		return fmt.Errorf("etcdlock: %s: %w", doing, session.Unserved(err))
 	}
 }
 
-// Revision asks etcd for its current revision, which is no lower than the token
-// of any lock that was ever taken there, unless etcd was restored from a backup
-// or made anew since.
-//
-// Errors: ErrRefused, ErrUnavailable, ErrClosed, or those of ctx.
-func (l *Locker) Revision(ctx context.Context) (int64, error) {
+// revision asks etcd for its current revision.
+func (l *Locker) revision(ctx context.Context) (rev int64, err error) {
 	const doing = "asking for the revision"
 	if ctx == nil {
 		return 0, invalid(doing, "nil context")
 	}
-	if l.closing.Err() != nil {
-		return 0, fmt.Errorf("etcdlock: %s: %w", doing, ErrClosed)
-	}
-	var resp *clientv3.GetResponse
-	err := l.session.Call(ctx, func(ctx context.Context) (err error) {
-		resp, err = l.cli.Get(ctx, session.Prefix, clientv3.WithCountOnly())
+	err = l.query(ctx, doing, func() error {
+		rev, err = l.queues.Revision(ctx)
 		return err
 	})
-	switch {
-	case err == nil:
-		return resp.Header.Revision, nil
-	case ctx.Err() != nil:
-		return 0, fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx))
-	default:
-		return 0, fmt.Errorf("etcdlock: %s: %w", doing, session.Unserved(err))
-	}
+	return rev, err
 }

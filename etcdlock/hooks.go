@@ -37,14 +37,14 @@ func (h *Hooks) taken(parts []part) {
 	}
 	for _, p := range parts {
 		if !p.nested {
-			h.Taken(p.turn.e.name, p.turn.e.rev, p.turn.n)
+			h.Taken(p.turn.Name(), p.turn.Node.Token(), p.turn.N)
 		}
 	}
 }
 
 func (h *Hooks) held(t *turn) {
 	if h.Held != nil {
-		h.Held(t.e.name, time.Since(t.begun))
+		h.Held(t.Name(), time.Since(t.Begun))
 	}
 }
 

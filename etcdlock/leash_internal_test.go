@@ -17,10 +17,10 @@ import (
 func TestLeash_CalledOffBeforeConfirmed(t *testing.T) {
 	t.Parallel()
 	for name, use := range map[string]func(t *testing.T, l, other *Locker, asked func() bool){
-		"Linger": func(t *testing.T, l, _ *Locker, asked func() bool) { // whose view is called off when the hold leaves
+		"Linger": func(t *testing.T, l, _ *Locker, asked func() bool) { // whose watch is called off when the hold leaves
 			for !asked() { // a hold may leave before it asks
 				unlockNow(t, lockNow(t, l, "n"))
-				eventually(t, "the hold to leave", func() bool { return isForgotten(l, "n") })
+				eventually(t, "the hold to leave", func() bool { return l.cohorts.Len() == 0 })
 			}
 		},
 		"Wait": func(t *testing.T, l, other *Locker, asked func() bool) { // and the wait is called off
@@ -28,7 +28,7 @@ func TestLeash_CalledOffBeforeConfirmed(t *testing.T) {
 			cancelledWait(t, l, "n", asked, func(ctx context.Context) error { _, err := l.Lock(ctx, "n"); return err })
 			unlockNow(t, k)
 		},
-		"FixedTerm": func(t *testing.T, l, other *Locker, asked func() bool) { // whose watch is that of a neighbour
+		"FixedTerm": func(t *testing.T, l, other *Locker, asked func() bool) { // whose watch is that of its predecessor
 			k := lockNow(t, other, "n")
 			cancelledWait(t, l, "n", asked, func(ctx context.Context) error {
 				_, err := l.LockWithTTL(ctx, time.Hour, "n")
@@ -119,12 +119,6 @@ func TestLeash_CalledOffBeforeConfirmed(t *testing.T) {
 
 func isSession(key string) bool {
 	return len(key) > len(session.Prefix) && key[:len(session.Prefix)] == session.Prefix
-}
-
-func isForgotten(l *Locker, name string) bool {
-	l.stations.mu.Lock()
-	defer l.stations.mu.Unlock()
-	return l.stations.byName[name] == nil
 }
 
 // cancelledWait cancels the call once its key stands in the queue and its watch is on its way.

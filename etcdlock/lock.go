@@ -7,8 +7,27 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/holdfast-go/holdfast/etcdlock/internal/cohort"
+	"github.com/holdfast-go/holdfast/etcdlock/internal/queue"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
+
+// turn is the use that a Lock, and those nested in it, make of a hold, or of a place of
+// their own.
+type turn struct {
+	cohort.Turn
+	nested dependents // Locks that have the turn from an outer one
+	attempts
+}
+
+// place returns the place of a turn that shares it with nobody.
+func (t *turn) place() *queue.Node { return cohort.InQueue(t.Node) }
+
+// loser is a Lock whose only turn is lost.
+type loser Lock
+
+// Lost has Close wait no longer for what is not held.
+func (k *loser) Lost() { k.l.exit((*Lock)(k)) }
 
 // part is one name of a Lock.
 type part struct {
@@ -46,14 +65,14 @@ func (l *Locker) newLock(ctx context.Context, outer *held, parts []part, fixed *
 		own = own || !p.nested
 	}
 	if own {
-		l.settle(k)
+		l.entered(k)
 	} else {
-		l.settle(nil)
+		l.entered(nil)
 	}
 	if t := parts[0].turn; outer == nil && fixed == nil && len(parts) == 1 {
 		// One name alone, as most are: its turn has all that the Lock needs.
-		k.ctx.Context, k.cancel = t.ctx, t.cancel
-		t.belongsTo(k)
+		k.ctx.Context, k.cancel = t.Ctx, t.Cancel
+		t.BelongsTo((*loser)(k))
 		return k
 	}
 	k.ctx.Context, k.cancel = context.WithCancelCause(context.Background())
@@ -71,46 +90,27 @@ func (l *Locker) newLock(ctx context.Context, outer *held, parts []part, fixed *
 
 // Token returns a number that grows from each hold of the name to the next:
 // the create revision of its key in etcd. Goroutines of one process that are
-// handed the hold one after the other have the same token, and differ by their
-// [Lock.Turn]. It is 0 for a Lock of several names.
+// handed the hold one after the other have the same token, and differ by the Turn of
+// their [FencingToken]. It is 0 for a Lock of several names.
 func (k *Lock) Token() int64 {
 	if len(k.held.parts) != 1 {
 		return 0
 	}
-	return k.held.parts[0].turn.e.rev
+	return k.held.parts[0].turn.Node.Token()
 }
 
 // TokenOf returns the token of one of the Lock's names, and false for a name
 // that it does not hold.
 func (k *Lock) TokenOf(name string) (int64, bool) {
 	if t := k.turnOf(name); t != nil {
-		return t.e.rev, true
-	}
-	return 0, false
-}
-
-// Turn returns the number of the Lock's turn among those with the same token:
-// 1 for the first that uses a hold, at most 2^20. Locks nested in one another
-// share a turn. It is 0 for a Lock of several names.
-func (k *Lock) Turn() int64 {
-	if len(k.held.parts) != 1 {
-		return 0
-	}
-	return k.held.parts[0].turn.n
-}
-
-// TurnOf returns the number of the turn for one of the Lock's names, and false
-// for a name that it does not hold.
-func (k *Lock) TurnOf(name string) (int64, bool) {
-	if t := k.turnOf(name); t != nil {
-		return t.n, true
+		return t.Node.Token(), true
 	}
 	return 0, false
 }
 
 func (k *Lock) turnOf(name string) *turn {
 	for _, p := range k.held.parts {
-		if p.turn.e.name == name {
+		if p.turn.Name() == name {
 			return p.turn
 		}
 	}
@@ -157,69 +157,73 @@ func (k *Lock) Unlock(ctx context.Context) error {
 
 // giveBack ends the contexts, then hands the names on, or has their keys
 // removed.
-func (k *Lock) giveBack() {
-	k.once.Do(func() {
-		for _, unhook := range k.unhook {
-			unhook()
+func (k *Lock) giveBack() { k.once.Do(func() { k.handBack(k.leave()) }) }
+
+// leave ends the contexts and all turns. It returns the holds that are to be released, and
+// why the Lock had ended before, if it had.
+func (k *Lock) leave() (leaving []*cohort.Hold, over error) {
+	for _, unhook := range k.unhook {
+		unhook()
+	}
+	for _, p := range k.held.parts {
+		if err := p.turn.Over(); err != nil {
+			over = errors.Join(over, err)
 		}
-		var over error
-		for _, p := range k.held.parts {
-			if err := p.turn.over(); err != nil {
-				over = errors.Join(over, err)
-			}
+	}
+	k.endContexts(over)
+	for _, p := range k.held.parts {
+		if p.nested {
+			continue
 		}
-		k.endContexts(over)
-		var leaving []*hold
-		for _, p := range k.held.parts {
-			if p.nested {
-				continue
-			}
-			k.l.hooks.held(p.turn)
-			if h := p.turn.finish(); h != nil {
-				leaving = append(leaving, h)
-			}
+		k.l.hooks.held(p.turn)
+		if h := p.turn.Finish(); h != nil {
+			leaving = append(leaving, h)
 		}
-		if len(leaving) == 0 && (k.fixed == nil || k.fixed.Ctx().Err() != nil) {
-			k.settle(over) // etcd is asked nothing
-			return
+	}
+	return leaving, over
+}
+
+// handBack releases what is to be released, in the background if that need not be waited for.
+func (k *Lock) handBack(leaving []*cohort.Hold, over error) {
+	switch {
+	case len(leaving) == 0 && (k.fixed == nil || k.fixed.Ctx().Err() != nil):
+		k.finish(over) // etcd is asked nothing
+	case k.fixed == nil && !slices.ContainsFunc(leaving, (*cohort.Hold).Unawaited):
+		// Others are waiting for it. The caller need not wait too.
+		for _, h := range leaving {
+			k.l.cohorts.LetGo(h)
 		}
-		if k.fixed == nil && !slices.ContainsFunc(leaving, (*hold).unawaited) {
-			// Others are waiting for it. The caller need not wait too.
-			for _, h := range leaving {
-				k.l.letGo(h)
-			}
-			k.settle(over)
-			return
-		}
+		k.finish(over)
+	default:
 		k.released = make(chan struct{})
 		release := func() {
-			k.settle(errors.Join(over, k.release(leaving)))
+			k.finish(errors.Join(over, k.release(leaving)))
 			close(k.released)
 		}
 		if !k.l.session.Spawn(release) {
 			release()
 		}
-	})
+	}
 }
 
-// settle records the outcome of the release.
-func (k *Lock) settle(err error) {
+// finish records the outcome of the release.
+func (k *Lock) finish(err error) {
 	if err != nil {
 		k.err = fmt.Errorf("etcdlock: unlocking: %w", err)
 	}
-	k.l.leave(k)
+	k.l.exit(k)
 }
 
 // release removes the keys of the holds that leave, all at the same time, and
 // returns once each outcome is known.
-func (k *Lock) release(leaving []*hold) error {
+func (k *Lock) release(leaving []*cohort.Hold) error {
 	if k.fixed != nil {
 		return k.releaseFixed()
 	}
 	errs := make([]error, len(leaving))
 	var wg sync.WaitGroup
 	for i, h := range leaving {
-		wg.Go(func() { errs[i] = h.release() })
+		wg.Go(func() { errs[i] = h.Release() })
 	}
 	wg.Wait()
 	return errors.Join(errs...)
@@ -232,9 +236,9 @@ func (k *Lock) releaseFixed() error {
 	lost := make([]error, len(k.held.parts))
 	var wg sync.WaitGroup
 	for i, p := range k.held.parts {
-		if e := p.turn.e; !p.nested && !e.left.Load() {
+		if n := p.turn.place(); !p.nested && !n.Gone() {
 			wg.Go(func() {
-				if err := e.release(nil); errors.Is(err, ErrLost) {
+				if err := n.Release(nil); errors.Is(err, ErrLost) {
 					lost[i] = err
 				}
 			})
@@ -248,7 +252,7 @@ func (k *Lock) releaseFixed() error {
 func (k *Lock) shut() {
 	for _, p := range k.held.parts {
 		if !p.nested {
-			p.turn.cancel(ErrClosed)
+			p.turn.Cancel(ErrClosed)
 		}
 	}
 	k.giveBack()

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/holdfast-go/holdfast/etcdlock/internal/cohort"
+	"github.com/holdfast-go/holdfast/etcdlock/internal/queue"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
@@ -17,17 +20,13 @@ import (
 // before the client.
 type Locker struct {
 	settings
-	cli     *clientv3.Client
-	host    string
 	session *session.Session
-
-	stations stations
+	queues  *queue.Space
+	cohorts *cohort.Cohorts
 
 	// closing ends, with ErrClosed, when Close begins.
 	closing context.Context
 	refuse  context.CancelCauseFunc
-	// The constants of the same name, which tests may change.
-	answerGrace, sweepDelay time.Duration
 
 	mu      sync.Mutex
 	inside  int                // calls that acquire, and handles that hold
@@ -50,32 +49,46 @@ func New(cli *clientv3.Client, opts *Options) (*Locker, error) {
 	if cli == nil || cli.KV == nil || cli.Lease == nil || cli.Watcher == nil {
 		return nil, invalid("new locker", "nil client")
 	}
-	l := &Locker{
-		settings:    s,
-		cli:         cli,
-		host:        hostname(),
-		open:        make(map[*Lock]struct{}),
-		drained:     make(chan struct{}),
-		closed:      make(chan struct{}),
-		answerGrace: answerGrace,
-		sweepDelay:  sweepDelay,
-	}
-	l.session = l.newSession(session.NewClock())
-	l.closing, l.refuse = context.WithCancelCause(context.Background())
-	return l, nil
+	return newLocker(cli, s, session.NewClock()), nil
 }
 
-// newSession makes what the Locker's locks live on.
-func (l *Locker) newSession(clock session.Clock) *session.Session {
-	return session.New(session.Config{
-		Client:         l.cli,
+// newLocker makes the layers of a Locker, see the documentation of the package.
+func newLocker(cli *clientv3.Client, s settings, clock session.Clock) *Locker {
+	l := &Locker{
+		settings: s,
+		open:     make(map[*Lock]struct{}),
+		drained:  make(chan struct{}),
+		closed:   make(chan struct{}),
+	}
+	l.closing, l.refuse = context.WithCancelCause(context.Background())
+	l.session = session.New(session.Config{
+		Client:         cli,
 		Clock:          clock,
-		TTL:            l.ttl,
-		RequestTimeout: l.requestTimeout,
-		Sentinel:       func() string { return l.ownerData(owner{Since: time.Now().UTC()}) },
+		TTL:            s.ttl,
+		RequestTimeout: s.requestTimeout,
+		Sentinel:       func() string { return l.queues.Sentinel() },
 		KeptAlive:      l.hooks.keptAlive,
-		Lost:           l.bereave,
+		Lost:           func(*session.Lease) { l.cohorts.Bereave() },
 	})
+	l.queues = queue.NewSpace(queue.Config{
+		Client:         cli,
+		Session:        l.session,
+		Namespace:      s.namespace,
+		Self:           queue.Owner{Host: hostname(), PID: os.Getpid(), Service: s.service, Data: s.data},
+		Lingers:        s.linger > 0,
+		RequestTimeout: s.requestTimeout,
+		Unknown:        l.hooks.unknown,
+	})
+	l.cohorts = cohort.New(cohort.Config{
+		Queue:    func(name string, told func()) cohort.Queue { return cohort.Global(l.queues.Queue(name, told)) },
+		Spawn:    l.session.Spawn,
+		Closing:  l.closing,
+		Linger:   s.linger,
+		MaxTurns: s.maxTurns,
+		MaxHold:  s.maxHold,
+		Lost:     l.hooks.lost,
+	})
+	return l
 }
 
 // Lock takes all the names, in sorted order, and waits for each as long as
@@ -155,7 +168,7 @@ func (l *Locker) Close(ctx context.Context) error {
 	}
 	l.mu.Unlock()
 	if first {
-		l.rush()
+		l.cohorts.Rush()
 	}
 	if !first {
 		select {
@@ -214,11 +227,11 @@ func (l *Locker) enter() bool {
 	return true
 }
 
-// settle turns the count of a call into that of the handle it has made; with
+// entered turns the count of a call into that of the handle it has made; with
 // nil it counts the call out.
-func (l *Locker) settle(k *Lock) {
+func (l *Locker) entered(k *Lock) {
 	if k == nil {
-		l.leave(nil)
+		l.exit(nil)
 		return
 	}
 	l.mu.Lock()
@@ -226,8 +239,8 @@ func (l *Locker) settle(k *Lock) {
 	l.open[k] = struct{}{}
 }
 
-// leave counts a call or a handle out.
-func (l *Locker) leave(k *Lock) {
+// exit counts a call or a handle out.
+func (l *Locker) exit(k *Lock) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if k != nil {

@@ -12,6 +12,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
+	"github.com/holdfast-go/holdfast/etcdlock/internal/etcdtest"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 	"github.com/holdfast-go/holdfast/internal/memetcd"
 )
@@ -60,7 +61,7 @@ func (m *mayhem) over() bool { return time.Now().After(m.until) }
 // critical notes who holds the lock: nobody else but those whose places were
 // taken away.
 func (m *mayhem) critical(k *Lock) {
-	token, turn := k.Token(), k.Turn()
+	token, turn := k.Token(), turnOf(k)
 	m.mu.Lock()
 	for other, n := range m.inside {
 		if n > 0 && !m.evicted[other] && !m.evicted[token] {
@@ -150,10 +151,10 @@ func TestMayhem(t *testing.T) {
 	m := &mayhem{t: t, srv: newServer(t), until: time.Now().Add(d), inside: map[int64]int64{}, evicted: map[int64]bool{}}
 	var wg sync.WaitGroup
 	var ls []*Locker
-	var c counted
+	var c etcdtest.Counted
 	for i := range 12 {
 		l := lockerOn(t, m.srv, &Options{MaxTurns: 1 + i%3}, func(ctx context.Context, req any, serve func() error) error {
-			return m.intercept(ctx, req, func() error { return c.intercept(ctx, req, serve) })
+			return m.intercept(ctx, req, func() error { return c.Intercept(ctx, req, serve) })
 		}, nil)
 		ls = append(ls, l)
 		for range 2 + i%2 {
@@ -174,14 +175,10 @@ func TestMayhem(t *testing.T) {
 	m.slow.Wait()
 	awaitQueue(t, m.srv, "n", 0)
 	for _, l := range ls {
-		eventually(t, "the stations to be forgotten", func() bool {
-			l.stations.mu.Lock()
-			defer l.stations.mu.Unlock()
-			return len(l.stations.byName) == 0
-		})
+		eventually(t, "the cohorts to be forgotten", func() bool { return l.cohorts.Len() == 0 })
 	}
-	if m.holds.Load() == 0 || m.evictions.Load() == 0 || c.exchanges.Load() == 0 {
+	if m.holds.Load() == 0 || m.evictions.Load() == 0 || c.Exchanges.Load() == 0 {
 		t.Error("the test proves nothing")
 	}
-	t.Logf("%d holds, %d evictions, %d failed, %d exchanges, %d checks, %d watches", m.holds.Load(), m.evictions.Load(), m.failed.Load(), c.exchanges.Load(), c.checks.Load(), c.watches.Load())
+	t.Logf("%d holds, %d evictions, %d failed, %d exchanges, %d checks, %d watches", m.holds.Load(), m.evictions.Load(), m.failed.Load(), c.Exchanges.Load(), c.Checks.Load(), c.Watches.Load())
 }

@@ -2,7 +2,6 @@ package etcdlock
 
 import (
 	"slices"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -21,17 +20,7 @@ func (l *Locker) CheckName(name string) error {
 // as it is, and a slash. Nothing is escaped. What locks the path without that slash by
 // concurrency.Mutex, etcdctl lock or the v3lock service excludes, and is excluded by, this
 // Locker's locks of the name. Keys with a further slash are in the queues of longer names.
-func (l *Locker) Path(name string) string { return l.prefix(name) }
-
-// prefix returns the directory of the queue of a checked name.
-func (s *settings) prefix(name string) string { return s.namespace + name + "/" }
-
-// nameOf returns the name in whose queue a key of the namespace is, false if it is in none.
-func (s *settings) nameOf(key string) (string, bool) {
-	rest := strings.TrimPrefix(key, s.namespace)
-	name := rest[:max(strings.LastIndexByte(rest, '/'), 0)]
-	return name, name != "" && utf8.ValidString(name) && inQueue(name+"/", rest)
-}
+func (l *Locker) Path(name string) string { return l.queues.Path(name) }
 
 // checkNames returns the names sorted, which is the order in which everybody
 // takes them.

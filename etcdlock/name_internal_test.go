@@ -6,6 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/holdfast-go/holdfast/etcdlock/internal/queue"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
@@ -22,7 +23,7 @@ func TestPath(t *testing.T) {
 			unlockNow(t, k)
 			n := 0
 			for _, key := range keys {
-				if inQueue(want, key) {
+				if queue.InQueue(want, key) {
 					n++
 				}
 			}
@@ -33,23 +34,13 @@ func TestPath(t *testing.T) {
 	}
 }
 
-func TestInQueue(t *testing.T) {
-	t.Parallel()
-	for key, want := range map[string]bool{
-		"a/": false, "a/1": true, "a/1-0.try": true, "a/b/1": false, "a//1": false, "ab/1": false, "a": false, "": false, "a/1/": false,
-	} {
-		if got := inQueue("a/", key); got != want {
-			t.Errorf("%q is in the queue: %v", key, got)
-		}
-	}
-}
-
 // FuzzName checks any two names: a key in the queue of one is not in that of the other, nor
 // is the key of a session, and List finds the name in it.
 func FuzzName(f *testing.F) {
 	spaces := []settings{{namespace: defaultNamespace}, {namespace: "a/"}, {}}
 	f.Fuzz(func(t *testing.T, a, b string) {
 		for _, s := range spaces {
+			sp := queue.NewSpace(queue.Config{Namespace: s.namespace})
 			names, err := s.checkNames("testing", []string{a, b})
 			if err != nil {
 				if !errors.Is(err, ErrInvalid) || !utf8.ValidString(err.Error()) {
@@ -58,15 +49,15 @@ func FuzzName(f *testing.F) {
 				continue
 			}
 			a, b := names[0], names[1]
-			for _, key := range []string{s.prefix(a) + "694d9a3f-0", s.prefix(a) + "694d9a3f"} {
-				if !inQueue(s.prefix(a), key) || inQueue(s.prefix(b), key) {
-					t.Errorf("%q is a key of %q; and of %q: %v", key, a, b, inQueue(s.prefix(b), key))
+			for _, key := range []string{sp.Path(a) + "694d9a3f-0", sp.Path(a) + "694d9a3f"} {
+				if !queue.InQueue(sp.Path(a), key) || queue.InQueue(sp.Path(b), key) {
+					t.Errorf("%q is a key of %q; and of %q: %v", key, a, b, queue.InQueue(sp.Path(b), key))
 				}
-				if name, ok := s.nameOf(key); s.namespace != "" && (!ok || name != a) {
+				if name, ok := sp.NameOf(key); s.namespace != "" && (!ok || name != a) {
 					t.Errorf("%q is listed as one of %q, %v", key, name, ok)
 				}
 			}
-			if sentinel := session.Prefix + strings.Trim(b, "/") + "/"; inQueue(s.prefix(a), sentinel) {
+			if sentinel := session.Prefix + strings.Trim(b, "/") + "/"; queue.InQueue(sp.Path(a), sentinel) {
 				t.Errorf("%q is in the queue of %q", sentinel, a)
 			}
 		}

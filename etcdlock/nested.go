@@ -23,14 +23,14 @@ func heldIn(ctx context.Context, l *Locker) *held {
 func (h *held) find(name string) (_ *turn, over error) {
 	for ; h != nil; h = h.outer {
 		for _, p := range h.parts {
-			if p.turn.e.name != name {
+			if p.turn.Name() != name {
 				continue
 			}
-			if p.turn.live() {
+			if p.turn.Live() {
 				return p.turn, nil
 			}
 			if over == nil {
-				over = p.turn.ended()
+				over = p.turn.Ended()
 			}
 		}
 	}
@@ -41,8 +41,8 @@ func (h *held) find(name string) (_ *turn, over error) {
 func (h *held) over() error {
 	for ; h != nil; h = h.outer {
 		for _, p := range h.parts {
-			if !p.turn.live() {
-				return p.turn.ended()
+			if !p.turn.Live() {
+				return p.turn.Ended()
 			}
 		}
 	}
@@ -53,7 +53,7 @@ func (h *held) over() error {
 func (h *held) sortsAfter(name string) bool {
 	for ; h != nil; h = h.outer {
 		for _, p := range h.parts {
-			if p.turn.e.name > name && p.turn.live() {
+			if p.turn.Name() > name && p.turn.Live() {
 				return true
 			}
 		}
@@ -73,7 +73,7 @@ func under(outer *held, parts []part) *held {
 func (h *held) live() []*turn {
 	var turns []*turn
 	for _, p := range h.all() {
-		if !p.nested && p.turn.live() {
+		if !p.nested && p.turn.Live() {
 			turns = append(turns, p.turn)
 		}
 	}
@@ -83,7 +83,7 @@ func (h *held) live() []*turn {
 // any reports whether anything is held.
 func (h *held) any() bool {
 	for _, p := range h.all() {
-		if p.turn.live() {
+		if p.turn.Live() {
 			return true
 		}
 	}
@@ -102,7 +102,7 @@ func (h *held) all() []part {
 // includes reports whether all the parts are among what h holds.
 func (h *held) includes(parts []part) bool {
 	for _, p := range parts {
-		if got, _ := h.find(p.turn.e.name); got != p.turn {
+		if got, _ := h.find(p.turn.Name()); got != p.turn {
 			return false
 		}
 	}

@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"go.etcd.io/etcd/api/v3/mvccpb"
-	clientv3 "go.etcd.io/etcd/client/v3"
-
+	"github.com/holdfast-go/holdfast/etcdlock/internal/cohort"
+	"github.com/holdfast-go/holdfast/etcdlock/internal/queue"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
@@ -39,7 +38,7 @@ func (e *OrderError) Unwrap() error { return ErrOrder }
 // it in a circle.
 
 // takeOutOfOrder waits for a name that sorts before one that is held.
-func (l *Locker) takeOutOfOrder(ctx context.Context, name string, held *held, fixed *session.Lease) (*turn, error) {
+func (l *Locker) takeOutOfOrder(ctx context.Context, r *request, name string, held *held, own *session.Lease) (*turn, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	l.session.Spawn(func() {
@@ -47,34 +46,34 @@ func (l *Locker) takeOutOfOrder(ctx context.Context, name string, held *held, fi
 			cancel(err)
 		}
 	})
-	t, err := l.await(ctx, name, held, fixed)
+	t, err := l.await(ctx, r, name, held, own)
 	if stuck, ok := errors.AsType[*OrderError](context.Cause(ctx)); ok && err != nil {
 		return nil, stuck
 	}
 	return t, err
 }
 
-// looks is how often the bound is divided by looks at how things stand. To count them, and
+// samples is how often, within the bound, it is read how things stand. To count them, and
 // not the time, keeps a process that was stopped from taking that for a standstill.
-const looks = 4
+const samples = 4
 
 // awaitDeadlock returns an OrderError once nothing has moved for the bound, and nil when
 // ctx ends.
 func (l *Locker) awaitDeadlock(ctx context.Context, name string, held *held) error {
 	var last holding
 	seen := map[blocked]int{} // how often, since the last holder has the name
-	for session.Pause(ctx, max(l.deadlockTimeout/looks, time.Millisecond)) {
+	for session.Pause(ctx, max(l.deadlockTimeout/samples, time.Millisecond)) {
 		now, waiters, err := l.standstill(ctx, name, held)
 		if err != nil {
 			continue // nobody knows; what is seen next tells whether something has moved
 		}
-		before := seen
+		earlier := seen
 		if now != last {
-			before, last = nil, now
+			earlier, last = nil, now
 		}
 		seen = make(map[blocked]int, len(waiters))
 		for _, w := range waiters {
-			if seen[w] = before[w] + 1; seen[w] > looks {
+			if seen[w] = earlier[w] + 1; seen[w] > samples {
 				return &OrderError{Wanted: name, Holder: now.by, Held: w.held, Waiter: w.by}
 			}
 		}
@@ -92,78 +91,41 @@ type holding struct {
 type blocked struct {
 	held  string
 	by    Holder
-	local *waiter // a goroutine of this process, else nil
+	local *cohort.Waiter // a goroutine of this process, else nil
 }
 
 // standstill tells who has the name, and who waits for those that are held.
 // There are none if the name is about to come.
 func (l *Locker) standstill(ctx context.Context, name string, held *held) (now holding, waiters []blocked, err error) {
 	turns := held.live()
-	l.stations.mu.Lock()
+	places := make([]queue.Member, 0, len(turns))
 	for _, t := range turns {
-		if w := l.stations.byName[t.e.name].blocked(); w != nil {
-			waiters = append(waiters, blocked{held: t.e.name, by: l.self(t.e.name, nil), local: w})
+		place := t.Node.Member()
+		places = append(places, place)
+		if w := l.cohorts.Status(t.Name()).Blocked; w != nil {
+			self := queue.Member{Name: t.Name(), Owner: l.queues.Self}
+			waiters = append(waiters, blocked{held: t.Name(), by: holder(&self, true), local: w})
 		}
 	}
-	local := false
-	if s := l.stations.byName[name]; s != nil && s.hold != nil {
-		if s.turn == nil {
-			l.stations.mu.Unlock()
+	here := l.cohorts.Status(name)
+	if here.Node != nil {
+		if here.Turn == 0 {
 			return now, nil, nil
 		}
-		local, now = true, holding{l.self(name, s.hold.e), s.turn.n}
+		own := here.Node.Member()
+		now = holding{holder(&own, false), here.Turn}
 	}
-	l.stations.mu.Unlock()
-
-	first := clientv3.OpGet(l.prefix(name), clientv3.WithFirstCreate()...)
-	reads := []clientv3.Op{first}
-	for _, t := range turns {
-		behind := append(clientv3.WithFirstCreate(), clientv3.WithMinCreateRev(t.e.rev+1))
-		reads = append(reads, clientv3.OpGet(t.e.prefix, behind...))
-	}
-	var resp *clientv3.TxnResponse
-	err = l.session.Call(ctx, func(ctx context.Context) (err error) {
-		resp, err = l.cli.Txn(ctx).Then(reads...).Commit()
-		return err
-	})
-	if err != nil {
+	owner, next, err := l.queues.Around(ctx, name, places)
+	if err != nil || here.Node == nil && owner == nil {
 		return now, nil, err
 	}
-	if !local {
-		holder, err := l.oldest(ctx, l.prefix(name), resp.Responses[0].GetResponseRange())
-		if err != nil || holder == nil {
-			return now, nil, err
-		}
-		now = holding{by: l.holder(name, holder)}
+	if here.Node == nil {
+		now = holding{by: holder(owner, false)}
 	}
 	for i, t := range turns {
-		next, err := l.oldest(ctx, t.e.prefix, resp.Responses[i+1].GetResponseRange(), clientv3.WithMinCreateRev(t.e.rev+1))
-		if err != nil {
-			return now, nil, err
-		}
-		if next != nil && !asks(string(next.Key)) { // it does not stay
-			waiters = append(waiters, blocked{held: t.e.name, by: l.waiter(t.e.name, next)})
+		if m := next[i]; m != nil && !m.Tries() { // which does not stay
+			waiters = append(waiters, blocked{held: t.Name(), by: holder(m, true)})
 		}
 	}
 	return now, waiters, nil
-}
-
-func (l *Locker) waiter(name string, kv *mvccpb.KeyValue) Holder {
-	h := l.holder(name, kv)
-	h.Waiting = true
-	return h
-}
-
-// blocked returns the first goroutine in line that holds other names, nil if there
-// is none: who holds nothing keeps nobody waiting. The caller holds the mutex.
-func (s *station) blocked() *waiter {
-	if s == nil {
-		return nil
-	}
-	for at := s.line.Front(); at != nil; at = at.Next() {
-		if w := at.Value.(*waiter); w.holds {
-			return w
-		}
-	}
-	return nil
 }

@@ -93,10 +93,10 @@ func TestOrder_CirclesEnd(t *testing.T) {
 func TestOrder_WaitsWhileNobodyIsBehind(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
-	var looks atomic.Int64
+	var reads atomic.Int64
 	l := lockerOn(t, srv, quickly(), func(_ context.Context, req any, serve func() error) error {
 		if step(req) == "Check" {
-			looks.Add(1)
+			reads.Add(1)
 		}
 		return serve()
 	}, nil)
@@ -112,10 +112,10 @@ func TestOrder_WaitsWhileNobodyIsBehind(t *testing.T) {
 			done <- err
 		}()
 		// Tries and those who hold nothing themselves are in no circle.
-		before := looks.Load()
+		before := reads.Load()
 		eventually(t, "several times the bound", func() bool {
 			_, err := other.TryLock(t.Context(), "b")
-			return !errors.Is(err, ErrHeld) || looks.Load() > before+20
+			return !errors.Is(err, ErrHeld) || reads.Load() > before+20
 		})
 		select {
 		case err := <-done:
@@ -190,8 +190,8 @@ func TestOrder_TheNameChangesHands(t *testing.T) {
 		behind <- k
 	}()
 	awaitQueue(t, srv, "b", 2)
-	holders := make(chan *Lock, 2*looks)
-	for i := range 2 * looks {
+	holders := make(chan *Lock, 2*samples)
+	for i := range 2 * samples {
 		k := lockerOn(t, srv, opts, nil, nil)
 		go func() { holders <- lockNow(t, k, "a") }()
 		awaitQueue(t, srv, "a", i+1)
@@ -204,10 +204,10 @@ func TestOrder_TheNameChangesHands(t *testing.T) {
 		}
 		wanted <- err
 	}()
-	awaitQueue(t, srv, "a", 2*looks+1)
-	for range 2 * looks {
+	awaitQueue(t, srv, "a", 2*samples+1)
+	for range 2 * samples {
 		k, before := <-holders, seen.Load()
-		eventually(t, "two looks", func() bool { return seen.Load() > before+1 })
+		eventually(t, "two samples", func() bool { return seen.Load() > before+1 })
 		unlockNow(t, k)
 	}
 	if err := <-wanted; err != nil {

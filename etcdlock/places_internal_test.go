@@ -2,13 +2,11 @@ package etcdlock
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
@@ -109,75 +107,5 @@ func TestPlaces_UnansweredIsNotUsedAgain(t *testing.T) {
 		if !strings.HasSuffix(key, "-0") && !strings.HasSuffix(key, "-1") {
 			t.Errorf("key %s", key)
 		}
-	}
-}
-
-// A hold whose key was deleted by hand leaves while goroutines are in line, who
-// may be given that very key again.
-func TestPlaces_OfADeletedKeyThatIsExchanged(t *testing.T) {
-	t.Parallel()
-	l := lockerOn(t, newServer(t), &Options{Linger: time.Hour}, nil, nil)
-	k := lockNow(t, l, "n")
-	token := k.Token()
-	unlockNow(t, k)
-	w := &waiter{served: make(chan served, 1)}
-	l.stations.mu.Lock()
-	s := l.stations.byName["n"]
-	e := s.hold.e
-	if _, err := l.cli.Delete(t.Context(), e.key); err != nil {
-		t.Error(err)
-	}
-	e.deleted() // as the view finds, which has not told the hold yet
-	s.line.PushBack(w)
-	leaves := s.advance()
-	l.stations.mu.Unlock()
-	if leaves == nil {
-		t.Fatal("the hold stays")
-	}
-	if err := leaves.release(); !errors.Is(err, ErrLost) {
-		t.Errorf("the release says %v", err)
-	}
-	got := <-w.served
-	if got.err != nil {
-		t.Fatal(got.err)
-	}
-	if got.turn.e.key != e.key || got.turn.e.rev <= token {
-		t.Errorf("the next hold has key %s, token %d after %s, %d", got.turn.e.key, got.turn.e.rev, e.key, token)
-	}
-	l.letGo(got.turn.finish())
-}
-
-// Once the last sweep is answered, the key will not be in the queue again. It is
-// used again, unless another sweep may still arrive, which would take what it
-// finds.
-func TestPlaces_AfterTheLastSweep(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		stray  bool
-		number uint64 // of the next
-	}{"Answered": {false, 0}, "Stray": {true, 1}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := lockerOn(t, newServer(t), nil, nil, nil)
-			e, err := l.enterQueue(t.Context(), "n")
-			if err != nil {
-				t.Fatal(err)
-			}
-			e.end()
-			e.unsure, e.stray = true, c.stray
-			if next := l.newEntry("n", e.lease); next.sole {
-				t.Error("before the sweep, the next is alone")
-			} else {
-				next.end()
-				next.vacate()
-			}
-			e.sweepLast()
-			next := l.newEntry("n", e.lease)
-			if next.number != c.number || !next.sole {
-				t.Errorf("after the sweep, the next has number %d, alone: %v", next.number, next.sole)
-			}
-			next.end()
-			next.vacate()
-		})
 	}
 }

@@ -11,6 +11,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/holdfast-go/holdfast/internal/fencing"
 )
 
 // What etcd refuses is told at once, as that, by every call, and is not sent again by it.
@@ -31,7 +33,10 @@ func TestRefused_EveryCall(t *testing.T) {
 		"ForceLock": func(ctx context.Context, l *Locker, _ *Lock) error { _, err := l.ForceLock(ctx, "m"); return err },
 		"Holders":   func(ctx context.Context, l *Locker, _ *Lock) error { _, err := l.Holders(ctx, "m"); return err },
 		"List":      func(ctx context.Context, l *Locker, _ *Lock) error { _, err := l.List(ctx); return err },
-		"Revision":  func(ctx context.Context, l *Locker, _ *Lock) error { _, err := l.Revision(ctx); return err },
+		"Revision": func(ctx context.Context, l *Locker, _ *Lock) error {
+			_, err := fencing.OfLocker(l).Revision(ctx)
+			return err
+		},
 		"Evict": func(ctx context.Context, l *Locker, _ *Lock) error {
 			return l.Evict(ctx, Holder{Name: "m", Key: defaultNamespace + "m/1", Revision: 1})
 		},

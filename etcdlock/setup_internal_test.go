@@ -2,38 +2,33 @@ package etcdlock
 
 import (
 	"context"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
+	"github.com/holdfast-go/holdfast/etcdlock/internal/etcdtest"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 	"github.com/holdfast-go/holdfast/internal/memetcd"
 )
 
-var errReplyLost = status.Error(codes.Unavailable, "the reply is lost")
+var (
+	errReplyLost = etcdtest.ErrReplyLost
+	newServer    = etcdtest.NewServer
+	step         = etcdtest.Step
+	eventually   = etcdtest.Eventually
+	answerLost   = etcdtest.AnswerLost
+)
 
 // newTestLocker returns a Locker on an etcd in memory, whose clock the test can
 // move forward, as it goes forward while the machine is suspended.
 func newTestLocker(t *testing.T, opts *Options) (l *Locker, suspend func(time.Duration)) {
 	t.Helper()
-	l = lockerOn(t, newServer(t), opts, nil, nil)
 	var slept atomic.Int64
 	awake := session.NewClock()
-	l.session = l.newSession(func() time.Duration { return awake() + time.Duration(slept.Load()) })
+	l = lockerWith(t, newServer(t), opts, func() time.Duration { return awake() + time.Duration(slept.Load()) }, nil, nil)
 	return l, func(d time.Duration) { slept.Add(int64(d)) }
-}
-
-func newServer(t *testing.T) *memetcd.Server {
-	t.Helper()
-	srv := memetcd.New(nil)
-	t.Cleanup(srv.Close)
-	return srv
 }
 
 // lockerOn returns a Locker on a client of its own, whose requests go through
@@ -41,14 +36,20 @@ func newServer(t *testing.T) *memetcd.Server {
 // may be nil.
 func lockerOn(t *testing.T, srv *memetcd.Server, opts *Options, intercept memetcd.Interceptor, adjust func(*clientv3.Client)) *Locker {
 	t.Helper()
+	return lockerWith(t, srv, opts, session.NewClock(), intercept, adjust)
+}
+
+func lockerWith(t *testing.T, srv *memetcd.Server, opts *Options, clock session.Clock, intercept memetcd.Interceptor, adjust func(*clientv3.Client)) *Locker {
+	t.Helper()
 	cli := srv.NewClient(context.Background(), &memetcd.ClientOptions{Intercept: intercept})
 	if adjust != nil {
 		adjust(cli)
 	}
-	l, err := New(cli, opts)
+	conf, err := opts.settings()
 	if err != nil {
 		t.Fatal(err)
 	}
+	l := newLocker(cli, conf, clock)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -60,76 +61,35 @@ func lockerOn(t *testing.T, srv *memetcd.Server, opts *Options, intercept memetc
 	return l
 }
 
-// step tells the requests of the lock protocol apart.
-func step(req any) string {
-	switch req := req.(type) {
-	case *pb.WatchRequest:
-		return "Watch"
-	case *pb.RangeRequest:
-		if req.GetSortTarget() == pb.RangeRequest_CREATE && req.GetLimit() == 0 {
-			return "View"
-		}
-	case *pb.TxnRequest:
-		puts, deletes := false, false
-		for _, op := range req.GetSuccess() {
-			puts = puts || op.GetRequestPut() != nil
-			deletes = deletes || op.GetRequestDeleteRange() != nil
-		}
-		switch {
-		case puts && deletes:
-			return "Exchange"
-		case puts:
-			return "Enqueue"
-		case deletes:
-			return "Release"
-		}
-		return "Check"
-	}
-	return ""
-}
-
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	late := time.NewTimer(time.Minute)
-	defer late.Stop()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !is() {
-		select {
-		case <-tick.C:
-		case <-late.C:
-			t.Fatalf("waiting for %s", what)
-		}
-	}
-}
-
 // awaitQueue waits until n keys stand in the queue of the name.
 func awaitQueue(t *testing.T, srv *memetcd.Server, name string, n int) {
 	t.Helper()
-	eventually(t, "the queue", func() bool {
-		there := 0
-		for _, key := range srv.Keys() {
-			if strings.HasPrefix(key, defaultNamespace+name+"/") {
-				there++
-			}
-		}
-		return there == n
-	})
+	etcdtest.AwaitQueue(t, srv, defaultNamespace+name+"/", n)
 }
 
 // inLine waits until n goroutines stand in line for the name.
 func inLine(t *testing.T, l *Locker, name string, n int) {
 	t.Helper()
-	eventually(t, "the line", func() bool {
-		l.stations.mu.Lock()
-		defer l.stations.mu.Unlock()
-		there := 0
-		if s := l.stations.byName[name]; s != nil {
-			there = s.line.Len()
-		}
-		return there == n
-	})
+	eventually(t, "the line", func() bool { return l.cohorts.Status(name).InLine == n })
 }
+
+// wanted waits until the hold of the name knows that another process waits.
+func wanted(t *testing.T, l *Locker, name string) {
+	t.Helper()
+	eventually(t, "the hold to know", func() bool { return l.cohorts.Status(name).Wanted })
+}
+
+// lose takes the hold of a name away.
+func lose(t *testing.T, l *Locker, name string) {
+	t.Helper()
+	n := l.cohorts.Status(name).Node
+	n.Deleted()
+	if _, err := clientOf(l).Delete(t.Context(), n.Member().Key); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func clientOf(l *Locker) *clientv3.Client { return l.queues.Client }
 
 func lockNow(t *testing.T, l *Locker, name string) *Lock {
 	t.Helper()
@@ -146,3 +106,6 @@ func unlockNow(t *testing.T, k *Lock) {
 		t.Fatal(err)
 	}
 }
+
+// turnOf returns the number of the turn of a Lock of one name.
+func turnOf(k *Lock) int64 { return k.held.parts[0].turn.N }

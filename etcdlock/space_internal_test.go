@@ -20,7 +20,7 @@ func TestExchange_OutOfSpace(t *testing.T) {
 			srv := newServer(t)
 			var full atomic.Bool
 			var sent, refused atomic.Int64
-			l := lockerOn(t, srv, &Options{TTL: time.Hour}, func(_ context.Context, req any, serve func() error) error {
+			l := lockerOn(t, srv, &Options{TTL: time.Hour, MaxHold: time.Nanosecond}, func(_ context.Context, req any, serve func() error) error {
 				what := step(req)
 				switch {
 				case what == "Exchange" && lost && sent.Add(1) == 1:
@@ -40,15 +40,7 @@ func TestExchange_OutOfSpace(t *testing.T) {
 			queued := make(chan *Lock)
 			go func() { queued <- lockNow(t, other, "n") }()
 			awaitQueue(t, srv, "n", 2)
-			eventually(t, "the hold to know", func() bool {
-				l.stations.mu.Lock()
-				defer l.stations.mu.Unlock()
-				return l.stations.byName["n"].hold.wanted
-			})
-			l.stations.mu.Lock()
-			h := l.stations.byName["n"].hold
-			h.since = h.since.Add(-time.Hour) // no other turn
-			l.stations.mu.Unlock()
+			wanted(t, l, "n")
 			inLineNow := make(chan *Lock)
 			go func() { inLineNow <- lockNow(t, l, "n") }()
 			inLine(t, l, "n", 1)

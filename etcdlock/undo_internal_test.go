@@ -105,8 +105,8 @@ func putOf(req any) clientv3.Op {
 func (n *slowNet) locker(t *testing.T) *Locker {
 	t.Helper()
 	l := lockerOn(t, n.srv, &Options{TTL: time.Hour, Linger: NoLinger, RequestTimeout: time.Hour}, n.intercept, nil)
-	if l.sweepDelay = time.Hour; !n.deaf {
-		l.answerGrace = time.Hour
+	if l.queues.SweepDelay = time.Hour; !n.deaf {
+		l.queues.AnswerGrace = time.Hour
 	}
 	unlockNow(t, lockNow(t, l, "warm")) // the session is up
 	n.on.Store(true)
@@ -218,7 +218,7 @@ func TestUndo_Exchange(t *testing.T) {
 	srv := newServer(t)
 	sent, arrives := make(chan struct{}), make(chan struct{})
 	var once sync.Once
-	l := lockerOn(t, srv, &Options{TTL: time.Hour, MaxTurns: 1}, func(_ context.Context, req any, serve func() error) error {
+	l := lockerOn(t, srv, &Options{TTL: time.Hour, MaxHold: time.Nanosecond}, func(_ context.Context, req any, serve func() error) error {
 		if step(req) == "Exchange" {
 			once.Do(func() {
 				close(sent)
@@ -232,15 +232,7 @@ func TestUndo_Exchange(t *testing.T) {
 	queued := make(chan *Lock)
 	go func() { queued <- lockNow(t, other, "n") }()
 	awaitQueue(t, srv, "n", 2)
-	eventually(t, "the hold to know", func() bool {
-		l.stations.mu.Lock()
-		defer l.stations.mu.Unlock()
-		return l.stations.byName["n"].hold.wanted
-	})
-	l.stations.mu.Lock()
-	h := l.stations.byName["n"].hold
-	h.since = h.since.Add(-time.Hour) // no other turn
-	l.stations.mu.Unlock()
+	wanted(t, l, "n")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {

@@ -7,8 +7,7 @@ import (
 	"iter"
 	"slices"
 
-	clientv3 "go.etcd.io/etcd/client/v3"
-
+	"github.com/holdfast-go/holdfast/etcdlock/internal/queue"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
@@ -35,21 +34,18 @@ func (l *Locker) Watch(ctx context.Context, name string) iter.Seq2[[]Holder, err
 		defer cancel()
 		defer context.AfterFunc(l.closing, cancel)()
 		var last []Holder
-		first, left := true, false
-		err := l.session.Follow(wctx, session.Sight{
-			Key: l.prefix(name), Opts: []clientv3.OpOption{clientv3.WithPrefix()},
-			Look: func(ctx context.Context, _ int64) (bool, error) {
-				now, err := l.Holders(ctx, name)
-				if err != nil || !first && slices.Equal(now, last) {
-					return false, err
-				}
-				first, last = false, now
-				left = !yield(slices.Clone(now), nil)
-				return left, nil
-			},
+		first, stopped := true, false
+		err := l.queues.Watch(wctx, name, func(ctx context.Context) (bool, error) {
+			now, err := l.Holders(ctx, name)
+			if err != nil || !first && slices.Equal(now, last) {
+				return false, err
+			}
+			first, last = false, now
+			stopped = !yield(slices.Clone(now), nil)
+			return stopped, nil
 		})
 		switch {
-		case left:
+		case stopped:
 		case ctx.Err() != nil:
 			yield(nil, fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx)))
 		case l.closing.Err() != nil:
@@ -79,19 +75,8 @@ func (l *Locker) Evict(ctx context.Context, h Holder) error {
 	if _, err := l.checkNames(doing, []string{h.Name}); err != nil {
 		return err
 	}
-	if !inQueue(l.prefix(h.Name), h.Key) || h.Revision <= 0 {
+	if !queue.InQueue(l.Path(h.Name), h.Key) || h.Revision <= 0 {
 		return invalid(doing, "key %q with revision %d is no place in that queue", h.Key, h.Revision)
 	}
-	if l.closing.Err() != nil {
-		return fmt.Errorf("etcdlock: %s: %w", doing, ErrClosed)
-	}
-	err := l.session.Call(ctx, func(ctx context.Context) error { return l.remove(ctx, h.Key, h.Revision) })
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return fmt.Errorf("etcdlock: %s: %w", doing, contextError(ctx))
-	default:
-		return fmt.Errorf("etcdlock: %s: %w", doing, session.Unserved(err))
-	}
+	return l.query(ctx, doing, func() error { return l.queues.Remove(ctx, h.Key, h.Revision) })
 }

@@ -1,32 +1,28 @@
 package integration_test
 
 import (
+	"bytes"
 	"net"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/go-sql-driver/mysql"
-	"go.yaml.in/yaml/v4"
 )
 
-type composeFile struct {
-	Services map[string]composeService `yaml:"services"`
-}
-
-type composeService struct {
-	Image       string            `yaml:"image"`
-	Command     []string          `yaml:"command"`
-	Environment map[string]string `yaml:"environment"`
-	Ports       []string          `yaml:"ports"`
-	Healthcheck struct {
-		Test     []string `yaml:"test"`
-		Interval string   `yaml:"interval"`
-		Timeout  string   `yaml:"timeout"`
-		Retries  int      `yaml:"retries"`
-	} `yaml:"healthcheck"`
+// composeProject loads docker-compose.yml as `docker compose` does, which refuses
+// what its schema does not know.
+func composeProject(t *testing.T, text []byte) (*types.Project, error) {
+	t.Helper()
+	return loader.LoadWithContext(t.Context(), types.ConfigDetails{
+		WorkingDir:  moduleRoot,
+		ConfigFiles: []types.ConfigFile{{Filename: "docker-compose.yml", Content: text}},
+	})
 }
 
 // The compose file cannot be started everywhere the tests run, so what can be
@@ -34,10 +30,18 @@ type composeService struct {
 func TestComposeFile(t *testing.T) {
 	t.Parallel()
 	text := readFile(t, "docker-compose.yml")
-	var file composeFile
-	if err := yaml.Unmarshal(text, &file); err != nil {
+	file, err := composeProject(t, text)
+	if err != nil {
 		t.Fatal(err)
 	}
+
+	t.Run("IsRefusedWithAnUnknownName", func(t *testing.T) {
+		// A name with one letter wrong must not pass in silence.
+		bad := bytes.Replace(text, []byte("healthcheck:"), []byte("healthchek:"), 1)
+		if _, err := composeProject(t, bad); err == nil || !strings.Contains(err.Error(), "healthchek") {
+			t.Errorf("a service with a healthchek: %v", err)
+		}
+	})
 
 	t.Run("HasTheServices", func(t *testing.T) {
 		want := map[string]string{
@@ -69,15 +73,15 @@ func TestComposeFile(t *testing.T) {
 
 	t.Run("ChecksHealth", func(t *testing.T) {
 		for name, s := range file.Services {
-			h := s.Healthcheck
-			if len(h.Test) < 2 || h.Test[0] != "CMD" {
-				t.Errorf("service %s: health check %q is no command", name, h.Test)
+			h := s.HealthCheck
+			if h == nil || len(h.Test) < 2 || h.Test[0] != "CMD" {
+				t.Fatalf("service %s: health check %+v is no command", name, h)
 			}
-			if h.Interval == "" || h.Timeout == "" || h.Retries == 0 {
+			if h.Interval == nil || h.Timeout == nil || h.Retries == nil {
 				t.Errorf("service %s: health check without interval, timeout and retries: %+v", name, h)
 			}
 		}
-		if test := strings.Join(file.Services["mongo"].Healthcheck.Test, " "); !strings.Contains(test, "rs.initiate") {
+		if test := strings.Join(file.Services["mongo"].HealthCheck.Test, " "); !strings.Contains(test, "rs.initiate") {
 			t.Error("nothing initiates the replica set of mongo")
 		}
 	})
@@ -88,7 +92,7 @@ func TestComposeFile(t *testing.T) {
 			if !strings.HasPrefix(name, "etcd") {
 				continue
 			}
-			env := s.Environment
+			env := s.Environment.ToMapping()
 			if env["ETCD_NAME"] != name {
 				t.Errorf("%s calls itself %q", name, env["ETCD_NAME"])
 			}
@@ -96,7 +100,7 @@ func TestComposeFile(t *testing.T) {
 		}
 		slices.Sort(members)
 		for name, s := range file.Services {
-			if cluster, ok := s.Environment["ETCD_INITIAL_CLUSTER"]; ok && cluster != strings.Join(members, ",") {
+			if cluster, ok := s.Environment.ToMapping()["ETCD_INITIAL_CLUSTER"]; ok && cluster != strings.Join(members, ",") {
 				t.Errorf("%s starts with cluster %q, the members are %q", name, cluster, members)
 			}
 		}
@@ -106,21 +110,21 @@ func TestComposeFile(t *testing.T) {
 		published := map[string]string{} // address on this machine -> service
 		for name, s := range file.Services {
 			for _, p := range s.Ports {
-				i := strings.LastIndex(p, ":")
-				host, inside := p[:max(i, 0)], p[i+1:]
-				if h, _, err := net.SplitHostPort(host); err != nil || h != "127.0.0.1" {
-					t.Errorf("service %s publishes %q, want 127.0.0.1:port:port", name, p)
+				host, inside := net.JoinHostPort(p.HostIP, p.Published), strconv.FormatUint(uint64(p.Target), 10)
+				if p.HostIP != "127.0.0.1" {
+					t.Errorf("service %s publishes %+v, want 127.0.0.1:port:port", name, p)
 				}
 				if other, taken := published[host]; taken {
 					t.Errorf("%s and %s both publish %s", name, other, host)
 				}
 				published[host] = name
 				// A client is sent on to the address that these two advertise.
-				if advertised := strings.TrimPrefix(s.Environment["ETCD_ADVERTISE_CLIENT_URLS"], "http://"); advertised != "" && (advertised != host || !strings.HasSuffix(host, ":"+inside)) {
-					t.Errorf("service %s advertises %s and publishes %s", name, advertised, p)
+				advertised := strings.TrimPrefix(s.Environment.ToMapping()["ETCD_ADVERTISE_CLIENT_URLS"], "http://")
+				if advertised != "" && (advertised != host || p.Published != inside) {
+					t.Errorf("service %s advertises %s and publishes %+v", name, advertised, p)
 				}
-				if name == "mongo" && (!strings.HasSuffix(host, ":"+inside) || !slices.Contains(s.Command, inside)) {
-					t.Errorf("mongo publishes %s and runs %q: the port must be the same on both sides", p, s.Command)
+				if name == "mongo" && (p.Published != inside || !slices.Contains(s.Command, inside)) {
+					t.Errorf("mongo publishes %+v and runs %q: the port must be the same on both sides", p, s.Command)
 				}
 			}
 		}

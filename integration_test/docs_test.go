@@ -8,8 +8,10 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -163,43 +165,47 @@ func exportedReceiver(d *ast.FuncDecl) bool {
 }
 
 var (
-	goBlock   = regexp.MustCompile("(?s)\n```go\n(.*?\n)```\n")
-	mdLink    = regexp.MustCompile(`\]\(([^)#\s]+)(?:#[^)]*)?\)`)
+	goBlock   = regexp.MustCompile("(?s)(\n<!-- not compiled: [^\n]+ -->)?\n```go\n(.*?\n)```\n")
+	mdLink    = regexp.MustCompile(`\]\(([^)#\s]*)(?:#([^)\s]*))?\)`)
+	mdHeading = regexp.MustCompile(`(?m)^#+ (.*)$`)
 	mdCode    = regexp.MustCompile("(?s)\n```.*?\n```\n|`[^`\n]*`")
 	mdCommand = regexp.MustCompile(`(?m)^(?:\$ )?(go (?:run|test) \S+)`)
 )
 
-// A program in README.md must compile; a part of one must stand in a Go file of
-// the repository, where the compiler and the tests see it.
-func TestREADMECode(t *testing.T) {
+// Go code of a page is part of a Go file of the repository, where the compiler and
+// the tests see it, or a whole program that compiles. A block that can be neither
+// stands below a line <!-- not compiled: reason -->.
+func TestCodeOfPages(t *testing.T) {
 	t.Parallel()
-	blocks := goBlock.FindAllStringSubmatch(string(readFile(t, "README.md")), -1)
-	if len(blocks) == 0 {
-		t.Fatal("README.md shows no Go code")
-	}
+	files := repositoryFiles(t)
 	corpus := map[string]string{}
-	for name, text := range repositoryFiles(t) {
+	for name, text := range files {
 		if strings.HasSuffix(name, ".go") {
 			corpus[name] = trimLines(text)
 		}
 	}
-	programs := 0
-	for _, b := range blocks {
-		if strings.HasPrefix(b[1], "package ") {
-			programs++
-			compile(t, b[1])
+	shown := map[string]int{}
+	for name, page := range files {
+		if !strings.HasSuffix(name, ".md") {
 			continue
 		}
-		part, found := trimLines(b[1]), false
-		for _, text := range corpus {
-			found = found || strings.Contains(text, part)
-		}
-		if !found {
-			t.Errorf("no Go file of the repository contains this part of README.md:\n%s", b[1])
+		for _, b := range goBlock.FindAllStringSubmatch(page, -1) {
+			shown[name]++
+			part, found := trimLines(b[2]), b[1] != ""
+			for _, text := range corpus {
+				found = found || strings.Contains(text, part)
+			}
+			switch {
+			case found:
+			case strings.HasPrefix(b[2], "package "):
+				compile(t, b[2])
+			default:
+				t.Errorf("no Go file of the repository contains this part of %s:\n%s", name, b[2])
+			}
 		}
 	}
-	if programs == 0 {
-		t.Error("README.md shows no complete program")
+	if shown["README.md"] == 0 || shown["docs/start.md"] == 0 {
+		t.Errorf("README.md or docs/start.md shows no Go code: %v", shown)
 	}
 }
 
@@ -218,7 +224,8 @@ func TestREADMENamesTheCommands(t *testing.T) {
 
 func TestLinksBetweenDocumentsWork(t *testing.T) {
 	t.Parallel()
-	for name, text := range repositoryFiles(t) {
+	files := repositoryFiles(t)
+	for name, text := range files {
 		if !strings.HasSuffix(name, ".md") {
 			continue
 		}
@@ -226,12 +233,27 @@ func TestLinksBetweenDocumentsWork(t *testing.T) {
 			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
 				continue
 			}
-			target := filepath.Join(moduleRoot, filepath.Dir(filepath.FromSlash(name)), filepath.FromSlash(m[1]))
-			if !exists(target) {
+			target := name
+			if m[1] != "" {
+				target = path.Join(path.Dir(name), m[1])
+			}
+			if !exists(filepath.Join(moduleRoot, filepath.FromSlash(target))) {
 				t.Errorf("%s links to %s, which is not there", name, m[1])
+			}
+			if m[2] != "" && !slices.Contains(anchors(files[target]), m[2]) {
+				t.Errorf("%s links to %s, which has no heading for #%s", name, target, m[2])
 			}
 		}
 	}
+}
+
+// anchors are the names by which the headings of a page are linked.
+func anchors(text string) []string {
+	var all []string
+	for _, m := range mdHeading.FindAllStringSubmatch(mdFence.ReplaceAllString(text, ""), -1) {
+		all = append(all, strings.ReplaceAll(regexp.MustCompile(`[^\w\- ]`).ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-"))
+	}
+	return all
 }
 
 // Paths of the machine that something was written on mean nothing to a reader.

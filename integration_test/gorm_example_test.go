@@ -127,3 +127,22 @@ func Example_gormTransaction() {
 	// not enough copies
 	// 1 <nil>
 }
+
+// A statement of GORM's own joins the transaction.
+func Example_gormStatement() {
+	db, closeAll := library()
+	defer closeAll()
+	ctx := context.Background()
+	books, err := gormrepo.New[Book](db, nil)
+	check(err)
+	check(books.SaveAll(ctx, []*Book{{Title: "Emma", Copies: -3}, {Title: "Dracula", Copies: 2}}))
+	err = books.InTx(ctx, func(ctx context.Context) error {
+		tx, _ := gormrepo.DB(ctx)
+		return tx.Model(&Book{}).Where("copies < ?", 0).Update("copies", 0).Error
+	})
+	check(err)
+	emma, err := books.FindByID(ctx, 1)
+	check(err)
+	fmt.Println(emma.Copies)
+	// Output: 0
+}

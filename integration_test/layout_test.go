@@ -65,9 +65,26 @@ var house = []floor{
 		modules: []string{"go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3", "golang.org/x/sys", "google.golang.org/grpc"},
 	},
 	{
-		pkg:     "etcdlock",
+		pkg:     "etcdlock/internal/etcdtest", // for tests only
+		own:     []string{"internal/memetcd"},
+		modules: []string{"go.etcd.io/etcd/api/v3", "google.golang.org/grpc"},
+	},
+	{
+		pkg:     "etcdlock/internal/queue",
 		own:     []string{"etcdlock/internal/session"},
 		modules: []string{"go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3", "google.golang.org/grpc"}, // grpc for tests
+	},
+	{
+		pkg: "etcdlock/internal/cohort", // which knows nothing of etcd
+		own: []string{"etcdlock/internal/queue", "etcdlock/internal/session"},
+	},
+	{
+		pkg: "internal/fencing",
+	},
+	{
+		pkg:     "etcdlock",
+		own:     []string{"etcdlock/internal/cohort", "etcdlock/internal/queue", "etcdlock/internal/session", "internal/fencing"},
+		modules: []string{"github.com/samber/lo", "go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3", "google.golang.org/grpc"}, // api and grpc for tests
 	},
 	{
 		pkg:     "etcdlock/locktest",
@@ -79,8 +96,9 @@ var house = []floor{
 		modules: []string{"go.etcd.io/etcd/api/v3", "google.golang.org/grpc"},
 	},
 	{
-		pkg: "lockedrepo",
-		own: []string{"repo", "etcdlock"},
+		pkg:     "lockedrepo",
+		own:     []string{"repo", "etcdlock", "internal/fencing"},
+		modules: []string{"github.com/samber/lo"},
 	},
 	{
 		pkg: "drivers/internal/mistake",
@@ -168,6 +186,7 @@ var testModules = []string{"go.mongodb.org/mongo-driver/v2", "go.uber.org/goleak
 var heavyModules = []string{
 	"go.etcd.io/etcd/server", "go.etcd.io/etcd/etcdctl", "go.etcd.io/etcd/etcdutl",
 	"github.com/FerretDB",
+	"github.com/compose-spec",
 }
 
 // listed is the part of `go list -json` that the tests here look at.

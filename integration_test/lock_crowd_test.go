@@ -93,7 +93,7 @@ func (c *crowd) run(ctx context.Context) (r crowdReport, err error) {
 		if err != nil {
 			return 0, 0, nil, err
 		}
-		return k.Token(), k.Turn(), func() error { return k.Unlock(ctx) }, nil
+		return k.Token(), turnOf(k, "n"), func() error { return k.Unlock(ctx) }, nil
 	}
 	var mu sync.Mutex
 	if c.OwnMutex {

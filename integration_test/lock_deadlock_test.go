@@ -115,7 +115,7 @@ func nestSets(t *testing.T, site faultSite) {
 	t.Helper()
 	var nested, refused, upFront atomic.Int64
 	opts := &etcdlock.Options{DeadlockTimeout: 10 * time.Millisecond}
-	visitSets(t, site, fullUnraced(20_000), opts, func(ctx context.Context, l *etcdlock.Locker, r *rooms) error {
+	visitSets(t, site, fullUnraced(8_000), opts, func(ctx context.Context, l *etcdlock.Locker, r *rooms) error {
 		outerSet, outer := someNames()
 		innerSet, inner := someNames()
 		more := slices.DeleteFunc(innerSet, func(n int) bool { return slices.Contains(outerSet, n) })

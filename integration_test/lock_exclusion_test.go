@@ -38,8 +38,8 @@ func TestLock_GoroutinesOfOneProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k.Token() != first.Token() || k.Turn() != first.Turn()+1 {
-		t.Errorf("token %d, turn %d after token %d, turn %d", k.Token(), k.Turn(), first.Token(), first.Turn())
+	if k.Token() != first.Token() || turnOf(k, "n") != turnOf(first, "n")+1 {
+		t.Errorf("token %d, turn %d after token %d, turn %d", k.Token(), turnOf(k, "n"), first.Token(), turnOf(first, "n"))
 	}
 	mustUnlock(ctx, t, k)
 	f.awaitQueue(ctx, "n", 0)
@@ -241,4 +241,10 @@ func TestLock_NamesDoNotCollide(t *testing.T) {
 	for _, k := range held {
 		mustUnlock(ctx, t, k)
 	}
+}
+
+// turnOf returns the number of the turn that the Lock has of a name's hold.
+func turnOf(k *etcdlock.Lock, name string) int64 {
+	fence, _ := k.FencingToken(name)
+	return fence.Turn
 }

@@ -70,8 +70,8 @@ func TestLockLinger_Ends(t *testing.T) {
 	mustUnlock(ctx, t, first)
 	f.awaitQueue(ctx, "n", 0)
 	second := mustLock(ctx, t, l, "n")
-	if second.Token() <= first.Token() || second.Turn() != 1 {
-		t.Errorf("token %d, turn %d after token %d", second.Token(), second.Turn(), first.Token())
+	if second.Token() <= first.Token() || turnOf(second, "n") != 1 {
+		t.Errorf("token %d, turn %d after token %d", second.Token(), turnOf(second, "n"), first.Token())
 	}
 	mustUnlock(ctx, t, second)
 }
@@ -115,7 +115,7 @@ func TestLockLinger_TryLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, _ := k.TurnOf("a"); n != 2 {
+	if n := turnOf(k, "a"); n != 2 {
 		t.Errorf("turn %d of the hold that lingered", n)
 	}
 	mustUnlock(ctx, t, k)
@@ -185,8 +185,8 @@ func TestLockLinger_Nested(t *testing.T) {
 	l := f.locker(&etcdlock.Options{Linger: time.Hour})
 	outer := mustLock(ctx, t, l, "n")
 	inner := mustLock(outer.Context(), t, l, "n")
-	if inner.Turn() != outer.Turn() {
-		t.Errorf("turn %d nested in turn %d", inner.Turn(), outer.Turn())
+	if turnOf(inner, "n") != turnOf(outer, "n") {
+		t.Errorf("turn %d nested in turn %d", turnOf(inner, "n"), turnOf(outer, "n"))
 	}
 	mustUnlock(ctx, t, outer)
 	await(ctx, t, inner.Context().Done(), "the nested hold to end")
@@ -196,8 +196,8 @@ func TestLockLinger_Nested(t *testing.T) {
 	again := mustLock(ctx, t, l, "n")
 	mustUnlock(ctx, t, inner)
 	mustUnlock(ctx, t, outer)
-	if again.Context().Err() != nil || again.Turn() != 2 {
-		t.Errorf("the next turn, %d, ended with the one before: %v", again.Turn(), context.Cause(again.Context()))
+	if again.Context().Err() != nil || turnOf(again, "n") != 2 {
+		t.Errorf("the next turn, %d, ended with the one before: %v", turnOf(again, "n"), context.Cause(again.Context()))
 	}
 	mustUnlock(ctx, t, again)
 }

@@ -223,8 +223,8 @@ func TestLockPassing_NotOfAFixedTerm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k.Token() <= term.Token() || term.Turn() != 1 {
-		t.Errorf("token %d after %d, turn %d", k.Token(), term.Token(), term.Turn())
+	if k.Token() <= term.Token() || turnOf(term, "n") != 1 {
+		t.Errorf("token %d after %d, turn %d", k.Token(), term.Token(), turnOf(term, "n"))
 	}
 	mustUnlock(ctx, t, k) // and lingers, until the next term is wanted
 	if term, err = l.LockWithTTL(ctx, time.Minute, "n"); err != nil {

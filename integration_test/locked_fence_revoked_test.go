@@ -19,7 +19,8 @@ const (
 )
 
 // Leases end at random, before, between and after reading and writing. What was
-// acknowledged is counted, and nothing that was refused.
+// acknowledged is counted, and nothing that was refused. It goes on until a lease
+// has ended early enough to refuse a write: few updates may meet none.
 func TestLockedFence_RevokedLeasesLoseNothing(t *testing.T) {
 	onFencedStores(t, func(ctx context.Context, t *testing.T, s *fencedSite) {
 		ways := []string{"FindByID,Save", "FindAllByID,SaveAll", "FindByID,Merge", "Update"}
@@ -33,7 +34,7 @@ func TestLockedFence_RevokedLeasesLoseNothing(t *testing.T) {
 			t.Logf("process %d has the seed %d", n, seed)
 			random := rand.New(rand.NewPCG(seed, 0))
 			processes.Go(func() {
-				for acks := 0; acks < each; {
+				for acks := 0; acks < each || refused.Load() == 0; {
 					// Every third lease ends between reading and writing, and every
 					// third at any time.
 					when, way := random.IntN(3), fencedWays()[ways[random.IntN(len(ways))]]
@@ -66,9 +67,6 @@ func TestLockedFence_RevokedLeasesLoseNothing(t *testing.T) {
 		}
 		processes.Wait()
 		t.Logf("%d acknowledged, %d refused, %d unknown, %d leases ended", done.Load(), refused.Load(), unknown.Load(), ended.Load())
-		if ended.Load() == 0 || refused.Load() == 0 {
-			t.Error("no lease ended that anybody noticed")
-		}
 		e, err := storeOf[fencedTally](t, s.store).FindByID(ctx, "a")
 		must(t, err)
 		if e.N < done.Load() || e.N > done.Load()+unknown.Load() {

@@ -6,6 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -33,8 +36,10 @@ func TestQuickstart_OnGivenServers(t *testing.T) {
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "../examples/quickstart").CombinedOutput(); err != nil {
 		t.Fatalf("building: %v\n%s", err, out)
 	}
+	readme := filepath.Join(dir, "README.md")
+	writeFile(t, readme, string(readFile(t, "README.md")))
 	var out, status bytes.Buffer
-	cmd := exec.CommandContext(ctx, program, "--config", config, "--workers", "2", "--ops", "25")
+	cmd := exec.CommandContext(ctx, program, "--config", config, "--workers", "2", "--ops", "25", "--readme", readme)
 	cmd.Stdout, cmd.Stderr = &out, &status
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%v\n%s%s", err, &status, &out)
@@ -42,6 +47,13 @@ func TestQuickstart_OnGivenServers(t *testing.T) {
 	t.Log(out.String())
 	if !strings.Contains(out.String(), "with it 0 of 1096.") { // 2 stores x 2 workers x (249 + 25)
 		t.Fatal("the demo does not say that nothing was lost")
+	}
+	written, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shown, now := keptTable(t, string(readFile(t, "README.md"))), keptTable(t, string(written)); !slices.EqualFunc(shown, now, func(a, b kept) bool { return a.what == b.what }) {
+		t.Errorf("README.md shows the table %+v, the demo writes %+v", shown, now)
 	}
 	db, err := drivers.OpenSQL(ctx, sql)
 	if err != nil {
@@ -59,6 +71,44 @@ func TestQuickstart_OnGivenServers(t *testing.T) {
 	for _, table := range tables {
 		if strings.HasPrefix(table, "holdfast_quickstart_") {
 			t.Errorf("the demo left the table %s", table)
+		}
+	}
+}
+
+// kept is a row of the table that the demo writes into README.md.
+type kept struct {
+	what       string
+	kept, lost int
+}
+
+// keptTable reads that table. The numbers in the names of its rows are left out.
+func keptTable(t *testing.T, readme string) []kept {
+	t.Helper()
+	_, rest, begins := strings.Cut(readme, "<!-- quickstart: begin")
+	table, _, ends := strings.Cut(rest, "<!-- quickstart: end -->")
+	if !begins || !ends {
+		t.Fatal("README.md has no table of the demo")
+	}
+	var rows []kept
+	for _, m := range regexp.MustCompile(`(?m)^\| ([^|]+) \| (\d+) \| (\d+) \|$`).FindAllStringSubmatch(table, -1) {
+		k, _ := strconv.Atoi(m[2])
+		l, _ := strconv.Atoi(m[3])
+		rows = append(rows, kept{m[1], k, l})
+	}
+	return rows
+}
+
+// What README.md shows is a run of the demo as its command starts it.
+func TestREADMEShowsWhatIsLost(t *testing.T) {
+	t.Parallel()
+	readme := string(readFile(t, "README.md"))
+	rows := keptTable(t, readme)
+	if len(rows) != 4 || !strings.Contains(readme, "\n| 600 updates by 3 processes | kept | lost |\n") { // 3 workers, 200 each
+		t.Fatalf("the table of README.md has the rows %+v", rows)
+	}
+	for _, r := range rows {
+		if locked := strings.HasSuffix(r.what, "Holdfast"); r.kept+r.lost != 600 || locked != (r.lost == 0) {
+			t.Errorf("%s: %d kept and %d lost", r.what, r.kept, r.lost)
 		}
 	}
 }

@@ -110,6 +110,23 @@
 // LockTimeout or the database's own limit. Use InTx and its context to write more
 // than one entity.
 //
+// # Group commit
+//
+// Calls of Save, SaveAll and Update that wait for the lock in this process when it
+// comes are written by one transaction: one claim, one commit. Nothing waits for
+// company, and a call that finds nobody before it goes by itself. So many callers of one
+// type are faster with the lock than without it.
+//
+// Each call gets its own answer. One that fails, for a constraint, a hook, a panic or its
+// own function, fails alone. The function given to Update, and the hooks of an entity,
+// run with the values of their own caller's context; the statement itself has none of
+// them. A caller whose context ends before the lock is there leaves. One whose write is
+// on the way gets the answer of the database, even if that comes later.
+//
+// Calls in a transaction, or under a hold of their caller, go by themselves. So do all calls where
+// GORM has callbacks that are not its own, where associations are saved, on MongoDB where
+// entities have a version, and with [Options].Separate.
+//
 // # Losing the lock, and giving it back
 //
 // The work runs with a context that ends when the lock is lost, and its error

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/internal/fencing"
 	"github.com/holdfast-go/holdfast/repo"
 )
 
@@ -28,6 +29,8 @@ type member struct {
 	// entities: the former one, while a key is being renamed, then the key. There
 	// are none without a fence.
 	guards []string
+	// queues is called before a call by itself waits for the lock.
+	queues func()
 	// The capabilities of the wrapped repository. Each is nil if it has not got it.
 	transactor repo.Transactor
 	source     repo.TxSource
@@ -61,14 +64,14 @@ func (m *member) txState(ctx context.Context) repo.TxState {
 
 // holding reports whether ctx holds a key of the repository.
 func (m *member) holding(ctx context.Context) bool {
-	return slices.ContainsFunc(m.keys, func(key string) bool { return m.locker.Holding(ctx, key) })
+	return slices.ContainsFunc(m.keys, func(key string) bool { return fencing.OfLocker(m.locker).Holding(ctx, key) })
 }
 
 // whole refuses a context that holds one of two keys: the other one would be
 // given back after each call, and a process that locks only that one could come
 // in between.
 func (m *member) whole(ctx context.Context, doing string) error {
-	lacks := func(key string) bool { return !m.locker.Holding(ctx, key) }
+	lacks := func(key string) bool { return !fencing.OfLocker(m.locker).Holding(ctx, key) }
 	if len(m.keys) == 1 || !m.holding(ctx) || !slices.ContainsFunc(m.keys, lacks) {
 		return nil
 	}

@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/internal/fencing"
 	"github.com/holdfast-go/holdfast/repo"
 )
 
 // claims makes the claims of a store out of those of the lock.
-func claims(attempt *etcdlock.Attempt) []repo.Claim {
+func claims(attempt fencing.Attempt) []repo.Claim {
 	drawn := attempt.Claims()
 	shown := make([]repo.Claim, len(drawn))
 	for i, c := range drawn {
@@ -27,7 +28,7 @@ func claims(attempt *etcdlock.Attempt) []repo.Claim {
 // ask for them later. It gets the last ones again, which no store accepts twice.
 type drawer struct {
 	mu      sync.Mutex
-	attempt *etcdlock.Attempt // nil when it has ended
+	attempt fencing.Attempt // nil when it has ended
 	last    []repo.Claim
 }
 
@@ -110,7 +111,7 @@ func unfenced(ctx context.Context) context.Context {
 func attempt(ctx context.Context, doing string, hold *etcdlock.Lock, timeout time.Duration) (*drawer, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	a, err := hold.Attempt(ctx)
+	a, err := fencing.OfLock(hold).Attempt(ctx)
 	if errors.Is(err, etcdlock.ErrTimeout) {
 		return nil, fmt.Errorf("lockedrepo: %s: %w: %s", doing, err, waitsForItself)
 	}
@@ -132,7 +133,7 @@ func (m *member) fencedOff(caller context.Context, doing string, hold *etcdlock.
 	defer d.close()
 	err = underHold(caller, hold, func(ctx context.Context) error { return work(repo.WithFence(ctx, fence{d, m.guards})) })
 	if errors.Is(err, repo.ErrFenced) {
-		hold.Retire() // the next try gets a new token
+		fencing.OfLock(hold).Retire() // the next try gets a new token
 	}
 	return m.refusal(caller, err)
 }
@@ -146,7 +147,7 @@ func (x exclusion) refusal(ctx context.Context, err error) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revisionTimeout)
 	defer cancel()
-	now, asked := x.locker.Revision(ctx)
+	now, asked := fencing.OfLocker(x.locker).Revision(ctx)
 	if asked != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ var ErrRelease = errors.New("lockedrepo: the write was done, giving back its loc
 //     the caller's context does, and with the claims that the store checks.
 //  4. Give the lock back, whatever happened, on a context of its own.
 func (m *member) locked(ctx context.Context, doing string, work func(context.Context) error) error {
+	m.queues()
 	return m.lockedAs(ctx, doing, join, work)
 }
 
@@ -81,19 +82,23 @@ func acquire(ctx context.Context, doing string, x exclusion) (*etcdlock.Lock, er
 		return hold, nil
 	}
 	if errors.Is(err, etcdlock.ErrTimeout) {
-		return nil, fmt.Errorf("lockedrepo: %s: %w: %s", doing, err, holders(ctx, x))
+		text, _ := holders(ctx, x)
+		return nil, fmt.Errorf("lockedrepo: %s: %w: %s", doing, err, text)
 	}
 	return nil, fmt.Errorf("lockedrepo: %s: %w", doing, err)
 }
 
-// holders describes who has the locks, for an error text.
-func holders(ctx context.Context, x exclusion) string {
+// holders describes who has the locks, for an error text, unless etcd does not tell.
+func holders(ctx context.Context, x exclusion) (text string, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), holderTimeout)
 	defer cancel()
 	var texts []string
 	for _, key := range x.keys {
-		queue, err := x.locker.Holders(ctx, key)
-		if err != nil || len(queue) == 0 {
+		queue, silent := x.locker.Holders(ctx, key)
+		if silent != nil {
+			err = silent
+		}
+		if len(queue) == 0 {
 			continue
 		}
 		text := "held by " + describe(queue[0])
@@ -103,9 +108,9 @@ func holders(ctx context.Context, x exclusion) string {
 		texts = append(texts, text)
 	}
 	if len(texts) == 0 {
-		return "holder unknown"
+		return "holder unknown", err
 	}
-	return strings.Join(texts, "; ")
+	return strings.Join(texts, "; "), nil
 }
 
 // describe names a holder. One of this process may be the caller, who would have

@@ -21,6 +21,8 @@ type Repository[T any] struct {
 	inner  repo.Repository[T]
 	key    string
 	member *member
+	// group is nil where calls are not saved together.
+	group *group[T]
 }
 
 // New wraps inner. It does no I/O. ErrInvalid for a nil argument, a bad option,
@@ -35,7 +37,12 @@ func New[T any](inner repo.Repository[T], locker *etcdlock.Locker, opts *Options
 	if err != nil {
 		return nil, fmt.Errorf("lockedrepo: new: %w", err)
 	}
-	return &Repository[T]{inner: inner, key: o.Key, member: newMember(inner, locker, o)}, nil
+	r := &Repository[T]{inner: inner, key: o.Key, member: newMember(inner, locker, o)}
+	r.member.queues = func() {}
+	if r.group = newGroup(inner, r.member, o); r.group != nil {
+		r.member.queues = r.group.close
+	}
+	return r, nil
 }
 
 // check refuses what cannot be locked, and completes the options.
@@ -72,12 +79,24 @@ func (r *Repository[T]) Key() string { return r.key }
 // with Options.FormerKey both.
 func (r *Repository[T]) Keys() []string { return slices.Clone(r.member.keys) }
 
+// Pending returns how many calls of Save, SaveAll and Update in this process have no
+// answer yet. It is a figure to watch: when it grows, the lock is what calls wait for.
+// With Options.Separate, and for a repository that is no repo.GroupSaver, it is zero.
+func (r *Repository[T]) Pending() int {
+	if r.group == nil {
+		return 0
+	}
+	r.group.mu.Lock()
+	defer r.group.mu.Unlock()
+	return r.group.pending
+}
+
 // Save does what repo.Repository says while it holds the lock.
 func (r *Repository[T]) Save(ctx context.Context, e *T) error {
 	if e == nil {
 		return fmt.Errorf("lockedrepo: save: %w: nil entity", repo.ErrInvalid)
 	}
-	return r.member.locked(ctx, "save", func(ctx context.Context) error { return r.inner.Save(ctx, e) })
+	return r.save(ctx, saving, []*T{e}, func(ctx context.Context) error { return r.inner.Save(ctx, e) })
 }
 
 // SaveAll does what repo.Repository says while it holds the lock. For no
@@ -89,7 +108,18 @@ func (r *Repository[T]) SaveAll(ctx context.Context, es []*T) error {
 	if len(es) == 0 {
 		return nil
 	}
-	return r.member.locked(ctx, "save all", func(ctx context.Context) error { return r.inner.SaveAll(ctx, es) })
+	return r.save(ctx, "save all", es, func(ctx context.Context) error { return r.inner.SaveAll(ctx, es) })
+}
+
+// saving is what Save does, in its errors.
+const saving = "save"
+
+// save saves by itself, or with what else waits for the lock.
+func (r *Repository[T]) save(ctx context.Context, doing string, es []*T, save func(context.Context) error) error {
+	if r.group.joins(ctx, len(es)) {
+		return r.group.save(ctx, doing, es, save)
+	}
+	return r.member.locked(ctx, doing, save)
 }
 
 // SmartSave does what repo.Repository says. It decodes and checks the documents
@@ -134,6 +164,9 @@ func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *repo.Documents[
 func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (*T, error) {
 	if fn == nil {
 		return nil, fmt.Errorf("lockedrepo: update: %w: nil function", repo.ErrInvalid)
+	}
+	if r.group.joins(ctx, 1) && r.group.updater != nil {
+		return r.group.update(ctx, id, fn)
 	}
 	updater, ok := repo.As[repo.Updater[T]](r.inner)
 	return lockedValue(ctx, r.member, "update", func(ctx context.Context) (*T, error) {

@@ -33,6 +33,12 @@ type Options struct {
 	// LockTimeout bounds the wait for the lock of one write, in addition to the
 	// context of the call. Zero means DefaultLockTimeout.
 	LockTimeout time.Duration
+	// Separate saves every call by a transaction of its own. By default the calls of
+	// Save and SaveAll that wait for the lock in this process when it comes are saved
+	// by one transaction, where the wrapped repository is a repo.GroupSaver. Set it
+	// where something below the repository, such as a driver that is told the tenant
+	// by a context, needs the context of the caller.
+	Separate bool
 	// Unfenced shows the store no claims: a holder that was paused for longer
 	// than its lease can then overwrite what newer ones saved. It is for stores
 	// that enforce no fence, and for databases without its tables.

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/internal/fencing"
 	"github.com/holdfast-go/holdfast/repo"
 )
 
@@ -189,7 +190,7 @@ func (s *scope) retire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, h := range s.held {
-		h.lock.Retire()
+		fencing.OfLock(h.lock).Retire()
 	}
 }
 

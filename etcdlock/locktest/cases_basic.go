@@ -131,28 +131,33 @@ func (b *bench) crowd(ls []Locker, goroutines, rounds int) {
 	var inside, overlaps, visits atomic.Int64
 	errs := make(chan error, len(ls)*goroutines)
 	ctx := b.patient()
+	visit := func(l Locker) error {
+		k, err := l.Lock(ctx, "crowd")
+		if err != nil {
+			return err
+		}
+		if inside.Add(1) != 1 {
+			overlaps.Add(1)
+		}
+		for range 20 {
+			runtime.Gosched()
+		}
+		visits.Add(1)
+		inside.Add(-1)
+		return k.Unlock(ctx)
+	}
+	visitAll := func(l Locker) (err error) {
+		for n := 0; n < rounds && err == nil; n++ {
+			err = visit(l)
+		}
+		return err
+	}
 	var wg sync.WaitGroup
 	for _, l := range ls {
 		for range goroutines {
 			wg.Go(func() {
-				for range rounds {
-					k, err := l.Lock(ctx, "crowd")
-					if err != nil {
-						errs <- err
-						return
-					}
-					if inside.Add(1) != 1 {
-						overlaps.Add(1)
-					}
-					for range 20 {
-						runtime.Gosched()
-					}
-					visits.Add(1)
-					inside.Add(-1)
-					if err := k.Unlock(ctx); err != nil {
-						errs <- err
-						return
-					}
+				if err := visitAll(l); err != nil {
+					errs <- err
 				}
 			})
 		}

@@ -52,6 +52,11 @@ func lossIsSurvived(t T, h Harness) {
 	b.free(l, "loss")
 }
 
+// fencer is a Lock that has fencing tokens.
+type fencer interface {
+	FencingToken(name string) (etcdlock.FencingToken, bool)
+}
+
 func tokensGrow(t T, h Harness) {
 	b := newBench(t, h, "Tokens")
 	one, two := b.locker(), b.locker()
@@ -61,8 +66,12 @@ func tokensGrow(t T, h Harness) {
 		token := k.Token()
 		// One that is handed on inside a process may tell its holds apart by turns.
 		turn := int64(0)
-		if k, ok := k.(interface{ Turn() int64 }); ok {
+		switch k := k.(type) {
+		case interface{ Turn() int64 }:
 			turn = k.Turn()
+		case fencer:
+			fence, _ := k.FencingToken("token")
+			turn = fence.Turn
 		}
 		if token < last || token == last && turn <= lastTurn {
 			b.Errorf("%s: token %d, turn %d after token %d, turn %d, want a greater one", how, token, turn, last, lastTurn)

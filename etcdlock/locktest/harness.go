@@ -33,8 +33,8 @@ type Lock interface {
 	// Context ends with the hold; its cause says why.
 	Context() context.Context
 	// Token grows from hold to hold of one name; 0 for several names. A Lock that
-	// has a method Turn() int64 may have the token of the one before it in the
-	// same process; the turn then grows.
+	// has a method Turn() int64, or FencingToken as an *etcdlock.Lock has it, may have
+	// the token of the one before it in the same process; the turn then grows.
 	Token() int64
 	// TokenOf is the token of one of the names.
 	TokenOf(name string) (int64, bool)

@@ -1,4 +1,4 @@
-// Command orders is the short program of the README.
+// Command orders is the program of docs/start.md.
 package main
 
 import (
@@ -20,6 +20,9 @@ type Order struct {
 	Total int64
 }
 
+// TableName keeps this example out of tables that you have.
+func (Order) TableName() string { return "holdfast_example_orders" }
+
 func run(ctx context.Context) error {
 	cfg, err := drivers.Load("holdfast.yaml")
 	if err != nil {
@@ -29,10 +32,10 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := db.AutoMigrate(&Order{}); err != nil { // not on the tables of a Java service
+	if err := db.AutoMigrate(&Order{}); err != nil { // not on tables that a Java service made
 		return err
 	}
-	if err := gormrepo.MigrateFence(ctx, db); err != nil { // where the database remembers the newest holder
+	if err := gormrepo.MigrateFence(ctx, db); err != nil { // adds tables of its own, holdfast_*
 		return err
 	}
 	client, err := drivers.OpenEtcd(ctx, cfg.Etcd)
@@ -50,7 +53,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	orders, err := lockedrepo.New(plain, locker, nil) // what you swap in; same interface
+	orders, err := lockedrepo.New(plain, locker, nil) // what you use instead
 	if err != nil {
 		return err
 	}

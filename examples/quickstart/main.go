@@ -9,6 +9,7 @@
 //	go run ./examples/quickstart
 //	go run ./examples/quickstart --workers 5 --ops 500
 //	go run ./examples/quickstart --config my.yaml
+//	go run ./examples/quickstart --readme README.md  # writes its table there
 //
 // Without --config it starts all servers itself in a temporary folder: etcd,
 // SQLite, and a stand-in that speaks MongoDB's protocol. With it the servers
@@ -28,7 +29,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/holdfast-go/holdfast/drivers"
@@ -62,6 +62,7 @@ func run(ctx context.Context, args []string, out, status io.Writer) (err error) 
 	config := flags.String("config", "", "use the servers of this `file` instead of embedded ones")
 	workers := flags.Int("workers", 3, "worker processes")
 	ops := flags.Int("ops", 200, "stock movements per worker and round")
+	readme := flags.String("readme", "", "write what was kept and lost into this `file`, between its marks")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -88,7 +89,10 @@ func run(ctx context.Context, args []string, out, status io.Writer) (err error) 
 	if err := runAll(ctx, cfg, rounds, status); err != nil {
 		return err
 	}
-	return report(rounds, out)
+	if err := report(rounds, out); err != nil || *readme == "" {
+		return err
+	}
+	return writeKept(*readme, rounds)
 }
 
 // plan lists the rounds: on each store that is configured both jobs, each
@@ -150,45 +154,4 @@ func lockWord(locked bool) string {
 		return "locked"
 	}
 	return "no lock"
-}
-
-// report prints a table per store and returns errLost when the lock failed.
-func report(rounds []*round, out io.Writer) error {
-	var failed error
-	var t table.Writer
-	for i, r := range rounds {
-		if i == 0 || rounds[i-1].Store != r.Store {
-			t = table.NewWriter()
-			t.SetStyle(table.StyleLight)
-			t.SetTitle(map[string]string{onSQL: "SQL database", onMongo: "MongoDB"}[r.Store])
-			t.AppendHeader(table.Row{"job", "", "operations", "acknowledged", "lost", "duplicates", "time"})
-		}
-		dto, err := countryList()
-		if err != nil {
-			return err
-		}
-		t.AppendRow(table.Row{r.Kind, lockWord(r.Locked), r.total(len(dto.EntityList)), r.acked, r.lost, r.duplicates, r.took.Round(1e6)})
-		if i == len(rounds)-1 || rounds[i+1].Store != r.Store {
-			fmt.Fprintf(out, "\n%s\n", t.Render())
-		}
-		if r.Locked && r.lost+r.duplicates > 0 {
-			failed = errLost
-		}
-	}
-	verdict(rounds, out)
-	return failed
-}
-
-// verdict says in one sentence what the tables show.
-func verdict(rounds []*round, out io.Writer) {
-	var plain, locked, acked int
-	for _, r := range rounds {
-		if r.Locked {
-			locked += r.lost
-			acked += r.acked
-		} else {
-			plain += r.lost
-		}
-	}
-	fmt.Fprintf(out, "\nWithout the lock %d acknowledged updates were lost; with it %d of %d.\n", plain, locked, acked)
 }

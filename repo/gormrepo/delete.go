@@ -66,7 +66,8 @@ func (r *Repository[T]) deleteItems(c *call, items []*item[T]) error {
 // deleteVersions deletes rows that still have the version in which their
 // entities were read.
 func (r *Repository[T]) deleteVersions(c *call, items []*item[T]) error {
-	items = slices.SortedStableFunc(slices.Values(items), r.compareKeys)
+	items = slices.Clone(items)
+	r.sortByKey(items)
 	hit, missed, _, err := r.lockVersions(c, items, nil)
 	if err != nil {
 		return err

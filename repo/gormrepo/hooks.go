@@ -2,7 +2,6 @@ package gormrepo
 
 import (
 	"reflect"
-	"slices"
 
 	"github.com/samber/lo"
 	"gorm.io/gorm"
@@ -69,7 +68,7 @@ func (r *Repository[T]) findExisting(c *call, items []*item[T]) error {
 	if err := r.lockDatabase(c); err != nil {
 		return err
 	}
-	slices.SortStableFunc(known, r.compareKeys)
+	r.sortByKey(known)
 	rows, err := r.stored(c.tx, r.keysOf(known), r.key, true)
 	if err != nil {
 		return err
@@ -90,6 +89,7 @@ func (r *Repository[T]) hooks(c *call, items []*item[T], run func(e any, tx *gor
 	s := r.schema
 	for _, it := range items {
 		tx := c.tx.Model(it.e)
+		tx.Statement.Context = it.contextOf(tx.Statement.Context) //nolint:fatcontext // tx is made for each
 		tx.Statement.Schema, tx.Statement.Table = s, s.Table
 		tx.Statement.Dest, tx.Statement.ReflectValue = it.e, it.val
 		err := run(it.e, tx.Session(&gorm.Session{NewDB: true}), it)

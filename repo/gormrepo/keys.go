@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/samber/lo"
 	"gorm.io/gorm/schema"
@@ -89,7 +90,7 @@ func (r *Repository[T]) numberAll(ctx context.Context, items []*item[T]) error {
 }
 
 func (r *Repository[T]) giveKey(ctx context.Context, it *item[T]) error {
-	id, err := r.opts.NewID(ctx)
+	id, err := r.opts.NewID(it.contextOf(ctx))
 	if err != nil {
 		return fmt.Errorf("making a key: %w", err)
 	}
@@ -118,11 +119,22 @@ func (r *Repository[T]) checkKeys(items []*item[T]) error {
 	return bad.err()
 }
 
-// compareKeys is some order of keys, the same in every process.
-func (r *Repository[T]) compareKeys(a, b *item[T]) int {
-	for i, x := range r.entity.KeyOf(a.val) {
-		y := r.entity.KeyOf(b.val)[i]
-		if n := compareParts(reflect.ValueOf(x), reflect.ValueOf(y)); n != 0 {
+// sortByKey puts items into some order of their keys, the same in every process.
+func (r *Repository[T]) sortByKey(items []*item[T]) {
+	type keyed struct {
+		key []any
+		it  *item[T]
+	}
+	list := lo.Map(items, func(it *item[T], _ int) keyed { return keyed{r.entity.KeyOf(it.val), it} })
+	slices.SortStableFunc(list, func(a, b keyed) int { return compareKeys(a.key, b.key) })
+	for i, k := range list {
+		items[i] = k.it
+	}
+}
+
+func compareKeys(a, b []any) int {
+	for i, x := range a {
+		if n := compareParts(reflect.ValueOf(x), reflect.ValueOf(b[i])); n != 0 {
 			return n
 		}
 	}

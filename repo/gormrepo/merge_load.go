@@ -24,7 +24,7 @@ func (r *Repository[T]) load(c *call, docs *repo.Documents[T], merges []*merge[T
 			keyed = append(keyed, m.item)
 		}
 	}
-	slices.SortStableFunc(keyed, r.compareKeys) // the order in which they are locked
+	r.sortByKey(keyed) // the order in which they are locked
 	stored, err := r.lockedRows(c, r.keysOf(keyed))
 	if err != nil {
 		return err

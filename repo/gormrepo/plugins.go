@@ -90,22 +90,25 @@ func errElsewhere(tx *gorm.DB) error {
 		repo.ErrUnsupported, strings.Join(names, ", "))
 }
 
-// hasCreateCallbacks tells whether somebody else than GORM, and its plugin for
-// replicas, has callbacks for Create: of those that are there GORM does not tell, so
-// its own record is read. Where that cannot be read there may be some.
-func hasCreateCallbacks(db *gorm.DB) bool {
-	list := reflect.Indirect(reflect.ValueOf(db.Callback().Create())).FieldByName("callbacks")
-	if !list.IsValid() || list.Kind() != reflect.Slice {
-		return true
-	}
-	for i := range list.Len() {
-		c := reflect.Indirect(list.Index(i))
-		name, replace := c.FieldByName("name"), c.FieldByName("replace")
-		if !name.IsValid() || !replace.IsValid() || !strings.HasPrefix(name.String(), "gorm:") || replace.Bool() {
+// hasCallbacks tells whether somebody else than GORM, and its plugin for replicas, has
+// callbacks for one of the processors of a DB, such as Create(): of those that are there
+// GORM does not tell, so its own record is read. Where that cannot be read there may be
+// some.
+func hasCallbacks(processors ...any) bool {
+	return lo.SomeBy(processors, func(processor any) bool {
+		list := reflect.Indirect(reflect.ValueOf(processor)).FieldByName("callbacks")
+		if list.Kind() != reflect.Slice {
 			return true
 		}
-	}
-	return false
+		for i := range list.Len() {
+			c := reflect.Indirect(list.Index(i))
+			name, replaces := c.FieldByName("name"), c.FieldByName("replace")
+			if name.Kind() != reflect.String || replaces.Kind() != reflect.Bool || !strings.HasPrefix(name.String(), "gorm:") || replaces.Bool() {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // callBack runs the callbacks of plugins for entities that may be overwritten: these

@@ -114,7 +114,7 @@ func newRepository[T any](db *gorm.DB, opts *Options) (*Repository[T], error) {
 	}
 	m.readZones(d, r.opts)
 	r.fence = r.newFence()
-	r.plugged = !r.opts.SkipCallbacks && hasCreateCallbacks(db)
+	r.plugged = !r.opts.SkipCallbacks && hasCallbacks(db.Callback().Create())
 	r.careful.Store(r.plugged || m.needsCare() || r.hasUpdateHooks() || r.numbersAlone())
 	if err := r.opts.check(m, d); err != nil {
 		return nil, err

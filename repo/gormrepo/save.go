@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/samber/lo"
@@ -37,6 +36,8 @@ type item[T any] struct {
 	// that there is one.
 	key    any
 	exists bool
+	// values is the context of its caller, where several are saved together.
+	values context.Context //nolint:containedctx // it belongs to the entity's call
 	// freshTimes tells that the times of creation were made by this save.
 	freshTimes bool
 	// explicit are the fields that documents gave a zero value.
@@ -149,6 +150,9 @@ func (r *Repository[T]) folded(all []*item[T]) []*item[T] {
 	for _, it := range all {
 		last[r.foldKey(it)] = it
 	}
+	if len(last) == len(all) {
+		return all
+	}
 	return lo.Filter(all, func(it *item[T], _ int) bool { return last[r.foldKey(it)] == it })
 }
 
@@ -168,7 +172,9 @@ func (r *Repository[T]) saveIn(c *call, items []*item[T]) error {
 	if err := r.checkKeys(items); err != nil {
 		return err
 	}
-	items = r.folded(items) // hooks may have changed keys
+	if r.hasHooks() || r.opts.NewID != nil || lo.Sum(r.precision) > 0 { // which may have changed keys
+		items = r.folded(items)
+	}
 	if r.opts.Revive {
 		if err := r.findDead(c, items); err != nil {
 			return err
@@ -204,7 +210,7 @@ func (r *Repository[T]) writeRows(c *call, items []*item[T]) error {
 		return err
 	}
 	// Two lists that lock the same rows in different orders are a deadlock.
-	slices.SortStableFunc(known, r.compareKeys)
+	r.sortByKey(known)
 	if r.version != nil {
 		return r.overwriteVersions(c, known)
 	}

@@ -2,6 +2,7 @@ package gormrepo
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"slices"
 
@@ -78,12 +79,30 @@ func (r *Repository[T]) exec(c *call, st clause.Expression) error {
 // query executes and returns the reported rows with nothing but the columns
 // that were asked for.
 func (r *Repository[T]) query(c *call, st *statement) ([]*T, error) {
-	var rows []*T
-	if err := through(c.tx, func(tx *gorm.DB) *gorm.DB { return tx.Raw("?", st).Scan(&rows) }).Error; err != nil {
+	var list []*T
+	if err := through(c.tx, func(tx *gorm.DB) *gorm.DB {
+		res := tx.Raw("?", st)
+		_ = res.AddError(scanAll(res, &list))
+		return res
+	}).Error; err != nil {
 		return nil, err
 	}
-	c.wrote = c.wrote || len(rows) > 0
-	return rows, nil
+	c.wrote = c.wrote || len(list) > 0
+	return list, nil
+}
+
+// scanAll does what GORM's Scan does, which also writes out the text of the statement
+// with all its values, for a log that may not want it.
+func scanAll[T any](tx *gorm.DB, list *[]*T) (err error) {
+	rows, err := tx.Rows()
+	if err != nil || rows == nil {
+		return nil // tx has the error
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	if !rows.Next() {
+		return rows.Err()
+	}
+	return tx.Session(&gorm.Session{NewDB: true}).ScanRows(rows, list)
 }
 
 // copyFields copies columns from one entity to another.

@@ -6,7 +6,6 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
-	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
 )
@@ -26,64 +25,11 @@ func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (
 	if err := done(ctx); err != nil {
 		return nil, r.failed(ctx, "update", err)
 	}
-	keys, err := r.keys([]any{id})
-	if err != nil {
+	one := &repo.UpdateCall[T]{ID: id, Change: fn}
+	if err := r.updateGroup(ctx, []*repo.UpdateCall[T]{one}); err != nil {
 		return nil, r.failed(ctx, "update", single(err))
 	}
-	var e *T
-	var failure error
-	err = r.write(ctx, func(c *call) error {
-		failure = nil
-		found, err := r.locked(c, keys)
-		if err != nil {
-			return err
-		}
-		if len(found) == 0 {
-			return fmt.Errorf("%w: %s", repo.ErrNotFound, r.entity.Type)
-		}
-		e = found[0]
-		it := &item[T]{e: e, val: valueOf(e), was: r.entity.VersionOf(valueOf(e)), exists: true}
-		old, restore := r.snapshot(ctx, it.val), r.keep(it.val)
-		it.key = r.identity(it)
-		failure = fn(e)
-		if failure != nil {
-			return failure
-		}
-		if err := r.sameKey(it); err != nil {
-			return err
-		}
-		restore()
-		return r.saveLocked(c, it, old)
-	})
-	if failure != nil {
-		return nil, failure // the caller's own, untouched
-	}
-	if err != nil {
-		return nil, r.failed(ctx, "update", single(err))
-	}
-	return e, nil
-}
-
-// saveLocked writes what has changed in an entity whose row is locked, and was
-// old.
-func (r *Repository[T]) saveLocked(c *call, it *item[T], old map[*schema.Field]any) error {
-	one := []*item[T]{it}
-	if err := r.beforeSave(c, one); err != nil {
-		return err
-	}
-	if err := r.sameKey(it); err != nil {
-		return err
-	}
-	changed := append(r.changed(c.tx.Statement.Context, it.val, old), r.counted()...)
-	if err := r.toUTC(c, one); err != nil {
-		return err
-	}
-	r.stamp(one, r.now())
-	err := r.withAssociations(c, one, func() error { return r.writeLocked(c, one, changed) })
-	if err != nil {
-		return err
-	}
-	return r.afterSave(c, one)
+	return one.Entity, one.Err
 }
 
 // sameKey refuses an entity whose key is not that of the row which was read.

@@ -4,7 +4,7 @@
 //	Session   a lease that is kept alive, and replaced when it is lost
 //	Lease     its validity by this machine's clock, its keepalive, its end
 //	Call      one bounded request, and whether etcd answers at all
-//	Follow    a watch that survives compaction and lost streams
+//	Watch     a watch that survives compaction and lost streams
 //	Spawn     goroutines that Stop waits for
 //	Slots     numbers for the keys that a lease has
 //	Final     what asking again will not change

@@ -19,6 +19,8 @@ var (
 	ErrUnavailable = errors.New("etcd is unavailable")
 	// ErrRefused says that etcd has answered, and that asking again changes nothing.
 	ErrRefused = errors.New("etcd refuses the request")
+	// ErrClosed says that the session is stopped, or is about to be.
+	ErrClosed = errors.New("locker is closed")
 )
 
 // LeaseGone reports whether etcd said that a lease does not exist.

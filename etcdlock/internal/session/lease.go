@@ -86,8 +86,8 @@ func (l *Lease) extend(sent time.Duration) {
 	l.until.Store(int64(sent + l.ttl - l.margin))
 }
 
-// Left is how long the lease is sure to be valid still.
-func (l *Lease) Left() time.Duration {
+// Remaining is how long the lease is sure to be valid still.
+func (l *Lease) Remaining() time.Duration {
 	return time.Duration(l.until.Load()) - l.s.now()
 }
 
@@ -97,7 +97,7 @@ func (l *Lease) Alive() bool {
 	if l.ctx.Err() != nil {
 		return false
 	}
-	if l.Left() > 0 {
+	if l.Remaining() > 0 {
 		return true
 	}
 	l.expired()
@@ -133,7 +133,7 @@ func (l *Lease) Name() string { return strconv.FormatInt(int64(l.ID), 16) }
 // Expire ends the lease when its validity is over.
 func (l *Lease) Expire() {
 	for l.Alive() {
-		Pause(l.ctx, min(l.Left(), expiryTick))
+		Pause(l.ctx, min(l.Remaining(), expiryTick))
 	}
 }
 
@@ -192,7 +192,7 @@ func (l *Lease) Renew(ctx context.Context, probe bool) error {
 // than a request may take.
 func (l *Lease) Revoke() error {
 	s := l.s
-	giveUp := s.now() + max(l.Left(), 0) + 10*time.Second
+	giveUp := s.now() + max(l.Remaining(), 0) + 10*time.Second
 	detached := context.WithoutCancel(s.base)
 	closing := false
 	var pace Backoff

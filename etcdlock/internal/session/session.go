@@ -129,7 +129,7 @@ func (s *Session) keep() {
 		}
 		s.publish(cur, nil)
 		<-cur.ctx.Done()
-		_ = context.Cause(cur.ctx) // waits until the contexts below it have ended too, which Lost looks at
+		_ = context.Cause(cur.ctx) // waits until the contexts below it have ended too, which Lost reads
 		if s.base.Err() != nil {
 			s.closing = cur.Revoke()
 			return

@@ -12,7 +12,7 @@ import (
 
 // Who follows a key looks once the watch stands, after every change, and again when the
 // stream has broken.
-func TestFollow(t *testing.T) {
+func TestWatch(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	s := newSession(t, srv, nil)
@@ -20,7 +20,7 @@ func TestFollow(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() {
-		done <- s.Follow(ctx, Sight{Key: "k", Look: func(_ context.Context, since int64) (bool, error) {
+		done <- s.Watch(ctx, Scope{Key: "k", Read: func(_ context.Context, since int64) (bool, error) {
 			select {
 			case looks <- since:
 			case <-ctx.Done():
@@ -79,12 +79,12 @@ func TestAwaitGone(t *testing.T) {
 }
 
 // A refusal ends a watch; an etcd that is busy does not.
-func TestFollow_Refused(t *testing.T) {
+func TestWatch_Refused(t *testing.T) {
 	t.Parallel()
 	s := newSession(t, newServer(t), nil)
 	busy, denied := status.Error(codes.Unavailable, "busy"), status.Error(codes.PermissionDenied, "no")
 	looks := 0
-	err := s.Follow(t.Context(), Sight{Key: "k", Look: func(context.Context, int64) (bool, error) {
+	err := s.Watch(t.Context(), Scope{Key: "k", Read: func(context.Context, int64) (bool, error) {
 		if looks++; looks == 1 {
 			return false, busy
 		}

@@ -143,10 +143,11 @@ func (w *world) critical(ctx context.Context, who int64, l *etcdlock.Locker, k *
 	}
 	w.holds.Add(1)
 	// Tokens grow from hold to hold, turns within one.
-	place := k.Token()<<turnBits | k.Turn()
+	fence, _ := k.FencingToken(lockName)
+	place := fence.Revision<<turnBits | fence.Turn
 	if before := w.lastPlace.Swap(place); before >= place {
 		w.failf("client %d has turn %d of token %d after turn %d of token %d",
-			who, k.Turn(), k.Token(), before&(1<<turnBits-1), before>>turnBits)
+			who, fence.Turn, k.Token(), before&(1<<turnBits-1), before>>turnBits)
 	}
 	if queue, err := l.Holders(ctx, lockName); err == nil && (len(queue) == 0 || queue[0].Revision != k.Token()) {
 		w.failf("client %d holds token %d, the queue is %v", who, k.Token(), queue)

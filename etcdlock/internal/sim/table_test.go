@@ -15,13 +15,13 @@ import (
 func TestTable(t *testing.T) {
 	t.Parallel()
 	model := declared(t, "*.go")
-	code := declared(t, "../../*.go", "../session/*.go")
+	code := declared(t, "../../*.go", "../cohort/*.go", "../queue/*.go", "../session/*.go")
 	row := regexp.MustCompile(`^\t([a-z][\w., ]*?) +((?:\w+\.)?\w+(?:, (?:\w+\.)?\w+)*)$`)
 	doc, err := parser.ParseFile(token.NewFileSet(), "doc_test.go", nil, parser.ParseComments|parser.PackageClauseOnly)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, _ := strings.Cut(doc.Doc.Text(), "internal/session\n")
+	_, table, _ := strings.Cut(doc.Doc.Text(), "package etcdlock\n")
 	table, _, _ = strings.Cut(table, "\n\n")
 	rows := strings.Split(table, "\n")
 	if len(rows) < 10 {

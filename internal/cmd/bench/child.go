@@ -11,11 +11,16 @@ import (
 const (
 	serverRole    = "server"
 	contenderRole = "contender"
+	saverRole     = "saver"
 )
 
 // roles are what this program does in processes of their own.
 func roles() map[string]child.Role {
-	return map[string]child.Role{serverRole: child.Doing(serve), contenderRole: child.Doing(contendAsChild)}
+	return map[string]child.Role{
+		serverRole:    child.Doing(serve),
+		contenderRole: child.Doing(contendAsChild),
+		saverRole:     child.Doing(saveAsChild),
+	}
 }
 
 // serverJob is an etcd that runs apart from what is measured, so that neither

@@ -27,7 +27,7 @@ func comparisons(ways int) []comparison {
 func (b *bench) reportFence(all []fenceFigures) error {
 	t := table{title: "What the fence costs", how: fmt.Sprintf(
 		"Existing rows are saved for %v, by every caller its own. Shown are the microseconds for each save: the window divided by the saves in it, of "+
-			"all callers together. *Locked* is through `lockedrepo`, all callers by one key, so that one saves at a time, while *unlocked* ones save at "+
+			"all callers together. *Locked* is through `lockedrepo`, all callers by one key and with `Options.Separate`, so that one saves at a time, while *unlocked* ones save at "+
 			"the same time. *By hand* is a fence in the context of the call, without a lock: each caller has one of its own, since under one claim "+
 			"transactions go one after the other. Round trips are counted on the connections to the database, of one caller. Median of %s, "+
 			"the ways to save in turns within each, least and greatest in brackets; ratios and differences are of figures of one round.",

@@ -48,6 +48,7 @@ type store struct {
 	repository func() (repo.Repository[record], error)
 	close      func(ctx context.Context) error
 	db         *gorm.DB // nil for MongoDB
+	schema     string   // of PostgreSQL
 	// key guards the records.
 	key string
 }
@@ -86,11 +87,30 @@ func openSQLite(ctx context.Context, dir string) (*store, error) {
 	return sqlStore(ctx, db, nil, "SELECT 'SQLite ' || sqlite_version() || ', write-ahead log, synchronous = full'", "")
 }
 
-// openPostgres works in a schema of its own. Like openMySQL it dials by itself,
-// and opens the rest as the package drivers does.
+// openPostgres works in a schema of its own.
 func openPostgres(ctx context.Context, _ string) (*store, error) {
-	dsn, schema := os.Getenv(postgresVariable), "holdfast_"+strings.ReplaceAll(uniqueName("bench"), "-", "_")
-	u, err := url.Parse(dsn)
+	schema, counted := "holdfast_"+strings.ReplaceAll(uniqueName("bench"), "-", "_"), &turns{}
+	pool, err := postgresPool(schema, counted)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := pool.ExecContext(ctx, "CREATE SCHEMA "+schema); err != nil {
+		return nil, errors.Join(err, pool.Close())
+	}
+	s, err := pooled(ctx, pool, postgres.New(postgres.Config{Conn: pool}), counted,
+		"SELECT 'PostgreSQL ' || split_part(current_setting('server_version'), ' ', 1) || ', synchronous_commit = ' || current_setting('synchronous_commit') || ', fsync = ' || current_setting('fsync')",
+		"DROP SCHEMA "+schema+" CASCADE")
+	if err != nil {
+		return nil, err
+	}
+	s.schema = schema
+	return s, nil
+}
+
+// postgresPool connects to a schema. Like openMySQL it dials by itself, and what
+// opens the rest does it as the package drivers does.
+func postgresPool(schema string, counted *turns) (*sql.DB, error) {
+	u, err := url.Parse(os.Getenv(postgresVariable))
 	if err != nil || u.Scheme == "" {
 		return nil, errors.New(postgresVariable + " is no URL") // the parser's error would quote it
 	}
@@ -101,15 +121,8 @@ func openPostgres(ctx context.Context, _ string) (*store, error) {
 	if err != nil {
 		return nil, errors.New(postgresVariable + " is no address of a PostgreSQL")
 	}
-	counted := &turns{}
 	cfg.DialFunc = counted.dial
-	pool := stdlib.OpenDB(*cfg)
-	if _, err := pool.ExecContext(ctx, "CREATE SCHEMA "+schema); err != nil {
-		return nil, errors.Join(err, pool.Close())
-	}
-	return pooled(ctx, pool, postgres.New(postgres.Config{Conn: pool}), counted,
-		"SELECT 'PostgreSQL ' || split_part(current_setting('server_version'), ' ', 1) || ', synchronous_commit = ' || current_setting('synchronous_commit') || ', fsync = ' || current_setting('fsync')",
-		"DROP SCHEMA "+schema+" CASCADE")
+	return stdlib.OpenDB(*cfg), nil
 }
 
 // openMySQL works in a database of its own.
@@ -147,11 +160,15 @@ func createDatabase(ctx context.Context, cfg *mysqldriver.Config, name string) (
 	return err
 }
 
-// pooled gives the pool the size that the package drivers gives it.
-func pooled(ctx context.Context, pool *sql.DB, dialector gorm.Dialector, counted *turns, about, drop string) (*store, error) {
+// openGORM gives the pool the size that the package drivers gives it.
+func openGORM(pool *sql.DB, dialector gorm.Dialector) (*gorm.DB, error) {
 	pool.SetMaxOpenConns(drivers.DefaultMaxOpenConns)
 	pool.SetMaxIdleConns(drivers.DefaultMaxOpenConns)
-	db, err := gorm.Open(dialector, &gorm.Config{Logger: logger.Discard})
+	return gorm.Open(dialector, &gorm.Config{Logger: logger.Discard})
+}
+
+func pooled(ctx context.Context, pool *sql.DB, dialector gorm.Dialector, counted *turns, about, drop string) (*store, error) {
+	db, err := openGORM(pool, dialector)
 	if err != nil {
 		_, dropped := pool.ExecContext(context.WithoutCancel(ctx), drop)
 		return nil, errors.Join(err, dropped, pool.Close())

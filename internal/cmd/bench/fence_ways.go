@@ -81,7 +81,8 @@ func waysOf(ctx context.Context, k storeKind, s *store, l *etcdlock.Locker, of l
 		}
 		switch i {
 		case lockedSave, lockedFencedSave:
-			opts := &lockedrepo.Options{Key: s.key}
+			// Saves put together would share one raise of the fence.
+			opts := &lockedrepo.Options{Key: s.key, Separate: true}
 			if i == lockedSave {
 				opts.Key, opts.Unfenced = uniqueName("no-fence"), true
 			}

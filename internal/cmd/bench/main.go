@@ -11,6 +11,9 @@
 // it makes and drops. There it counts the round trips, too. And it measures what
 // is left of that while an old snapshot keeps all versions of the fence's row.
 //
+// And it measures group commit: locked saves that are put together, against GORM
+// without a lock and against GORM under other locks.
+//
 //	go run ./internal/cmd/bench                          # prints the figures
 //	go run ./internal/cmd/bench -out docs/benchmarks.md  # writes them there, with plots
 //	go run ./internal/cmd/bench -quick -only handover

@@ -21,7 +21,7 @@ func plot(title, xName string, sizes []int, lines []line) ([]byte, error) {
 	low, high := math.Inf(1), math.Inf(-1)
 	c := chart.Chart{
 		Title: title, Width: 860, Height: 460,
-		Background: chart.Style{Padding: chart.NewBox(50, 160, 20, 20)},
+		Background: chart.Style{Padding: chart.NewBox(50, 200, 20, 20)},
 		XAxis:      chart.XAxis{Name: xName},
 		// Shown by default, with nothing on it.
 		YAxisSecondary: chart.YAxis{Style: chart.Hidden()},

@@ -1,0 +1,2 @@
+// Package etcdtest has what the tests of package etcdlock and of those below it share.
+package etcdtest

@@ -1,0 +1,163 @@
+package queue
+
+import (
+	"context"
+	"sync"
+)
+
+// Queue is the queue of one name, and what this process watches of it. Processes that go on
+// wanting a name stand in the same order round after round, so what it knows of those around
+// outlives a node.
+type Queue struct {
+	sp   *Space
+	path string // what its keys begin with
+	told func() // called, with no mutex held, whenever the snapshot has changed
+
+	mu          sync.Mutex
+	closed      bool
+	snapshots   *watch // of the whole queue; nil while nobody needs it
+	predecessor *watch // of the lease that this process waited behind last; nil while Await has it
+	successor   string // the lease that owned the name after the last exchange, "" if that is not known
+}
+
+// Queue returns the queue of the name. told may be nil. Close it.
+func (sp *Space) Queue(name string, told func()) *Queue {
+	return &Queue{sp: sp, path: sp.Path(name), told: told}
+}
+
+// name is in the path, so that it takes no memory: a process may have very many queues.
+func (q *Queue) name() string { return q.path[len(q.sp.Namespace) : len(q.path)-1] }
+
+// Watch begins to watch the whole queue, if that is not done yet.
+func (q *Queue) Watch() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.watchAll()
+}
+
+// Forget ends the watch of the predecessor, and names no successor any more.
+func (q *Queue) Forget() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.forget()
+}
+
+// Close ends all watches. Nodes may still leave.
+func (q *Queue) Close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.endSnapshots()
+	q.forget()
+}
+
+// Below, the caller holds the mutex.
+
+func (q *Queue) watchAll() {
+	if q.snapshots == nil {
+		q.snapshots = q.startWatch(q.path, true)
+	}
+}
+
+func (q *Queue) endSnapshots() {
+	q.snapshots.end()
+	q.snapshots = nil
+}
+
+func (q *Queue) endPredecessor() {
+	q.predecessor.end()
+	q.predecessor = nil
+}
+
+func (q *Queue) forget() {
+	q.endPredecessor()
+	q.successor = ""
+}
+
+// Above, the caller holds the mutex.
+
+// expectedSuccessor returns the lease that stood behind the last exchange, "" if there
+// is none to rely on: processes that go on wanting a name stand in the same order
+// round after round. An exchange that names somebody who is not there is sent twice.
+func (q *Queue) expectedSuccessor() string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.successor
+}
+
+// succeeded records whose the name is after an exchange for the next node.
+func (q *Queue) succeeded(owner string, next *Node) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if owner == next.lease.Name() || q.closed { // nobody is behind, or nobody wants to know
+		owner = ""
+	}
+	q.successor = owner
+}
+
+// borrow gives the lasting watch of the predecessor to one node that waits, in place of
+// that of the whole queue: the news of a watch are for one.
+func (q *Queue) borrow(ctx context.Context) *watch {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if ctx.Err() != nil { // the wait was called off, and what the queue has is for others
+		return nil
+	}
+	q.endSnapshots()
+	w := q.predecessor
+	q.predecessor = nil
+	if w != nil && w.failure != nil { // while nobody waited
+		w.end()
+		return nil
+	}
+	return w
+}
+
+// giveBack keeps the watch for the next wait, unless this one has failed or was called off:
+// another may wait already, for news that this one has taken.
+func (q *Queue) giveBack(ctx context.Context, w *watch, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err != nil || ctx.Err() != nil || q.closed {
+		w.end()
+		return
+	}
+	q.predecessor = w
+}
+
+// Standing is how an owner stands in its queue.
+type Standing struct {
+	Known     bool // the snapshot tells; else all that follows is false
+	Missing   bool // the key is gone
+	Successor bool // somebody is behind
+	Asked     bool // by a try, which wants to know whether the hold lingers
+}
+
+// Standing tells, from the snapshot, how the node stands.
+func (n *Node) Standing() (s Standing) {
+	q := n.q
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.snapshots == nil {
+		return s
+	}
+	places := q.snapshots.snapshot.places
+	at, known := q.snapshots.snapshot.find(n)
+	if !known {
+		return s
+	}
+	s.Known, s.Missing = true, at < 0
+	if at >= 0 {
+		for _, p := range places[at+1:] {
+			s.Successor, s.Asked = true, s.Asked || asks(p.key)
+		}
+	}
+	return s
+}
+
+// Waited reports whether the node had a predecessor of another process.
+func (n *Node) Waited() bool { return n.waited }
+
+// HasSuccessor reports whether what made the node the owner told that somebody is behind, or the
+// snapshot does.
+func (n *Node) HasSuccessor() bool { return n.hasSuccessor || n.Standing().Successor }

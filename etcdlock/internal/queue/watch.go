@@ -1,0 +1,146 @@
+package queue
+
+import (
+	"context"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
+)
+
+// watch follows a scope of a queue: all of it, of which it keeps a snapshot, or the keys of
+// the predecessor's lease, of which it keeps the last departure. A long queue costs
+// each waiter one notice a round that way, and no watch made and called off.
+// The mutex of the queue guards what changes in it.
+type watch struct {
+	q     *Queue
+	keys  string // what the keys of the scope begin with, or the only one
+	whole bool   // the scope is the queue
+	leash session.Leash
+
+	snapshot  snapshot      // of the whole queue
+	departure *departure    // of the predecessor, until somebody has taken it
+	failure   error         // why there is no news any more
+	changed   chan struct{} // closed at the next change; nil while nobody waits for it
+}
+
+// departure tells that the predecessor has gone, or may have.
+type departure struct {
+	rev       int64  // when, 0 if that is not known
+	key       string // which key, if that is known
+	successor string // the lease that was named as the next owner, if one was
+}
+
+// change is one thing that has happened to a key.
+type change struct {
+	key     []byte
+	rev     int64
+	created int64 // revision, if it was put
+	put     bool  // else it was deleted
+	value   []byte
+}
+
+func decode(ev *clientv3.Event) change {
+	return change{
+		key: ev.Kv.Key, rev: ev.Kv.ModRevision, created: ev.Kv.CreateRevision,
+		put: ev.Type != clientv3.EventTypeDelete, value: ev.Kv.Value,
+	}
+}
+
+// startWatch watches the keys that begin like that, or the one key if it cannot be told what
+// all of its lease begin with. It returns nil if the session is stopped. The caller holds the
+// mutex.
+func (q *Queue) startWatch(key string, whole bool) *watch {
+	keys, all := key, whole
+	if !whole {
+		keys, all = keysOf(key)
+	}
+	ctx, stop := context.WithCancel(q.sp.Session.Watching())
+	w := &watch{q: q, keys: keys, whole: whole}
+	w.leash.Cancel = stop
+	scope := session.Scope{Key: keys, Lasting: &w.leash, News: w.news, Read: w.read}
+	if all {
+		scope.Opts = append(scope.Opts, clientv3.WithPrefix())
+	}
+	run := func() {
+		defer stop()
+		w.fail(q.sp.Session.Watch(ctx, scope))
+	}
+	if !q.sp.Session.Spawn(run) {
+		stop()
+		return nil
+	}
+	return w
+}
+
+// end ends the watch, if there is one.
+func (w *watch) end() {
+	if w != nil {
+		w.leash.End()
+	}
+}
+
+// covers reports whether the key is in the scope of a predecessor's watch.
+func (w *watch) covers(key string) bool {
+	keys, _ := keysOf(key)
+	return w != nil && w.keys == keys
+}
+
+// news brings what the watch shows up to date.
+func (w *watch) news(events []*clientv3.Event) (unclear bool) {
+	if w.whole {
+		w.change(func() { w.snapshot.apply(w.q.path, events) })
+		return false
+	}
+	var d departure
+	for _, ev := range events {
+		switch c := decode(ev); {
+		case !c.put:
+			d = departure{rev: c.rev, key: string(c.key)}
+		case c.rev == d.rev: // an exchange, which may name a successor
+			d.successor = parse(c.value).Successor
+		}
+	}
+	if d.rev > 0 {
+		w.depart(&d)
+	}
+	return false
+}
+
+// read finds out how things stand, at the revision since or later.
+func (w *watch) read(ctx context.Context, since int64) (bool, error) {
+	if w.whole {
+		return false, w.load(ctx, since)
+	}
+	w.depart(&departure{rev: since})
+	return false, nil
+}
+
+// depart replaces the departure, whether or not anybody has taken it.
+func (w *watch) depart(d *departure) { w.change(func() { w.departure = d }) }
+
+// fail notes that there will be no news any more.
+func (w *watch) fail(err error) { w.change(func() { w.failure = err }) }
+
+// change changes what the watch shows, and tells whom it matters to.
+func (w *watch) change(f func()) {
+	w.q.mu.Lock()
+	f()
+	changed := w.changed
+	w.changed = nil
+	w.q.mu.Unlock()
+	if changed != nil {
+		close(changed) // after the mutex, which the one that wakes up takes first
+	}
+	if w.whole && w.q.told != nil {
+		w.q.told()
+	}
+}
+
+// next returns what is closed at the next change. The caller holds the mutex.
+func (w *watch) next() <-chan struct{} {
+	if w.changed == nil {
+		w.changed = make(chan struct{})
+	}
+	return w.changed
+}

@@ -1,0 +1,520 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"gorm.io/gorm"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/lockedrepo"
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo"
+	"github.com/holdfast-go/holdfast/repo/mongorepo"
+)
+
+// groupRow is saved by several callers at once. Its names are unique, and N is not
+// negative.
+type groupRow struct {
+	ID   int64  `gorm:"primaryKey;autoIncrement:false"`
+	Name string `gorm:"size:40;uniqueIndex"`
+	N    int64  `gorm:"check:group_rows_n,n >= 0"`
+}
+
+// groupHooked is one with a hook that does what its context says.
+type groupHooked struct {
+	ID int64 `gorm:"primaryKey;autoIncrement:false"`
+	By string
+}
+
+type groupHookKey struct{}
+
+type groupHook = func(ctx context.Context, e *groupHooked) error
+
+func (e *groupHooked) BeforeSave(tx *gorm.DB) error {
+	ctx := tx.Statement.Context
+	if fn, ok := ctx.Value(groupHookKey{}).(groupHook); ok {
+		return fn(ctx, e)
+	}
+	return nil
+}
+
+func withHook(ctx context.Context, fn groupHook) context.Context {
+	return context.WithValue(ctx, groupHookKey{}, fn)
+}
+
+// groupSizes counts the calls of each transaction that is for several.
+type groupSizes struct {
+	mu     sync.Mutex
+	groups []int
+}
+
+// groupCounter is a repository on SQL that counts them.
+type groupCounter[T any] struct {
+	*gormrepo.Repository[T]
+	groupSizes
+}
+
+func (c *groupCounter[T]) SaveGroup(ctx context.Context, calls []repo.SaveCall[T]) error {
+	c.count(len(calls))
+	return c.Repository.SaveGroup(ctx, calls)
+}
+
+func (c *groupCounter[T]) UpdateGroup(ctx context.Context, calls []*repo.UpdateCall[T]) error {
+	c.count(len(calls))
+	return c.Repository.UpdateGroup(ctx, calls)
+}
+
+func (c *groupSizes) count(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.groups = append(c.groups, n)
+}
+
+// counted returns the sizes of the groups as text.
+func (c *groupSizes) counted() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return fmt.Sprint(c.groups)
+}
+
+// groupSite is a locked repository whose lock another process holds, so that calls pile up.
+type groupSite[T any] struct {
+	*fleet
+	plain interface {
+		repo.Repository[T]
+		counted() string
+	}
+	locked *lockedrepo.Repository[T]
+	locker *etcdlock.Locker
+	// answers are those of the calls that have begun.
+	answers []chan error
+	holder  *etcdlock.Lock
+}
+
+func onGroups[T any](t *testing.T, run func(ctx context.Context, t *testing.T, s *groupSite[T])) {
+	t.Helper()
+	t.Parallel()
+	for _, b := range sqlBackends() {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			db := b.open(t)
+			must(t, db.AutoMigrate(new(T)))
+			must(t, gormrepo.MigrateFence(t.Context(), db))
+			s := &groupSite[T]{plain: &groupCounter[T]{Repository: gormRepo[T](t, db, nil)}}
+			ctx := bounded(t, time.Minute)
+			s.lock(ctx, t)
+			run(ctx, t, s)
+		})
+	}
+}
+
+// lock wraps the repository, and has another process take the lock.
+func (s *groupSite[T]) lock(ctx context.Context, t *testing.T) {
+	t.Helper()
+	s.fleet = newFleet(t, etcdEndpoints(t))
+	s.locker = s.fleet.locker(nil)
+	var err error
+	s.locked, err = lockedrepo.New[T](s.plain, s.locker, &lockedrepo.Options{Key: "group"})
+	must(t, err)
+	s.holder, err = s.fleet.locker(&etcdlock.Options{Linger: etcdlock.NoLinger}).Lock(ctx, "group")
+	must(t, err)
+}
+
+// call begins a call, and waits until it waits for the lock with those before it. The
+// first waits by itself.
+func (s *groupSite[T]) call(ctx context.Context, t *testing.T, call func() error) {
+	t.Helper()
+	answer := make(chan error, 1)
+	n := s.locked.Pending()
+	go func() {
+		err := errors.New("it exited")
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("panic: %v", p)
+			}
+			answer <- err
+		}()
+		err = call()
+	}()
+	eventually(ctx, t, "the call to wait", func() bool { return s.locked.Pending() == n+1 })
+	s.answers = append(s.answers, answer)
+}
+
+// finish gives the lock back and returns the answers of all calls.
+func (s *groupSite[T]) finish(ctx context.Context, t *testing.T) (errs []error) {
+	t.Helper()
+	must(t, s.holder.Unlock(ctx))
+	for _, answer := range s.answers {
+		select {
+		case err := <-answer:
+			errs = append(errs, err)
+		case <-ctx.Done():
+			t.Fatal("a call has no answer")
+		}
+	}
+	return errs
+}
+
+func (s *groupSite[T]) want(ctx context.Context, t *testing.T, groups string, stored int64) {
+	t.Helper()
+	if got := s.plain.counted(); got != groups {
+		t.Errorf("groups of %s calls, want %s", got, groups)
+	}
+	if n, err := s.plain.Count(ctx); err != nil || n != stored {
+		t.Errorf("%d are stored, %v; want %d", n, err, stored)
+	}
+}
+
+func row(id int64) *groupRow { return &groupRow{ID: id, Name: fmt.Sprint("name ", id), N: id} }
+
+// What waits for the lock is saved by one transaction: saves of one and of many.
+func TestGroup_SavesTogether(t *testing.T) {
+	onGroups(t, func(ctx context.Context, t *testing.T, s *groupSite[groupRow]) {
+		for id := range int64(8) {
+			s.call(ctx, t, func() error {
+				if id%2 == 0 {
+					return s.locked.Save(ctx, row(id))
+				}
+				return s.locked.SaveAll(ctx, []*groupRow{row(id), row(100 + id)})
+			})
+		}
+		for i, err := range s.finish(ctx, t) {
+			if err != nil {
+				t.Errorf("call %d: %v", i, err)
+			}
+		}
+		s.want(ctx, t, "[7]", 12) // the first waited for the lock by itself
+	})
+}
+
+// A save that the database refuses fails alone; the others are stored. The first of two
+// that want one name gets it.
+func TestGroup_FailsAlone(t *testing.T) {
+	onGroups(t, func(ctx context.Context, t *testing.T, s *groupSite[groupRow]) {
+		rows := []*groupRow{row(0), row(1), {ID: 2, Name: "bad", N: -1}, row(3), {ID: 9, Name: "taken"}, {ID: 4, Name: "taken"}, row(5)}
+		for _, e := range rows {
+			s.call(ctx, t, func() error { return s.locked.Save(ctx, e) })
+		}
+		for i, err := range s.finish(ctx, t) {
+			switch {
+			case i == 2 && (err == nil || errors.As(err, new(*repo.BatchError))):
+				t.Errorf("the check: got %v", err)
+			case i == 5 && !errors.Is(err, repo.ErrDuplicateKey):
+				t.Errorf("the name: got %v", err)
+			case i != 2 && i != 5 && err != nil:
+				t.Errorf("call %d: %v", i, err)
+			}
+		}
+		if n, err := s.plain.Count(ctx); err != nil || n != 5 {
+			t.Errorf("%d are stored, %v; want 5", n, err)
+		}
+		if *rows[2] != (groupRow{ID: 2, Name: "bad", N: -1}) {
+			t.Errorf("the refused entity is now %+v", rows[2])
+		}
+	})
+}
+
+// An update's function runs once for each attempt, on what the ones before have written.
+func TestGroup_UpdatesTogether(t *testing.T) {
+	onGroups(t, func(ctx context.Context, t *testing.T, s *groupSite[groupRow]) {
+		for id := range int64(5) {
+			must(t, s.plain.Save(ctx, row(id)))
+		}
+		ran := make([]int, 7)
+		own := errors.New("the caller's own")
+		for i, id := range []int64{0, 1, 2, 77, 3, 1, 4} {
+			s.call(ctx, t, func() error {
+				e, err := s.locked.Update(ctx, id, func(e *groupRow) error {
+					ran[i]++
+					e.N += 10
+					if i == 2 {
+						return own
+					}
+					return nil
+				})
+				if err == nil && e.ID != id {
+					return fmt.Errorf("it returned %+v", e)
+				}
+				return err
+			})
+		}
+		for i, err := range s.finish(ctx, t) {
+			switch {
+			case i == 2 && err != own: //nolint:errorlint // it is returned as it is
+				t.Errorf("the function's error: got %v", err)
+			case i == 3 && !errors.Is(err, repo.ErrNotFound):
+				t.Errorf("nothing to update: got %v", err)
+			case i != 2 && i != 3 && err != nil:
+				t.Errorf("call %d: %v", i, err)
+			}
+		}
+		if got := fmt.Sprint(ran); got != "[1 1 1 0 1 1 1]" {
+			t.Errorf("the functions ran %s times", got)
+		}
+		s.want(ctx, t, "[4 2]", 5) // the second of one id is for a later transaction
+		for id, n := range []int64{10, 21, 2, 13, 14} {
+			if e, err := s.plain.FindByID(ctx, id); err != nil || e.N != n {
+				t.Errorf("%d: got %+v, %v; want %d", id, e, err, n)
+			}
+		}
+	})
+}
+
+// A hook runs with the values of its own caller's context, and its error, panic or exit
+// belongs to that caller.
+func TestGroup_Hooks(t *testing.T) {
+	onGroups(t, func(ctx context.Context, t *testing.T, s *groupSite[groupHooked]) {
+		what := map[int64]groupHook{
+			2: func(context.Context, *groupHooked) error { return errors.New("it must not be saved") },
+			4: func(context.Context, *groupHooked) error { panic("oh") },
+			6: func(context.Context, *groupHooked) error { runtime.Goexit(); return nil },
+		}
+		for id := range int64(9) {
+			hook := func(_ context.Context, e *groupHooked) error { e.By = fmt.Sprint("caller ", id); return nil }
+			if what[id] != nil {
+				hook = what[id]
+			}
+			s.call(ctx, t, func() error { return s.locked.Save(withHook(ctx, hook), &groupHooked{ID: id}) })
+		}
+		wants := map[int]string{2: "must not be saved", 4: "panic: oh", 6: "it exited"}
+		for i, err := range s.finish(ctx, t) {
+			if want := wants[i]; (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("call %d: got %v, want %q", i, err, want)
+			}
+		}
+		all, err := s.plain.Find(ctx)
+		must(t, err)
+		if len(all) != 6 {
+			t.Errorf("%d are stored", len(all))
+		}
+		for _, e := range all {
+			if e.By != fmt.Sprint("caller ", e.ID) {
+				t.Errorf("%+v has another caller's value", e)
+			}
+		}
+	})
+}
+
+// Saves of one entity are made in their order, the last one stays.
+func TestGroup_OneEntityTwice(t *testing.T) {
+	onGroups(t, func(ctx context.Context, t *testing.T, s *groupSite[groupRow]) {
+		for n := range int64(6) {
+			s.call(ctx, t, func() error { return s.locked.Save(ctx, &groupRow{ID: n % 2, Name: fmt.Sprint(n % 2), N: n}) })
+		}
+		for i, err := range s.finish(ctx, t) {
+			if err != nil {
+				t.Errorf("call %d: %v", i, err)
+			}
+		}
+		s.want(ctx, t, "[2 2]", 2)
+		for id, n := range []int64{4, 5} {
+			if e, err := s.plain.FindByID(ctx, id); err != nil || e.N != n {
+				t.Errorf("%d: got %+v, %v; want %d", id, e, err, n)
+			}
+		}
+	})
+}
+
+// A caller that gives up while it waits leaves the others alone, and one whose deadline
+// passes is told who has the lock.
+func TestGroup_CallersLeave(t *testing.T) {
+	onGroups(t, func(ctx context.Context, t *testing.T, s *groupSite[groupRow]) {
+		for id := range int64(4) {
+			mine, cancel := ctx, context.CancelFunc(func() {})
+			switch id {
+			case 1:
+				mine, cancel = context.WithCancel(ctx)
+			case 2:
+				mine, cancel = context.WithTimeout(ctx, 300*time.Millisecond)
+			}
+			defer cancel()
+			s.call(ctx, t, func() error { return s.locked.Save(mine, row(id)) })
+			if id == 1 {
+				cancel()
+				if err := <-s.answers[1]; !errors.Is(err, context.Canceled) {
+					t.Errorf("a caller that left: got %v", err)
+				}
+			}
+		}
+		if err := <-s.answers[2]; !errors.Is(err, etcdlock.ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "held by") {
+			t.Errorf("a deadline that passed: got %v", err)
+		}
+		s.answers = []chan error{s.answers[0], s.answers[3]}
+		for i, err := range s.finish(ctx, t) {
+			if err != nil {
+				t.Errorf("call %d: %v", i, err)
+			}
+		}
+		s.want(ctx, t, "[]", 2)
+	})
+}
+
+// A save under a hold of the caller, or in a transaction, is made by itself.
+func TestGroup_NotUnderAHold(t *testing.T) {
+	onGroups(t, func(ctx context.Context, t *testing.T, s *groupSite[groupRow]) {
+		must(t, s.holder.Unlock(ctx))
+		must(t, s.locker.Do(ctx, "group", func(ctx context.Context) error {
+			if err := s.locked.Save(ctx, row(1)); err != nil {
+				return err
+			}
+			_, err := s.locked.Update(ctx, 1, func(e *groupRow) error { e.N = 5; return nil })
+			return err
+		}))
+		must(t, s.locked.InTx(ctx, func(ctx context.Context) error { return s.locked.Save(ctx, row(2)) }))
+		// Another name sorts behind it: the order rule must see what the caller holds.
+		other, err := s.locker.Lock(ctx, "zzz")
+		must(t, err)
+		must(t, s.locked.Save(other.Context(), row(3)))
+		must(t, other.Unlock(ctx))
+		s.want(ctx, t, "[]", 3)
+	})
+}
+
+// When the lock is lost while a batch is on the way all of it is rolled back, and every
+// caller is told so.
+func TestGroup_LostLock(t *testing.T) {
+	onGroups(t, func(ctx context.Context, t *testing.T, s *groupSite[groupHooked]) {
+		for id := range int64(6) {
+			hook := func(context.Context, *groupHooked) error { return nil }
+			if id == 3 {
+				hook = func(batch context.Context, _ *groupHooked) error {
+					if err := breakHold(ctx, s.fleet, s.locker, "group"); err != nil {
+						return err
+					}
+					<-batch.Done() // else it is committed before the loss is noticed
+					return nil
+				}
+			}
+			s.call(ctx, t, func() error { return s.locked.Save(withHook(ctx, hook), &groupHooked{ID: id}) })
+		}
+		for i, err := range s.finish(ctx, t) {
+			if i > 0 && !errors.Is(err, etcdlock.ErrLost) {
+				t.Errorf("call %d: got %v", i, err)
+			}
+		}
+		if n, err := s.plain.Count(ctx); err != nil || n != 1 {
+			t.Errorf("%d are stored, %v; want the first call's", n, err)
+		}
+	})
+}
+
+// Where callbacks are registered calls are not put together: they may ask the context
+// whose rows they are.
+func TestGroup_NotWithCallbacks(t *testing.T) {
+	t.Parallel()
+	for _, b := range sqlBackends() {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			db := b.open(t)
+			must(t, db.AutoMigrate(&groupRow{}))
+			if r := gormRepo[groupRow](t, db, nil); !r.CanGroup() {
+				t.Error("GORM's own callbacks are taken for others")
+			}
+			must(t, db.Callback().Raw().Before("gorm:raw").Register("tenant", func(*gorm.DB) {}))
+			if r := gormRepo[groupRow](t, db, nil); r.CanGroup() {
+				t.Error("a callback is not seen")
+			}
+		})
+	}
+}
+
+// A batch that takes long makes way for others; what it did not come to keeps its order.
+func TestGroup_LongBatches(t *testing.T) {
+	onGroups(t, func(ctx context.Context, t *testing.T, s *groupSite[groupRow]) {
+		must(t, s.plain.Save(ctx, row(1)))
+		var order []int
+		for i := range 6 {
+			s.call(ctx, t, func() error { // of one entity: a transaction for each
+				_, err := s.locked.Update(ctx, 1, func(e *groupRow) error {
+					order = append(order, i)
+					<-time.After(20 * time.Millisecond) // work that takes longer than a batch may
+					e.N++
+					return nil
+				})
+				return err
+			})
+		}
+		for i, err := range s.finish(ctx, t) {
+			if err != nil {
+				t.Errorf("call %d: %v", i, err)
+			}
+		}
+		if got := fmt.Sprint(order); got != "[0 1 2 3 4 5]" {
+			t.Errorf("they ran in the order %s", got)
+		}
+		if e, err := s.plain.FindByID(ctx, 1); err != nil || e.N != 7 {
+			t.Errorf("got %+v, %v", e, err)
+		}
+	})
+}
+
+// When the Locker is closed everybody who waits is told.
+func TestGroup_Close(t *testing.T) {
+	onGroups(t, func(ctx context.Context, t *testing.T, s *groupSite[groupRow]) {
+		for id := range int64(4) {
+			s.call(ctx, t, func() error { return s.locked.Save(ctx, row(id)) })
+		}
+		must(t, s.locker.Close(ctx))
+		for i, err := range s.finish(ctx, t) {
+			if !errors.Is(err, etcdlock.ErrClosed) {
+				t.Errorf("call %d: got %v", i, err)
+			}
+		}
+		s.want(ctx, t, "[]", 0)
+	})
+}
+
+// mongoGroupCounter is groupCounter on MongoDB.
+type mongoGroupCounter[T any] struct {
+	*mongorepo.Repository[T]
+	groupSizes
+}
+
+func (c *mongoGroupCounter[T]) SaveGroup(ctx context.Context, calls []repo.SaveCall[T]) error {
+	c.count(len(calls))
+	return c.Repository.SaveGroup(ctx, calls)
+}
+
+type mongoGroupRow struct {
+	ID   int64 `bson:"_id"`
+	Name string
+}
+
+// On MongoDB what waits goes in one bulk write, of which each caller gets its own error.
+func TestGroup_Mongo(t *testing.T) {
+	t.Parallel()
+	ctx := bounded(t, time.Minute)
+	r, coll := mongoRepository[mongoGroupRow](t, nil)
+	_, err := coll.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: bson.D{{Key: "name", Value: 1}}, Options: options.Index().SetUnique(true)})
+	must(t, err)
+	s := &groupSite[mongoGroupRow]{plain: &mongoGroupCounter[mongoGroupRow]{Repository: r}}
+	s.lock(ctx, t)
+	for id, name := range []string{"a", "b", "c", "b", "d"} {
+		s.call(ctx, t, func() error { return s.locked.Save(ctx, &mongoGroupRow{ID: int64(id + 1), Name: name}) })
+	}
+	s.call(ctx, t, func() error {
+		return s.locked.SaveAll(ctx, []*mongoGroupRow{{ID: 10, Name: "e"}, {ID: 11, Name: "b"}})
+	})
+	for i, err := range s.finish(ctx, t) {
+		batch, ok := errors.AsType[*repo.BatchError](err)
+		switch {
+		case i == 3 && (!errors.Is(err, repo.ErrDuplicateKey) || ok):
+			t.Errorf("a name that is taken: got %v", err)
+		case i == 5 && (!errors.Is(err, repo.ErrDuplicateKey) || !ok || len(batch.Items) != 1 || batch.Items[0].Index != 1):
+			t.Errorf("one of two: got %v", err)
+		case i != 3 && i != 5 && err != nil:
+			t.Errorf("call %d: %v", i, err)
+		}
+	}
+	s.want(ctx, t, "[5]", 5)
+}

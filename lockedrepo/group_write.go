@@ -1,0 +1,190 @@
+package lockedrepo
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/samber/lo"
+
+	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// maxGroupTime is how long one batch keeps the lock before the calls that are left
+// queue for it again.
+const maxGroupTime = 15 * time.Millisecond
+
+// write does the calls in their order, as many at once as the store takes. It returns
+// those that it did not come to.
+func (g *group[T]) write(hold *etcdlock.Lock, calls []*waiting[T]) (left []*waiting[T]) {
+	begun := time.Now()
+	for len(calls) > 0 {
+		n := g.size(calls)
+		g.doTogether(hold, calls[:n])
+		calls = calls[n:]
+		if time.Since(begun) > maxGroupTime {
+			break
+		}
+	}
+	return calls
+}
+
+// size is how many of the calls, from the first on, can be done together: all of
+// them are saves, or all are updates.
+func (g *group[T]) size(calls []*waiting[T]) int {
+	updates := calls[0].update != nil
+	alike := lo.TakeWhile(calls, func(w *waiting[T]) bool { return (w.update != nil) == updates })
+	switch {
+	case len(alike) == 1:
+		return 1
+	case updates:
+		return g.updater.UpdateGroupSize(updateCalls(alike))
+	default:
+		return g.saver.GroupSize(saveCalls(alike))
+	}
+}
+
+func saveCalls[T any](calls []*waiting[T]) []repo.SaveCall[T] {
+	return lo.Map(calls, func(w *waiting[T], _ int) repo.SaveCall[T] { return w.SaveCall })
+}
+
+func updateCalls[T any](calls []*waiting[T]) []*repo.UpdateCall[T] {
+	return lo.Map(calls, func(w *waiting[T], _ int) *repo.UpdateCall[T] { return w.update })
+}
+
+// doTogether does calls by one transaction. Where that fails because of some of them,
+// these are done alone, and those between them together, in the order of the calls:
+// each gets the error of its own only.
+func (g *group[T]) doTogether(hold *etcdlock.Lock, calls []*waiting[T]) {
+	if len(calls) == 1 {
+		w := calls[0]
+		w.outcome = g.try(w.Context, hold, w.doing, w.work)
+		return
+	}
+	got := g.try(context.Background(), hold, calls[0].doing, func(ctx context.Context) error { return g.transaction(ctx, calls) })
+	switch {
+	case got.done():
+	case !g.atomic && got.err != nil:
+		shareOut(calls, got)
+	case errors.Is(got.err, repo.ErrBusy):
+		g.doAlone(hold, calls)
+	case got.err != nil && concernsAll(got.err):
+		for _, w := range calls {
+			w.outcome = got
+		}
+	default:
+		for _, part := range apart(calls, got.err) {
+			g.doTogether(hold, part)
+		}
+	}
+}
+
+// shareOut gives each call what concerns it, on a store that writes elements one by one.
+func shareOut[T any](calls []*waiting[T], got outcome) {
+	batch, ok := errors.AsType[*repo.BatchError](got.err)
+	if !ok {
+		for _, w := range calls {
+			w.outcome = got
+		}
+		return
+	}
+	begin := 0
+	for _, w := range calls {
+		own := &repo.BatchError{}
+		for _, it := range batch.Items {
+			if n := it.Index - begin; 0 <= n && n < len(w.Entities) {
+				own.Items = append(own.Items, &repo.ItemError{Index: n, Pointer: it.Pointer, ID: it.ID, Err: it.Err})
+			}
+		}
+		begin += len(w.Entities)
+		switch {
+		case len(own.Items) == 0:
+		case w.one:
+			w.err = own.Items[0].Err
+		default:
+			w.err = own
+		}
+		if w.err != nil {
+			w.err = fmt.Errorf("lockedrepo: %s: %w", w.doing, w.err)
+		}
+	}
+}
+
+func (g *group[T]) transaction(ctx context.Context, calls []*waiting[T]) error {
+	if calls[0].update == nil {
+		return g.saver.SaveGroup(ctx, saveCalls(calls))
+	}
+	if err := g.updater.UpdateGroup(ctx, updateCalls(calls)); err != nil {
+		return err
+	}
+	for _, w := range calls {
+		w.err = w.update.Err
+	}
+	return nil
+}
+
+// doAlone does one after the other. When a second one is kept waiting by another
+// transaction the others are not tried: it is not a row of theirs that is in the way.
+func (g *group[T]) doAlone(hold *etcdlock.Lock, calls []*waiting[T]) {
+	busy := 0
+	for i, w := range calls {
+		g.doTogether(hold, calls[i:i+1])
+		if !errors.Is(w.err, repo.ErrBusy) {
+			continue
+		}
+		if busy++; busy == 2 {
+			for _, other := range calls[i+1:] {
+				other.outcome = w.outcome
+			}
+			return
+		}
+	}
+}
+
+// concernsAll tells whether an error says nothing about the entities.
+func concernsAll(err error) bool {
+	return slices.ContainsFunc([]error{
+		etcdlock.ErrLost, repo.ErrFenced, repo.ErrRegressed, repo.ErrUnknown, repo.ErrWrongKey, repo.ErrDenied, driver.ErrBadConn,
+	}, func(kind error) bool { return errors.Is(err, kind) }) || errors.As(err, new(net.Error))
+}
+
+// apart cuts calls whose save failed into smaller lists: those that the error names by
+// themselves, or two halves where it names none.
+func apart[T any](calls []*waiting[T], err error) (parts [][]*waiting[T]) {
+	batch, ok := errors.AsType[*repo.BatchError](err)
+	if !ok {
+		return slices.Collect(slices.Chunk(calls, (len(calls)+1)/2))
+	}
+	begin, element := 0, 0
+	for i, w := range calls {
+		next := element + max(1, len(w.Entities)) // an update has none yet
+		if slices.ContainsFunc(batch.Items, func(it *repo.ItemError) bool { return element <= it.Index && it.Index < next }) {
+			parts = append(parts, calls[begin:i], calls[i:i+1])
+			begin = i + 1
+		}
+		element = next
+	}
+	return slices.DeleteFunc(append(parts, calls[begin:]), func(part []*waiting[T]) bool { return len(part) == 0 })
+}
+
+// try makes one attempt with claims of its own. What the entities' code does in it, a
+// panic included, belongs to the calls, and not to this goroutine.
+func (g *group[T]) try(ctx context.Context, hold *etcdlock.Lock, doing string, work func(context.Context) error) outcome {
+	got := make(chan outcome, 1)
+	go func() {
+		o := outcome{exits: true}
+		defer func() {
+			if p := recover(); p != nil {
+				o = outcome{panics: p}
+			}
+			got <- o
+		}()
+		o = outcome{err: g.m.fencedOff(g.m.waitBounded(ctx), doing, hold, work)}
+	}()
+	return <-got
+}

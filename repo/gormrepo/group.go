@@ -1,0 +1,99 @@
+package gormrepo
+
+import (
+	"context"
+	"reflect"
+
+	"github.com/samber/lo"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// CanGroup tells whether saves of several callers may be put together. They may not
+// where associations are saved, nor where callbacks are registered that are not
+// GORM's own, unless Options.SkipCallbacks says that they only watch: those of tenants,
+// for one, ask the context whose rows they are.
+func (r *Repository[T]) CanGroup() bool {
+	on := r.db.Callback()
+	return !r.opts.Associations && (r.opts.SkipCallbacks || !hasCallbacks(on.Create(), on.Update(), on.Query(), on.Row(), on.Raw()))
+}
+
+// GroupSize returns how many of the calls one statement takes.
+func (r *Repository[T]) GroupSize(calls []repo.SaveCall[T]) int {
+	return repo.GroupSize(calls, r.dialect.rows(len(r.columns)), func(e *T) (any, int) {
+		val := valueOf(e)
+		return r.foldKey(&item[T]{e: e, val: val}), r.bytes(val)
+	})
+}
+
+// bytes is the size of an entity's texts.
+func (r *Repository[T]) bytes(e reflect.Value) (n int) {
+	ctx := context.Background()
+	for _, f := range r.columns {
+		if f.FieldType.Kind() == reflect.String || f.FieldType.Kind() == reflect.Slice {
+			n += f.ReflectValueOf(ctx, e).Len()
+		}
+	}
+	return n
+}
+
+// SaveGroup saves the entities of several calls, all or none.
+func (r *Repository[T]) SaveGroup(ctx context.Context, calls []repo.SaveCall[T]) error {
+	return r.failed(ctx, "save", r.saveGroup(ctx, calls))
+}
+
+func (r *Repository[T]) saveGroup(ctx context.Context, calls []repo.SaveCall[T]) error {
+	if err := done(ctx); err != nil {
+		return err
+	}
+	items, err := r.items(lo.FlatMap(calls, func(call repo.SaveCall[T], _ int) []*T { return call.Entities }))
+	if err != nil || len(items) == 0 {
+		return err
+	}
+	values := lo.FlatMap(calls, func(call repo.SaveCall[T], _ int) []context.Context {
+		return lo.Times(len(call.Entities), func(int) context.Context { return call.Context })
+	})
+	for _, it := range items {
+		it.values = values[it.index] //nolint:fatcontext // one for each
+	}
+	return r.saveItems(ctx, items)
+}
+
+// UpdateGroupSize returns how many of the calls one statement reads.
+func (r *Repository[T]) UpdateGroupSize(calls []*repo.UpdateCall[T]) int {
+	keys := map[any]bool{}
+	for n, call := range calls[:min(len(calls), r.dialect.rows(len(r.columns)))] {
+		key, err := r.keys([]any{call.ID})
+		if err != nil {
+			continue // it is refused by itself
+		}
+		id := identity(key[0])
+		if keys[id] {
+			return n
+		}
+		keys[id] = true
+	}
+	return min(len(calls), r.dialect.rows(len(r.columns)))
+}
+
+// callerContext has the end and the transaction of one context and the values of
+// another.
+type callerContext struct {
+	context.Context
+	values context.Context //nolint:containedctx // this is a context
+}
+
+func (c callerContext) Value(key any) any {
+	if v := c.Context.Value(key); v != nil {
+		return v
+	}
+	return c.values.Value(key)
+}
+
+// contextOf is the context for what runs for one entity.
+func (it *item[T]) contextOf(ctx context.Context) context.Context {
+	if it.values == nil {
+		return ctx
+	}
+	return callerContext{ctx, it.values}
+}

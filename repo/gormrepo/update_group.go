@@ -1,0 +1,133 @@
+package gormrepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/samber/lo"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// errNoneLeft rolls a transaction back in which no update is left to be written.
+var errNoneLeft = errors.New("no update is left")
+
+// updating is a call of Update on its way: its row, as it was read and as it is written.
+type updating[T any] struct {
+	*merge[T]
+	call *repo.UpdateCall[T]
+}
+
+// UpdateGroup makes several updates in one transaction; see repo.GroupUpdater.
+func (r *Repository[T]) UpdateGroup(ctx context.Context, calls []*repo.UpdateCall[T]) error {
+	err := done(ctx)
+	if err == nil {
+		err = r.updateGroup(ctx, calls)
+	}
+	return r.failed(ctx, "update", err)
+}
+
+func (r *Repository[T]) updateGroup(ctx context.Context, calls []*repo.UpdateCall[T]) error {
+	keys := make([][]any, len(calls))
+	for i, call := range calls {
+		key, err := r.keys([]any{call.ID})
+		if err != nil {
+			call.Err = r.failed(ctx, "update", single(err))
+			continue
+		}
+		keys[i] = key[0]
+	}
+	wanted := lo.Filter(keys, func(key []any, _ int) bool { return key != nil })
+	if len(wanted) == 0 {
+		return nil
+	}
+	err := r.write(ctx, func(c *call) error {
+		found, err := r.locked(c, wanted)
+		if err != nil {
+			return err
+		}
+		rows := r.byKey(wanted, found)
+		if r.ambiguous(wanted, found, rows) {
+			return errAmbiguous
+		}
+		var list []*updating[T]
+		for i, call := range calls {
+			if keys[i] == nil {
+				continue
+			}
+			call.Entity, call.Err = nil, nil
+			if u := r.change(c, i, call, rows[identity(keys[i])]); u != nil {
+				list = append(list, u)
+			}
+		}
+		if len(list) == 0 {
+			return errNoneLeft
+		}
+		return r.writeUpdates(c, list)
+	})
+	if errors.Is(err, errNoneLeft) {
+		return nil
+	}
+	return err
+}
+
+// errAmbiguous says that two calls may mean one row, each by another form of its key.
+// They have to be made one after the other.
+var errAmbiguous = errors.New("two of the ids may be of one row")
+
+// ambiguous tells whether a key without a row may be another form of the key of a row.
+func (r *Repository[T]) ambiguous(keys [][]any, found []*T, rows map[any]*T) bool {
+	missing := lo.Filter(keys, func(key []any, _ int) bool { return rows[identity(key)] == nil })
+	if len(keys) == 1 || len(missing) == 0 {
+		return false
+	}
+	forms := lo.SliceToMap(found, func(row *T) (any, bool) { return form(r.entity.KeyOf(valueOf(row))), true })
+	return lo.SomeBy(missing, func(key []any) bool { return forms[form(key)] })
+}
+
+// change applies what a call does to its row. It returns nil for a call that has failed.
+func (r *Repository[T]) change(c *call, index int, call *repo.UpdateCall[T], row *T) *updating[T] {
+	ctx := c.tx.Statement.Context
+	if row == nil {
+		call.Err = r.failed(ctx, "update", fmt.Errorf("%w: %s", repo.ErrNotFound, r.entity.Type))
+		return nil
+	}
+	it := &item[T]{e: row, val: valueOf(row), index: index, was: r.entity.VersionOf(valueOf(row)), exists: true, values: call.Context}
+	u := &updating[T]{&merge[T]{item: it, old: r.snapshot(ctx, it.val)}, call}
+	restore := r.keep(it.val)
+	it.key = r.identity(it)
+	if call.Err = call.Change(row); call.Err != nil {
+		return nil // the caller's own error, untouched
+	}
+	if err := r.sameKey(it); err != nil {
+		call.Err = r.failed(ctx, "update", err)
+		return nil
+	}
+	restore()
+	call.Entity = row
+	return u
+}
+
+// writeUpdates writes what has changed in entities whose rows are locked.
+func (r *Repository[T]) writeUpdates(c *call, list []*updating[T]) error {
+	items := lo.Map(list, func(u *updating[T], _ int) *item[T] { return u.item })
+	if err := r.beforeSave(c, items); err != nil {
+		return err
+	}
+	for _, u := range list {
+		if err := r.sameKey(u.item); err != nil {
+			return r.itemError(u.item, err)
+		}
+		u.changed = append(r.changed(c.tx.Statement.Context, u.val, u.old), r.counted()...)
+	}
+	if err := r.toUTC(c, items); err != nil {
+		return err
+	}
+	r.stamp(items, r.now())
+	merges := lo.Map(list, func(u *updating[T], _ int) *merge[T] { return u.merge })
+	if err := r.withAssociations(c, items, func() error { return r.writeMerges(c, merges) }); err != nil {
+		return err
+	}
+	return r.afterSave(c, items)
+}

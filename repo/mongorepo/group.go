@@ -1,0 +1,29 @@
+package mongorepo
+
+import (
+	"context"
+
+	"github.com/samber/lo"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// maxGroup is how many documents one bulk write takes for several callers.
+const maxGroup = 1000
+
+// CanGroup tells whether saves of several callers may be put into one bulk write: where
+// entities have no version, which takes a command for each, and where no function makes
+// keys out of a caller's context.
+func (r *Repository[T]) CanGroup() bool { return r.ent.Version == nil && r.opts.NewID == nil }
+
+// GroupSize returns how many of the calls one bulk write takes.
+func (r *Repository[T]) GroupSize(calls []repo.SaveCall[T]) int {
+	return repo.GroupSize(calls, maxGroup, func(e *T) (any, int) { return r.identity(e), 0 })
+}
+
+// SaveGroup saves the entities of several calls. Those that are not named in a
+// *repo.BatchError are written; any other error says nothing about single ones.
+func (r *Repository[T]) SaveGroup(ctx context.Context, calls []repo.SaveCall[T]) error {
+	es := lo.FlatMap(calls, func(call repo.SaveCall[T], _ int) []*T { return call.Entities })
+	return wrap(ctx, "save", r.saveAll(ctx, es))
+}
