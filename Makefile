@@ -40,6 +40,7 @@ torture: ## try to make Holdfast lose an update, for 20 minutes, into docs/tortu
 soak: ## every test in full size (HOLDFAST_SOAK), those of locks under the race detector too, then a long demo
 	HOLDFAST_SOAK=1 go test -shuffle=on -count=1 -timeout=1h ./...
 	HOLDFAST_SOAK=1 go test -race -shuffle=on -count=1 -timeout=1h -run '^TestLock' ./integration_test
+	HOLDFAST_SOAK=1 go test -tags=allshapes -run=Shapes -count=1 -timeout=1h ./integration_test
 	go run ./examples/quickstart --workers 6 --ops 5000
 
 up: ## start etcd, PostgreSQL, MySQL and MongoDB with docker compose
