@@ -64,21 +64,21 @@ func TestGormDefaults_AreThoseOfCreateWhereARowIsInserted(t *testing.T) {
 				for e, want := range map[*gormAssignedKey]string{
 					one: allDefaults, list[0]: allDefaults, list[1]: noDefaults, list[2]: "3 true abc 1.5 true 0", list[3]: allDefaults, inside: allDefaults,
 				} {
-					if e.GormSettings.String() != want {
+					if e.String() != want {
 						t.Errorf("%s in memory is %s, want %s", e.ID, e.GormSettings, want)
 					}
 				}
 				for _, e := range append(list, inside) {
 					got, err := r.FindByID(ctx, e.ID)
 					must(t, err)
-					if got.GormSettings.String() != e.GormSettings.String() {
+					if got.String() != e.String() {
 						t.Errorf("%s is stored as %s, and is %s in memory", e.ID, got.GormSettings, e.GormSettings)
 					}
 				}
 			}
 			created, err := r.FindByID(t.Context(), "create")
 			must(t, err)
-			if created.GormSettings.String() != allDefaults {
+			if created.String() != allDefaults {
 				t.Errorf("Create gives %s", created.GormSettings)
 			}
 		})
@@ -109,14 +109,14 @@ func TestGormDefaults_WhatADocumentNamesIsKept(t *testing.T) {
 						must(t, err)
 						got, err := assigned.FindByID(ctx, id)
 						must(t, err)
-						if got.GormSettings.String() != c[1] || out[0].GormSettings.String() != c[1] || out[1].GormSettings.String() != allDefaults {
+						if got.String() != c[1] || out[0].String() != c[1] || out[1].String() != allDefaults {
 							t.Errorf("%s: %s became %s, returned %s and %s, want %s", id, c[0], got.GormSettings, out[0].GormSettings, out[1].GormSettings, c[1])
 						}
 						single, err := numbered.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{"{" + c[0] + "}"}}, opts...)
 						must(t, err)
 						again, err := numbered.FindByID(ctx, single[0].ID)
 						must(t, err)
-						if again.GormSettings.String() != c[1] || single[0].GormSettings.String() != c[1] {
+						if again.String() != c[1] || single[0].String() != c[1] {
 							t.Errorf("%s: numbered %s became %s, returned %s, want %s", id, c[0], again.GormSettings, single[0].GormSettings, c[1])
 						}
 					}
@@ -124,7 +124,7 @@ func TestGormDefaults_WhatADocumentNamesIsKept(t *testing.T) {
 				// Of a stored row Replace clears what is not named.
 				out, err := assigned.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{fmt.Sprintf(`{"id":%q}`, name+"replace5")}})
 				must(t, err)
-				if out[0].GormSettings.String() != noDefaults {
+				if out[0].String() != noDefaults {
 					t.Errorf("replaced by nothing it is %s", out[0].GormSettings)
 				}
 			}

@@ -9,6 +9,11 @@ import (
 	"github.com/holdfast-go/holdfast/repo/repotest"
 )
 
+type (
+	shapeText   string
+	shapeNumber int16
+)
+
 func moreShapes() []shape {
 	return slices.Concat(
 		ofShape[shapePlain[string, int32, uint8]](),

@@ -127,8 +127,8 @@ func fill(v reflect.Value, rnd *rand.Rand, key bool) {
 			v.Index(i).SetUint(uint64(rnd.IntN(256)))
 		}
 	case v.Kind() == reflect.Struct:
-		for i := range v.NumField() {
-			fill(v.Field(i), rnd, key)
+		for _, f := range v.Fields() {
+			fill(f, rnd, key)
 		}
 	}
 }
@@ -169,8 +169,8 @@ func plainTimes(v reflect.Value) {
 	case v.Type() == reflect.TypeFor[time.Time]():
 		v.Set(reflect.ValueOf(v.Interface().(time.Time).UTC()))
 	case v.Kind() == reflect.Struct:
-		for i := range v.NumField() {
-			plainTimes(v.Field(i))
+		for _, f := range v.Fields() {
+			plainTimes(f)
 		}
 	case v.Kind() == reflect.Slice && v.Len() == 0:
 		v.SetZero()

@@ -76,11 +76,6 @@ type shapeDefaulted[K, A, B any] struct {
 	Opt *string `gorm:"default:def;size:20"`
 }
 
-type (
-	shapeText   string
-	shapeNumber int16
-)
-
 // shapes run a test for every type. A repository is compiled for each type, so that
 // most of them are built with the tag allshapes alone.
 func shapes() []shape {

@@ -153,7 +153,7 @@ func TestMongoShardKey_IsInTheFilterOfUpserts(t *testing.T) {
 	var filters []bson.Raw
 	client := newMonitoredClient(t, func(name string, cmd bson.Raw) {
 		if name == "update" {
-			filters = append(filters, bson.Raw(slices.Clone(cmd.Lookup("updates", "0", "q").Document())))
+			filters = append(filters, slices.Clone(cmd.Lookup("updates", "0", "q").Document()))
 		}
 	})
 	coll := client.Database(mongoDatabase(t).Name()).Collection("sharded")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 
 	"github.com/samber/lo"
 	"gorm.io/gorm/schema"
@@ -145,7 +146,7 @@ func compareParts(a, b reflect.Value) int {
 	a, b = reflect.Indirect(a), reflect.Indirect(b)
 	switch {
 	case !a.IsValid() || !b.IsValid():
-		return cmp.Compare(fmt.Sprint(a.IsValid()), fmt.Sprint(b.IsValid()))
+		return cmp.Compare(strconv.FormatBool(a.IsValid()), strconv.FormatBool(b.IsValid()))
 	case a.CanInt():
 		return cmp.Compare(a.Int(), b.Int())
 	case a.CanUint():

@@ -145,7 +145,7 @@ func (r *Repository[T]) toUTC(c *call, items []*item[T]) error {
 			if t, ok := r.timeOf(ctx, f, it); ok && isElsewhere(t) {
 				field := f.ReflectValueOf(ctx, it.val)
 				if field.Kind() == reflect.Pointer {
-					field.Set(reflect.ValueOf(lo.ToPtr(t.UTC()))) // the caller's own stays
+					field.Set(reflect.ValueOf(new(t.UTC()))) // the caller's own stays
 					continue
 				}
 				v, _ := timeIn(field)

@@ -3,6 +3,7 @@ package repotest
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -219,7 +220,7 @@ func takesEvery[T any](t *testing.T, r repo.Repository[T], e *T, ids []any, form
 		}
 	}
 	for i, opts := range [][]repo.SmartSaveOption{nil, {repo.Merge()}} {
-		out, err := r.SmartSave(t.Context(), docs(fmt.Sprintf(form, fmt.Sprint(i))), opts...)
+		out, err := r.SmartSave(t.Context(), docs(fmt.Sprintf(form, strconv.Itoa(i))), opts...)
 		noErr(t, err)
 		same(t, get(t, r, ids[0]), out[0])
 		count(t, r, 2)

@@ -30,8 +30,6 @@ func (k *token) UnmarshalText(text []byte) error {
 	return err
 }
 
-func ptr[T any](v T) *T { return &v }
-
 func TestParseFindsTheKey(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -143,8 +141,8 @@ func TestConvertID(t *testing.T) {
 		"FloatToInt":     {1.0, reflect.TypeFor[int](), nil},
 		"HexToObjectID":  {oid.Hex(), reflect.TypeFor[bson.ObjectID](), oid},
 		"TextToObjectID": {"xyz", reflect.TypeFor[bson.ObjectID](), nil},
-		"IntToPointer":   {7, reflect.TypeFor[*int64](), ptr(int64(7))},
-		"PointerToInt":   {ptr(7), reflect.TypeFor[int](), nil},
+		"IntToPointer":   {7, reflect.TypeFor[*int64](), new(int64(7))},
+		"PointerToInt":   {new(7), reflect.TypeFor[int](), nil},
 		"NilPointer":     {(*int)(nil), reflect.TypeFor[*int](), nil},
 		"TextToUUID":     {"00Ff", reflect.TypeFor[token](), token{1: 255}},
 		"BadTextToUUID":  {"00", reflect.TypeFor[token](), nil},

@@ -46,7 +46,7 @@ func (e *Entity) markersOf(f *Field) []string {
 }
 
 func (e *Entity) mark(mark string, f *Field) error {
-	fits := false
+	var fits bool
 	switch mark {
 	case "version":
 		fits = isInt(f.Type.Kind())
