@@ -33,7 +33,7 @@ func (r *Repository[T]) Delete(ctx context.Context, es ...*T) error {
 }
 
 func (r *Repository[T]) deleteItems(c *call, items []*item[T]) error {
-	err := r.hooks(c, items, func(e any, tx *gorm.DB, _ *item[T]) error {
+	err := r.hooks(c, items, r.schema.BeforeDelete, func(e any, tx *gorm.DB, _ *item[T]) error {
 		if h, ok := e.(callbacks.BeforeDeleteInterface); ok && r.schema.BeforeDelete {
 			return h.BeforeDelete(tx)
 		}
@@ -55,7 +55,7 @@ func (r *Repository[T]) deleteItems(c *call, items []*item[T]) error {
 	if err != nil {
 		return err
 	}
-	return r.hooks(c, items, func(e any, tx *gorm.DB, _ *item[T]) error {
+	return r.hooks(c, items, r.schema.AfterDelete, func(e any, tx *gorm.DB, _ *item[T]) error {
 		if h, ok := e.(callbacks.AfterDeleteInterface); ok && r.schema.AfterDelete {
 			return h.AfterDelete(tx)
 		}

@@ -1,6 +1,7 @@
 package gormrepo
 
 import (
+	"errors"
 	"reflect"
 
 	"github.com/samber/lo"
@@ -12,7 +13,8 @@ import (
 // that fit what then happens, so the hooks are run here.
 
 func (r *Repository[T]) beforeSave(c *call, items []*item[T]) error {
-	return r.hooks(c, items, func(e any, tx *gorm.DB, it *item[T]) error {
+	has := r.schema.BeforeSave || r.schema.BeforeCreate || r.schema.BeforeUpdate
+	return r.hooks(c, items, has, func(e any, tx *gorm.DB, it *item[T]) error {
 		if h, ok := e.(callbacks.BeforeSaveInterface); ok && r.schema.BeforeSave {
 			if err := h.BeforeSave(tx); err != nil {
 				return err
@@ -29,7 +31,8 @@ func (r *Repository[T]) beforeSave(c *call, items []*item[T]) error {
 }
 
 func (r *Repository[T]) afterSave(c *call, items []*item[T]) error {
-	return r.hooks(c, items, func(e any, tx *gorm.DB, it *item[T]) error {
+	has := r.schema.AfterSave || r.schema.AfterCreate || r.schema.AfterUpdate
+	return r.hooks(c, items, has, func(e any, tx *gorm.DB, it *item[T]) error {
 		if h, ok := e.(callbacks.AfterCreateInterface); ok && it.isNew && r.schema.AfterCreate {
 			if err := h.AfterCreate(tx); err != nil {
 				return err
@@ -81,20 +84,21 @@ func (r *Repository[T]) findExisting(c *call, items []*item[T]) error {
 }
 
 // hooks calls run for every item with a handle on the transaction, whose
-// Statement is about that item, as hooks that use SetColumn expect.
-func (r *Repository[T]) hooks(c *call, items []*item[T], run func(e any, tx *gorm.DB, it *item[T]) error) error {
-	if !r.hasHooks() {
+// Statement is about that item, as hooks that use SetColumn expect. As in GORM they
+// share the handle. There is nothing to do where T has none of the hooks that run calls.
+func (r *Repository[T]) hooks(c *call, items []*item[T], has bool, run func(e any, tx *gorm.DB, it *item[T]) error) error {
+	if !has || len(items) == 0 || r.db.Statement.SkipHooks {
 		return nil
 	}
-	s := r.schema
+	s, on := r.schema, c.tx.Model(new(T))
+	ctx, tx := on.Statement.Context, on.Session(&gorm.Session{NewDB: true})
+	on.Statement.Schema, on.Statement.Table = s, s.Table
 	for _, it := range items {
-		tx := c.tx.Model(it.e)
-		tx.Statement.Context = it.contextOf(tx.Statement.Context) //nolint:fatcontext // tx is made for each
-		tx.Statement.Schema, tx.Statement.Table = s, s.Table
-		tx.Statement.Dest, tx.Statement.ReflectValue = it.e, it.val
-		err := run(it.e, tx.Session(&gorm.Session{NewDB: true}), it)
+		on.Statement.Context = it.contextOf(ctx)
+		on.Statement.Model, on.Statement.Dest, on.Statement.ReflectValue = it.e, it.e, it.val
+		err := run(it.e, tx, it)
 		if err == nil {
-			err = tx.Error
+			err = errors.Join(on.Error, tx.Error)
 		}
 		if err != nil {
 			return r.itemError(it, err)
