@@ -94,7 +94,7 @@ func (r *Repository[T]) hooks(c *call, items []*item[T], has bool, run func(e an
 	ctx, tx := on.Statement.Context, on.Session(&gorm.Session{NewDB: true})
 	on.Statement.Schema, on.Statement.Table = s, s.Table
 	for _, it := range items {
-		on.Statement.Context = it.contextOf(ctx)
+		on.Statement.Context = it.contextOf(ctx) //nolint:fatcontext // of ctx, each time
 		on.Statement.Model, on.Statement.Dest, on.Statement.ReflectValue = it.e, it.e, it.val
 		err := run(it.e, tx, it)
 		if err == nil {
