@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"golang.org/x/sync/errgroup"
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
@@ -62,6 +65,10 @@ type groupSizes struct {
 type groupCounter[T any] struct {
 	*gormrepo.Repository[T]
 	groupSizes
+}
+
+func (c *groupCounter[T]) CanGroup(repo.Repository[T]) bool {
+	return c.Repository.CanGroup(c.Repository)
 }
 
 func (c *groupCounter[T]) SaveGroup(ctx context.Context, calls []repo.SaveCall[T]) error {
@@ -278,15 +285,20 @@ func TestGroup_Hooks(t *testing.T) {
 			2: func(context.Context, *groupHooked) error { return errors.New("it must not be saved") },
 			4: func(context.Context, *groupHooked) error { panic("oh") },
 			6: func(context.Context, *groupHooked) error { runtime.Goexit(); return nil },
+			// Errors of something else that the hook uses are no errors of this store.
+			7:  func(context.Context, *groupHooked) error { return &net.OpError{Op: "dial", Err: errors.New("refused")} },
+			8:  func(context.Context, *groupHooked) error { return fmt.Errorf("mine: %w", context.DeadlineExceeded) },
+			9:  func(context.Context, *groupHooked) error { return fmt.Errorf("mine: %w", repo.ErrUnknown) },
+			10: func(context.Context, *groupHooked) error { return fmt.Errorf("mine: %w", repo.ErrBusy) },
 		}
-		for id := range int64(9) {
+		for id := range int64(13) {
 			hook := func(_ context.Context, e *groupHooked) error { e.By = fmt.Sprint("caller ", id); return nil }
 			if what[id] != nil {
 				hook = what[id]
 			}
 			s.call(ctx, t, func() error { return s.locked.Save(withHook(ctx, hook), &groupHooked{ID: id}) })
 		}
-		wants := map[int]string{2: "must not be saved", 4: "panic: oh", 6: "it exited"}
+		wants := map[int]string{2: "must not be saved", 4: "panic: oh", 6: "it exited", 7: "refused", 8: "mine", 9: "mine", 10: "mine"}
 		for i, err := range s.finish(ctx, t) {
 			if want := wants[i]; (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {
 				t.Errorf("call %d: got %v, want %q", i, err, want)
@@ -417,11 +429,11 @@ func TestGroup_NotWithCallbacks(t *testing.T) {
 			t.Parallel()
 			db := b.open(t)
 			must(t, db.AutoMigrate(&groupRow{}))
-			if r := gormRepo[groupRow](t, db, nil); !r.CanGroup() {
+			if r := gormRepo[groupRow](t, db, nil); !r.CanGroup(r) {
 				t.Error("GORM's own callbacks are taken for others")
 			}
 			must(t, db.Callback().Raw().Before("gorm:raw").Register("tenant", func(*gorm.DB) {}))
-			if r := gormRepo[groupRow](t, db, nil); r.CanGroup() {
+			if r := gormRepo[groupRow](t, db, nil); r.CanGroup(r) {
 				t.Error("a callback is not seen")
 			}
 		})
@@ -480,6 +492,10 @@ type mongoGroupCounter[T any] struct {
 	groupSizes
 }
 
+func (c *mongoGroupCounter[T]) CanGroup(repo.Repository[T]) bool {
+	return c.Repository.CanGroup(c.Repository)
+}
+
 func (c *mongoGroupCounter[T]) SaveGroup(ctx context.Context, calls []repo.SaveCall[T]) error {
 	c.count(len(calls))
 	return c.Repository.SaveGroup(ctx, calls)
@@ -517,4 +533,74 @@ func TestGroup_Mongo(t *testing.T) {
 		}
 	}
 	s.want(ctx, t, "[5]", 5)
+}
+
+// checkedRows is a service's own repository: it does something more before each save.
+type checkedRows struct {
+	*gormrepo.Repository[groupRow]
+	saves atomic.Int64
+}
+
+func (c *checkedRows) Save(ctx context.Context, e *groupRow) error {
+	c.saves.Add(1)
+	return c.Repository.Save(ctx, e)
+}
+
+// What a repository around the store's own does is never left out, however many wait.
+func TestGroup_NotPastAnotherRepository(t *testing.T) {
+	t.Parallel()
+	for _, b := range sqlBackends() {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			ctx, db := bounded(t, time.Minute), b.open(t)
+			must(t, db.AutoMigrate(&groupRow{}))
+			must(t, gormrepo.MigrateFence(ctx, db))
+			f := newFleet(t, etcdEndpoints(t))
+			inner := &checkedRows{Repository: gormRepo[groupRow](t, db, nil)}
+			locked, err := lockedrepo.New[groupRow](inner, f.locker(nil), &lockedrepo.Options{Key: "group"})
+			must(t, err)
+			var callers errgroup.Group
+			for id := range int64(20) {
+				callers.Go(func() error { return locked.Save(ctx, row(id)) })
+			}
+			must(t, callers.Wait())
+			if n := inner.saves.Load(); n != 20 {
+				t.Errorf("%d of 20 saves went through it", n)
+			}
+		})
+	}
+}
+
+// A caller whose deadline passes while the batch works on others leaves, and nothing of
+// its call is written.
+func TestGroup_LeavesABatchAtWork(t *testing.T) {
+	onGroups(t, func(ctx context.Context, t *testing.T, s *groupSite[groupRow]) {
+		must(t, s.plain.Save(ctx, row(1)))
+		mine, cancel := context.WithCancel(ctx)
+		defer cancel()
+		for i := range 4 { // of one entity: a transaction for each
+			caller := ctx
+			if i == 3 {
+				caller = mine
+			}
+			s.call(ctx, t, func() error {
+				_, err := s.locked.Update(caller, 1, func(e *groupRow) error {
+					if i == 1 {
+						cancel()
+					}
+					e.N += 10
+					return nil
+				})
+				return err
+			})
+		}
+		for i, err := range s.finish(ctx, t) {
+			if i == 3 != errors.Is(err, context.Canceled) || i != 3 && err != nil {
+				t.Errorf("call %d: got %v", i, err)
+			}
+		}
+		if e, err := s.plain.FindByID(ctx, 1); err != nil || e.N != 31 {
+			t.Errorf("got %+v, %v", e, err)
+		}
+	})
 }

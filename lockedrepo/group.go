@@ -49,10 +49,15 @@ type batch[T any] struct {
 type waiting[T any] struct {
 	repo.SaveCall[T]
 	update *repo.UpdateCall[T]
-	doing  string
-	one    bool // it is a Save, whose error is about its one entity
+	// wait ends when the caller waits no longer.
+	wait  context.Context //nolint:containedctx // it belongs to the call
+	doing string
+	one   bool // it is a Save, whose error is about its one entity
 	// work is the call by itself.
 	work func(context.Context) error
+	// left tells that wait ended before the call was sent. It is set by the goroutine
+	// that serves the batch, before done is closed.
+	left bool
 	// batch is the one to leave; nil once it has the lock. It is guarded by group.mu.
 	batch *batch[T]
 	done  chan struct{}
@@ -77,11 +82,11 @@ const (
 // newGroup returns nil for a repository that cannot, or must not, save calls together.
 func newGroup[T any](inner repo.Repository[T], m *member, o Options) *group[T] {
 	saver, ok := repo.As[repo.GroupSaver[T]](inner)
-	if !ok || o.Separate || !saver.CanGroup() {
+	if !ok || o.Separate || !saver.CanGroup(inner) {
 		return nil
 	}
 	fencer, ok := repo.As[repo.Fencer](inner)
-	g := &group[T]{m: m, saver: saver, atomic: ok && fencer.FenceMode() == repo.FenceTx}
+	g := &group[T]{m: m, saver: saver, atomic: !ok || fencer.FenceMode() != repo.FenceDocument}
 	g.updater, _ = repo.As[repo.GroupUpdater[T]](inner)
 	return g
 }
@@ -118,8 +123,9 @@ func (g *group[T]) update(ctx context.Context, id any, fn func(*T) error) (*T, e
 	return call.Entity, err
 }
 
-// run does what the caller asks for, together with what others do. A caller whose context ends before the
-// lock is there leaves; one whose call is on the way learns what became of it.
+// run does what the caller asks for, together with what others do. A caller whose
+// context ends before its call is sent leaves; one whose call is on the way learns what
+// became of it.
 func (g *group[T]) run(ctx context.Context, w *waiting[T]) error {
 	if g.first() {
 		defer g.last()
@@ -130,7 +136,7 @@ func (g *group[T]) run(ctx context.Context, w *waiting[T]) error {
 	if wait.Err() != nil {
 		return fmt.Errorf("lockedrepo: %s: %w", w.doing, gaveUp(wait))
 	}
-	w.done = make(chan struct{})
+	w.wait, w.done = wait, make(chan struct{})
 	g.join(w)
 	defer g.answered()
 	select {
@@ -142,6 +148,8 @@ func (g *group[T]) run(ctx context.Context, w *waiting[T]) error {
 		<-w.done
 	}
 	switch {
+	case w.left:
+		return g.m.gaveUp(wait, w.doing)
 	case w.panics != nil:
 		panic(w.panics)
 	case w.exits:
@@ -190,7 +198,8 @@ func (g *group[T]) join(w *waiting[T]) {
 	g.pending++
 }
 
-// again has calls wait for the lock again, before those that have come since.
+// again has calls wait for the lock again, before those that have come since. A caller
+// whose wait ended meanwhile could not leave, and is answered.
 func (g *group[T]) again(calls []*waiting[T]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -201,6 +210,11 @@ func (g *group[T]) again(calls []*waiting[T]) {
 	later := b.calls
 	b.calls, b.rows = nil, 0
 	for _, w := range slices.Concat(calls, later) {
+		if w.batch == nil && w.wait.Err() != nil {
+			w.left = true
+			close(w.done)
+			continue
+		}
 		b.add(w)
 	}
 }
@@ -262,11 +276,12 @@ func (g *group[T]) serve(ctx context.Context, b *batch[T]) {
 		return
 	}
 	left := g.write(hold, calls)
+	answered := calls[:len(calls)-len(left)]
 	if len(left) > 0 {
 		g.again(left)
 	}
 	err = release(ctx, hold)
-	for _, w := range calls[:len(calls)-len(left)] {
+	for _, w := range answered {
 		w.err = join(w.err, err)
 		close(w.done)
 	}

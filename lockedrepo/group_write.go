@@ -19,17 +19,19 @@ import (
 // queue for it again.
 const maxGroupTime = 15 * time.Millisecond
 
-// write does the calls in their order, as many at once as the store takes. It returns
-// those that it did not come to.
-func (g *group[T]) write(hold *etcdlock.Lock, calls []*waiting[T]) (left []*waiting[T]) {
+// write does the calls in their order, as many at once as the store takes, but for those
+// whose callers wait no longer. It returns the ones that it did not come to.
+func (g *group[T]) write(hold *etcdlock.Lock, calls []*waiting[T]) (rest []*waiting[T]) {
 	begun := time.Now()
-	for len(calls) > 0 {
-		n := g.size(calls)
-		g.doTogether(hold, calls[:n])
-		calls = calls[n:]
-		if time.Since(begun) > maxGroupTime {
-			break
+	for len(calls) > 0 && time.Since(begun) <= maxGroupTime {
+		live := lo.TakeWhile(calls, func(w *waiting[T]) bool { return w.wait.Err() == nil })
+		if len(live) == 0 {
+			calls[0].left, calls = true, calls[1:]
+			continue
 		}
+		n := g.size(live)
+		g.doTogether(hold, live[:n])
+		calls = calls[n:]
 	}
 	return calls
 }
@@ -67,10 +69,15 @@ func (g *group[T]) doTogether(hold *etcdlock.Lock, calls []*waiting[T]) {
 		return
 	}
 	got := g.try(context.Background(), hold, calls[0].doing, func(ctx context.Context) error { return g.transaction(ctx, calls) })
+	_, named := errors.AsType[*repo.BatchError](got.err)
 	switch {
 	case got.done():
 	case !g.atomic && got.err != nil:
 		shareOut(calls, got)
+	case named && hold.Context().Err() == nil: // whatever it is, it is about these elements
+		for _, part := range apart(calls, got.err) {
+			g.doTogether(hold, part)
+		}
 	case errors.Is(got.err, repo.ErrBusy):
 		g.doAlone(hold, calls)
 	case got.err != nil && concernsAll(got.err):

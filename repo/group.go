@@ -16,10 +16,11 @@ type SaveCall[T any] struct {
 // store is put together. What runs for an entity, such as a hook, runs once for each
 // attempt, with the values of its own caller's context.
 type GroupSaver[T any] interface {
-	// CanGroup tells whether calls may be put together at all. They may not where
-	// code that is not the entity's own could read the context of one caller for
-	// another.
-	CanGroup() bool
+	// CanGroup tells whether calls of the repository as may be put together at all.
+	// They may not where code that is not the entity's own could read the context of
+	// one caller for another, nor where as is another repository around this one: what
+	// its Save and Update do in addition would be left out.
+	CanGroup(as Repository[T]) bool
 	// GroupSize returns how many of the calls, from the first on, one transaction
 	// takes: at least one, and none of whose entities has the key of another call's.
 	GroupSize(calls []SaveCall[T]) int

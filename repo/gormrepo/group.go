@@ -12,10 +12,10 @@ import (
 // CanGroup tells whether saves of several callers may be put together. They may not
 // where associations are saved, nor where callbacks are registered that are not
 // GORM's own, unless Options.SkipCallbacks says that they only watch: those of tenants,
-// for one, ask the context whose rows they are.
-func (r *Repository[T]) CanGroup() bool {
+// for one, ask the context whose rows they are. Register callbacks before.
+func (r *Repository[T]) CanGroup(as repo.Repository[T]) bool {
 	on := r.db.Callback()
-	return !r.opts.Associations && (r.opts.SkipCallbacks || !hasCallbacks(on.Create(), on.Update(), on.Query(), on.Row(), on.Raw()))
+	return as == repo.Repository[T](r) && !r.opts.Associations && (r.opts.SkipCallbacks || !hasCallbacks(on.Create(), on.Update(), on.Query(), on.Row(), on.Raw()))
 }
 
 // GroupSize returns how many of the calls one statement takes.
@@ -30,8 +30,12 @@ func (r *Repository[T]) GroupSize(calls []repo.SaveCall[T]) int {
 func (r *Repository[T]) bytes(e reflect.Value) (n int) {
 	ctx := context.Background()
 	for _, f := range r.columns {
-		if f.FieldType.Kind() == reflect.String || f.FieldType.Kind() == reflect.Slice {
-			n += f.ReflectValueOf(ctx, e).Len()
+		if f.FieldType.Kind() != reflect.String && f.FieldType.Kind() != reflect.Slice {
+			continue
+		}
+		v, _ := f.ValueOf(ctx, e) // which makes nothing that is missing in e
+		if rv := reflect.ValueOf(v); rv.Kind() == reflect.String || rv.Kind() == reflect.Slice {
+			n += rv.Len()
 		}
 	}
 	return n

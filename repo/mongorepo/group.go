@@ -14,7 +14,9 @@ const maxGroup = 1000
 // CanGroup tells whether saves of several callers may be put into one bulk write: where
 // entities have no version, which takes a command for each, and where no function makes
 // keys out of a caller's context.
-func (r *Repository[T]) CanGroup() bool { return r.ent.Version == nil && r.opts.NewID == nil }
+func (r *Repository[T]) CanGroup(as repo.Repository[T]) bool {
+	return as == repo.Repository[T](r) && r.ent.Version == nil && r.opts.NewID == nil
+}
 
 // GroupSize returns how many of the calls one bulk write takes.
 func (r *Repository[T]) GroupSize(calls []repo.SaveCall[T]) int {
