@@ -80,7 +80,7 @@
 // themselves.
 //
 // A lock whose holder died is free after the TTL at the earliest. etcd starts
-// the TTL anew when its leader changes, so it can take longer. This is so for
+// the TTL again when its leader changes, so it can take longer. This is so for
 // a hold that lingers, too: a process that is killed within Options.Linger of
 // its last use of a name keeps the others waiting. NoLinger avoids that.
 //

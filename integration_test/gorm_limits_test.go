@@ -149,7 +149,7 @@ func TestGormLimits_PreparedStatementsOfMySQL(t *testing.T) {
 	must(t, wide.SaveAll(t.Context(), lo.Times(771, func(i int) *gormBroad { return &gormBroad{ID: int64(i)} })))
 }
 
-// A list that is as long works beside other conditions and orders.
+// A list that is as long works together with other conditions and orders.
 func TestGormLimits_LongListsBesideOtherConditions(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {

@@ -136,7 +136,7 @@ func TestMongoUUIDs_AreThoseOfJava(t *testing.T) {
 	}
 	coll := mongoDatabase(t).Collection("c")
 	if _, err := mongorepo.New[repotest.Sealed](coll, &mongorepo.Options{UUIDs: mongorepo.UUIDsStandard, Registry: bson.NewRegistry()}); !errors.Is(err, repo.ErrInvalid) {
-		t.Errorf("beside a registry: %v", err)
+		t.Errorf("with a registry: %v", err)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 // The errors a caller decides by. Every error of a repository matches at most
 // one of them with errors.Is; the cause (a driver's error, a context's) stays
-// matchable beside it.
+// matchable next to it.
 var (
 	// ErrNotFound is returned when no entity has the id asked for, or when the
 	// stored one is marked as deleted.
@@ -45,7 +45,7 @@ var (
 	ErrBusy = errors.New("repo: another transaction is in the way")
 
 	// ErrRegressed is returned when etcd's revision is below one that the store
-	// has seen: etcd was restored from a backup, made anew, or is another
+	// has seen: etcd was restored from a backup, made again, or is another
 	// cluster. Nothing was written. An operator decides: the package
 	// documentation of the backend tells how to go on.
 	ErrRegressed = errors.New("repo: etcd is older than what the store has seen")

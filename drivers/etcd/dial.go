@@ -43,7 +43,7 @@ func (c settings) dialer() dialer {
 	switch c.Proxy {
 	case "":
 	case config.ProxyFromEnvironment:
-		// Read anew for each client, unlike http.ProxyFromEnvironment, which
+		// Read again for each client, unlike http.ProxyFromEnvironment, which
 		// reads once in the life of the process.
 		lookup := httpproxy.FromEnvironment().ProxyFunc()
 		d.proxy = func(addr string, secure bool) (*url.URL, error) {

@@ -30,7 +30,7 @@ type Lock interface {
 	Attempt(ctx context.Context) (Attempt, error)
 	// Retire keeps everybody else from using the holds that the Lock was given:
 	// Unlock then neither hands them on nor lets them linger, and the next Lock of
-	// such a name has a new token. It is for a holder whom a store has told that the
+	// such a name has a new token. It is for a holder that a store has told that its
 	// token is not good.
 	Retire()
 }

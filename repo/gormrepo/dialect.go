@@ -43,7 +43,7 @@ func dialectOf(name string) (dialect, error) {
 	}
 }
 
-// spareParams are those that a statement has beside those of its rows: the value of
+// spareParams are those that a statement has in addition to those of its rows: the value of
 // a deletion mark, for instance.
 const spareParams = 16
 

@@ -161,7 +161,7 @@ func (t fenceTable) columns(ctx context.Context, pool gorm.ConnPool) (map[string
 
 // AdvanceEpoch makes every claim from now on newer than all that the fence has
 // seen. It is for the operator, after etcd was restored from a backup or made
-// anew, so that its revisions begin below those that are stored, which is
+// again, so that its revisions begin below those that are stored, which is
 // repo.ErrRegressed. Before calling it, make sure that no process is left which
 // uses the other etcd: it would be treated as newer too. The schemas are those of
 // MigrateFence: name all that have a fence for the same etcd.

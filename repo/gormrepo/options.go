@@ -111,7 +111,7 @@ func (o *Options) orDefault() Options {
 func (o *Options) check(m *model, d dialect) error {
 	if o.Sequence != nil {
 		if o.NewID != nil {
-			return fmt.Errorf("%w: NewID beside a Sequence", repo.ErrInvalid)
+			return fmt.Errorf("%w: NewID together with a Sequence", repo.ErrInvalid)
 		}
 		if err := o.Sequence.check(m, d); err != nil {
 			return err

@@ -114,7 +114,7 @@
 // Everything goes to the primary with majority and journal, whatever the client
 // is set to: a claim that a new primary forgets is none. Only what a refusal is
 // explained with is read as it is now. A call without a fence
-// is not checked and keeps _f. Whoever replaces whole documents, as Spring Data's
+// is not checked and keeps _f. A program that replaces whole documents, as Spring Data's
 // save does, takes the fence away. So does a
 // Save without a fence of a type that is replaced whole, and one under a fence
 // keeps the claims of its own locks only. No entity sees _f, and a type that has

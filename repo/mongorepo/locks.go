@@ -65,7 +65,7 @@ func (l *locks) refresh(ctx context.Context) (int64, error) {
 
 // AdvanceEpoch makes every claim that is shown to db's collections from now on
 // newer than all that were shown before. It is the way out after etcd was
-// restored from a backup or made anew, so that its revisions start lower than
+// restored from a backup or made again, so that its revisions start lower than
 // what the documents hold, and every write is refused. Call it once, while no
 // process writes under a lock of the old etcd. Repositories notice it when they
 // are refused, and need no restart. It is one write with majority and journal;

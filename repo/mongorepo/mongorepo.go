@@ -80,7 +80,7 @@ func newRepository[T any](coll *mongo.Collection, opts *Options) (*Repository[T]
 		return nil, err
 	}
 	if r.opts.UUIDs < UUIDsAsArrays || r.opts.UUIDs > UUIDsJavaLegacy || r.opts.UUIDs != UUIDsAsArrays && r.opts.Registry != nil {
-		return nil, fmt.Errorf("%w: Options.UUIDs %d, or beside a registry that has the codec already", repo.ErrInvalid, r.opts.UUIDs)
+		return nil, fmt.Errorf("%w: Options.UUIDs %d, or together with a registry that has the codec already", repo.ErrInvalid, r.opts.UUIDs)
 	}
 	r.codec = newCodec(r.opts, ent)
 	if r.layout, err = newLayout(ent, r.codec.opts.UseJSONStructTags); err != nil {

@@ -8,7 +8,7 @@
 //
 //	Cohorts   all names that goroutines of this process hold or want
 //	cohort    one of them: its line, its leader, its hold, the turn
-//	leader    who stands in the global queue, for whoever is in line when that ends
+//	leader    who stands in the global queue, for the first in line when that ends
 //	Hold      a place that owns the name: budget, lingering, release
 //	Turn      the use that one goroutine makes of a hold
 //	Queue     the global queue, and Node, a place in it
@@ -22,7 +22,7 @@
 //	leaving    a former hold has left and its release is not answered yet. Those in line are
 //	           led on at once by the hand-off that releases it, if there are any
 //
-// advance is the only function that decides what comes next. Whoever changes something calls
+// advance is the only function that decides what comes next. A function that changes something calls
 // it, under the mutex, and afterwards, without it, releases the Hold that it returns.
 //
 // # Who may touch what

@@ -16,7 +16,7 @@ type Queue interface {
 	// Watch begins to watch the whole queue, so that Standing knows, and the function given
 	// with the queue is told of every change.
 	Watch()
-	// Forget forgets whom this process waited behind, and who waits behind it.
+	// Forget forgets the predecessor and the successor of this process.
 	Forget()
 	// Close ends all that is watched.
 	Close()

@@ -19,7 +19,7 @@ func (c *cohort) newLeader() *leader {
 	return &leader{ctx, stop}
 }
 
-// sendLeader sends a leader into the global queue. It stands for whoever is in line when it
+// sendLeader sends a leader into the global queue. It stands for the first in line when it
 // ends, so that one goroutine that gives up costs the others nothing.
 func (c *cohort) sendLeader() {
 	l := c.newLeader()
@@ -70,7 +70,7 @@ func (c *cohort) lead(l *leader, n Node, err error) {
 }
 
 // arrive makes a hold of what a leader has brought. An error is for the first in line,
-// for whom the leader stood in the queue; the others try again.
+// the leader stood for in the queue; the others try again.
 func (c *cohort) arrive(l *leader, n Node, err error) {
 	mu := &c.all.mu
 	mu.Lock()

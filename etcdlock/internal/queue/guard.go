@@ -23,6 +23,6 @@ func (n *Node) watchOwnKey() {
 func (n *Node) unguard() {
 	if n.guard != nil {
 		n.guard.Stop()
-		n.guard = nil // a timer is kept by whoever can still stop it
+		n.guard = nil // only the goroutine that can still stop a timer keeps it
 	}
 }

@@ -129,7 +129,7 @@ func TestHandOff(t *testing.T) {
 			if len(resp.Kvs) != 1 || resp.Kvs[0].CreateRevision != x.next.rev {
 				t.Errorf("its key is %v, its revision %d", resp.Kvs, x.next.rev)
 			}
-			if c.pred { // whom it waits for
+			if c.pred { // the node it waits for
 				waits := make(chan error)
 				go func() { waits <- x.next.Await(t.Context()) }()
 				select {

@@ -133,14 +133,14 @@ func (n *Node) Fence() string {
 }
 
 // OnLoss has f run in the background when the key was deleted by somebody else; at once
-// if the context has ended before. Whoever calls it watches the queue from now on, and the
+// if the context has ended before. The caller watches the queue from now on, and the
 // node its own key no more.
 func (n *Node) OnLoss(f func()) {
 	n.unguard()
 	n.q.mu.Lock()
 	n.loss = f
 	n.q.mu.Unlock()
-	if n.ctx.Err() != nil { // before that: whoever ended it knew of no f
+	if n.ctx.Err() != nil { // before that: the goroutine that ended it knew of no f
 		n.q.sp.Session.Spawn(f)
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // snapshot is the queue as it was at one revision: who owned the name at that one
-// owns it until its key goes, so whoever is first in the snapshot need not ask.
+// owns it until its key goes, so the first in the snapshot need not ask.
 type snapshot struct {
 	places []place // by create revision
 	rev    int64   // 0 as long as there is none

@@ -122,7 +122,7 @@ func (w *watch) depart(d *departure) { w.change(func() { w.departure = d }) }
 // fail notes that there will be no news any more.
 func (w *watch) fail(err error) { w.change(func() { w.failure = err }) }
 
-// change changes what the watch shows, and tells whom it matters to.
+// change changes what the watch shows, and tells the waiters that it matters to.
 func (w *watch) change(f func()) {
 	w.q.mu.Lock()
 	f()

@@ -175,7 +175,7 @@ func (c *config) lose(s *state, n int, faded bool) {
 	}
 }
 
-// requeue starts the attempt anew.
+// requeue starts the attempt again.
 func (c *config) requeue(s *state, e *entry) {
 	c.dropRPC(s, e)
 	c.vacate(s, e)

@@ -22,7 +22,7 @@ func machineFacts(ctx context.Context, dir, redisAddr string, c config) ([][2]st
 	facts := [][2]string{
 		{"Date", time.Now().UTC().Format(time.DateOnly)},
 		{"Machine", fmt.Sprintf("%s, %s/%s, %s", plural(runtime.GOMAXPROCS(0), "core"), runtime.GOOS, runtime.GOARCH, runtime.Version())},
-		{"etcd", fmt.Sprintf("%s, embedded, all members in one process beside the measured one, on disk with fsync, which takes %s µs here (median of 4 KiB appended)", version.Version, number(fsync))},
+		{"etcd", fmt.Sprintf("%s, embedded, all members in one process, apart from the measured one, on disk with fsync, which takes %s µs here (median of 4 KiB appended)", version.Version, number(fsync))},
 	}
 	if redisAddr == "" {
 		facts = append(facts, [2]string{"Redis", "not measured, REDIS_ADDR was not set"})

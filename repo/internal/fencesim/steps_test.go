@@ -19,7 +19,7 @@ const (
 	drop              // one that nobody waits for is rolled back
 	abort             // the database rolls the transaction back, or refuses to wait
 	quit              // the caller goes away from the transaction
-	again             // and reads anew
+	again             // and reads again
 	leave             // the turn ends, the process keeps the hold
 	release           // the turn ends, the process gives the lock back
 	expire

@@ -27,7 +27,7 @@ func (c *config) tell(before, after *state, st step) string {
 	case quit:
 		return name + " gives up on its transaction, which is still under way"
 	case again:
-		return name + " begins anew in its turn"
+		return name + " begins again in its turn"
 	case leave:
 		return name + " ends its turn and lets the next in its process have the hold"
 	case release:
