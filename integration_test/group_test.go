@@ -591,6 +591,6 @@ func TestGroup_LeavesABatchAtWork(t *testing.T) {
 				t.Errorf("call %d: got %v", i, err)
 			}
 		}
-		s.want(ctx, t, "[]", 3)
+		s.want(ctx, t, "[2]", 3)
 	})
 }

@@ -275,10 +275,9 @@ func (g *group[T]) serve(ctx context.Context, b *batch[T]) {
 		}
 		return
 	}
-	left := g.write(hold, calls)
-	answered := calls[:len(calls)-len(left)]
-	if len(left) > 0 {
-		g.again(left)
+	answered, rest := g.write(hold, calls)
+	if len(rest) > 0 {
+		g.again(rest)
 	}
 	err = release(ctx, hold)
 	for _, w := range answered {

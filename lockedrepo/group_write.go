@@ -20,20 +20,21 @@ import (
 const maxGroupTime = 15 * time.Millisecond
 
 // write does the calls in their order, as many at once as the store takes, but for those
-// whose callers wait no longer. It returns the ones that it did not come to.
-func (g *group[T]) write(hold *etcdlock.Lock, calls []*waiting[T]) (rest []*waiting[T]) {
-	begun := time.Now()
-	for len(calls) > 0 && time.Since(begun) <= maxGroupTime {
-		live := lo.TakeWhile(calls, func(w *waiting[T]) bool { return w.wait.Err() == nil })
-		if len(live) == 0 {
-			calls[0].left, calls = true, calls[1:]
-			continue
+// whose callers wait no longer. The rest are those that it did not come to.
+func (g *group[T]) write(hold *etcdlock.Lock, calls []*waiting[T]) (answered, rest []*waiting[T]) {
+	for begun := time.Now(); len(calls) > 0 && time.Since(begun) <= maxGroupTime; {
+		live, left := lo.FilterReject(calls, func(w *waiting[T], _ int) bool { return w.wait.Err() == nil })
+		for _, w := range left {
+			w.left = true
 		}
-		n := g.size(live)
-		g.doTogether(hold, live[:n])
-		calls = calls[n:]
+		answered, calls = append(answered, left...), live
+		if len(live) > 0 {
+			n := g.size(live)
+			g.doTogether(hold, live[:n])
+			answered, calls = append(answered, live[:n]...), live[n:]
+		}
 	}
-	return calls
+	return answered, calls
 }
 
 // size is how many of the calls, from the first on, can be done together: all of
