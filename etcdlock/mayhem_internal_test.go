@@ -12,8 +12,8 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
-	"github.com/holdfast-go/holdfast/etcdlock/internal/etcdtest"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
+	"github.com/holdfast-go/holdfast/internal/etcdtest"
 	"github.com/holdfast-go/holdfast/internal/memetcd"
 )
 

@@ -8,7 +8,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"github.com/holdfast-go/holdfast/etcdlock/internal/etcdtest"
+	"github.com/holdfast-go/holdfast/internal/etcdtest"
 	"github.com/holdfast-go/holdfast/internal/memetcd"
 )
 

@@ -65,7 +65,7 @@ var house = []floor{
 		modules: []string{"go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3", "golang.org/x/sys", "google.golang.org/grpc"},
 	},
 	{
-		pkg:     "etcdlock/internal/etcdtest", // for tests only
+		pkg:     "internal/etcdtest", // for tests only
 		own:     []string{"internal/memetcd"},
 		modules: []string{"go.etcd.io/etcd/api/v3", "google.golang.org/grpc"},
 	},

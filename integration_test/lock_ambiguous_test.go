@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,41 +9,12 @@ import (
 	"testing"
 	"time"
 
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/internal/etcdtest"
 )
 
-var errReplyLost = status.Error(codes.Unavailable, "the reply is lost")
-
-// step tells the requests of the lock protocol apart.
-func step(method string, req any) string {
-	switch req := req.(type) {
-	case *pb.RangeRequest:
-		if req.GetSortTarget() == pb.RangeRequest_CREATE && req.GetLimit() == 0 {
-			return "View"
-		}
-		return method
-	case *pb.TxnRequest:
-		puts, deletes := false, false
-		for _, op := range req.GetSuccess() {
-			puts = puts || op.GetRequestPut() != nil
-			deletes = deletes || op.GetRequestDeleteRange() != nil
-		}
-		switch {
-		case puts && deletes:
-			return "Exchange"
-		case puts:
-			return "Enqueue"
-		case deletes:
-			return "Release"
-		}
-		return "Check"
-	}
-	return method
-}
+// step tells the requests of the lock protocol apart, and others by their method.
+func step(method string, req any) string { return cmp.Or(etcdtest.Step(req), method) }
 
 // dropReplies lets the given step's requests through, n times with the reply
 // lost afterwards, and counts how often it did.
@@ -58,7 +30,7 @@ func (i *interceptor) dropReplies(what string, n int64) (dropped func() int64) {
 		}
 		left--
 		count++
-		return errReplyLost
+		return etcdtest.ErrReplyLost
 	})
 	return func() int64 {
 		lock <- struct{}{}
@@ -71,7 +43,7 @@ func (i *interceptor) dropReplies(what string, n int64) (dropped func() int64) {
 // and given back all the same, and nothing stays in the queue.
 func TestLockLostReply(t *testing.T) {
 	t.Parallel()
-	for _, what := range []string{"LeaseGrant", "Put", "Enqueue", "View", "Check", "Release", "LeaseRevoke"} {
+	for _, what := range []string{"LeaseGrant", "Put", "Enqueue", "Snapshot", "Check", "Release", "LeaseRevoke"} {
 		for _, times := range []int64{1, 3} {
 			if what == "LeaseRevoke" && times > 1 {
 				continue // the second answer is "no such lease", which settles it
@@ -118,7 +90,7 @@ func TestLockLostReply(t *testing.T) {
 // Who gives up while no reply comes leaves nothing behind.
 func TestLockLostReply_GivenUp(t *testing.T) {
 	t.Parallel()
-	for _, what := range []string{"Enqueue", "View", "Check"} {
+	for _, what := range []string{"Enqueue", "Snapshot", "Check"} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			ctx := bounded(t, time.Minute)
@@ -244,7 +216,7 @@ func TestLockRelease_GoesOnInTheBackground(t *testing.T) {
 				case tried <- struct{}{}:
 				default:
 				}
-				return errReplyLost // and the request too
+				return etcdtest.ErrReplyLost // and the request too
 			}
 		}
 		return call()

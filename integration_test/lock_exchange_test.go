@@ -12,6 +12,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/internal/etcdtest"
 )
 
 // crowded lets goroutines of two Lockers take one name again and again, which
@@ -58,7 +59,7 @@ func (i *interceptor) loses(what string, answer bool, n int64) *atomic.Int64 {
 			}
 		}
 		lost.Add(1)
-		return errReplyLost
+		return etcdtest.ErrReplyLost
 	})
 	return &lost
 }
@@ -109,7 +110,7 @@ func TestLockExchange_GivenUp(t *testing.T) {
 					}
 				}
 				giveUp()
-				return errReplyLost
+				return etcdtest.ErrReplyLost
 			})
 			var wg sync.WaitGroup
 			for _, l := range []*etcdlock.Locker{l, other} {

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 
+	"github.com/holdfast-go/holdfast/internal/etcdtest"
 	"github.com/holdfast-go/holdfast/internal/memetcd"
 )
 
@@ -121,7 +122,7 @@ func (s *tappedStream) SendMsg(m any) error {
 func (s *tappedStream) RecvMsg(m any) error {
 	err := s.ClientStream.RecvMsg(m)
 	if s.broken.Load() {
-		return errReplyLost
+		return etcdtest.ErrReplyLost
 	}
 	if err != nil {
 		s.cancel()

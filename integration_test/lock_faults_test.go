@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/internal/etcdtest"
 )
 
 // oneFault loses the request, or only its answer, of one call out of all, and
@@ -42,7 +43,7 @@ func (o *oneFault) hook(_ context.Context, method string, req any, call func() e
 			return err
 		}
 	}
-	return errReplyLost
+	return etcdtest.ErrReplyLost
 }
 
 func (o *oneFault) hitStep() string {
@@ -68,7 +69,7 @@ func TestLockFaults_EveryMessage(t *testing.T) {
 		for _, answer := range []bool{false, true} {
 			t.Run(site.name+(&oneFault{answer: answer}).String(), func(t *testing.T) {
 				t.Parallel()
-				for _, what := range []string{"LeaseGrant", "Put", "Range", "Enqueue", "View", "Check", "Watch", "Release", "LeaseRevoke"} {
+				for _, what := range []string{"LeaseGrant", "Put", "Range", "Enqueue", "Snapshot", "Check", "Watch", "Release", "LeaseRevoke"} {
 					fault := &oneFault{answer: answer, step: what}
 					t.Run(what, func(t *testing.T) {
 						liveWith(t, site, fault)
@@ -211,7 +212,7 @@ func TestLockFaults_Abandon(t *testing.T) {
 						return err
 					}
 					cancel()
-					return errReplyLost
+					return etcdtest.ErrReplyLost
 				}), nil)
 				held := mustLock(ctx, t, other, "n")
 				if _, err := l.Lock(short, "n"); !errors.Is(err, context.Canceled) {
@@ -247,7 +248,7 @@ func (k *keepBack) hook(_ context.Context, method string, req any, call func() e
 	if k.meanwhile != nil {
 		k.meanwhile()
 	}
-	return errReplyLost
+	return etcdtest.ErrReplyLost
 }
 
 // A first sending of the enqueueing that arrives after the second one was

@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/internal/devserver"
+	"github.com/holdfast-go/holdfast/internal/etcdtest"
 )
 
 // cluster is an etcd of three members.
@@ -91,7 +92,7 @@ func TestLockLeader(t *testing.T) {
 					exchanges.Add(1)
 					if lose.CompareAndSwap(true, false) {
 						close(lost)
-						return errReplyLost
+						return etcdtest.ErrReplyLost
 					}
 				}
 				return err

@@ -29,7 +29,7 @@ func TestLockLeaks_EveryMessage(t *testing.T) {
 		for _, answer := range []bool{false, true} {
 			t.Run(site.name+(&oneFault{answer: answer}).String(), func(t *testing.T) {
 				t.Parallel()
-				for _, what := range []string{"LeaseGrant", "Put", "Range", "Enqueue", "View", "Check", "Watch", "Release", "LeaseRevoke"} {
+				for _, what := range []string{"LeaseGrant", "Put", "Range", "Enqueue", "Snapshot", "Check", "Watch", "Release", "LeaseRevoke"} {
 					fault := &oneFault{answer: answer, step: what}
 					t.Run(what, func(t *testing.T) {
 						sharedLife(t, site, fault)

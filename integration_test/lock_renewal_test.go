@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/internal/etcdtest"
 )
 
 // A hold stays for several TTLs, although every keepalive is slow, and some are
@@ -27,7 +28,7 @@ func TestLockRenewal_Slow(t *testing.T) {
 				pauseFor(ctx, 150*time.Millisecond)
 				if asked.Add(1)%4 == 0 {
 					lost.Add(1)
-					return errReplyLost
+					return etcdtest.ErrReplyLost
 				}
 				return call()
 			}

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/holdfast/etcdlock/internal/etcdtest"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/queue"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
+	"github.com/holdfast-go/holdfast/internal/etcdtest"
 	"github.com/holdfast-go/holdfast/internal/memetcd"
 )
 

@@ -11,9 +11,9 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/holdfast-go/holdfast/etcdlock/internal/etcdtest"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/queue"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
+	"github.com/holdfast-go/holdfast/internal/etcdtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

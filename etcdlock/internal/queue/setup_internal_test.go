@@ -8,8 +8,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/goleak"
 
-	"github.com/holdfast-go/holdfast/etcdlock/internal/etcdtest"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
+	"github.com/holdfast-go/holdfast/internal/etcdtest"
 	"github.com/holdfast-go/holdfast/internal/memetcd"
 )
 

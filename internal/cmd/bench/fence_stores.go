@@ -24,6 +24,7 @@ import (
 	"gorm.io/gorm/logger"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/internal/devserver"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
@@ -77,6 +78,31 @@ func storeKinds() []storeKind {
 		{name: "MySQL or MariaDB", variable: mysqlVariable, transactions: true, trips: true, more: 1, open: openMySQL},
 		{name: "MongoDB's stand-in", trips: true, open: openStandIn},
 	}
+}
+
+// withLocker calls f with a Locker and a folder for databases, for as long as f runs.
+func (b *bench) withLocker(ctx context.Context, what string, f func(l *etcdlock.Locker, dir string) error) (err error) {
+	dir, err := os.MkdirTemp(b.dir, "holdfast-bench-"+what+"-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	m, err := newOurs(b.servers)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeMember(ctx, m)) }()
+	return f(m.locker, dir)
+}
+
+// onEach calls f for each kind of store and names the one that failed.
+func onEach(kinds []storeKind, f func(k storeKind) error) error {
+	for _, k := range kinds {
+		if err := f(k); err != nil {
+			return fmt.Errorf("%s: %w", k.name, err)
+		}
+	}
+	return nil
 }
 
 func openSQLite(ctx context.Context, dir string) (*store, error) {

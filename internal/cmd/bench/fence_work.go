@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
@@ -19,26 +18,19 @@ const (
 
 // fence measures what it costs that a store checks claims: saves with a fence
 // and without it, with and without the lock.
-func (b *bench) fence(ctx context.Context) (err error) {
-	dir, err := os.MkdirTemp(b.dir, "holdfast-bench-fence-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	m, err := newOurs(b.servers)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closeMember(ctx, m)) }()
+func (b *bench) fence(ctx context.Context) error {
 	var all []fenceFigures
-	for _, k := range storeKinds() {
-		f := fenceFigures{storeKind: k}
-		if !k.missing() {
-			if err := b.fenceOn(ctx, &f, m.locker, dir); err != nil {
-				return fmt.Errorf("%s: %w", k.name, err)
+	err := b.withLocker(ctx, "fence", func(l *etcdlock.Locker, dir string) error {
+		return onEach(storeKinds(), func(k storeKind) error {
+			all = append(all, fenceFigures{storeKind: k})
+			if k.missing() {
+				return nil
 			}
-		}
-		all = append(all, f)
+			return b.fenceOn(ctx, &all[len(all)-1], l, dir)
+		})
+	})
+	if err != nil {
+		return err
 	}
 	return b.reportFence(all)
 }

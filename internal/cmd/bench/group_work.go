@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/samber/lo"
@@ -25,36 +24,29 @@ func groupCrowds() []int { return []int{1, 4, 16, groupCallers, 256} }
 
 // group measures locked saves that are put together: against the same one by one,
 // against GORM without a lock, and against GORM under the locks of others.
-func (b *bench) group(ctx context.Context) (err error) {
-	dir, err := os.MkdirTemp(b.dir, "holdfast-bench-group-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	m, err := newOurs(b.servers)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closeMember(ctx, m)) }()
+func (b *bench) group(ctx context.Context) error {
 	var all []groupFigures
-	for _, k := range groupStores() {
-		f := groupFigures{storeKind: k}
-		if !k.missing() {
-			if err := b.groupOn(ctx, &f, m.locker, dir); err != nil {
-				return fmt.Errorf("%s: %w", k.name, err)
+	return b.withLocker(ctx, "group", func(l *etcdlock.Locker, dir string) error {
+		err := onEach(groupStores(), func(k storeKind) error {
+			all = append(all, groupFigures{storeKind: k})
+			if k.missing() {
+				return nil
 			}
+			return b.groupOn(ctx, &all[len(all)-1], l, dir)
+		})
+		if err != nil {
+			return err
 		}
-		all = append(all, f)
-	}
-	others, err := b.groupPeers(ctx, m.locker)
-	if err != nil {
-		return err
-	}
-	fleet, err := b.groupFleet(ctx)
-	if err != nil {
-		return err
-	}
-	return b.reportGroup(all, others, fleet)
+		others, err := b.groupPeers(ctx, l)
+		if err != nil {
+			return err
+		}
+		fleet, err := b.groupFleet(ctx)
+		if err != nil {
+			return err
+		}
+		return b.reportGroup(all, others, fleet)
+	})
 }
 
 // groupStores are those that GORM saves to.
