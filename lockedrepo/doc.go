@@ -114,18 +114,21 @@
 //
 // Calls of Save, SaveAll and Update that wait for the lock in this process when it
 // comes are written by one transaction: one claim, one commit. Nothing waits for
-// company, and a call that finds nobody before it goes by itself. So many callers of one
-// type are faster with the lock than without it.
+// company, and a call that finds nobody before it goes by itself. Many callers that save
+// single entities of one type are faster with the lock than without it.
 //
 // Each call gets its own answer. One that fails, for a constraint, a hook, a panic or its
 // own function, fails alone. The function given to Update, and the hooks of an entity,
 // run with the values of their own caller's context; the statement itself has none of
-// them. A caller whose context ends before the lock is there leaves. One whose write is
+// them. A caller whose context ends before its call is sent leaves. One whose write is
 // on the way gets the answer of the database, even if that comes later.
 //
-// Calls in a transaction, or under a hold of their caller, go by themselves. So do all calls where
-// GORM has callbacks that are not its own, where associations are saved, on MongoDB where
-// entities have a version, and with [Options].Separate.
+// Calls in a transaction, or under a hold of their caller, go by themselves. So do all
+// calls where GORM has callbacks that are not its own when New is called, where
+// associations are saved, on MongoDB where entities have a version or keys of
+// Options.NewID, in memrepo, and with [Options].Separate. And so do those of a
+// repository of your own that is wrapped around that of the store: what its Save and
+// Update do in addition is never left out.
 //
 // # Losing the lock, and giving it back
 //
