@@ -52,8 +52,28 @@ var house = []floor{
 		pkg: "repo/internal/fencesim", // tests only
 	},
 	{
+		pkg: "repo/gormrepo/internal/sqltext",
+	},
+	{
+		pkg:     "repo/gormrepo/internal/dberr",
+		own:     []string{"repo", "repo/gormrepo/internal/sqltext"},
+		modules: []string{"github.com/samber/lo", "gorm.io/gorm"},
+	},
+	{
+		pkg:     "repo/gormrepo/internal/txconn",
+		own:     []string{"repo", "repo/driver", "repo/gormrepo/internal/dberr", "repo/gormrepo/internal/sqltext"},
+		modules: []string{"gorm.io/gorm"},
+	},
+	{
+		pkg: "repo/gormrepo/internal/fence",
+		own: []string{
+			"repo", "repo/driver", "repo/gormrepo/internal/dberr", "repo/gormrepo/internal/sqltext", "repo/gormrepo/internal/txconn",
+		},
+		modules: []string{"github.com/samber/lo", "gorm.io/gorm"},
+	},
+	{
 		pkg:     "repo/gormrepo",
-		own:     []string{"repo", "repo/driver", "repo/internal/..."},
+		own:     []string{"repo", "repo/driver", "repo/internal/...", "repo/gormrepo/internal/..."},
 		modules: []string{"github.com/samber/lo", "gorm.io/gorm"},
 	},
 	{

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"slices"
 
-	"gorm.io/gorm"
 	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
 
 // inBatches writes items by statements of as many rows as the dialect likes.
@@ -44,7 +44,7 @@ func (r *Repository[T]) batch(c *call, items []*item[T], write func([]*item[T]) 
 		}
 		return err
 	}
-	if errors.As(err, new(*repo.BatchError)) || !r.blamesRow(err) || c.tx.RollbackTo(savepoint).Error != nil {
+	if errors.As(err, new(*repo.BatchError)) || !dberr.BlamesRow(err, r.db.Dialector) || c.tx.RollbackTo(savepoint).Error != nil {
 		return err
 	}
 	for half := range slices.Chunk(items, (len(items)+1)/2) {
@@ -53,28 +53,4 @@ func (r *Repository[T]) batch(c *call, items []*item[T], write func([]*item[T]) 
 		}
 	}
 	return nil // what was in the way has gone
-}
-
-// blamesRow tells whether err is about what a row holds.
-func (r *Repository[T]) blamesRow(err error) bool {
-	if isDuplicate(err, r.db.Dialector) {
-		return true
-	}
-	var state interface{ SQLState() string }
-	if errors.As(err, &state) {
-		return len(state.SQLState()) == 5 && (state.SQLState()[:2] == "22" || state.SQLState()[:2] == "23")
-	}
-	var code interface{ Code() int }
-	if errors.As(err, &code) {
-		return code.Code()&0xff == 19 // SQLITE_CONSTRAINT
-	}
-	translated := r.translated(err)
-	return errors.Is(translated, gorm.ErrForeignKeyViolated) || errors.Is(translated, gorm.ErrCheckConstraintViolated)
-}
-
-func (r *Repository[T]) translated(err error) error {
-	if translator, ok := r.db.Dialector.(gorm.ErrorTranslator); ok {
-		return translator.Translate(err)
-	}
-	return err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
 
 // Most saves need not know what is stored. These do: of tables that take no INSERT
@@ -31,7 +32,7 @@ func (r *Repository[T]) writeItems(ctx context.Context, items []*item[T], fn fun
 		return r.write(ctx, careful)
 	}
 	err := r.writeFast(ctx, items, fn)
-	refused := known && refusesInsert(err)
+	refused := known && dberr.RefusesInsert(err)
 	if !refused && (!unsure || !errors.Is(r.classify(err), repo.ErrDuplicateKey)) {
 		return err
 	}
@@ -67,7 +68,7 @@ func (r *Repository[T]) tryInside(c *call, known, unsure bool, fn func(*call) er
 		return err
 	}
 	err := fn(c)
-	if !refusesInsert(err) {
+	if !dberr.RefusesInsert(err) {
 		return err
 	}
 	if back := c.tx.RollbackTo(savepoint).Error; back != nil {
@@ -89,13 +90,6 @@ func (r *Repository[T]) doubts(items []*item[T]) (known, unsure bool) {
 
 func (r *Repository[T]) mayBeRead(it *item[T]) bool {
 	return it.isNew && r.entity.MayBeRead(it.e, r.unnumbered(it.val))
-}
-
-// refusesInsert tells whether the database refuses a row although it need not be
-// inserted: a column that T does not have must not be NULL, one is always
-// generated, or the role may only update.
-func refusesInsert(err error) bool {
-	return err != nil && (lo.Contains([]string{"23502", "428C9", "42501"}, sqlState(err)) || sqliteCode(err) == 1299)
 }
 
 // needsCare tells whether T itself says that its table takes no INSERT of it.

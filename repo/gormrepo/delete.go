@@ -11,12 +11,13 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
 
 // Delete deletes or marks the entities, all or none; see repo.Repository. The
 // hooks BeforeDelete and AfterDelete run here, where the entities are known.
 func (r *Repository[T]) Delete(ctx context.Context, es ...*T) error {
-	if err := done(ctx); err != nil {
+	if err := dberr.Ended(ctx); err != nil {
 		return r.failed(ctx, "delete", err)
 	}
 	if err := driver.CheckEntities(es); err != nil {
@@ -116,7 +117,7 @@ func (r *Repository[T]) DeleteAllByID(ctx context.Context, ids []any) (int64, er
 }
 
 func (r *Repository[T]) deleteByID(ctx context.Context, ids []any) (n int64, err error) {
-	if err := done(ctx); err != nil {
+	if err := dberr.Ended(ctx); err != nil {
 		return 0, err
 	}
 	keys, err := r.keys(ids)

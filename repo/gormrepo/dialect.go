@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/sqltext"
 )
 
 // dialect is what the databases do differently.
@@ -24,9 +25,9 @@ type dialect struct {
 }
 
 const (
-	postgres = "postgres"
-	mysql    = "mysql" // and MariaDB
-	sqlite   = "sqlite"
+	postgres = sqltext.Postgres
+	mysql    = sqltext.MySQL // and MariaDB
+	sqlite   = sqltext.SQLite
 )
 
 func dialectOf(name string) (dialect, error) {

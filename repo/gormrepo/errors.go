@@ -6,24 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"gorm.io/gorm"
+	"strings"
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/fence"
 )
-
-// done is the context's error with its cause, nil while it goes on.
-func done(ctx context.Context) error {
-	err := ctx.Err()
-	if err == nil {
-		return nil
-	}
-	if cause := context.Cause(ctx); !errors.Is(err, cause) {
-		return fmt.Errorf("%w: %w", err, cause)
-	}
-	return err
-}
 
 // failed says what went wrong with a call. An error of the caller's context is
 // made visible: some drivers report no more than that they were interrupted.
@@ -33,10 +22,10 @@ func (r *Repository[T]) failed(ctx context.Context, doing string, err error) err
 	}
 	err = r.classify(err)
 	err = r.denied(err, doing)
-	if _, fenced := driver.FenceFrom(ctx); fenced && isLockTimeout(err) && !errors.Is(err, repo.ErrBusy) && !errors.Is(err, repo.ErrUnknown) {
+	if _, fenced := driver.FenceFrom(ctx); fenced && dberr.IsLockTimeout(err) && !errors.Is(err, repo.ErrBusy) && !errors.Is(err, repo.ErrUnknown) {
 		err = fmt.Errorf("%w: %w", repo.ErrBusy, err)
 	}
-	if ended := done(ctx); ended != nil && (!errors.Is(err, ctx.Err()) || !errors.Is(err, context.Cause(ctx))) {
+	if ended := dberr.Ended(ctx); ended != nil && (!errors.Is(err, ctx.Err()) || !errors.Is(err, context.Cause(ctx))) {
 		err = fmt.Errorf("%w: %w", ended, err)
 	}
 	return fmt.Errorf("gormrepo: %s: %w", doing, err)
@@ -48,10 +37,10 @@ func (r *Repository[T]) classify(err error) error {
 	switch {
 	case err == nil || errors.Is(err, repo.ErrDuplicateKey) || errors.Is(err, repo.ErrTooMany):
 		return err
-	case isDuplicate(err, r.db.Dialector):
+	case dberr.IsDuplicate(err, r.db.Dialector):
 		return &duplicateError{cause: err}
-	case isTooMany(err):
-		return errTooMany(err)
+	case dberr.IsTooMany(err):
+		return dberr.TooMany(err)
 	default:
 		return err
 	}
@@ -64,48 +53,6 @@ type duplicateError struct{ cause error }
 func (*duplicateError) Error() string { return repo.ErrDuplicateKey.Error() }
 
 func (e *duplicateError) Unwrap() []error { return []error{repo.ErrDuplicateKey, e.cause} }
-
-// isDuplicate tells whether err reports a broken unique index. The drivers are
-// not imported: PostgreSQL's have a SQLSTATE and SQLite's an extended code, and
-// for the others the dialect translates. GORM's own translation may have been
-// applied before, or not; and it looks at the outermost error only.
-func isDuplicate(err error, d gorm.Dialector) bool {
-	if errors.Is(err, gorm.ErrDuplicatedKey) {
-		return true
-	}
-	var state interface{ SQLState() string }
-	if errors.As(err, &state) && state.SQLState() == "23505" {
-		return true
-	}
-	var code interface{ Code() int }
-	if errors.As(err, &code) && (code.Code() == 1555 || code.Code() == 2067) {
-		return true
-	}
-	translator, ok := d.(gorm.ErrorTranslator)
-	return ok && anyInChain(err, func(err error) bool {
-		return errors.Is(translator.Translate(err), gorm.ErrDuplicatedKey)
-	})
-}
-
-func anyInChain(err error, holds func(error) bool) bool {
-	if err == nil {
-		return false
-	}
-	if holds(err) {
-		return true
-	}
-	switch e := err.(type) { //nolint:errorlint // walks the chain by hand
-	case interface{ Unwrap() error }:
-		return anyInChain(e.Unwrap(), holds)
-	case interface{ Unwrap() []error }:
-		for _, err := range e.Unwrap() {
-			if anyInChain(err, holds) {
-				return true
-			}
-		}
-	}
-	return false
-}
 
 // failures collects the elements of a list that failed.
 type failures []*repo.ItemError
@@ -129,4 +76,25 @@ func single(err error) error {
 		return batch.Items[0].Err
 	}
 	return err
+}
+
+// denied is about the fence when the database says so, else about the table of
+// the entities.
+func (r *Repository[T]) denied(err error, doing string) error {
+	if dberr.IsDenied(err) && strings.Contains(err.Error(), "holdfast_") {
+		return fence.Denied(err)
+	}
+	return dberr.Denied(err, r.schema.Table, rightsFor(doing))
+}
+
+// rightsFor are what the calls of a repository need on its table.
+func rightsFor(doing string) string {
+	switch {
+	case strings.HasPrefix(doing, "delete"):
+		return "SELECT, UPDATE and DELETE"
+	case strings.HasPrefix(doing, "find"), strings.HasPrefix(doing, "count"), strings.HasPrefix(doing, "exists"):
+		return "SELECT"
+	default:
+		return "SELECT, INSERT and UPDATE"
+	}
 }

@@ -2,12 +2,13 @@ package gormrepo
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
-	"strconv"
 	"time"
 
+	"github.com/samber/lo"
 	"gorm.io/gorm"
+
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/fence"
 )
 
 // FenceStat is what is in the tables of one fence.
@@ -31,40 +32,11 @@ type FenceStat struct {
 // MigrateFence. It counts the notes, which takes some tenths of a second for a
 // million of them.
 func FenceStats(ctx context.Context, db *gorm.DB, schemas ...string) ([]FenceStat, error) {
-	var all []FenceStat
-	err := eachFence(db, schemas, func(t fenceTable, pool gorm.ConnPool) error {
-		s, err := t.stat(ctx, pool)
-		if isMissing(err) {
-			err = missingFence(err)
-		}
-		all = append(all, s)
-		return err
-	})
+	stats, err := fence.Stats(ctx, db, schemas)
 	if err != nil {
-		return nil, fmt.Errorf("gormrepo: fence stats: %w", deniedFence(err))
+		return nil, fenceError("fence stats", fence.Denied(err))
 	}
-	return all, nil
-}
-
-func (t fenceTable) stat(ctx context.Context, pool gorm.ConnPool) (FenceStat, error) {
-	s := FenceStat{Schema: t.fixed}
-	var oldest sql.NullString
-	var pruned int64
-	meta := func(name string) string {
-		return "(SELECT value FROM " + t.name("meta") + " WHERE name = '" + name + "')"
-	}
-	err := pool.QueryRowContext(ctx, "SELECT count(*), min(op), "+meta("epoch")+", "+meta("pruned")+
-		", (SELECT count(DISTINCT k) FROM "+t.name("fence")+") FROM "+t.name("ops")).Scan(&s.Ops, &oldest, &s.Epoch, &pruned, &s.Keys)
-	if err != nil {
-		return s, err
-	}
-	if at, err := strconv.ParseInt(oldest.String[:min(len(oldest.String), opTimeLen)], 16, 64); err == nil {
-		s.Oldest = time.UnixMilli(at)
-	}
-	if pruned > 0 {
-		s.Pruned = time.UnixMilli(pruned)
-	}
-	return s, nil
+	return lo.Map(stats, func(s fence.Stat, _ int) FenceStat { return FenceStat(s) }), nil
 }
 
 const (
@@ -108,17 +80,12 @@ func CheckFence(ctx context.Context, db *gorm.DB, schemas ...string) ([]FenceWar
 				s.Ops, age.Round(time.Hour))})
 		}
 	}
-	t, pool, err := fenceOf(db)
-	if err == nil && t.dialect == postgres {
-		var age float64
-		err = pool.QueryRowContext(ctx, "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8"+
-			" FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND datname = current_database() AND pid <> pg_backend_pid()").Scan(&age)
-		if d := time.Duration(age * float64(time.Second)); d > oldSnapshot {
-			found = append(found, FenceWarning{Text: fmt.Sprintf("a snapshot has been open for %v: until it ends, no dead row of the database is cleared away", d.Round(time.Second))})
-		}
-	}
+	age, err := fence.OldestSnapshot(ctx, db)
 	if err != nil {
-		return nil, fmt.Errorf("gormrepo: check fence: %w", err)
+		return nil, fenceError("check fence", err)
+	}
+	if age > oldSnapshot {
+		found = append(found, FenceWarning{Text: fmt.Sprintf("a snapshot has been open for %v: until it ends, no dead row of the database is cleared away", age.Round(time.Second))})
 	}
 	return found, nil
 }

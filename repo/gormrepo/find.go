@@ -8,6 +8,8 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
 )
 
 // FindByID returns the entity with the id; see repo.Repository.
@@ -32,7 +34,7 @@ func (r *Repository[T]) FindAllByID(ctx context.Context, ids []any) ([]*T, error
 // findByID reads entities. The text of the statement depends on the length of a
 // list.
 func (r *Repository[T]) findByID(ctx context.Context, ids []any, list bool) ([]*T, error) {
-	if err := done(ctx); err != nil {
+	if err := dberr.Ended(ctx); err != nil {
 		return nil, err
 	}
 	keys, err := r.keys(ids)
@@ -45,7 +47,7 @@ func (r *Repository[T]) findByID(ctx context.Context, ids []any, list bool) ([]*
 	var rows []*T
 	err = r.read(ctx, func(tx *gorm.DB) error {
 		if list {
-			tx.Statement.ConnPool = unprepared(tx.Statement.ConnPool)
+			tx.Statement.ConnPool = txconn.Unprepared(tx.Statement.ConnPool)
 		}
 		rows = make([]*T, 0, len(keys))
 		for chunk := range slices.Chunk(keys, idsPerStatement) {
@@ -104,7 +106,7 @@ func (r *Repository[T]) keys(ids []any) ([][]any, error) {
 // ExistsByID tells whether there is an entity with the id; see
 // repo.Repository.
 func (r *Repository[T]) ExistsByID(ctx context.Context, id any) (bool, error) {
-	if err := done(ctx); err != nil {
+	if err := dberr.Ended(ctx); err != nil {
 		return false, r.failed(ctx, "exists by id", err)
 	}
 	keys, err := r.keys([]any{id})

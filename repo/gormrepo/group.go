@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
 
 // CanGroup tells whether saves of several callers may be put together. They may not
@@ -48,7 +49,7 @@ func (r *Repository[T]) SaveGroup(ctx context.Context, calls []driver.SaveCall[T
 }
 
 func (r *Repository[T]) saveGroup(ctx context.Context, calls []driver.SaveCall[T]) error {
-	if err := done(ctx); err != nil {
+	if err := dberr.Ended(ctx); err != nil {
 		return err
 	}
 	items, err := r.items(lo.FlatMap(calls, func(call driver.SaveCall[T], _ int) []*T { return call.Entities }))

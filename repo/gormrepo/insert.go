@@ -65,7 +65,11 @@ func (r *Repository[T]) insertBatch(c *call, items []*item[T], left []*schema.Fi
 		list[i] = it.e
 	}
 	tx := through(c.tx, func(tx *gorm.DB) *gorm.DB {
-		return tx.Session(&gorm.Session{SkipHooks: true}).Omit(clause.Associations).Create(&list)
+		tx = tx.Session(&gorm.Session{SkipHooks: true}).Omit(clause.Associations)
+		if c.behind != nil {
+			c.behind.Around(tx, tx.Callback().Create().Clauses)
+		}
+		return tx.Create(&list)
 	})
 	if tx.Error != nil {
 		return tx.Error

@@ -11,8 +11,6 @@ import (
 	"unicode/utf8"
 
 	"gorm.io/gorm/clause"
-
-	"github.com/holdfast-go/holdfast/repo"
 )
 
 // A statement takes a bounded number of parameters. A long list of values is one
@@ -112,14 +110,3 @@ func jsonElement(v any) (string, bool) {
 		return "", false
 	}
 }
-
-// isTooMany tells whether a statement had more parameters than the driver or the
-// database takes.
-func isTooMany(err error) bool {
-	text := err.Error()
-	return mysqlNumber(err) == 1390 || strings.Contains(text, "too many SQL variables") ||
-		strings.Contains(text, "65535 parameters")
-}
-
-// errTooMany is the error of such a statement.
-func errTooMany(err error) error { return fmt.Errorf("%w: %w", repo.ErrTooMany, err) }

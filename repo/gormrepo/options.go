@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/fence"
 )
 
 // Options changes how a repository works. The zero value and nil mean the
@@ -123,7 +124,7 @@ func (o *Options) check(m *model, d dialect) error {
 	if o.HoldLimit < 0 && o.HoldLimit != NoHoldLimit {
 		return fmt.Errorf("%w: a HoldLimit of %v", repo.ErrInvalid, o.HoldLimit)
 	}
-	if o.KeepOps < minPruneAge && o.KeepOps != KeepAllOps {
+	if o.KeepOps < fence.MinPruneAge && o.KeepOps != KeepAllOps {
 		return fmt.Errorf("%w: a KeepOps of %v", repo.ErrInvalid, o.KeepOps)
 	}
 	if o.Revive && len(m.deleted) > 0 {

@@ -1,14 +1,11 @@
 package gormrepo
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"github.com/samber/lo"
 	"gorm.io/gorm"
@@ -16,6 +13,7 @@ import (
 	"gorm.io/gorm/logger"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
 )
 
 // GORM's plugins may send a statement to another connection, as plugins for
@@ -29,58 +27,19 @@ import (
 // associations. In a transaction, and in a statement that shows claims, it is an
 // error when one of them ran elsewhere.
 func through(tx *gorm.DB, run func(tx *gorm.DB) *gorm.DB) *gorm.DB {
-	p, ok := tx.Statement.ConnPool.(interface{ counts() *passages })
+	c, ok := tx.Statement.ConnPool.(txconn.Counter)
 	if !ok {
 		return run(tx)
 	}
-	n := p.counts()
-	alone := n.open.Add(1) == 1
-	defer n.open.Add(-1)
-	ran, reported := n.ran.Load(), n.reported.Load()
-	res := run(tx)
-	ran, reported = n.ran.Load()-ran, n.reported.Load()-reported
-	if res.Error == nil && (ran == 0 || alone && ran < reported) {
+	var res *gorm.DB
+	elsewhere := txconn.Through(c, func() bool {
+		res = run(tx)
+		return res.Error == nil
+	})
+	if elsewhere {
 		_ = res.AddError(errElsewhere(tx))
 	}
 	return res
-}
-
-// passages counts the statements of one connection.
-type passages struct {
-	// ran counts those that the connection saw, reported those that GORM says
-	// it has run.
-	ran, reported atomic.Int64
-	// open is how many callers run one now.
-	open atomic.Int64
-}
-
-func (p *passages) counts() *passages { return p }
-
-// reporter counts what GORM reports to its logger.
-type reporter struct {
-	logger.Interface
-	passages *passages
-}
-
-// Trace is called by GORM after each statement.
-func (r reporter) Trace(ctx context.Context, begin time.Time, text func() (string, int64), err error) {
-	if err == nil {
-		r.passages.reported.Add(1)
-	}
-	r.Interface.Trace(ctx, begin, text, err)
-}
-
-// ParamsFilter forwards what hides values in logs.
-func (r reporter) ParamsFilter(ctx context.Context, text string, params ...any) (string, []any) {
-	if filter, ok := r.Interface.(gorm.ParamsFilter); ok {
-		return filter.ParamsFilter(ctx, text, params...)
-	}
-	return text, params
-}
-
-// LogMode keeps the counter.
-func (r reporter) LogMode(level logger.LogLevel) logger.Interface {
-	return reporter{r.Interface.LogMode(level), r.passages}
 }
 
 func errElsewhere(tx *gorm.DB) error {

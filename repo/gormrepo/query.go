@@ -14,6 +14,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
@@ -23,7 +24,7 @@ func (r *Repository[T]) compile(ctx context.Context, opts []repo.Option) (driver
 	if err != nil {
 		return q, err
 	}
-	if err := done(ctx); err != nil {
+	if err := dberr.Ended(ctx); err != nil {
 		return q, err
 	}
 	if _, err := r.conditions(q.Where); err != nil {

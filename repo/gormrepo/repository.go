@@ -11,6 +11,8 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/fence"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
 )
 
 type checked struct{ ID int }
@@ -35,7 +37,8 @@ type Repository[T any] struct {
 	foreign bool
 	opts    Options
 	dialect dialect
-	fence   fenceTable
+	fence   *fence.Fence
+	server  txconn.Server
 	// trusted tells that no plugin takes writes out of their transaction.
 	trusted atomic.Bool
 	// sequence makes the keys, nil where that is not asked for.
@@ -114,7 +117,9 @@ func newRepository[T any](db *gorm.DB, opts *Options) (*Repository[T], error) {
 		r.db = r.db.Session(&gorm.Session{NewDB: true, NowFunc: func() time.Time { return now().UTC() }})
 	}
 	m.readZones(d, r.opts)
-	r.fence = r.newFence()
+	r.fence = fence.New(r.db, fence.Options{
+		Table: m.schema.Table, Schema: r.opts.FenceSchema, Limit: max(0, r.opts.HoldLimit), Keep: r.opts.KeepOps,
+	})
 	r.plugged = !r.opts.SkipCallbacks && hasCallbacks(db.Callback().Create())
 	r.careful.Store(r.plugged || m.needsCare() || r.hasUpdateHooks() || r.numbersAlone())
 	if err := r.opts.check(m, d); err != nil {

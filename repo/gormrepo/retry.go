@@ -3,7 +3,8 @@ package gormrepo
 import (
 	"context"
 	"errors"
-	"reflect"
+
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
 
 // attempts bounds how often a transaction is run again because the database
@@ -19,38 +20,9 @@ func (r *Repository[T]) repeat(ctx context.Context, run func(c *call) error) err
 		if err == nil || n == attempts || ctx.Err() != nil {
 			return err
 		}
-		again := isDeadlock(err) || c.raced && n == 1 || errors.As(err, new(*resendError))
+		again := dberr.IsDeadlock(err) || c.raced && n == 1 || errors.As(err, new(*resendError))
 		if !again {
 			return err
 		}
 	}
-}
-
-// isDeadlock tells whether the database rolled the transaction back to let
-// another one go on.
-func isDeadlock(err error) bool {
-	if state := sqlState(err); state != "" {
-		return state == "40001" || state == "40P01"
-	}
-	return mysqlNumber(err) == 1213
-}
-
-// mysqlNumber is the number that MySQL gives its errors, or zero.
-func mysqlNumber(err error) (number uint64) {
-	mysqlError(err, func(v reflect.Value) bool {
-		if f := v.FieldByName("Number"); f.IsValid() && f.CanUint() {
-			number = f.Uint()
-		}
-		return number != 0
-	})
-	return number
-}
-
-// mysqlError calls holds with what the driver of MySQL, which is not imported,
-// says of an error.
-func mysqlError(err error, holds func(reflect.Value) bool) {
-	anyInChain(err, func(err error) bool {
-		v := reflect.Indirect(reflect.ValueOf(err))
-		return v.Kind() == reflect.Struct && v.Type().Name() == "MySQLError" && holds(v)
-	})
 }

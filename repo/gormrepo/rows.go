@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/samber/lo"
+	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
 )
@@ -29,6 +30,14 @@ func (r *Repository[T]) updateRows(c *call, items []*item[T], fields []*schema.F
 			return append(r.keyParams(r.entity.KeyOf(it.val)), r.values(c, it, fields)...)
 		}),
 	})
+}
+
+// updating puts an UPDATE of GORM behind the claims of the call, if it shows any.
+func (c *call) updating(tx *gorm.DB) *gorm.DB {
+	if c.behind != nil {
+		c.behind.Around(tx, tx.Callback().Update().Clauses)
+	}
+	return tx
 }
 
 // assigned are columns with their values, as GORM's updates take them.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
 )
 
 // Save inserts or overwrites e; see repo.Repository.
@@ -71,7 +73,7 @@ func (it *item[T]) begin() {
 }
 
 func (r *Repository[T]) saveAll(ctx context.Context, es []*T) error {
-	if err := done(ctx); err != nil {
+	if err := dberr.Ended(ctx); err != nil {
 		return err
 	}
 	items, err := r.items(es)
@@ -95,7 +97,7 @@ func (r *Repository[T]) saveItems(ctx context.Context, items []*item[T]) (err er
 	if err := r.giveKeys(ctx, items); err != nil {
 		return err
 	}
-	if err := r.learnZones(ctx, unprepared(r.pool(ctx)), items); err != nil {
+	if err := r.learnZones(ctx, txconn.Unprepared(r.pool(ctx)), items); err != nil {
 		return err
 	}
 	err = r.writeItems(ctx, items, func(c *call) error {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
 )
 
 // Sequence says from which sequence keys are taken, as Hibernate 6 and Spring Boot
@@ -93,7 +95,7 @@ func (s *sequence) take(ctx context.Context, n int, on, apart gorm.ConnPool) ([]
 	case <-s.turn:
 		defer func() { s.turn <- struct{}{} }()
 	case <-ctx.Done():
-		return nil, done(ctx)
+		return nil, dberr.Ended(ctx)
 	}
 	keys := make([]int64, 0, n)
 	for {
@@ -141,7 +143,7 @@ func (s *sequence) draw(ctx context.Context, values int64, on, apart gorm.ConnPo
 	}
 	// It is one statement and so a transaction: what another process sees is over.
 	res, err := apart.ExecContext(ctx, fmt.Sprintf("UPDATE %s SET next_val = LAST_INSERT_ID(next_val) + %d", s.quoted, values*s.Increment))
-	n, err := affected(res, err)
+	n, err := dberr.Affected(res, err)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +165,7 @@ func (s *sequence) look(ctx context.Context, on gorm.ConnPool) error {
 		query, args = "SELECT seqincrement FROM pg_sequence WHERE seqrelid = CAST($1 AS regclass)", []any{s.quoted}
 	}
 	list, err := scanned(on.QueryContext(ctx, query, args...))
-	if s.dialect == mysql && mysqlNumber(err) == 1054 { // no such column
+	if s.dialect == mysql && dberr.MySQL(err) == 1054 { // no such column
 		s.table = true
 		return nil
 	}
@@ -197,7 +199,7 @@ func scanned(rows *sql.Rows, err error) ([]int64, error) {
 
 // takeKeys takes keys from the sequence of the repository.
 func (r *Repository[T]) takeKeys(ctx context.Context, n int) ([]int64, error) {
-	on, apart := unprepared(r.pool(ctx)), unprepared(r.db.Statement.ConnPool)
+	on, apart := txconn.Unprepared(r.pool(ctx)), r.plainPool()
 	joined := r.TxState(ctx) != driver.TxNone
 	if pool, ok := apart.(*sql.DB); r.foreign || !ok || joined && pool.Stats().MaxOpenConnections == 1 {
 		apart = nil

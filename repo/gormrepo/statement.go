@@ -69,6 +69,9 @@ func (s *statement) Build(builder clause.Builder) {
 }
 
 func (r *Repository[T]) exec(c *call, st clause.Expression) error {
+	if c.behind != nil {
+		st = c.behind.Wrap(st)
+	}
 	if err := through(c.tx, func(tx *gorm.DB) *gorm.DB { return tx.Exec("?", st) }).Error; err != nil {
 		return err
 	}
@@ -78,7 +81,10 @@ func (r *Repository[T]) exec(c *call, st clause.Expression) error {
 
 // query executes and returns the reported rows with nothing but the columns
 // that were asked for.
-func (r *Repository[T]) query(c *call, st *statement) ([]*T, error) {
+func (r *Repository[T]) query(c *call, st clause.Expression) ([]*T, error) {
+	if c.behind != nil {
+		st = c.behind.Wrap(st)
+	}
 	var list []*T
 	if err := through(c.tx, func(tx *gorm.DB) *gorm.DB {
 		res := tx.Raw("?", st)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
 
 // storeOf identifies the database behind db, of a transaction too.
@@ -67,7 +68,7 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 		return r.nest(ctx, savepoint, fn)
 	case driver.TxNone:
 	}
-	if err := done(ctx); err != nil {
+	if err := dberr.Ended(ctx); err != nil {
 		return fmt.Errorf("gormrepo: transaction: %w", err)
 	}
 	var failure error

@@ -8,6 +8,8 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/fence"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
 )
 
 // session is a fresh handle for one call on the given connection. It is made
@@ -15,25 +17,12 @@ import (
 // a repository with another naming strategy.
 func (r *Repository[T]) session(ctx context.Context, pool gorm.ConnPool) *gorm.DB {
 	opts := &gorm.Session{NewDB: true, Context: ctx, SkipDefaultTransaction: true}
-	if p, ok := pool.(interface{ counts() *passages }); ok {
-		opts.Logger = reporter{r.db.Logger, p.counts()}
+	if c, ok := pool.(txconn.Counter); ok {
+		opts.Logger = txconn.Reporter(r.db.Logger, c)
 	}
 	tx := r.db.Session(opts)
 	tx.Statement.ConnPool = pool
 	return tx
-}
-
-// unprepared is the connection below a cache of prepared statements: each
-// number of rows or ids makes another text, and a cache would keep them all.
-func unprepared(pool gorm.ConnPool) gorm.ConnPool {
-	switch p := pool.(type) {
-	case *gorm.PreparedStmtDB:
-		return p.ConnPool
-	case *gorm.PreparedStmtTX:
-		return p.Tx
-	default:
-		return pool
-	}
 }
 
 // pool is the connection that a call with ctx uses.
@@ -46,6 +35,10 @@ func (r *Repository[T]) pool(ctx context.Context) gorm.ConnPool {
 	}
 	return r.db.Statement.ConnPool
 }
+
+// plainPool is the connection that a call uses outside of transactions, for statements
+// that are not to be prepared.
+func (r *Repository[T]) plainPool() gorm.ConnPool { return txconn.Unprepared(r.db.Statement.ConnPool) }
 
 // read runs fn on the connection that reads under ctx: in the transaction of
 // ctx, or, when ctx carries a fence, in one that shows its claims. fn may run
@@ -86,10 +79,20 @@ type call struct {
 	// also when the row of the very same key comes in at the same moment and
 	// has another unique value too.
 	raced bool
-	// once tells that the only statement is the transaction.
-	once bool
+	// once tells that the only statement is the transaction, and behind puts it
+	// behind claims, if there are any.
+	once   bool
+	behind *fence.Behind
 	// careful tells that saves look first at what is stored.
 	careful bool
+}
+
+// awaitConn waits until there is a connection for a statement outside of a transaction.
+func (r *Repository[T]) awaitConn(ctx context.Context) error {
+	if r.foreign {
+		return nil
+	}
+	return txconn.Await(ctx, r.store)
 }
 
 // checkTx refuses to write where the write would silently stay outside of the
@@ -112,7 +115,7 @@ func (r *Repository[T]) writeOnce(ctx context.Context, fn func(*call) error) err
 		if err := r.awaitConn(ctx); err != nil {
 			return err
 		}
-		c.tx = r.session(ctx, unprepared(r.db.Statement.ConnPool))
+		c.tx = r.session(ctx, r.plainPool())
 		return fn(c)
 	})
 }
@@ -138,7 +141,7 @@ func (r *Repository[T]) write(ctx context.Context, fn func(*call) error) error {
 	if err := r.join(ctx); err != nil {
 		return err
 	}
-	c := &call{tx: r.session(ctx, unprepared(r.pool(ctx))), joined: true}
+	c := &call{tx: r.session(ctx, txconn.Unprepared(r.pool(ctx))), joined: true}
 	if _, fenced := driver.FenceFrom(ctx); fenced {
 		if err := r.checkPlugins(c.tx, c.tx.Statement.ConnPool); err != nil {
 			return err

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
 )
 
 // errPanicked is why a transaction is spoiled in which a function panicked.
@@ -23,7 +25,7 @@ func (r *Repository[T]) nest(ctx context.Context, savepoint bool, fn func(contex
 			state.spoil(fmt.Errorf("a nested transaction failed: %w", err))
 		}
 	}()
-	if ended := done(ctx); ended != nil {
+	if ended := dberr.Ended(ctx); ended != nil {
 		err = fmt.Errorf("gormrepo: transaction: %w", ended)
 		return err
 	}
@@ -42,7 +44,7 @@ func (r *Repository[T]) nestSaved(ctx context.Context, state *txState, fn func(c
 		if !panicked && err == nil {
 			return
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreLimit)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), txconn.RestoreLimit)
 		defer cancel()
 		for _, text := range []string{"ROLLBACK TO SAVEPOINT ", "RELEASE SAVEPOINT "} {
 			if _, undone := pool.ExecContext(ctx, text+mark.savepoint); undone != nil {

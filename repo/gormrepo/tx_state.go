@@ -3,30 +3,25 @@ package gormrepo
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/fence"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
 )
 
 // txState is what has happened in a transaction so far.
 type txState struct {
-	conn *conn
-	mu   sync.Mutex
+	conn *txconn.Conn
+	// shown are the claims that it has shown.
+	shown fence.Shown
+	mu    sync.Mutex
 	// err is set when a call failed after it had written a part, or when claims
 	// were refused.
 	err error
-	// keys are those of the claims that were shown.
-	keys []string
-	// guarded are the tables whose guards were looked at after their keys were
-	// shown, so that they stay.
-	guarded []string
-	// op names the transaction, once claims were shown by something that
-	// writes.
-	op string
 	// savepoints is how many were set.
 	savepoints int
 }
@@ -46,7 +41,7 @@ func (s *txState) spoiled() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil && s.conn != nil {
-		return s.conn.failure()
+		return s.conn.Failure()
 	}
 	return s.err
 }
@@ -55,48 +50,22 @@ func (s *txState) spoiled() error {
 type txMark struct {
 	savepoint string
 	err       error
-	keys      []string
-	guarded   []string
-	op        string
+	shown     fence.ShownMark
 }
 
 func (s *txState) mark() txMark {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.savepoints++
-	return txMark{fmt.Sprintf("holdfast_%d", s.savepoints), s.err, slices.Clone(s.keys), slices.Clone(s.guarded), s.op}
+	return txMark{fmt.Sprintf("holdfast_%d", s.savepoints), s.err, s.shown.Mark()}
 }
 
-// reset forgets what happened since the mark: claims that were shown since then
-// have to be shown again.
+// reset forgets what happened since the mark.
 func (s *txState) reset(m txMark) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.err, s.keys, s.guarded, s.op = m.err, m.keys, m.guarded, m.op
-}
-
-func (s *txState) shown(w showing) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range w.claims {
-		s.keys = append(s.keys, c.Key)
-	}
-	if w.op != "" {
-		s.op = w.op
-	}
-}
-
-func (s *txState) operation() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.op
-}
-
-// missing leaves the claims that were not shown in this transaction.
-func (s *txState) missing(claims []repo.Claim) []repo.Claim {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(claims), func(c repo.Claim) bool { return slices.Contains(s.keys, c.Key) })
+	s.err = m.err
+	s.shown.Reset(m.shown)
 }
 
 // stateIn is the state of the transaction in ctx, or one that nobody looks at.
@@ -124,20 +93,11 @@ func (r *Repository[T]) join(ctx context.Context) error {
 		return errForeignFence()
 	}
 	state := stateIn(ctx)
-	pool := unprepared(r.pool(ctx))
-	s, err := r.draw(ctx, pool, f, state.operation() == "", true)
+	err := r.fence.Join(ctx, txconn.Unprepared(r.pool(ctx)), f, &state.shown)
 	if err != nil {
 		state.spoil(err)
-		return err
 	}
-	if s.claims = state.missing(s.claims); len(s.claims) > 0 {
-		if err := r.fence.raise(ctx, pool, s, true); err != nil {
-			state.spoil(err)
-			return err
-		}
-		state.shown(s)
-	}
-	return r.confirmGuard(ctx, pool, state, s)
+	return err
 }
 
 // errForeignFence refuses to show claims in the middle of a transaction that

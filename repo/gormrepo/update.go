@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
 
 // Update reads the entity with the id, calls fn with it and saves it, in one
@@ -23,7 +24,7 @@ func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (
 	if fn == nil {
 		return nil, r.failed(ctx, "update", fmt.Errorf("%w: nil function", repo.ErrInvalid))
 	}
-	if err := done(ctx); err != nil {
+	if err := dberr.Ended(ctx); err != nil {
 		return nil, r.failed(ctx, "update", err)
 	}
 	one := &driver.UpdateCall[T]{ID: id, Change: fn}

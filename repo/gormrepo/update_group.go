@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
 
 // errNoneLeft rolls a transaction back in which no update is left to be written.
@@ -22,7 +23,7 @@ type updating[T any] struct {
 
 // UpdateGroup makes several updates in one transaction; see driver.GroupUpdater.
 func (r *Repository[T]) UpdateGroup(ctx context.Context, calls []*driver.UpdateCall[T]) error {
-	err := done(ctx)
+	err := dberr.Ended(ctx)
 	if err == nil {
 		err = r.updateGroup(ctx, calls)
 	}

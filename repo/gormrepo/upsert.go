@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
 
 // upsert inserts or overwrites entities by their keys.
@@ -47,14 +48,14 @@ func (r *Repository[T]) upsertBatch(c *call, items []*item[T], columns []*schema
 	}
 	if !guarded && len(back) == 0 {
 		err := r.exec(c, st)
-		c.raced = c.raced || isDuplicate(err, r.db.Dialector)
+		c.raced = c.raced || dberr.IsDuplicate(err, r.db.Dialector)
 		r.proven.CompareAndSwap(false, err == nil)
 		return err
 	}
 	st.returning = append(slices.Clone(r.key), back...)
 	rows, err := r.query(c, st)
 	if err != nil {
-		c.raced = isDuplicate(err, r.db.Dialector)
+		c.raced = dberr.IsDuplicate(err, r.db.Dialector)
 		return err
 	}
 	r.proven.CompareAndSwap(false, true)
@@ -86,7 +87,7 @@ func (r *Repository[T]) updateFirst(c *call, it *item[T], columns, back []*schem
 	row := new(T)
 	tx := through(c.tx, func(tx *gorm.DB) *gorm.DB {
 		list := lo.Map(back, func(f *schema.Field, _ int) clause.Column { return clause.Column{Name: f.DBName} })
-		return tx.Model(row).Unscoped().Clauses(clause.Returning{Columns: list}, clause.Where{Exprs: conds}).UpdateColumns(set)
+		return c.updating(tx.Model(row).Unscoped().Clauses(clause.Returning{Columns: list}, clause.Where{Exprs: conds})).UpdateColumns(set)
 	})
 	if tx.Error != nil || tx.RowsAffected == 0 {
 		return false, tx.Error

@@ -7,6 +7,7 @@ import (
 	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
 
 // upsertLocked is the upsert of MySQL and MariaDB, and that of tables which take no
@@ -66,7 +67,7 @@ func (r *Repository[T]) insertPlain(c *call, items []*item[T]) error {
 	zeros := r.explicitZeros(items)
 	for _, g := range r.groups(c, items, true) {
 		if err := r.insertBatch(c, g.items, g.left); err != nil {
-			c.raced = isDuplicate(err, r.db.Dialector)
+			c.raced = dberr.IsDuplicate(err, r.db.Dialector)
 			return err
 		}
 	}

@@ -96,7 +96,7 @@ func (r *Repository[T]) overwriteVersion(c *call, it *item[T]) (int64, error) {
 // many there were.
 func (r *Repository[T]) update(c *call, set map[string]any, conds []clause.Expression) (int64, error) {
 	tx := through(c.tx, func(tx *gorm.DB) *gorm.DB {
-		return tx.Model(new(T)).Unscoped().Clauses(clause.Where{Exprs: conds}).UpdateColumns(set)
+		return c.updating(tx.Model(new(T)).Unscoped().Clauses(clause.Where{Exprs: conds})).UpdateColumns(set)
 	})
 	c.wrote = c.wrote || tx.RowsAffected > 0
 	return tx.RowsAffected, tx.Error

@@ -1,4 +1,4 @@
-package gormrepo
+package fence
 
 import (
 	"context"
@@ -6,9 +6,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/samber/lo"
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/sqltext"
 )
 
 // basesSQL follows views to the tables below them, and partitions to what they
@@ -23,13 +26,13 @@ SELECT DISTINCT named.oid::bigint, n.nspname::text, c.relname::text, c.relkind::
 FROM named JOIN base b ON true JOIN pg_class c ON c.oid = coalesce(pg_partition_root(b.oid), b.oid)
 JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY 6, 2, 3`
 
-func (t fenceTable) findPostgres(ctx context.Context, pool gorm.ConnPool) (*fenceHome, error) {
-	rows, err := pool.QueryContext(ctx, basesSQL, t.state.quoted)
+func (f *Fence) findPostgres(ctx context.Context, pool gorm.ConnPool) (*home, error) {
+	rows, err := pool.QueryContext(ctx, basesSQL, f.quoted)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	home := &fenceHome{}
+	found := &home{tables: tables{dialect: f.dialect}}
 	var schemas, tables, views []string
 	for rows.Next() {
 		var oid, schema, table, kind, persistence string
@@ -39,44 +42,44 @@ func (t fenceTable) findPostgres(ctx context.Context, pool gorm.ConnPool) (*fenc
 		}
 		switch {
 		case persistence == "t":
-			return nil, fmt.Errorf("%w: a fence for the temporary table %s", repo.ErrUnsupported, t.state.table)
-		case kind == "f" && t.state.wanted == "":
-			return nil, fmt.Errorf("%w: %s is a foreign table: name the place of its fence by Options.FenceSchema", repo.ErrUnsupported, t.state.table)
+			return nil, fmt.Errorf("%w: a fence for the temporary table %s", repo.ErrUnsupported, f.Table)
+		case kind == "f" && f.Schema == "":
+			return nil, fmt.Errorf("%w: %s is a foreign table: name the place of its fence by Options.FenceSchema", repo.ErrUnsupported, f.Table)
 		case view:
 			views = append(views, schema+"."+table)
 		default:
 			schemas, tables = append(schemas, schema), append(tables, schema+"."+table)
 		}
-		if !strings.Contains(t.state.table, ".") {
-			home.seen = oid
+		if !strings.Contains(f.Table, ".") {
+			found.seen = oid
 		}
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
 	if len(tables) == 0 {
-		return nil, t.notThere()
+		return nil, f.notThere()
 	}
-	home.schema, home.resource = schemas[0], tables[0]
+	found.schema, found.resource = schemas[0], tables[0]
 	if len(tables) > 1 { // a view of several: it is written by a trigger
-		home.resource = views[0]
+		found.resource = views[0]
 	}
-	if len(slices.Compact(schemas)) > 1 && t.state.wanted == "" {
+	if len(slices.Compact(schemas)) > 1 && f.Schema == "" {
 		return nil, fmt.Errorf("%w: %s is a view of tables in several schemas, %s: name the place of its fence by Options.FenceSchema",
-			repo.ErrUnsupported, t.state.table, strings.Join(tables, ", "))
+			repo.ErrUnsupported, f.Table, strings.Join(tables, ", "))
 	}
-	return home, nil
+	return found, nil
 }
 
-func (t fenceTable) findMySQL(ctx context.Context, pool gorm.ConnPool) (*fenceHome, error) {
-	schema, table, qualified := strings.Cut(t.state.table, ".")
+func (f *Fence) findMySQL(ctx context.Context, pool gorm.ConnPool) (*home, error) {
+	schema, table, qualified := strings.Cut(f.Table, ".")
 	if !qualified {
-		schema, table = "", t.state.table
+		schema, table = "", f.Table
 	}
-	home := &fenceHome{}
+	found := &home{tables: tables{dialect: f.dialect}}
 	var kind string
 	rows, err := pool.QueryContext(ctx, "SELECT table_schema, table_name, table_type FROM information_schema.tables"+
-		" WHERE table_schema = "+orCurrent(schema)+" AND table_name = "+literal(table))
+		" WHERE table_schema = "+lo.Ternary(qualified, sqltext.Text(sqltext.MySQL, schema), "DATABASE()")+" AND table_name = "+sqltext.Text(sqltext.MySQL, table))
 	if err != nil {
 		return nil, err
 	}
@@ -85,55 +88,48 @@ func (t fenceTable) findMySQL(ctx context.Context, pool gorm.ConnPool) (*fenceHo
 		if err := rows.Err(); err != nil {
 			return nil, err
 		}
-		return nil, t.notThere()
+		return nil, f.notThere()
 	}
-	if err := rows.Scan(&home.schema, &home.resource, &kind); err != nil {
+	if err := rows.Scan(&found.schema, &found.resource, &kind); err != nil {
 		return nil, err
 	}
-	home.resource = home.schema + "." + home.resource
+	found.resource = found.schema + "." + found.resource
 	if !qualified {
-		home.seen = home.schema
+		found.seen = found.schema
 	}
-	if kind == "VIEW" && t.state.wanted == "" {
-		return nil, fmt.Errorf("%w: %s is a view, whose table may be in another database: name the place of its fence by Options.FenceSchema", repo.ErrUnsupported, home.resource)
+	if kind == "VIEW" && f.Schema == "" {
+		return nil, fmt.Errorf("%w: %s is a view, whose table may be in another database: name the place of its fence by Options.FenceSchema", repo.ErrUnsupported, found.resource)
 	}
-	return home, rows.Err()
-}
-
-func orCurrent(schema string) string {
-	if schema == "" {
-		return "DATABASE()"
-	}
-	return literal(schema)
+	return found, rows.Err()
 }
 
 // findSQLite looks into the files in the order in which SQLite does. The name of
 // an attached file is the connection's own, so it is no part of the resource:
 // the guard is in that very file.
-func (t fenceTable) findSQLite(ctx context.Context, pool gorm.ConnPool) (*fenceHome, error) {
-	schema, table, qualified := strings.Cut(t.state.table, ".")
+func (f *Fence) findSQLite(ctx context.Context, pool gorm.ConnPool) (*home, error) {
+	schema, table, qualified := strings.Cut(f.Table, ".")
 	files := []string{schema}
 	if !qualified {
-		table = t.state.table
+		table = f.Table
 		var err error
 		if files, err = attached(ctx, pool); err != nil {
 			return nil, err
 		}
 	}
 	for _, file := range files {
-		home := &fenceHome{schema: file}
-		err := pool.QueryRowContext(ctx, "SELECT name FROM "+quoted(sqlite, file)+".sqlite_master WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE", table).Scan(&home.resource)
+		found := &home{tables: tables{f.dialect, file}}
+		err := pool.QueryRowContext(ctx, "SELECT name FROM "+sqltext.Name(sqltext.SQLite, file)+".sqlite_master WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE", table).Scan(&found.resource)
 		switch {
-		case isNoRows(err):
+		case dberr.IsNoRows(err):
 			continue
 		case err != nil:
 			return nil, err
 		case file == "temp":
-			return nil, fmt.Errorf("%w: a fence for the temporary table %s", repo.ErrUnsupported, t.state.table)
+			return nil, fmt.Errorf("%w: a fence for the temporary table %s", repo.ErrUnsupported, f.Table)
 		}
-		return home, nil
+		return found, nil
 	}
-	return nil, t.notThere()
+	return nil, f.notThere()
 }
 
 func attached(ctx context.Context, pool gorm.ConnPool) ([]string, error) {
@@ -152,3 +148,5 @@ func attached(ctx context.Context, pool gorm.ConnPool) ([]string, error) {
 	}
 	return files, rows.Err()
 }
+
+func (f *Fence) notThere() error { return fmt.Errorf("the table %s is not there", f.Table) }

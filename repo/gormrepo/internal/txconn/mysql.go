@@ -1,4 +1,4 @@
-package gormrepo
+package txconn
 
 import (
 	"context"
@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/sqltext"
 )
 
 // mysqlSession is a transaction of MySQL or MariaDB that begins by switching
@@ -19,46 +22,49 @@ import (
 // when they are as they were.
 type mysqlSession struct {
 	gorm.ConnPool
-	conn  *sql.Conn
-	ctx   context.Context //nolint:containedctx // commit has no argument for it
-	fence fenceTable
+	conn   *sql.Conn
+	ctx    context.Context //nolint:containedctx // commit has no argument for it
+	server *Server
 }
 
 // badConnAttempts is how often database/sql itself tries another connection.
 const badConnAttempts = 3
 
-// beginMySQL begins a transaction. limit bounds its waits for locks and the
+// BeginMySQL begins a transaction. limit bounds its waits for locks and the
 // pauses between its statements; zero sets no limit.
-func (t fenceTable) beginMySQL(ctx context.Context, pool *sql.DB, limit time.Duration) (*mysqlSession, error) {
+func (s *Server) BeginMySQL(ctx context.Context, pool *sql.DB, limit time.Duration) (*Conn, error) {
 	for n := 1; ; n++ {
-		s, err := t.tryBeginMySQL(ctx, pool, limit)
+		session, err := s.tryBegin(ctx, pool, limit)
+		if err == nil {
+			return &Conn{session: session, dialect: sqltext.MySQL}, nil
+		}
 		if !errors.Is(err, driver.ErrBadConn) || n == badConnAttempts {
-			return s, err
+			return nil, err
 		}
 	}
 }
 
-func (t fenceTable) tryBeginMySQL(ctx context.Context, pool *sql.DB, limit time.Duration) (*mysqlSession, error) {
+func (s *Server) tryBegin(ctx context.Context, pool *sql.DB, limit time.Duration) (*mysqlSession, error) {
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &mysqlSession{ConnPool: conn, conn: conn, ctx: ctx, fence: t}
-	if err := t.together(ctx, conn, step{text: mysqlBegin(limit)}, step{text: "SAVEPOINT " + mysqlMark}); err != nil {
-		s.discard()
+	begun := &mysqlSession{ConnPool: conn, conn: conn, ctx: ctx, server: s}
+	if err := s.together(ctx, conn, Step{Text: mysqlBegin(limit)}, Step{Text: "SAVEPOINT " + mysqlMark}); err != nil {
+		begun.discard()
 		return nil, err
 	}
-	return s, nil
+	return begun, nil
 }
 
-// errNoMark is the error of a commit that does not find the savepoint.
-var errNoMark = errRolledBack()
+// ErrNoMark is the error of a commit that does not find the savepoint.
+var ErrNoMark = errRolledBack()
 
 // commit commits and restores the settings.
 func (s *mysqlSession) commit(string) error {
-	err := s.fence.together(s.ctx, s.conn, step{text: "RELEASE SAVEPOINT " + mysqlMark}, step{text: mysqlEnd})
-	if mysqlNumber(err) == 1305 { // there is none
-		return errNoMark
+	err := s.server.together(s.ctx, s.conn, Step{Text: "RELEASE SAVEPOINT " + mysqlMark}, Step{Text: mysqlEnd})
+	if dberr.MySQL(err) == 1305 { // there is none
+		return ErrNoMark
 	}
 	if err != nil {
 		return err
@@ -69,7 +75,7 @@ func (s *mysqlSession) commit(string) error {
 
 // rollback rolls back and restores the settings.
 func (s *mysqlSession) rollback() error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), restoreLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), RestoreLimit)
 	defer cancel()
 	for _, text := range []string{"ROLLBACK", mysqlEnd} {
 		if _, err := s.conn.ExecContext(ctx, text); err != nil {

@@ -1,4 +1,4 @@
-package gormrepo
+package txconn
 
 import (
 	"context"
@@ -14,10 +14,10 @@ import (
 var errNoConn = fmt.Errorf("%w: no connection of the pool became free in time; the caller may hold one itself, as the function of Update and of InTx does: "+
 	"pass the context of InTx on, or allow the pool more connections", repo.ErrBusy)
 
-// connecting runs get, which waits for a connection to begin a transaction on, no
+// Connecting runs get, which waits for a connection to begin a transaction on, no
 // longer than ctx allows; see driver.WithConnWait. What get opens lives with the
 // context that it is given, which ends with a call of end.
-func connecting(ctx context.Context, get func(context.Context) error) (end func(), err error) {
+func Connecting(ctx context.Context, get func(context.Context) error) (end func(), err error) {
 	wait, bounded := driver.ConnWait(ctx)
 	if !bounded {
 		return func() {}, get(ctx)
@@ -32,12 +32,12 @@ func connecting(ctx context.Context, get func(context.Context) error) (end func(
 	return end, errNoConn
 }
 
-// awaitConn waits until the pool has a connection for a statement outside of a
+// Await waits until the pool, where it is one of database/sql, has a connection for a statement outside of a
 // transaction, no longer than ctx allows.
-func (r *Repository[T]) awaitConn(ctx context.Context) error {
-	pool, ok := r.store.(*sql.DB)
+func Await(ctx context.Context, store any) error {
+	pool, ok := store.(*sql.DB)
 	wait, bounded := driver.ConnWait(ctx)
-	if !ok || !bounded || r.foreign {
+	if !ok || !bounded {
 		return nil
 	}
 	if s := pool.Stats(); s.MaxOpenConnections == 0 || s.InUse < s.MaxOpenConnections {

@@ -1,4 +1,4 @@
-package gormrepo
+package txconn
 
 import (
 	"context"
@@ -10,9 +10,11 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/sqltext"
 )
 
-// conn is the connection of one transaction. Everything that runs in the
+// Conn is the connection of one transaction. Everything that runs in the
 // transaction goes through it: statements of this package, of GORM, of hooks and
 // of callers who asked for DB.
 //
@@ -24,8 +26,8 @@ import (
 //
 // One statement runs at a time. GORM takes it for a transaction that somebody
 // else commits.
-type conn struct {
-	passages
+type Conn struct {
+	Passages
 	session session
 	dialect string
 
@@ -53,17 +55,24 @@ type session interface {
 }
 
 var (
-	_ gorm.TxCommitter = (*conn)(nil)
-	_ gorm.Tx          = (*conn)(nil)
+	_ gorm.TxCommitter = (*Conn)(nil)
+	_ gorm.Tx          = (*Conn)(nil)
 )
 
 // errOver is the error of a statement that comes after its transaction.
 var errOver = fmt.Errorf("%w: the transaction has ended", repo.ErrInTx)
 
-func newConn(s session, dialect string) *conn { return &conn{session: s, dialect: dialect} }
+// Together runs steps one after the other before anything else runs in the transaction, in
+// as few round trips as the server allows; see Step.
+func (c *Conn) Together(ctx context.Context, steps ...Step) error {
+	if s, ok := c.session.(*mysqlSession); ok {
+		return s.server.together(ctx, s.conn, steps...)
+	}
+	return oneByOne(ctx, c.session, steps)
+}
 
 // ExecContext runs a statement.
-func (c *conn) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
+func (c *Conn) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.admit(ctx, text); err != nil {
@@ -75,7 +84,7 @@ func (c *conn) ExecContext(ctx context.Context, text string, args ...any) (sql.R
 }
 
 // QueryContext runs a statement that returns rows.
-func (c *conn) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+func (c *Conn) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.admit(ctx, text); err != nil {
@@ -88,7 +97,7 @@ func (c *conn) QueryContext(ctx context.Context, text string, args ...any) (*sql
 
 // QueryRowContext runs a statement that returns a row. A statement that is
 // refused returns the error of a context that has ended: sql.Row has no other.
-func (c *conn) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
+func (c *Conn) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.admit(ctx, text); err != nil {
@@ -102,21 +111,21 @@ func (c *conn) QueryRowContext(ctx context.Context, text string, args ...any) *s
 }
 
 // PrepareContext refuses: what a prepared statement does cannot be seen here.
-func (*conn) PrepareContext(context.Context, string) (*sql.Stmt, error) {
+func (*Conn) PrepareContext(context.Context, string) (*sql.Stmt, error) {
 	return nil, fmt.Errorf("%w: prepared statements in a transaction of this package", repo.ErrUnsupported)
 }
 
 // StmtContext makes conn a gorm.Tx, so that a GORM session with PrepareStmt
 // stays in the transaction. It is not reached, because PrepareContext fails.
-func (*conn) StmtContext(context.Context, *sql.Stmt) *sql.Stmt { return nil }
+func (*Conn) StmtContext(context.Context, *sql.Stmt) *sql.Stmt { return nil }
 
 // Commit refuses: the transaction ends with InTx.
-func (*conn) Commit() error {
+func (*Conn) Commit() error {
 	return fmt.Errorf("%w: only the InTx that opened the transaction commits it", repo.ErrInTx)
 }
 
 // Rollback lets the transaction be rolled back when InTx ends.
-func (c *conn) Rollback() error {
+func (c *Conn) Rollback() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.spoil(errors.New("a function inside of the transaction rolled it back"))
@@ -124,14 +133,14 @@ func (c *conn) Rollback() error {
 }
 
 // admit tells whether a statement may run. c.mu is held.
-func (c *conn) admit(ctx context.Context, text string) error {
+func (c *Conn) admit(ctx context.Context, text string) error {
 	switch {
 	case c.over:
 		return errOver
 	case c.ended != nil:
 		return c.rolledBack()
 	}
-	if err := done(ctx); err != nil {
+	if err := dberr.Ended(ctx); err != nil {
 		return err // it would not be sent
 	}
 	if endsTransaction(text, c.dialect) {
@@ -140,27 +149,27 @@ func (c *conn) admit(ctx context.Context, text string) error {
 	if err := c.verify(ctx); err != nil {
 		return err
 	}
-	c.ran.Add(1)
+	c.passed()
 	return nil
 }
 
 // note looks at the result of a statement. c.mu is held.
-func (c *conn) note(ctx context.Context, err error) {
+func (c *Conn) note(ctx context.Context, err error) {
 	c.suspect = ctx
 	if err == nil {
 		c.aborted = nil
 		return
 	}
 	c.doubt = true
-	if c.dialect == postgres && c.aborted == nil && sqlState(err) != "" {
+	if c.dialect == sqltext.Postgres && c.aborted == nil && dberr.State(err) != "" {
 		c.aborted = err
 	}
-	if mayEnd(err, c.dialect) {
+	if dberr.MayEndTx(err, c.dialect) {
 		c.spoil(err)
 	}
 }
 
-func (c *conn) spoil(err error) {
+func (c *Conn) spoil(err error) {
 	if c.ended == nil {
 		c.ended = err
 	}
@@ -169,20 +178,20 @@ func (c *conn) spoil(err error) {
 // verify asks SQLite whether the transaction is still open, when it may have
 // rolled back: it does so when a write is interrupted, and where a table or a
 // trigger says ROLLBACK. A second BEGIN is an error inside of a transaction.
-func (c *conn) verify(ctx context.Context) error {
-	if c.dialect != sqlite || !c.doubt && (c.suspect == nil || c.suspect.Err() == nil) {
+func (c *Conn) verify(ctx context.Context) error {
+	if c.dialect != sqltext.SQLite || !c.doubt && (c.suspect == nil || c.suspect.Err() == nil) {
 		return nil
 	}
 	c.doubt, c.suspect = false, nil
 	// Its own context: that of the caller may have ended, which says nothing.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), RestoreLimit)
 	defer cancel()
 	_, err := c.session.ExecContext(ctx, "BEGIN")
 	switch {
 	case err == nil:
 		_, _ = c.session.ExecContext(ctx, "ROLLBACK")
 		c.spoil(errors.New("SQLite rolled the transaction back by itself"))
-	case sqliteCode(err)&0xff == 1: // SQLITE_ERROR: there is a transaction
+	case dberr.SQLite(err)&0xff == 1: // SQLITE_ERROR: there is a transaction
 		return nil
 	default:
 		c.spoil(err)
@@ -190,20 +199,20 @@ func (c *conn) verify(ctx context.Context) error {
 	return c.rolledBack()
 }
 
-func (c *conn) rolledBack() error {
+func (c *Conn) rolledBack() error {
 	return fmt.Errorf("%w, or may be: an earlier statement in it failed: %w", repo.ErrRolledBack, c.ended)
 }
 
-// failure is why the transaction cannot be committed, or nil.
-func (c *conn) failure() error {
+// Failure is why the transaction cannot be committed, or nil.
+func (c *Conn) Failure() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.ended
 }
 
-// commit ends the transaction. With an error it was not committed, or the answer
+// End commits, if the query written finds its operation or is empty. With an error it was not committed, or the answer
 // was lost. A statement that runs is waited for, and none comes later.
-func (c *conn) commit(ctx context.Context, written string) error {
+func (c *Conn) End(ctx context.Context, written string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended == nil {
@@ -224,7 +233,8 @@ func (c *conn) commit(ctx context.Context, written string) error {
 	return err
 }
 
-func (c *conn) rollback() {
+// Close rolls back what has not ended.
+func (c *Conn) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.over {

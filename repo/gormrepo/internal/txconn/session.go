@@ -1,4 +1,4 @@
-package gormrepo
+package txconn
 
 import (
 	"context"
@@ -10,10 +10,11 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/sqltext"
 )
 
-// restoreLimit bounds how long a connection is worth being given back.
-const restoreLimit = 5 * time.Second
+// RestoreLimit bounds how long a connection is worth being given back.
+const RestoreLimit = 5 * time.Second
 
 // sqlSession is a transaction of database/sql.
 type sqlSession struct {
@@ -23,10 +24,19 @@ type sqlSession struct {
 	dialect string
 }
 
+// New is the connection of a transaction that database/sql has begun with ctx.
+func New(ctx context.Context, begun gorm.ConnPool, dialect string) (*Conn, error) {
+	tx, ok := begun.(gorm.TxCommitter)
+	if !ok {
+		return nil, fmt.Errorf("%w: transactions on a %T", repo.ErrUnsupported, begun)
+	}
+	return &Conn{session: &sqlSession{ConnPool: begun, tx: tx, ctx: ctx, dialect: dialect}, dialect: dialect}, nil
+}
+
 // commit commits. PostgreSQL refuses by itself where a statement had failed; the
 // others are asked whether the operation is still there.
 func (s *sqlSession) commit(written string) error {
-	if written != "" && s.dialect != postgres {
+	if written != "" && s.dialect != sqltext.Postgres {
 		var ours bool
 		err := s.QueryRowContext(s.ctx, written).Scan(&ours)
 		if errors.Is(err, sql.ErrNoRows) {

@@ -1,20 +1,21 @@
-package gormrepo
+package fence
 
 import (
 	"context"
 	"fmt"
 	"strconv"
-	"sync"
 	"time"
 
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/sqltext"
 )
 
 const (
-	// minPruneAge keeps operations that somebody may be asking for.
-	minPruneAge = time.Minute
+	// MinPruneAge keeps operations that somebody may be asking for.
+	MinPruneAge = time.Minute
 	// tidyEvery is after how many writes of a repository old notes are deleted.
 	tidyEvery = 256
 	// tidyRows is how many at once: more than were made, so that a backlog gets
@@ -28,23 +29,11 @@ const (
 	tidySteps = 24
 )
 
-// pruner is what a repository knows of old notes.
-type pruner struct {
-	mu     sync.Mutex
-	writes int
-	// done is the time before which nothing is left.
-	done time.Time
-	// last is the newest note that was deleted: a database that cannot clear away
-	// deleted rows at once must not look through them again.
-	last string
-	off  bool
-}
-
 // tidy deletes some old notes after every so many writes, by the way: a
 // repository is never closed, so it has no process that could do it. An error is
 // logged once and is no concern of the caller, whose write is done.
-func (r *Repository[T]) tidy(ctx context.Context, pool gorm.ConnPool) {
-	keep, p := r.opts.KeepOps, &r.fence.state.prune
+func (f *Fence) tidy(ctx context.Context, pool gorm.ConnPool) {
+	keep, p := f.Keep, &f.prune
 	if keep < 0 || ctx.Err() != nil || !p.mu.TryLock() {
 		return
 	}
@@ -56,36 +45,36 @@ func (r *Repository[T]) tidy(ctx context.Context, pool gorm.ConnPool) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, tidyLimit)
 	defer cancel()
-	n, err := r.fence.prune(ctx, pool, until, tidyRows, &p.last)
+	n, err := f.tables().prune(ctx, pool, until, tidyRows, &p.last)
 	switch {
 	case err == nil && n < tidyRows:
 		p.done = until
-	case isDenied(err):
+	case dberr.IsDenied(err):
 		p.off = true
-		r.db.Logger.Warn(ctx, "gormrepo: old notes of writes cannot be deleted, and are left to gormrepo.PruneOps: %v", denied(err, r.fence.name("ops"), "DELETE"))
+		f.db.Logger.Warn(ctx, "gormrepo: old notes of writes cannot be deleted, and are left to gormrepo.PruneOps: %v", dberr.Denied(err, f.name("ops"), "DELETE"))
 	case err != nil:
 		p.done = until // the next step tries again
-		r.db.Logger.Warn(ctx, "gormrepo: deleting old notes of writes: %v", err)
+		f.db.Logger.Warn(ctx, "gormrepo: deleting old notes of writes: %v", err)
 	}
 }
 
 // prune deletes at most so many notes of operations that began before a time, all
 // of them when that is zero, the oldest first and those after last only.
-func (t fenceTable) prune(ctx context.Context, pool gorm.ConnPool, until time.Time, most int, last *string) (int64, error) {
+func (t tables) prune(ctx context.Context, pool gorm.ConnPool, until time.Time, most int, last *string) (int64, error) {
 	// First, so that nobody takes a removed note for one that was never made.
 	_, err := pool.ExecContext(ctx, t.bind("UPDATE "+t.name("meta")+" SET value = ? WHERE name = 'pruned' AND value < ?"), until.UnixMilli(), until.UnixMilli())
 	if err != nil {
 		return 0, err
 	}
 	if most == 0 {
-		return affected(pool.ExecContext(ctx, t.bind("DELETE FROM "+t.name("ops")+" WHERE op < ?"), opTime(until)))
+		return dberr.Affected(pool.ExecContext(ctx, t.bind("DELETE FROM "+t.name("ops")+" WHERE op < ?"), opTime(until)))
 	}
 	ops, limit := t.name("ops"), " ORDER BY op LIMIT "+strconv.Itoa(most)
 	switch t.dialect {
-	case mysql:
-		return affected(pool.ExecContext(ctx, "DELETE FROM "+ops+" WHERE op < ?"+limit, opTime(until)))
-	case sqlite:
-		return affected(pool.ExecContext(ctx, "DELETE FROM "+ops+" WHERE op IN (SELECT op FROM "+ops+" WHERE op < ?"+limit+")", opTime(until)))
+	case sqltext.MySQL:
+		return dberr.Affected(pool.ExecContext(ctx, "DELETE FROM "+ops+" WHERE op < ?"+limit, opTime(until)))
+	case sqltext.SQLite:
+		return dberr.Affected(pool.ExecContext(ctx, "DELETE FROM "+ops+" WHERE op IN (SELECT op FROM "+ops+" WHERE op < ?"+limit+")", opTime(until)))
 	}
 	var n int64
 	err = pool.QueryRowContext(ctx, "WITH old AS (SELECT op FROM "+ops+" WHERE op > $1 AND op < $2"+limit+" FOR UPDATE SKIP LOCKED),"+
@@ -94,27 +83,18 @@ func (t fenceTable) prune(ctx context.Context, pool gorm.ConnPool, until time.Ti
 	return n, err
 }
 
-// PruneOps removes the notes about operations that began longer ago, and returns
-// how many there were. Outcome then knows nothing of so old ones. Every write
-// under a fence leaves a note of about a hundred bytes, which later writes delete
-// after Options.KeepOps: this is for databases where they are not allowed to, or
-// told not to. An age below a minute is repo.ErrInvalid. The schemas are those of
-// MigrateFence.
-func PruneOps(ctx context.Context, db *gorm.DB, olderThan time.Duration, schemas ...string) (int64, error) {
-	var sum int64
-	err := eachFence(db, schemas, func(t fenceTable, pool gorm.ConnPool) error {
-		if olderThan < minPruneAge {
+// Prune deletes the notes of operations that began longer ago.
+func Prune(ctx context.Context, db *gorm.DB, olderThan time.Duration, schemas []string) (sum int64, err error) {
+	err = each(db, schemas, func(t tables, pool gorm.ConnPool) error {
+		if olderThan < MinPruneAge {
 			return fmt.Errorf("%w: an age of %v", repo.ErrInvalid, olderThan)
 		}
 		n, err := t.prune(ctx, pool, time.Now().Add(-olderThan), 0, nil)
 		if isMissing(err) {
-			err = missingFence(err)
+			err = missing(err)
 		}
 		sum += n
 		return err
 	})
-	if err != nil {
-		return sum, fmt.Errorf("gormrepo: prune operations: %w", err)
-	}
-	return sum, nil
+	return sum, err
 }

@@ -1,0 +1,111 @@
+package gormrepo
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/fence"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
+)
+
+// folds tells whether items are saved by one INSERT of PostgreSQL that neither
+// looks for a row nor makes a key: when the answer is lost, a key that the
+// database gave could not be told.
+func (r *Repository[T]) folds(items []*item[T]) bool {
+	if r.dialect.name != postgres || r.hasHooks() || r.opts.Associations || r.opts.Revive || len(items) > r.dialect.rows(len(r.columns)) {
+		return false
+	}
+	ctx := context.Background()
+	isNew, left, defaulted := items[0].isNew, r.left(ctx, items[0].val, items[0].isNew), r.defaulted(ctx, items[0])
+	if isNew && (len(left) > 0 || len(items[0].explicit) > 0) || !isNew && r.version != nil {
+		return false
+	}
+	for _, it := range items[1:] {
+		if it.isNew != isNew || !slices.Equal(r.left(ctx, it.val, isNew), left) ||
+			isNew && len(it.explicit) > 0 || !isNew && !slices.Equal(r.defaulted(ctx, it), defaulted) {
+			return false
+		}
+	}
+	return true
+}
+
+// writeFolded runs fn, which saves items by one INSERT and does nothing else, in
+// one statement with the claims of f. When the statement fails because of what
+// is in a row, it is done again in a transaction, which finds out which row.
+func (r *Repository[T]) writeFolded(ctx context.Context, f driver.Fence, items []*item[T], fn func(*call) error) error {
+	err := r.awaitConn(ctx)
+	if err == nil {
+		err = r.repeat(ctx, func(c *call) error {
+			return r.fence.Show(ctx, f, true, func(s *fence.Showing) error { return r.fold(ctx, s, c, items, fn) })
+		})
+	}
+	if len(items) > 1 && (dberr.BlamesRow(err, r.db.Dialector) || errors.Is(err, repo.ErrTooMany)) || fence.LeftRows(err) {
+		return r.write(ctx, fn)
+	}
+	return err
+}
+
+// resendError says that a statement has not run, and will not: the connection was
+// broken before, as it is after a restart of the database.
+type resendError struct{ error }
+
+func (e *resendError) Unwrap() error { return e.error }
+
+func (r *Repository[T]) fold(ctx context.Context, s *fence.Showing, c *call, items []*item[T], fn func(*call) error) error {
+	on, err := txconn.NewSingle(ctx, r.plainPool(), fence.BehindBegins, r.dialect.params)
+	if err != nil {
+		return err
+	}
+	c.tx, c.once, c.behind = r.session(ctx, on), true, r.fence.Behind(s, len(items))
+	err = func() error {
+		defer on.Close()
+		if err := r.checkPlugins(c.tx, on); err != nil {
+			return err
+		}
+		return fn(c)
+	}()
+	if err == nil && !on.Ran() {
+		err = errElsewhere(c.tx)
+	}
+	if err == nil {
+		return nil
+	}
+	cause := cmp.Or(on.Err(), single(err))
+	if errors.Is(cause, repo.ErrTooMany) { // it was not sent
+		return cause
+	}
+	if about := r.fence.Explain(ctx, s, cause); about != nil {
+		return about
+	}
+	if !on.Ran() || dberr.IsAnswer(cause) {
+		return err
+	}
+	return r.settleFold(ctx, s.Op(), c, items, cause)
+}
+
+// settleFold finds out whether a statement was committed whose answer is missing, and
+// then reads what it would have returned.
+func (r *Repository[T]) settleFold(ctx context.Context, op string, c *call, items []*item[T], cause error) error {
+	// Also when the driver says that nothing was sent: pgx says so of a lost answer
+	// in its simple protocol.
+	if err := r.fence.Settle(ctx, op, cause); err != nil {
+		if dberr.IsUnsent(cause) && !errors.Is(err, repo.ErrUnknown) {
+			err = &resendError{err}
+		}
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fence.SettleSlack)
+	defer cancel()
+	c.tx = r.session(ctx, r.plainPool())
+	back := slices.Concat(r.created, r.left(ctx, items[0].val, items[0].isNew), r.defaulted(ctx, items[0]))
+	if err := r.readBack(c, items, back); err != nil {
+		return &repo.UnknownError{Op: op, Err: fmt.Errorf("it was written, but not read back: %w", err)}
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package fence
+
+import (
+	"context"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/sqltext"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
+)
+
+// tables are those of a fence in one schema: a schema of PostgreSQL, a database of
+// MySQL, an attached database of SQLite. Empty is what the connection finds by itself.
+type tables struct{ dialect, schema string }
+
+// name is the qualified name of one of the tables: "fence", "ops", "meta" or "guard".
+func (t tables) name(table string) string {
+	if t.schema == "" {
+		return "holdfast_" + table
+	}
+	return sqltext.Name(t.dialect, t.schema) + ".holdfast_" + table
+}
+
+func (t tables) in(schema string) tables { return tables{t.dialect, schema} }
+
+func (t tables) text(s string) string { return sqltext.Text(t.dialect, s) }
+
+func (t tables) bind(text string) string { return sqltext.Bind(t.dialect, text) }
+
+func (t tables) epochSQL() string {
+	return "SELECT value FROM " + t.name("meta") + " WHERE name = 'epoch'"
+}
+
+// storedSQL reads a stored claim, the number of moves of its guards, and that of
+// its row.
+func (t tables) storedSQL() string {
+	if t.dialect == sqltext.Postgres {
+		return "SELECT token, owner, sub, gen, n FROM " + t.name("fence") + " WHERE k = $1 AND live = 1"
+	}
+	return "SELECT token, owner, sub, gen, 0 FROM " + t.name("fence") + " WHERE k = ?"
+}
+
+func (t tables) isLive() string {
+	if t.dialect == sqltext.Postgres {
+		return " AND live = 1"
+	}
+	return ""
+}
+
+// create makes the rows of keys that are absent, so old that they refuse nothing.
+func (t tables) create(ctx context.Context, pool gorm.ConnPool, keys []string) error {
+	for _, key := range keys {
+		if _, err := pool.ExecContext(ctx, t.createSQL(key)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t tables) createSQL(key string) string {
+	fence := t.name("fence")
+	key = t.text(key)
+	switch t.dialect {
+	case sqltext.Postgres:
+		return "WITH first AS (INSERT INTO " + fence + " (k, n, live, token, owner, sub) VALUES (" + key + ", 0, -1, 0, '', 0)" +
+			" ON CONFLICT DO NOTHING RETURNING k) INSERT INTO " + fence + " (k, n, live, token, owner, sub) SELECT k, 1, 1, 0, '', 0 FROM first"
+	case sqltext.MySQL:
+		return "INSERT INTO " + fence + " (k, token, owner, sub) VALUES (" + key + ", 0, '', 0) ON DUPLICATE KEY UPDATE sub = sub"
+	default:
+		return "INSERT INTO " + fence + " (k, token, owner, sub) VALUES (" + key + ", 0, '', 0) ON CONFLICT DO NOTHING"
+	}
+}
+
+// tablesOf are those that the connection of db finds.
+func tablesOf(db *gorm.DB) (tables, gorm.ConnPool, error) {
+	if db == nil || db.Config == nil || db.Statement == nil || db.Dialector == nil {
+		return tables{}, nil, fmt.Errorf("%w: no database given", repo.ErrInvalid)
+	}
+	t := tables{dialect: db.Name()}
+	if _, err := ddl(t); err != nil {
+		return tables{}, nil, err
+	}
+	return t, txconn.Unprepared(db.Statement.ConnPool), nil
+}
+
+// each calls fn for the tables in each schema, or for those of the connection.
+func each(db *gorm.DB, schemas []string, fn func(tables, gorm.ConnPool) error) error {
+	t, pool, err := tablesOf(db)
+	if err != nil {
+		return err
+	}
+	if len(schemas) == 0 {
+		return fn(t, pool)
+	}
+	for _, schema := range schemas {
+		if err := fn(t.in(schema), pool); err != nil {
+			return fmt.Errorf("schema %q: %w", schema, err)
+		}
+	}
+	return nil
+}
