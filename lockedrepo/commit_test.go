@@ -156,6 +156,26 @@ func TestAfterCommit_NotWhenRolledBack(t *testing.T) {
 	}
 }
 
+func TestAfterCommit_NotForANestedCallThatWasRolledBack(t *testing.T) {
+	t.Parallel()
+	l, failed := newLedger(t), errors.New("failed")
+	err := l.InTx(t.Context(), func(ctx context.Context) error {
+		l.after(ctx, t, "outer")
+		if err := l.InTx(repo.WithSavepoint(ctx), func(ctx context.Context) error {
+			l.before(ctx, t, "nested before", nil)
+			l.after(ctx, t, "nested after")
+			return failed
+		}); !errors.Is(err, failed) {
+			t.Errorf("got %v", err)
+		}
+		return l.Save(ctx, &order{ID: "1"})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.want(t, "outer")
+}
+
 func TestAfterCommit_NotWhenALockWasLost(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
