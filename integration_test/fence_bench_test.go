@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
@@ -44,7 +44,7 @@ func benchFence(b *testing.B, r *gormrepo.Repository[gormCounter], callers, size
 	for i := range list {
 		list[i].ctx = b.Context()
 		if withFence {
-			list[i].ctx = repo.WithFence(b.Context(), turn(benchToken.Add(1), uniqueName(""), 1, fmt.Sprint("bench-", i)))
+			list[i].ctx = driver.WithFence(b.Context(), turn(benchToken.Add(1), uniqueName(""), 1, fmt.Sprint("bench-", i)))
 		}
 		for n := range size {
 			list[i].es = append(list[i].es, &gormCounter{ID: int64(i*size + n)})

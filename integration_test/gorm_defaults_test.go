@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
@@ -54,7 +55,7 @@ func TestGormDefaults_AreThoseOfCreateWhereARowIsInserted(t *testing.T) {
 			must(t, gormrepo.MigrateFence(t.Context(), db))
 			must(t, db.Create(&gormAssignedKey{ID: "create"}).Error)
 			fence := &severalClaims{}
-			for name, ctx := range map[string]context.Context{"plain": t.Context(), "fenced": repo.WithFence(t.Context(), fence)} {
+			for name, ctx := range map[string]context.Context{"plain": t.Context(), "fenced": driver.WithFence(t.Context(), fence)} {
 				one := &gormAssignedKey{ID: "one " + name}
 				must(t, r.Save(ctx, one))
 				list := []*gormAssignedKey{{ID: "x " + name}, {ID: one.ID}, {ID: "y " + name, GormSettings: GormSettings{Age: 3}}, {ID: "z " + name}}
@@ -92,7 +93,7 @@ func TestGormDefaults_WhatADocumentNamesIsKept(t *testing.T) {
 			t.Parallel()
 			db := b.open(t)
 			must(t, gormrepo.MigrateFence(t.Context(), db))
-			for name, ctx := range map[string]context.Context{"plain": t.Context(), "fenced": repo.WithFence(t.Context(), &severalClaims{})} {
+			for name, ctx := range map[string]context.Context{"plain": t.Context(), "fenced": driver.WithFence(t.Context(), &severalClaims{})} {
 				assigned, numbered := gormRepo[gormAssignedKey](t, db, nil), gormRepo[gormNumbered](t, db, nil)
 				for mode, opts := range map[string][]repo.SmartSaveOption{"replace": nil, "merge": {repo.Merge()}, "non-null": {repo.MergeNonNull()}} {
 					null := map[bool]string{true: "true", false: "nil"}[mode == "non-null"]

@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/drivers"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
@@ -38,7 +39,7 @@ func TestGormFence_WrongKey(t *testing.T) {
 			}
 		}
 		// A fence with one claim and no more to say is taken by its word.
-		wantWrongKey(t, b.Save(repo.WithFence(ctx, wordlessFence{{Key: "plain", Token: 9, Owner: "x", Sub: 1}}), &gormCounter{ID: 1}), "order", "plain")
+		wantWrongKey(t, b.Save(driver.WithFence(ctx, wordlessFence{{Key: "plain", Token: 9, Owner: "x", Sub: 1}}), &gormCounter{ID: 1}), "order", "plain")
 		// So is one that joins a transaction of another repository.
 		other := gormRepo[gormFenceCustomer](t, db, nil)
 		err := other.InTx(turn(3, "b", 1, "customer", "orders").guard("customer").with(ctx), func(tx context.Context) error {

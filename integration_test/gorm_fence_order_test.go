@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
@@ -58,7 +59,7 @@ func TestGormFence_StaleWriteBetweenReadAndWrite(t *testing.T) {
 			t.Errorf("%d acknowledged updates were lost", n)
 		}
 		// The weaker design, to see that the order of events is the bad one.
-		unfenced := func(ctx context.Context) context.Context { return repo.WithFence(ctx, nil) }
+		unfenced := func(ctx context.Context) context.Context { return driver.WithFence(ctx, nil) }
 		if n := lost(named("weak"), unfenced, r.Save); n != 1 {
 			t.Errorf("a claim shown only with the write lost %d, not 1", n)
 		}
@@ -104,7 +105,7 @@ func TestGormFence_LateTransaction(t *testing.T) {
 		must(t, r.Save(first.with(ctx), &gormCounter{ID: 1, N: 1}))
 		late := fixedFence(first.Claims())
 		must(t, r.Save(first.with(ctx), &gormCounter{ID: 1, N: 2}))
-		wantRefused(t, r.Save(repo.WithFence(ctx, late), &gormCounter{ID: 1, N: 3}), 5, 5)
+		wantRefused(t, r.Save(driver.WithFence(ctx, late), &gormCounter{ID: 1, N: 3}), 5, 5)
 		c, err := r.FindByID(second.with(ctx), 1)
 		must(t, err)
 		wantRefused(t, r.Save(first.with(ctx), &gormCounter{ID: 1, N: 4}), 5, 5)

@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
@@ -41,7 +42,7 @@ func TestGormFence_Rule(t *testing.T) {
 		for name, call := range fencedCalls(r) {
 			for _, s := range steps {
 				claim := repo.Claim{Key: "rule '" + name, Token: s.token, Owner: s.owner, Sub: s.sub}
-				err := call(repo.WithFence(ctx, fixedFence{claim}))
+				err := call(driver.WithFence(ctx, fixedFence{claim}))
 				if s.accepted != (err == nil) || err != nil && !errors.Is(err, repo.ErrFenced) {
 					t.Fatalf("%s: %s: %v", name, s.what, err)
 				}
@@ -73,17 +74,17 @@ func fencedCalls(r *gormrepo.Repository[gormCounter]) map[string]func(ctx contex
 		"DeleteAllByID": func(ctx context.Context) error { _, err := r.DeleteAllByID(ctx, []any{2, 4}); return err },
 		"InTx":          func(ctx context.Context) error { return r.InTx(ctx, func(context.Context) error { return nil }) },
 		"Joined": func(ctx context.Context) error {
-			return r.InTx(repo.WithFence(ctx, nil), func(tx context.Context) error {
-				f, _ := repo.FenceFrom(ctx)
-				_, err := r.FindByID(repo.WithFence(tx, f), 1)
+			return r.InTx(driver.WithFence(ctx, nil), func(tx context.Context) error {
+				f, _ := driver.FenceFrom(ctx)
+				_, err := r.FindByID(driver.WithFence(tx, f), 1)
 				return err
 			})
 		},
 		"JoinedSave": func(ctx context.Context) error {
-			return r.InTx(repo.WithFence(ctx, nil), func(tx context.Context) error {
-				f, _ := repo.FenceFrom(ctx)
+			return r.InTx(driver.WithFence(ctx, nil), func(tx context.Context) error {
+				f, _ := driver.FenceFrom(ctx)
 				n++
-				return r.Save(repo.WithFence(tx, f), &gormCounter{ID: 1, N: n})
+				return r.Save(driver.WithFence(tx, f), &gormCounter{ID: 1, N: n})
 			})
 		},
 		"Update": func(ctx context.Context) error {

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
@@ -50,7 +51,7 @@ func (f *handFence) Claims() []repo.Claim {
 }
 
 // with puts the fence into a context.
-func (f *handFence) with(ctx context.Context) context.Context { return repo.WithFence(ctx, f) }
+func (f *handFence) with(ctx context.Context) context.Context { return driver.WithFence(ctx, f) }
 
 // fixedFence shows the same claims again and again, as no hold does.
 type fixedFence []repo.Claim

@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/drivers"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 	"github.com/holdfast-go/holdfast/repo/memrepo"
 )
@@ -50,7 +51,7 @@ func TestGormLimits_ParametersOfWideRows(t *testing.T) {
 			db := b.open(t)
 			r := gormRepo[gormBroad](t, db, nil)
 			must(t, gormrepo.MigrateFence(t.Context(), db))
-			fenced := repo.WithFence(t.Context(), &severalClaims{})
+			fenced := driver.WithFence(t.Context(), &severalClaims{})
 			for n, ctx := range map[int]context.Context{1: t.Context(), 2: fenced} {
 				for _, rows := range []int{770, 771} {
 					list := lo.Times(rows, func(i int) *gormBroad { return &gormBroad{ID: int64(i), X: gormDozen{L: n*10_000 + rows}} })

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
@@ -20,13 +21,13 @@ func TestGormPitfall06_AForeignTransactionIsNoticed(t *testing.T) {
 			t.Parallel()
 			db := b.open(t)
 			ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
-			if got := r.TxState(ctx); got != repo.TxNone {
+			if got := r.TxState(ctx); got != driver.TxNone {
 				t.Fatalf("without a transaction: %v", got)
 			}
 			err := db.Transaction(func(tx *gorm.DB) error {
 				inside, err := gormrepo.New[gormItem](tx, nil)
 				must(t, err)
-				if got := inside.TxState(ctx); got != repo.TxForeign {
+				if got := inside.TxState(ctx); got != driver.TxForeign {
 					t.Errorf("made on a transaction: %v", got)
 				}
 				if err := inside.InTx(ctx, func(context.Context) error { return nil }); !errors.Is(err, repo.ErrInTx) {
@@ -55,10 +56,10 @@ func TestGormPitfall06_TheTransactionOfAnotherDatabaseIsNoticed(t *testing.T) {
 			ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
 			other := gormRepo[gormItem](t, sqliteDB(t), nil)
 			must(t, other.InTx(ctx, func(ctx context.Context) error {
-				if got := other.TxState(ctx); got != repo.TxJoined {
+				if got := other.TxState(ctx); got != driver.TxJoined {
 					t.Errorf("its own: %v", got)
 				}
-				if got := r.TxState(ctx); got != repo.TxForeign {
+				if got := r.TxState(ctx); got != driver.TxForeign {
 					t.Errorf("of another database: %v", got)
 				}
 				e := &gormItem{ID: 1}

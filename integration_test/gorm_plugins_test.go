@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/drivers"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
@@ -170,8 +171,8 @@ func TestGormPool_OfOne(t *testing.T) {
 		pool, err := db.DB()
 		must(t, err)
 		pool.SetMaxOpenConns(1)
-		ctx = repo.WithConnWait(ctx, 30*time.Second)
-		brief := func(ctx context.Context) context.Context { return repo.WithConnWait(ctx, 20*time.Millisecond) }
+		ctx = driver.WithConnWait(ctx, 30*time.Second)
+		brief := func(ctx context.Context) context.Context { return driver.WithConnWait(ctx, 20*time.Millisecond) }
 		fences := map[string]context.Context{"plain": ctx, "fenced": turn(5, "a", 1, "k").with(ctx)}
 		for outer, octx := range fences {
 			for inner, ictx := range fences {

@@ -14,6 +14,7 @@ import (
 	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
@@ -149,7 +150,7 @@ func TestGormSequence_GoAndJavaNeverCollide(t *testing.T) {
 					}
 					return nil
 				})
-				for n, ctx := range []context.Context{t.Context(), repo.WithFence(t.Context(), &severalClaims{})} {
+				for n, ctx := range []context.Context{t.Context(), driver.WithFence(t.Context(), &severalClaims{})} {
 					r := sequenceRepo(t, db, &gormrepo.Sequence{})
 					g.Go(func() error { return saveInEveryWay(ctx, r, fmt.Sprint("go", n), saved) })
 				}

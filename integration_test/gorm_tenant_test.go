@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
@@ -59,7 +60,7 @@ func TestGormTenants_CallbacksSeeEverySave(t *testing.T) {
 			keepTenantsApart(t, db)
 			r, err := gormrepo.New[gormTenanted](db, nil)
 			must(t, err)
-			fenced := repo.WithFence(t.Context(), &severalClaims{})
+			fenced := driver.WithFence(t.Context(), &severalClaims{})
 			for name, ctx := range map[string]context.Context{"plain ": t.Context(), "fenced ": fenced} {
 				a, other := asTenant(ctx, "a"), asTenant(ctx, "b")
 				id := func(s string) string { return name + s }

@@ -7,7 +7,7 @@ import (
 
 	"gorm.io/gorm"
 
-	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
@@ -55,7 +55,7 @@ func TestGormTriggers_DoNotFireWhereARowWasRead(t *testing.T) {
 	db := postgresDB(t)
 	triggeredTables(t, db)
 	must(t, gormrepo.MigrateFence(t.Context(), db))
-	for name, ctx := range map[string]context.Context{"plain": t.Context(), "fenced": repo.WithFence(t.Context(), &severalClaims{})} {
+	for name, ctx := range map[string]context.Context{"plain": t.Context(), "fenced": driver.WithFence(t.Context(), &severalClaims{})} {
 		t.Run(name, func(t *testing.T) {
 			rename[gormTriggered](ctx, t, db, 2, func(e *gormTriggered) { e.Name = name })
 			rename[gormTriggeredMade](ctx, t, db, "2", func(e *gormTriggeredMade) { e.Name = name })
@@ -97,7 +97,7 @@ func TestGormTriggers_AbsentRowsAreInserted(t *testing.T) {
 			t.Parallel()
 			db := b.open(t)
 			must(t, gormrepo.MigrateFence(t.Context(), db))
-			for name, ctx := range map[string]context.Context{"plain": t.Context(), "fenced": repo.WithFence(t.Context(), &severalClaims{})} {
+			for name, ctx := range map[string]context.Context{"plain": t.Context(), "fenced": driver.WithFence(t.Context(), &severalClaims{})} {
 				r := gormRepo[gormItem](t, db, nil)
 				e := &gormItem{ID: int64(len(name)), Email: name}
 				must(t, r.Save(ctx, e))

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
@@ -49,7 +50,7 @@ func TestGormZones_TheInstantIsKept(t *testing.T) {
 		return &gormClock{ID: id, At: there, Told: there, Zoned: there, Day: day, Opt: &opt, Null: sql.NullTime{Time: there, Valid: true}}
 	}
 	const text = "2026-01-03T04:04:05.123456+08:00"
-	for name, ctx := range map[string]context.Context{"plain": t.Context(), "fenced": repo.WithFence(t.Context(), &severalClaims{})} {
+	for name, ctx := range map[string]context.Context{"plain": t.Context(), "fenced": driver.WithFence(t.Context(), &severalClaims{})} {
 		t.Run(name, func(t *testing.T) {
 			// A repository of its own for each, which knows nothing of the table yet.
 			r := func() *gormrepo.Repository[gormClock] {

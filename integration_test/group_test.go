@@ -21,6 +21,7 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
 )
@@ -71,12 +72,12 @@ func (c *groupCounter[T]) CanGroup(repo.Repository[T]) bool {
 	return c.Repository.CanGroup(c.Repository)
 }
 
-func (c *groupCounter[T]) SaveGroup(ctx context.Context, calls []repo.SaveCall[T]) error {
+func (c *groupCounter[T]) SaveGroup(ctx context.Context, calls []driver.SaveCall[T]) error {
 	c.count(len(calls))
 	return c.Repository.SaveGroup(ctx, calls)
 }
 
-func (c *groupCounter[T]) UpdateGroup(ctx context.Context, calls []*repo.UpdateCall[T]) error {
+func (c *groupCounter[T]) UpdateGroup(ctx context.Context, calls []*driver.UpdateCall[T]) error {
 	c.count(len(calls))
 	return c.Repository.UpdateGroup(ctx, calls)
 }
@@ -496,7 +497,7 @@ func (c *mongoGroupCounter[T]) CanGroup(repo.Repository[T]) bool {
 	return c.Repository.CanGroup(c.Repository)
 }
 
-func (c *mongoGroupCounter[T]) SaveGroup(ctx context.Context, calls []repo.SaveCall[T]) error {
+func (c *mongoGroupCounter[T]) SaveGroup(ctx context.Context, calls []driver.SaveCall[T]) error {
 	c.count(len(calls))
 	return c.Repository.SaveGroup(ctx, calls)
 }

@@ -30,8 +30,22 @@ var house = []floor{
 		modules: []string{"github.com/samber/lo"},
 	},
 	{
+		pkg: "repo/internal/query",
+	},
+	{
+		pkg: "repo/internal/smartsave",
+	},
+	{
+		pkg: "repo/internal/savepoint",
+	},
+	{
 		pkg:     "repo",
 		own:     []string{"repo/internal/..."},
+		modules: []string{"github.com/go-json-experiment/json"},
+	},
+	{
+		pkg:     "repo/driver",
+		own:     []string{"repo", "repo/internal/..."},
 		modules: []string{"github.com/go-json-experiment/json"},
 	},
 	{
@@ -39,22 +53,22 @@ var house = []floor{
 	},
 	{
 		pkg:     "repo/gormrepo",
-		own:     []string{"repo", "repo/internal/..."},
+		own:     []string{"repo", "repo/driver", "repo/internal/..."},
 		modules: []string{"github.com/samber/lo", "gorm.io/gorm"},
 	},
 	{
 		pkg:     "repo/mongorepo",
-		own:     []string{"repo", "repo/internal/..."},
+		own:     []string{"repo", "repo/driver", "repo/internal/..."},
 		modules: []string{"github.com/samber/lo", "go.mongodb.org/mongo-driver/v2"},
 	},
 	{
 		pkg:     "repo/memrepo",
-		own:     []string{"repo", "repo/internal/..."},
+		own:     []string{"repo", "repo/driver", "repo/internal/..."},
 		modules: []string{"github.com/huandu/go-clone", "github.com/samber/lo"},
 	},
 	{
 		pkg: "repo/repotest",
-		own: []string{"repo"},
+		own: []string{"repo", "repo/driver"},
 	},
 	{
 		pkg:     "internal/memetcd",
@@ -97,7 +111,7 @@ var house = []floor{
 	},
 	{
 		pkg:     "lockedrepo",
-		own:     []string{"repo", "etcdlock", "internal/fencing"},
+		own:     []string{"repo", "repo/driver", "etcdlock", "internal/fencing"},
 		modules: []string{"github.com/samber/lo"},
 	},
 	{

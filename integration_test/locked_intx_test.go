@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/memrepo"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
 )
@@ -94,7 +95,7 @@ func TestLocked_InTxRefused(t *testing.T) {
 	if err := lockedrepo.InTx(ctx, never, b.accounts, memory); !errors.Is(err, repo.ErrInvalid) && !errors.Is(err, repo.ErrUnsupported) {
 		t.Errorf("SQL and memory: got %v", err)
 	}
-	if source, ok := repo.As[repo.TxSource](documents); !ok {
+	if source, ok := repo.As[driver.TxSource](documents); !ok {
 		t.Error("a collection does not say whether it has transactions")
 	} else if _, err := source.TxStore(ctx); errors.Is(err, repo.ErrUnsupported) { // the stand-in
 		for name, err := range map[string]error{

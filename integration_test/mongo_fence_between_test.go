@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
 )
 
@@ -87,7 +88,7 @@ func TestMongoFence_MergeSeesAnotherCallOfItsHold(t *testing.T) {
 	merging, err := mongorepo.New[tally](cli.Database(coll.Database().Name()).Collection(coll.Name()), nil)
 	noError(t, err)
 	// The merge draws the claims of its write after those of the save.
-	late := repo.WithFence(ctx, mongoLateFence{hold})
+	late := driver.WithFence(ctx, mongoLateFence{hold})
 	_, err = merging.SmartSave(late, repo.SmartSaveDTO{EntityList: []string{`{"id": "a", "n": 9}`}}, repo.Merge())
 	wantError(t, err, repo.ErrStale)
 	wantTally(t, r, "a", 5)
@@ -98,7 +99,7 @@ func TestMongoFence_MergeSeesAnotherCallOfItsHold(t *testing.T) {
 type mongoLateFence struct{ ctx context.Context }
 
 func (f mongoLateFence) Claims() []repo.Claim {
-	inner, _ := repo.FenceFrom(f.ctx)
+	inner, _ := driver.FenceFrom(f.ctx)
 	list := inner.Claims()
 	if list[0].Sub > 1 {
 		list[0].Sub += 100

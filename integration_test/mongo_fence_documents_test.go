@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
 )
 
@@ -36,7 +37,7 @@ func TestMongoFence_TombstoneKeepsAStaleSaveOut(t *testing.T) {
 			if _, err := r.FindByID(ctx, "a"); err != nil { // the fence stays
 				return err
 			}
-			return r.DeleteByID(repo.WithFence(ctx, nil), "a")
+			return r.DeleteByID(driver.WithFence(ctx, nil), "a")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
 )
 
@@ -32,7 +33,7 @@ func (f *mongoFence) Claims() []repo.Claim {
 
 // mongoHeld is a context under a hold with the token.
 func mongoHeld(ctx context.Context, token int64) context.Context {
-	return repo.WithFence(ctx, newMongoFence(token))
+	return driver.WithFence(ctx, newMongoFence(token))
 }
 
 // fencedTallies makes a repository and saves the tally a with n.

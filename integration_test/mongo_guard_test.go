@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
 )
 
@@ -51,7 +52,7 @@ func (h *podHold) Keys() []string { return h.keys }
 
 // under is a context under a hold of the pod's keys with the token.
 func (p mongoPod) under(ctx context.Context, token int64) context.Context {
-	return repo.WithFence(ctx, &podHold{keys: p.keys, token: token})
+	return driver.WithFence(ctx, &podHold{keys: p.keys, token: token})
 }
 
 func wantMongoGuard(t *testing.T, err error, registered, presented string) {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
 )
 
@@ -194,16 +195,16 @@ func TestMongoInTx_IsRefusedWhereItCannotWork(t *testing.T) {
 	noError(t, err)
 	defer session.EndSession(ctx)
 	foreign := mongo.NewSessionContext(ctx, session)
-	other := repo.WithTx(ctx, repo.Tx{Store: "another database"})
+	other := driver.WithTx(ctx, driver.Tx{Store: "another database"})
 	for name, ctx := range map[string]context.Context{"Session": foreign, "OtherDatabase": other} {
-		if got := r.TxState(ctx); got != repo.TxForeign {
+		if got := r.TxState(ctx); got != driver.TxForeign {
 			t.Errorf("%s: state %v, want foreign", name, got)
 		}
 		if err := r.InTx(ctx, never); !errors.Is(err, repo.ErrInTx) {
 			t.Errorf("%s: %v, want ErrInTx", name, err)
 		}
 	}
-	if got := r.TxState(ctx); got != repo.TxNone {
+	if got := r.TxState(ctx); got != driver.TxNone {
 		t.Errorf("state %v of a plain context", got)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // A transaction shows the claims of all locks that it has taken so far, sorted,
@@ -74,7 +75,7 @@ func TestClaims_AfterTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	claims := func(ctx context.Context) []repo.Claim {
-		f, ok := repo.FenceFrom(ctx)
+		f, ok := driver.FenceFrom(ctx)
 		if !ok {
 			t.Fatal("no fence")
 		}

@@ -101,7 +101,7 @@
 // cases nothing was written: a write never goes on without the lock. (Unless
 // the error matches ErrRelease, see below.) The wait for a connection of the pool
 // has the same bound, and ends with repo.ErrBusy on stores that know
-// repo.WithConnWait.
+// driver.WithConnWait.
 //
 // A call can wait for itself. The function given to Update runs inside of the lock
 // and inside of a transaction, and has no context to join them by: a call of the

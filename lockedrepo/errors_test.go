@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // Every error of this package says what was being done, once, and then why it
@@ -20,7 +21,7 @@ func TestErrorsSayWhatWasBeingDone(t *testing.T) {
 	ctx := t.Context()
 	_, nilUpdate := b.repo.Update(ctx, "1", nil)
 	_, nilDocs := b.repo.SaveDocuments(ctx, nil)
-	_, noDocs := b.repo.SaveDocuments(ctx, &repo.Documents[order]{})
+	_, noDocs := b.repo.SaveDocuments(ctx, &driver.Documents[order]{})
 	_, empty := b.repo.SmartSave(ctx, repo.SmartSaveDTO{})
 	_, badDoc := b.repo.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{"x"}})
 	_, badOption := lockedrepo.New[order](b.inner, b.locker, &lockedrepo.Options{LockTimeout: -1})
@@ -28,7 +29,7 @@ func TestErrorsSayWhatWasBeingDone(t *testing.T) {
 	_, noFence := lockedrepo.New[order](hidden{b.inner}, b.locker, nil)
 	_, noLocker := lockedrepo.New[order](b.inner, nil, nil)
 	_, noKey := lockedrepo.KeyOf[*order]()
-	foreign := repo.WithTx(ctx, repo.Tx{Store: "another"})
+	foreign := driver.WithTx(ctx, driver.Tx{Store: "another"})
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
 	for prefix, err := range map[string]error{
@@ -75,7 +76,7 @@ func TestWaitForAConnectionIsBounded(t *testing.T) {
 			t.Parallel()
 			var waits []time.Duration
 			b := setup(t, func(_ *bundle, ctx context.Context, _ string) error {
-				d, _ := repo.ConnWait(ctx)
+				d, _ := driver.ConnWait(ctx)
 				waits = append(waits, d)
 				return nil
 			})
@@ -89,7 +90,7 @@ func TestWaitForAConnectionIsBounded(t *testing.T) {
 			ctx := t.Context()
 			err = errors.Join(c.call(ctx, b.repo), c.call(ctx, unfenced),
 				b.locker.Do(ctx, key, func(ctx context.Context) error { return c.call(ctx, b.repo) }),
-				c.call(repo.WithConnWait(ctx, time.Second), b.repo), c.call(repo.WithConnWait(ctx, time.Minute), b.repo))
+				c.call(driver.WithConnWait(ctx, time.Second), b.repo), c.call(driver.WithConnWait(ctx, time.Minute), b.repo))
 			if err != nil {
 				t.Fatal(err)
 			}

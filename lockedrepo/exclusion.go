@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/internal/fencing"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // exclusion is how others are kept out of what one repository does, or several
@@ -33,8 +34,8 @@ type member struct {
 	queues func()
 	// The capabilities of the wrapped repository. Each is nil if it has not got it.
 	transactor repo.Transactor
-	source     repo.TxSource
-	reporter   repo.TxReporter
+	source     driver.TxSource
+	reporter   driver.TxReporter
 }
 
 func newMember[T any](inner repo.Repository[T], locker *etcdlock.Locker, o Options) *member {
@@ -47,19 +48,19 @@ func newMember[T any](inner repo.Repository[T], locker *etcdlock.Locker, o Optio
 		m.guards, m.fenced = own, m.keys
 	}
 	m.transactor, _ = repo.As[repo.Transactor](inner)
-	m.source, _ = repo.As[repo.TxSource](inner)
-	m.reporter, _ = repo.As[repo.TxReporter](inner)
+	m.source, _ = repo.As[driver.TxSource](inner)
+	m.reporter, _ = repo.As[driver.TxReporter](inner)
 	return m
 }
 
-func (m *member) txState(ctx context.Context) repo.TxState {
+func (m *member) txState(ctx context.Context) driver.TxState {
 	if m.reporter != nil {
 		return m.reporter.TxState(ctx)
 	}
-	if _, ok := repo.TxFrom(ctx); ok {
-		return repo.TxForeign
+	if _, ok := driver.TxFrom(ctx); ok {
+		return driver.TxForeign
 	}
-	return repo.TxNone
+	return driver.TxNone
 }
 
 // holding reports whether ctx holds a key of the repository.
@@ -82,10 +83,10 @@ func (m *member) whole(ctx context.Context, doing string) error {
 // waitBounded bounds the wait for a connection as that for the lock: the one
 // connection of a pool may be the caller's own.
 func (x exclusion) waitBounded(ctx context.Context) context.Context {
-	if d, ok := repo.ConnWait(ctx); ok && d <= x.timeout {
+	if d, ok := driver.ConnWait(ctx); ok && d <= x.timeout {
 		return ctx
 	}
-	return repo.WithConnWait(ctx, x.timeout)
+	return driver.WithConnWait(ctx, x.timeout)
 }
 
 // join adds what another exclusion keeps out.

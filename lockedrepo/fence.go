@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/internal/fencing"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // claims makes the claims of a store out of those of the lock.
@@ -52,7 +53,7 @@ func (d *drawer) close() {
 }
 
 // fence is that of a call with a transaction of its own, or with none. It is a
-// repo.Guard.
+// driver.Guard.
 type fence struct {
 	*drawer
 	guards []string
@@ -61,7 +62,7 @@ type fence struct {
 func (f fence) Keys() []string { return f.guards }
 
 // guarded is the fence of a transaction for the calls of one of its
-// repositories. It is a repo.Guard.
+// repositories. It is a driver.Guard.
 type guarded struct {
 	*scope
 	guards []string
@@ -95,13 +96,13 @@ func (s *scope) fence(ctx context.Context, guards []string) context.Context {
 	if guards == nil {
 		return unfenced(ctx)
 	}
-	return repo.WithFence(ctx, guarded{s, guards})
+	return driver.WithFence(ctx, guarded{s, guards})
 }
 
 // unfenced takes the fence of another call or transaction away.
 func unfenced(ctx context.Context) context.Context {
-	if _, fenced := repo.FenceFrom(ctx); fenced {
-		return repo.WithFence(ctx, nil)
+	if _, fenced := driver.FenceFrom(ctx); fenced {
+		return driver.WithFence(ctx, nil)
 	}
 	return ctx
 }
@@ -131,7 +132,7 @@ func (m *member) fencedOff(caller context.Context, doing string, hold *etcdlock.
 		return err
 	}
 	defer d.close()
-	err = underHold(caller, hold, func(ctx context.Context) error { return work(repo.WithFence(ctx, fence{d, m.guards})) })
+	err = underHold(caller, hold, func(ctx context.Context) error { return work(driver.WithFence(ctx, fence{d, m.guards})) })
 	if errors.Is(err, repo.ErrFenced) {
 		fencing.OfLock(hold).Retire() // the next try gets a new token
 	}

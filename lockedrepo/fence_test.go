@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/memrepo"
 )
 
@@ -29,7 +30,7 @@ func newRecorder(mem *memrepo.Repository[order]) *recorder {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		var claims []repo.Claim
-		if f, ok := repo.FenceFrom(ctx); ok {
+		if f, ok := driver.FenceFrom(ctx); ok {
 			claims = f.Claims()
 		}
 		r.shown = append(r.shown, claims)

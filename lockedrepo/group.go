@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/internal/fencing"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // Group commit: what waits for the lock in this process when it comes is saved by one
@@ -23,8 +24,8 @@ import (
 // group collects the saves of one repository.
 type group[T any] struct {
 	m       *member
-	saver   repo.GroupSaver[T]
-	updater repo.GroupUpdater[T] // nil where updates are made one by one
+	saver   driver.GroupSaver[T]
+	updater driver.GroupUpdater[T] // nil where updates are made one by one
 	// atomic tells that a group is saved as a whole or not at all.
 	atomic bool
 
@@ -47,8 +48,8 @@ type batch[T any] struct {
 
 // waiting is one call: a save, or an update.
 type waiting[T any] struct {
-	repo.SaveCall[T]
-	update *repo.UpdateCall[T]
+	driver.SaveCall[T]
+	update *driver.UpdateCall[T]
 	// wait ends when the caller waits no longer.
 	wait  context.Context //nolint:containedctx // it belongs to the call
 	doing string
@@ -81,20 +82,20 @@ const (
 
 // newGroup returns nil for a repository that cannot, or must not, save calls together.
 func newGroup[T any](inner repo.Repository[T], m *member, o Options) *group[T] {
-	saver, ok := repo.As[repo.GroupSaver[T]](inner)
+	saver, ok := repo.As[driver.GroupSaver[T]](inner)
 	if !ok || o.Separate || !saver.CanGroup(inner) {
 		return nil
 	}
-	fencer, ok := repo.As[repo.Fencer](inner)
-	g := &group[T]{m: m, saver: saver, atomic: !ok || fencer.FenceMode() != repo.FenceDocument}
-	g.updater, _ = repo.As[repo.GroupUpdater[T]](inner)
+	fencer, ok := repo.As[driver.Fencer](inner)
+	g := &group[T]{m: m, saver: saver, atomic: !ok || fencer.FenceMode() != driver.FenceDocument}
+	g.updater, _ = repo.As[driver.GroupUpdater[T]](inner)
 	return g
 }
 
 // joins tells whether a call may be saved with others: not one that belongs to a
 // transaction or to a hold of its caller, who may hold it to save in a certain order.
 func (g *group[T]) joins(ctx context.Context, rows int) bool {
-	return g != nil && rows <= maxGroupRows/2 && g.m.txState(ctx) == repo.TxNone && !fencing.OfLocker(g.m.locker).HoldsAny(ctx)
+	return g != nil && rows <= maxGroupRows/2 && g.m.txState(ctx) == driver.TxNone && !fencing.OfLocker(g.m.locker).HoldsAny(ctx)
 }
 
 // close has the calls that come now join another batch, behind the call that closes
@@ -107,13 +108,13 @@ func (g *group[T]) close() {
 
 // save saves with others what the caller gives.
 func (g *group[T]) save(ctx context.Context, doing string, es []*T, work func(context.Context) error) error {
-	return g.run(ctx, &waiting[T]{SaveCall: repo.SaveCall[T]{Context: ctx, Entities: es}, doing: doing, one: doing == saving, work: work})
+	return g.run(ctx, &waiting[T]{SaveCall: driver.SaveCall[T]{Context: ctx, Entities: es}, doing: doing, one: doing == saving, work: work})
 }
 
 // update makes an update with others.
 func (g *group[T]) update(ctx context.Context, id any, fn func(*T) error) (*T, error) {
-	call := &repo.UpdateCall[T]{Context: ctx, ID: id, Change: fn}
-	err := g.run(ctx, &waiting[T]{SaveCall: repo.SaveCall[T]{Context: ctx}, update: call, doing: "update", work: func(ctx context.Context) (err error) {
+	call := &driver.UpdateCall[T]{Context: ctx, ID: id, Change: fn}
+	err := g.run(ctx, &waiting[T]{SaveCall: driver.SaveCall[T]{Context: ctx}, update: call, doing: "update", work: func(ctx context.Context) (err error) {
 		call.Entity, err = g.updater.Update(ctx, id, fn)
 		return err
 	}})

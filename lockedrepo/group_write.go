@@ -2,7 +2,7 @@ package lockedrepo
 
 import (
 	"context"
-	"database/sql/driver"
+	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
 	"net"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // maxGroupTime is how long one batch keeps the lock before the calls that are left
@@ -52,12 +53,12 @@ func (g *group[T]) size(calls []*waiting[T]) int {
 	}
 }
 
-func saveCalls[T any](calls []*waiting[T]) []repo.SaveCall[T] {
-	return lo.Map(calls, func(w *waiting[T], _ int) repo.SaveCall[T] { return w.SaveCall })
+func saveCalls[T any](calls []*waiting[T]) []driver.SaveCall[T] {
+	return lo.Map(calls, func(w *waiting[T], _ int) driver.SaveCall[T] { return w.SaveCall })
 }
 
-func updateCalls[T any](calls []*waiting[T]) []*repo.UpdateCall[T] {
-	return lo.Map(calls, func(w *waiting[T], _ int) *repo.UpdateCall[T] { return w.update })
+func updateCalls[T any](calls []*waiting[T]) []*driver.UpdateCall[T] {
+	return lo.Map(calls, func(w *waiting[T], _ int) *driver.UpdateCall[T] { return w.update })
 }
 
 // doTogether does calls by one transaction. Where that fails because of some of them,
@@ -157,7 +158,7 @@ func (g *group[T]) doAlone(hold *etcdlock.Lock, calls []*waiting[T]) {
 // concernsAll tells whether an error says nothing about the entities.
 func concernsAll(err error) bool {
 	return slices.ContainsFunc([]error{
-		etcdlock.ErrLost, repo.ErrFenced, repo.ErrRegressed, repo.ErrUnknown, repo.ErrWrongKey, repo.ErrDenied, driver.ErrBadConn,
+		etcdlock.ErrLost, repo.ErrFenced, repo.ErrRegressed, repo.ErrUnknown, repo.ErrWrongKey, repo.ErrDenied, sqldriver.ErrBadConn,
 	}, func(kind error) bool { return errors.Is(err, kind) }) || errors.As(err, new(net.Error))
 }
 

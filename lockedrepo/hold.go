@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // How long a call waits for its lock to be given back, for the name of a holder
@@ -46,15 +47,15 @@ func (m *member) locked(ctx context.Context, doing string, work func(context.Con
 func (m *member) lockedAs(ctx context.Context, doing string, join func(work, release error) error, work func(context.Context) error) (err error) {
 	ctx = m.waitBounded(ctx)
 	switch m.txState(ctx) {
-	case repo.TxForeign:
+	case driver.TxForeign:
 		return m.foreign(doing)
-	case repo.TxJoined:
+	case driver.TxJoined:
 		scope, err := scopeFrom(ctx, doing)
 		if err != nil {
 			return err
 		}
 		return scope.run(ctx, doing, m.exclusion, func(ctx context.Context) error { return work(scope.fence(ctx, m.guards)) })
-	case repo.TxNone:
+	case driver.TxNone:
 	}
 	if err := m.whole(ctx, doing); err != nil {
 		return err

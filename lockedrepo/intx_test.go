@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock/locktest"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/memrepo"
 )
 
@@ -61,8 +62,8 @@ func TestInTxOfSeveral_TakesAllKeysUpFront(t *testing.T) {
 type withoutSource struct {
 	repo.Repository[order]
 	repo.Transactor
-	repo.TxReporter
-	repo.Fencer
+	driver.TxReporter
+	driver.Fencer
 }
 
 func TestInTxOfSeveral_RefusedBeforeAnyLock(t *testing.T) {
@@ -86,8 +87,8 @@ func TestInTxOfSeveral_RefusedBeforeAnyLock(t *testing.T) {
 	standalone := b.add(t, nil, lockedrepo.Options{Key: "standalone"})
 	var none *lockedrepo.Repository[order]
 	ctx := t.Context()
-	inForeign := repo.WithTx(ctx, repo.Tx{Store: "another"})
-	inPlain := repo.WithTx(ctx, repo.Tx{Store: b.store, Handle: &txHandle{}})
+	inForeign := driver.WithTx(ctx, driver.Tx{Store: "another"})
+	inPlain := driver.WithTx(ctx, driver.Tx{Store: b.store, Handle: &txHandle{}})
 	for name, c := range map[string]struct {
 		err, want error
 	}{

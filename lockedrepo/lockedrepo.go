@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // Repository is a repository whose writes hold the lock of their entity type
@@ -28,7 +29,7 @@ type Repository[T any] struct {
 // New wraps inner. It does no I/O. ErrInvalid for a nil argument, a bad option,
 // a key that the locker cannot lock or a fence cannot keep, or an entity type
 // whose name cannot be a key while Options name none; ErrUnsupported for a repository that enforces no
-// fence (see repo.Fencer), unless Options.Unfenced says that this is meant.
+// fence (see driver.Fencer), unless Options.Unfenced says that this is meant.
 func New[T any](inner repo.Repository[T], locker *etcdlock.Locker, opts *Options) (*Repository[T], error) {
 	o, err := opts.withDefaults()
 	if err == nil {
@@ -62,7 +63,7 @@ func check[T any](inner repo.Repository[T], locker *etcdlock.Locker, o *Options)
 		}
 	}
 	if !o.Unfenced {
-		if fencer, ok := repo.As[repo.Fencer](inner); !ok || fencer.FenceMode() == repo.FenceNone {
+		if fencer, ok := repo.As[driver.Fencer](inner); !ok || fencer.FenceMode() == driver.FenceNone {
 			return fmt.Errorf("%w: %T enforces no fence, so a holder that was paused could overwrite what newer ones saved; "+
 				"set Options.Unfenced where that is meant", repo.ErrUnsupported, inner)
 		}
@@ -81,7 +82,7 @@ func (r *Repository[T]) Keys() []string { return slices.Clone(r.member.keys) }
 
 // Pending returns how many calls of Save, SaveAll and Update in this process have no
 // answer yet. It is a figure to watch: when it grows, the lock is what calls wait for.
-// With Options.Separate, and for a repository that is no repo.GroupSaver, it is zero.
+// With Options.Separate, and for a repository that is no driver.GroupSaver, it is zero.
 func (r *Repository[T]) Pending() int {
 	if r.group == nil {
 		return 0
@@ -102,7 +103,7 @@ func (r *Repository[T]) Save(ctx context.Context, e *T) error {
 // SaveAll does what repo.Repository says while it holds the lock. For no
 // elements it takes none.
 func (r *Repository[T]) SaveAll(ctx context.Context, es []*T) error {
-	if err := repo.CheckEntities(es); err != nil {
+	if err := driver.CheckEntities(es); err != nil {
 		return fmt.Errorf("lockedrepo: save all: %w", err)
 	}
 	if len(es) == 0 {
@@ -125,11 +126,11 @@ func (r *Repository[T]) save(ctx context.Context, doing string, es []*T, save fu
 // SmartSave does what repo.Repository says. It decodes and checks the documents
 // first and takes the lock only for a list that is good.
 func (r *Repository[T]) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, opts ...repo.SmartSaveOption) ([]*T, error) {
-	docs, err := repo.Decode[T](dto, opts...)
+	docs, err := driver.Decode[T](dto, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("lockedrepo: smart save: %w", err)
 	}
-	saver, ok := repo.As[repo.DocumentSaver[T]](r.inner)
+	saver, ok := repo.As[driver.DocumentSaver[T]](r.inner)
 	return lockedValue(ctx, r.member, "smart save", func(ctx context.Context) ([]*T, error) {
 		if !ok {
 			return r.inner.SmartSave(ctx, dto, opts...)
@@ -140,14 +141,14 @@ func (r *Repository[T]) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, op
 
 // SaveDocuments saves decoded documents while it holds the lock. It returns
 // ErrUnsupported when the wrapped repository cannot take decoded documents.
-func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *repo.Documents[T]) ([]*T, error) {
+func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *driver.Documents[T]) ([]*T, error) {
 	if docs == nil {
 		return nil, fmt.Errorf("lockedrepo: save documents: %w: nil documents", repo.ErrInvalid)
 	}
 	if len(docs.Entities) == 0 {
 		return nil, fmt.Errorf("lockedrepo: save documents: %w", repo.ErrEmptySave)
 	}
-	saver, ok := repo.As[repo.DocumentSaver[T]](r.inner)
+	saver, ok := repo.As[driver.DocumentSaver[T]](r.inner)
 	if !ok {
 		return nil, fmt.Errorf("lockedrepo: save documents: %w: decoded documents", repo.ErrUnsupported)
 	}
@@ -187,7 +188,7 @@ func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (
 // Delete does what repo.Repository says while it holds the lock. For no
 // entities it takes none.
 func (r *Repository[T]) Delete(ctx context.Context, es ...*T) error {
-	if err := repo.CheckEntities(es); err != nil {
+	if err := driver.CheckEntities(es); err != nil {
 		return fmt.Errorf("lockedrepo: delete: %w", err)
 	}
 	if len(es) == 0 {
@@ -239,7 +240,7 @@ func (r *Repository[T]) Count(ctx context.Context, q ...repo.Option) (int64, err
 }
 
 // TxState says which transaction a call with ctx would become part of.
-func (r *Repository[T]) TxState(ctx context.Context) repo.TxState { return r.member.txState(ctx) }
+func (r *Repository[T]) TxState(ctx context.Context) driver.TxState { return r.member.txState(ctx) }
 
 // lockedValue is locked for work that returns something.
 func lockedValue[V any](ctx context.Context, m *member, doing string, work func(context.Context) (V, error)) (V, error) {

@@ -9,15 +9,16 @@ import (
 
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 var (
-	_ repo.Repository[order]    = (*lockedrepo.Repository[order])(nil)
-	_ repo.Updater[order]       = (*lockedrepo.Repository[order])(nil)
-	_ repo.DocumentSaver[order] = (*lockedrepo.Repository[order])(nil)
-	_ repo.Transactor           = (*lockedrepo.Repository[order])(nil)
-	_ lockedrepo.Lockable       = (*lockedrepo.Repository[order])(nil)
-	_ repo.TxReporter           = (*lockedrepo.Repository[order])(nil)
+	_ repo.Repository[order]      = (*lockedrepo.Repository[order])(nil)
+	_ repo.Updater[order]         = (*lockedrepo.Repository[order])(nil)
+	_ driver.DocumentSaver[order] = (*lockedrepo.Repository[order])(nil)
+	_ repo.Transactor             = (*lockedrepo.Repository[order])(nil)
+	_ lockedrepo.Lockable         = (*lockedrepo.Repository[order])(nil)
+	_ driver.TxReporter           = (*lockedrepo.Repository[order])(nil)
 )
 
 // calls is every method of the repository, and whether it holds the lock. A
@@ -35,7 +36,7 @@ var calls = map[string]struct {
 		return err
 	}},
 	"SaveDocuments": {true, func(ctx context.Context, r *lockedrepo.Repository[order]) error {
-		docs, err := repo.Decode[order](repo.SmartSaveDTO{EntityList: []string{`{"id":"2"}`}})
+		docs, err := driver.Decode[order](repo.SmartSaveDTO{EntityList: []string{`{"id":"2"}`}})
 		if err == nil {
 			_, err = r.SaveDocuments(ctx, docs)
 		}
@@ -118,7 +119,7 @@ func TestInputIsCheckedBeforeLocking(t *testing.T) {
 	_, nilUpdate := b.repo.Update(ctx, "1", nil)
 	_, noIDs := b.repo.DeleteAllByID(ctx, nil)
 	_, nilDocs := b.repo.SaveDocuments(ctx, nil)
-	_, noDocs := b.repo.SaveDocuments(ctx, &repo.Documents[order]{})
+	_, noDocs := b.repo.SaveDocuments(ctx, &driver.Documents[order]{})
 	for name, c := range map[string]struct{ got, want error }{
 		"NilEntity":         {b.repo.Save(ctx, nil), repo.ErrInvalid},
 		"NilElement":        {b.repo.SaveAll(ctx, []*order{{ID: "1"}, nil}), repo.ErrInvalid},
@@ -132,7 +133,7 @@ func TestInputIsCheckedBeforeLocking(t *testing.T) {
 		"NoElementsNoLock":  {b.repo.SaveAll(ctx, nil), nil},
 		"NoIDsNoLock":       {noIDs, nil},
 		"NothingToDelete":   {b.repo.Delete(ctx), nil},
-		"ForeignTxIsNoWait": {b.repo.Save(repo.WithTx(ctx, repo.Tx{Store: "another"}), &order{ID: "1"}), repo.ErrInTx},
+		"ForeignTxIsNoWait": {b.repo.Save(driver.WithTx(ctx, driver.Tx{Store: "another"}), &order{ID: "1"}), repo.ErrInTx},
 	} {
 		if !errors.Is(c.got, c.want) {
 			t.Errorf("%s: got %v, want %v", name, c.got, c.want)

@@ -35,7 +35,7 @@ type Options struct {
 	LockTimeout time.Duration
 	// Separate saves every call by a transaction of its own. By default the calls of
 	// Save and SaveAll that wait for the lock in this process when it comes are saved
-	// by one transaction, where the wrapped repository is a repo.GroupSaver. Set it
+	// by one transaction, where the wrapped repository is a driver.GroupSaver. Set it
 	// where something below the repository, such as a driver that is told the tenant
 	// by a context, needs the context of the caller.
 	Separate bool

@@ -3,7 +3,7 @@ package lockedrepo
 import (
 	"context"
 
-	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 type unlockedKey struct{}
@@ -40,8 +40,8 @@ func (m *member) reading(ctx context.Context, doing string, work func(context.Co
 	switch {
 	case readsUnlocked(ctx):
 		ctx = unfenced(ctx)
-	case state == repo.TxNone && (m.guards == nil || !m.holding(ctx)):
-	case state != repo.TxNone && !inScope(ctx): // in a transaction that is not ours nothing is protected
+	case state == driver.TxNone && (m.guards == nil || !m.holding(ctx)):
+	case state != driver.TxNone && !inScope(ctx): // in a transaction that is not ours nothing is protected
 	default:
 		return m.lockedAs(ctx, doing, joinRead, work)
 	}

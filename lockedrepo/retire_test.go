@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // another is the claim of a holder to whom another etcd gave the same token.
@@ -36,7 +37,7 @@ func TestTryingAgainGetsAnotherToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.inner.Save(repo.WithFence(t.Context(), another{hold.Token()}), &order{ID: "1"}); err != nil {
+	if err := b.inner.Save(driver.WithFence(t.Context(), another{hold.Token()}), &order{ID: "1"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := hold.Unlock(t.Context()); err != nil {
@@ -61,7 +62,7 @@ func TestTryingAgainGetsAnotherToken_InTx(t *testing.T) {
 	t.Cleanup(func() { _ = lingering.Close(context.Background()) })
 	var token int64
 	store := txStore[order]{b.inner.Repository, &database{}, func(ctx context.Context, method string) {
-		if f, ok := repo.FenceFrom(ctx); ok && method == "InTx" {
+		if f, ok := driver.FenceFrom(ctx); ok && method == "InTx" {
 			token = f.Claims()[0].Token
 		}
 	}}
@@ -73,7 +74,7 @@ func TestTryingAgainGetsAnotherToken_InTx(t *testing.T) {
 	try := func(first bool) error {
 		return r.InTx(t.Context(), func(ctx context.Context) error {
 			if first {
-				if err := b.inner.Save(repo.WithFence(t.Context(), another{token}), &order{ID: "1"}); err != nil {
+				if err := b.inner.Save(driver.WithFence(t.Context(), another{token}), &order{ID: "1"}); err != nil {
 					t.Fatal(err)
 				}
 			}

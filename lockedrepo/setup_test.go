@@ -11,7 +11,7 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/etcdlock/locktest"
 	"github.com/holdfast-go/holdfast/lockedrepo"
-	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/memrepo"
 )
 
@@ -42,7 +42,7 @@ func (w watched) SaveAll(ctx context.Context, es []*order) error {
 	return w.Repository.SaveAll(ctx, es)
 }
 
-func (w watched) SaveDocuments(ctx context.Context, docs *repo.Documents[order]) ([]*order, error) {
+func (w watched) SaveDocuments(ctx context.Context, docs *driver.Documents[order]) ([]*order, error) {
 	if err := w.probe(ctx, "SaveDocuments"); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // Lockable is a locked repository of any entity type, for InTx. *Repository is
@@ -94,34 +95,52 @@ func inTx(ctx context.Context, fn func(ctx context.Context) error, members ...*m
 		opener = members[i] // it can show the claims
 	}
 	ctx = readsLocked(x.waitBounded(ctx))
-	if opener.txState(ctx) != repo.TxNone {
+	if opener.txState(ctx) != driver.TxNone {
 		scope, err := scopeFrom(ctx, doingTx)
 		if err != nil {
 			return err
 		}
+		forget := scope.hooks.mark()
 		// The locks are taken inside of the nested call, so that it fails as a whole.
-		return opener.transactor.InTx(ctx, func(ctx context.Context) error {
+		err = opener.transactor.InTx(ctx, func(ctx context.Context) error {
 			return scope.run(ctx, doingTx, x, func(ctx context.Context) error { return scope.call(ctx, fn) })
 		})
+		if err != nil {
+			forget()
+		}
+		return err
 	}
 	for _, m := range members {
 		if err := m.whole(ctx, doingTx); err != nil {
 			return err
 		}
 	}
-	ctx, _ = repo.TakeSavepoint(ctx) // there is nothing to go back to
-	scope := newScope()
+	ctx, _ = driver.TakeSavepoint(ctx) // there is nothing to go back to
+	scope, committed := newScope(), false
 	// The scope gives back all locks after the transaction.
-	return scope.close(ctx, func() error {
-		return scope.run(context.WithValue(ctx, scopeKey{}, scope), doingTx, x, func(ctx context.Context) error {
+	err = scope.close(ctx, func() error {
+		err := scope.run(context.WithValue(ctx, scopeKey{}, scope), doingTx, x, func(ctx context.Context) error {
+			again := scope.hooks.mark()
 			return opener.transactor.InTx(scope.fence(ctx, opener.guards), func(ctx context.Context) error {
-				if len(members) > 1 && slices.ContainsFunc(members, func(m *member) bool { return m.txState(ctx) != repo.TxJoined }) {
+				again()
+				if len(members) > 1 && slices.ContainsFunc(members, func(m *member) bool { return m.txState(ctx) != driver.TxJoined }) {
 					return differentStores()
 				}
-				return scope.call(ctx, fn)
+				return scope.call(ctx, func(ctx context.Context) error {
+					if err := fn(ctx); err != nil {
+						return err
+					}
+					return scope.hooks.commits(ctx)
+				})
 			})
 		})
+		committed = err == nil
+		return err
 	})
+	if committed {
+		scope.hooks.committed(ctx)
+	}
+	return err
 }
 
 // call calls the function of a transaction, and fails when one of its locks was
@@ -144,12 +163,12 @@ func together(ctx context.Context, members []*member) (exclusion, error) {
 			return x, fmt.Errorf("lockedrepo: transaction: %w: the repositories have different Lockers", repo.ErrInvalid)
 		case m.transactor == nil:
 			return x, fmt.Errorf("lockedrepo: transaction: %w: the store of %q has no transactions", repo.ErrUnsupported, m.keys)
-		case m.txState(ctx) == repo.TxForeign:
+		case m.txState(ctx) == driver.TxForeign:
 			return x, m.foreign(doingTx)
 		}
 		x = x.join(m.exclusion)
 	}
-	if members[0].txState(ctx) != repo.TxNone {
+	if members[0].txState(ctx) != driver.TxNone {
 		return x, nil // all of one database
 	}
 	var first any

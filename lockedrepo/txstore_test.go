@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock/locktest"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/memrepo"
 )
 
@@ -69,13 +70,13 @@ func (s txStore[T]) Count(ctx context.Context, q ...repo.Option) (int64, error) 
 }
 
 // outside hides the transaction from the rows, which know nothing of it.
-func outside(ctx context.Context) context.Context { return repo.WithTx(ctx, repo.Tx{}) }
+func outside(ctx context.Context) context.Context { return driver.WithTx(ctx, driver.Tx{}) }
 
 func (s txStore[T]) InTx(ctx context.Context, fn func(context.Context) error) error {
 	s.note(ctx, "InTx")
-	if s.TxState(ctx) == repo.TxJoined {
-		ctx, savepoint := repo.TakeSavepoint(ctx)
-		tx, _ := repo.TxFrom(ctx)
+	if s.TxState(ctx) == driver.TxJoined {
+		ctx, savepoint := driver.TakeSavepoint(ctx)
+		tx, _ := driver.TxFrom(ctx)
 		h, _ := tx.Handle.(*txHandle)
 		if savepoint && !s.store.savepoints {
 			return repo.ErrUnsupported
@@ -88,7 +89,7 @@ func (s txStore[T]) InTx(ctx context.Context, fn func(context.Context) error) er
 	}
 	s.store.begun++
 	h := &txHandle{}
-	if err := fn(repo.WithTx(ctx, repo.Tx{Store: s.store, Handle: h})); err != nil {
+	if err := fn(driver.WithTx(ctx, driver.Tx{Store: s.store, Handle: h})); err != nil {
 		return err
 	}
 	if h.spoiled != nil {
@@ -106,15 +107,15 @@ func (s txStore[T]) TxStore(context.Context) (any, error) {
 	return s.store, nil
 }
 
-func (s txStore[T]) TxState(ctx context.Context) repo.TxState {
-	tx, ok := repo.TxFrom(ctx)
+func (s txStore[T]) TxState(ctx context.Context) driver.TxState {
+	tx, ok := driver.TxFrom(ctx)
 	switch {
 	case !ok:
-		return repo.TxNone
+		return driver.TxNone
 	case tx.Store == any(s.store):
-		return repo.TxJoined
+		return driver.TxJoined
 	default:
-		return repo.TxForeign
+		return driver.TxForeign
 	}
 }
 
@@ -182,16 +183,16 @@ func (b *txBundle) add(t *testing.T, store *database, o lockedrepo.Options) *loc
 
 func (b *txBundle) note(ctx context.Context, key, method string) {
 	c := txCall{key: key, method: method}
-	if f, ok := repo.FenceFrom(ctx); ok {
+	if f, ok := driver.FenceFrom(ctx); ok {
 		c.fenced = true
 		for _, claim := range f.Claims() {
 			c.claims = append(c.claims, claim.Key)
 		}
-		if g, ok := f.(repo.Guard); ok {
+		if g, ok := f.(driver.Guard); ok {
 			c.guards = append([]string{}, g.Keys()...)
 		}
 	}
-	c.wait, _ = repo.ConnWait(ctx)
+	c.wait, _ = driver.ConnWait(ctx)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.calls = append(b.calls, c)

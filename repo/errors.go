@@ -157,18 +157,3 @@ func (e *BatchError) Unwrap() []error {
 	}
 	return errs
 }
-
-// CheckEntities returns a *BatchError that names every nil in es, ErrInvalid,
-// or nil when there is none. Backends and wrappers begin their writes with it.
-func CheckEntities[T any](es []*T) error {
-	var bad []*ItemError
-	for i, e := range es {
-		if e == nil {
-			bad = append(bad, &ItemError{Index: i, Err: fmt.Errorf("%w: nil entity", ErrInvalid)})
-		}
-	}
-	if len(bad) > 0 {
-		return &BatchError{Items: bad}
-	}
-	return nil
-}

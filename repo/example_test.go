@@ -8,6 +8,7 @@ import (
 	"log"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/memrepo"
 )
 
@@ -64,7 +65,7 @@ func ExampleSmartSaveDTO() {
 }
 
 func ExampleBatchError() {
-	_, err := repo.Decode[Order](repo.SmartSaveDTO{EntityList: []string{
+	_, err := driver.Decode[Order](repo.SmartSaveDTO{EntityList: []string{
 		`{"id": 1, "total": "a lot"}`,
 		`{"id": 2, "total": 7}`,
 		`[]`,

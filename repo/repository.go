@@ -81,14 +81,6 @@ type Updater[T any] interface {
 	Update(ctx context.Context, id any, fn func(*T) error) (*T, error)
 }
 
-// DocumentSaver is a repository that saves documents which are decoded
-// already, so that a wrapper can check them before it takes a lock and need
-// not decode them twice.
-type DocumentSaver[T any] interface {
-	// SaveDocuments does what SmartSave does after decoding.
-	SaveDocuments(ctx context.Context, docs *Documents[T]) ([]*T, error)
-}
-
 // Wrapper is a repository that adds something to another one. As looks through
 // it. A wrapper that keeps writes under a rule, a lock for instance, must not
 // implement it: what it does not offer itself would be reached past the rule.

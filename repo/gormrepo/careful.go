@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // Most saves need not know what is stored. These do: of tables that take no INSERT
@@ -19,7 +20,7 @@ import (
 // writeItems runs fn, which saves items, with as few round trips as it takes.
 func (r *Repository[T]) writeItems(ctx context.Context, items []*item[T], fn func(*call) error) error {
 	known, unsure := r.doubts(items)
-	if r.TxState(ctx) != repo.TxNone {
+	if r.TxState(ctx) != driver.TxNone {
 		return r.write(ctx, func(c *call) error { return r.tryInside(c, known, unsure, fn) })
 	}
 	careful := func(c *call) error {
@@ -43,9 +44,9 @@ func (r *Repository[T]) writeItems(ctx context.Context, items []*item[T], fn fun
 
 // writeFast trusts that nothing stands in the way.
 func (r *Repository[T]) writeFast(ctx context.Context, items []*item[T], fn func(*call) error) error {
-	f, fenced := repo.FenceFrom(ctx)
+	f, fenced := driver.FenceFrom(ctx)
 	switch {
-	case fenced && r.TxState(ctx) == repo.TxNone && r.folds(items):
+	case fenced && r.TxState(ctx) == driver.TxNone && r.folds(items):
 		return r.writeFolded(ctx, f, items, fn)
 	case r.oneStatement(items):
 		return r.writeOnce(ctx, fn)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // errNoConn is the error of a wait for a connection that took too long.
@@ -14,10 +15,10 @@ var errNoConn = fmt.Errorf("%w: no connection of the pool became free in time; t
 	"pass the context of InTx on, or allow the pool more connections", repo.ErrBusy)
 
 // connecting runs get, which waits for a connection to begin a transaction on, no
-// longer than ctx allows; see repo.WithConnWait. What get opens lives with the
+// longer than ctx allows; see driver.WithConnWait. What get opens lives with the
 // context that it is given, which ends with a call of end.
 func connecting(ctx context.Context, get func(context.Context) error) (end func(), err error) {
-	wait, bounded := repo.ConnWait(ctx)
+	wait, bounded := driver.ConnWait(ctx)
 	if !bounded {
 		return func() {}, get(ctx)
 	}
@@ -35,7 +36,7 @@ func connecting(ctx context.Context, get func(context.Context) error) (end func(
 // transaction, no longer than ctx allows.
 func (r *Repository[T]) awaitConn(ctx context.Context) error {
 	pool, ok := r.store.(*sql.DB)
-	wait, bounded := repo.ConnWait(ctx)
+	wait, bounded := driver.ConnWait(ctx)
 	if !ok || !bounded || r.foreign {
 		return nil
 	}

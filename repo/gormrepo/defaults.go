@@ -9,7 +9,7 @@ import (
 	"github.com/samber/lo"
 	"gorm.io/gorm/schema"
 
-	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // A zero value of a column with a literal default stands for the default where its
@@ -42,7 +42,7 @@ func inserted(columns, defaulted []*schema.Field) []*schema.Field {
 
 // explicit are the columns with a default that the documents give a zero value. An
 // entity that begins with other values shows what they do not name.
-func (r *Repository[T]) explicit(docs *repo.Documents[T], list []int, e reflect.Value) ([]*schema.Field, error) {
+func (r *Repository[T]) explicit(docs *driver.Documents[T], list []int, e reflect.Value) ([]*schema.Field, error) {
 	ctx := context.Background()
 	zero := lo.Filter(r.defaults, func(f *schema.Field, _ int) bool {
 		_, zero := f.ValueOf(ctx, e)

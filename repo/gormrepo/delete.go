@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // Delete deletes or marks the entities, all or none; see repo.Repository. The
@@ -18,7 +19,7 @@ func (r *Repository[T]) Delete(ctx context.Context, es ...*T) error {
 	if err := done(ctx); err != nil {
 		return r.failed(ctx, "delete", err)
 	}
-	if err := repo.CheckEntities(es); err != nil {
+	if err := driver.CheckEntities(es); err != nil {
 		return r.failed(ctx, "delete", err)
 	}
 	if len(es) == 0 {

@@ -121,7 +121,7 @@
 // # The fence
 //
 // A lock that lives outside of the database cannot stop a holder who was paused
-// until the lock was somebody else's. Under a context with a repo.Fence, which
+// until the lock was somebody else's. Under a context with a driver.Fence, which
 // repositories of package lockedrepo give to theirs, every call shows the claims
 // of the hold to the database: each transaction begins with them, one that only
 // reads too, and a call whose claims are refused is repo.ErrFenced and has

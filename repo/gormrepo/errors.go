@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // done is the context's error with its cause, nil while it goes on.
@@ -32,7 +33,7 @@ func (r *Repository[T]) failed(ctx context.Context, doing string, err error) err
 	}
 	err = r.classify(err)
 	err = r.denied(err, doing)
-	if _, fenced := repo.FenceFrom(ctx); fenced && isLockTimeout(err) && !errors.Is(err, repo.ErrBusy) && !errors.Is(err, repo.ErrUnknown) {
+	if _, fenced := driver.FenceFrom(ctx); fenced && isLockTimeout(err) && !errors.Is(err, repo.ErrBusy) && !errors.Is(err, repo.ErrUnknown) {
 		err = fmt.Errorf("%w: %w", repo.ErrBusy, err)
 	}
 	if ended := done(ctx); ended != nil && (!errors.Is(err, ctx.Err()) || !errors.Is(err, context.Cause(ctx))) {

@@ -15,11 +15,12 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // FenceMode says that every transaction under a fence begins with its claims;
-// see repo.Fencer.
-func (r *Repository[T]) FenceMode() repo.FenceMode { return repo.FenceTx }
+// see driver.Fencer.
+func (r *Repository[T]) FenceMode() driver.FenceMode { return driver.FenceTx }
 
 // fenceTable is the tables of a fence in one schema.
 type fenceTable struct {
@@ -77,7 +78,7 @@ const maxFenceKey = 191
 
 // draw takes the next attempt of a fence, after what it needs to be shown is
 // known. pool is the connection of a transaction when that has begun.
-func (r *Repository[T]) draw(ctx context.Context, pool gorm.ConnPool, f repo.Fence, writes, begun bool) (showing, error) {
+func (r *Repository[T]) draw(ctx context.Context, pool gorm.ConnPool, f driver.Fence, writes, begun bool) (showing, error) {
 	if err := r.locate(ctx, pool); err != nil {
 		return showing{}, r.fence.failed(nil, err)
 	}
@@ -118,7 +119,7 @@ const showAttempts = 6
 
 // show runs a transaction that begins with the claims of the next attempt, again
 // when they were refused for a reason that has gone.
-func (r *Repository[T]) show(ctx context.Context, f repo.Fence, writes bool, run func(showing) error) error {
+func (r *Repository[T]) show(ctx context.Context, f driver.Fence, writes bool, run func(showing) error) error {
 	if err := r.awaitConn(ctx); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // folded is a connection of PostgreSQL for one INSERT of some rows, or the UPDATE of
@@ -99,7 +100,7 @@ func (r *Repository[T]) folds(items []*item[T]) bool {
 // writeFolded runs fn, which saves items by one INSERT and does nothing else, in
 // one statement with the claims of f. When the statement fails because of what
 // is in a row, it is done again in a transaction, which finds out which row.
-func (r *Repository[T]) writeFolded(ctx context.Context, f repo.Fence, items []*item[T], fn func(*call) error) error {
+func (r *Repository[T]) writeFolded(ctx context.Context, f driver.Fence, items []*item[T], fn func(*call) error) error {
 	err := r.repeat(ctx, func(c *call) error {
 		return r.show(ctx, f, true, func(s showing) error { return r.fold(ctx, s, c, items, fn) })
 	})

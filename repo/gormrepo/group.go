@@ -7,6 +7,7 @@ import (
 	"github.com/samber/lo"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // CanGroup tells whether saves of several callers may be put together. They may not
@@ -19,8 +20,8 @@ func (r *Repository[T]) CanGroup(as repo.Repository[T]) bool {
 }
 
 // GroupSize returns how many of the calls one statement takes.
-func (r *Repository[T]) GroupSize(calls []repo.SaveCall[T]) int {
-	return repo.GroupSize(calls, r.dialect.rows(len(r.columns)), func(e *T) (any, int) {
+func (r *Repository[T]) GroupSize(calls []driver.SaveCall[T]) int {
+	return driver.GroupSize(calls, r.dialect.rows(len(r.columns)), func(e *T) (any, int) {
 		val := valueOf(e)
 		return r.foldKey(&item[T]{e: e, val: val}), r.bytes(val)
 	})
@@ -42,19 +43,19 @@ func (r *Repository[T]) bytes(e reflect.Value) (n int) {
 }
 
 // SaveGroup saves the entities of several calls, all or none.
-func (r *Repository[T]) SaveGroup(ctx context.Context, calls []repo.SaveCall[T]) error {
+func (r *Repository[T]) SaveGroup(ctx context.Context, calls []driver.SaveCall[T]) error {
 	return r.failed(ctx, "save", r.saveGroup(ctx, calls))
 }
 
-func (r *Repository[T]) saveGroup(ctx context.Context, calls []repo.SaveCall[T]) error {
+func (r *Repository[T]) saveGroup(ctx context.Context, calls []driver.SaveCall[T]) error {
 	if err := done(ctx); err != nil {
 		return err
 	}
-	items, err := r.items(lo.FlatMap(calls, func(call repo.SaveCall[T], _ int) []*T { return call.Entities }))
+	items, err := r.items(lo.FlatMap(calls, func(call driver.SaveCall[T], _ int) []*T { return call.Entities }))
 	if err != nil || len(items) == 0 {
 		return err
 	}
-	values := lo.FlatMap(calls, func(call repo.SaveCall[T], _ int) []context.Context {
+	values := lo.FlatMap(calls, func(call driver.SaveCall[T], _ int) []context.Context {
 		return lo.Times(len(call.Entities), func(int) context.Context { return call.Context })
 	})
 	for _, it := range items {
@@ -64,7 +65,7 @@ func (r *Repository[T]) saveGroup(ctx context.Context, calls []repo.SaveCall[T])
 }
 
 // UpdateGroupSize returns how many of the calls one statement reads.
-func (r *Repository[T]) UpdateGroupSize(calls []*repo.UpdateCall[T]) int {
+func (r *Repository[T]) UpdateGroupSize(calls []*driver.UpdateCall[T]) int {
 	keys := map[any]bool{}
 	for n, call := range calls[:min(len(calls), r.dialect.rows(len(r.columns)))] {
 		key, err := r.keys([]any{call.ID})

@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // guardian is the key that guards a table, and how often guards were moved away
@@ -20,12 +21,12 @@ type guardian struct {
 // guardKeys are the keys of which one guards the table of a call: those that the
 // fence names, else its only one. Of several that nobody tells apart none is
 // checked.
-func guardKeys(f repo.Fence, claims []repo.Claim) []string {
+func guardKeys(f driver.Fence, claims []repo.Claim) []string {
 	shown := make([]string, len(claims))
 	for i, c := range claims {
 		shown[i] = c.Key
 	}
-	g, ok := f.(repo.Guard)
+	g, ok := f.(driver.Guard)
 	switch {
 	case ok:
 		return slices.DeleteFunc(slices.Clone(g.Keys()), func(k string) bool { return !slices.Contains(shown, k) })
@@ -157,7 +158,7 @@ func (r *Repository[T]) MoveGuard(ctx context.Context, from, to string) error {
 }
 
 func (r *Repository[T]) checkMove(ctx context.Context, from, to string) error {
-	if r.TxState(ctx) != repo.TxNone {
+	if r.TxState(ctx) != driver.TxNone {
 		return repo.ErrInTx
 	}
 	if from == to {

@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // SmartSave decodes the documents and saves or merges them, all or none; see
@@ -16,7 +17,7 @@ func (r *Repository[T]) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, op
 	if err := done(ctx); err != nil {
 		return nil, r.failed(ctx, "smart save", err)
 	}
-	docs, err := repo.Decode[T](dto, opts...)
+	docs, err := driver.Decode[T](dto, opts...)
 	if err != nil {
 		return nil, r.failed(ctx, "smart save", err)
 	}
@@ -24,8 +25,8 @@ func (r *Repository[T]) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, op
 }
 
 // SaveDocuments saves or merges decoded documents, all or none; see
-// repo.DocumentSaver. It leaves docs as it was, so that it can be called again.
-func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *repo.Documents[T]) ([]*T, error) {
+// driver.DocumentSaver. It leaves docs as it was, so that it can be called again.
+func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *driver.Documents[T]) ([]*T, error) {
 	if err := done(ctx); err != nil {
 		return nil, r.failed(ctx, "smart save", err)
 	}
@@ -38,7 +39,7 @@ func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *repo.Documents[
 		items[i] = m.item
 	}
 	var err error
-	if docs.Mode == repo.ModeReplace {
+	if docs.Mode == driver.ModeReplace {
 		err = r.replaceAll(ctx, docs, items)
 	} else {
 		merges, err = r.mergeAll(ctx, docs, merges, items)
@@ -57,7 +58,7 @@ func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *repo.Documents[
 }
 
 // replaceAll saves the entities of documents.
-func (r *Repository[T]) replaceAll(ctx context.Context, docs *repo.Documents[T], items []*item[T]) (err error) {
+func (r *Repository[T]) replaceAll(ctx context.Context, docs *driver.Documents[T], items []*item[T]) (err error) {
 	for _, it := range items {
 		if it.explicit, err = r.explicit(docs, []int{it.index}, it.val); err != nil {
 			return r.itemError(it, err)
@@ -81,7 +82,7 @@ type merge[T any] struct {
 
 // merges puts documents with the same key together, in the order of their last
 // one, as SaveAll does.
-func (r *Repository[T]) merges(docs *repo.Documents[T]) []*merge[T] {
+func (r *Repository[T]) merges(docs *driver.Documents[T]) []*merge[T] {
 	byKey := map[any]*merge[T]{}
 	var list []*merge[T]
 	for i, decoded := range slices.Backward(docs.Entities) {
@@ -104,7 +105,7 @@ func (r *Repository[T]) merges(docs *repo.Documents[T]) []*merge[T] {
 }
 
 // mergeAll returns the merges that were made: hooks may have given two one key.
-func (r *Repository[T]) mergeAll(ctx context.Context, docs *repo.Documents[T], given []*merge[T], items []*item[T]) (merges []*merge[T], err error) {
+func (r *Repository[T]) mergeAll(ctx context.Context, docs *driver.Documents[T], given []*merge[T], items []*item[T]) (merges []*merge[T], err error) {
 	if err := r.giveKeys(ctx, items); err != nil {
 		return nil, err
 	}
@@ -148,7 +149,7 @@ func itemsOf[T any](merges []*merge[T]) []*item[T] {
 
 // reload merges again what a hook has given another key: a row may be stored under
 // that one, and another document may be for it.
-func (r *Repository[T]) reload(c *call, docs *repo.Documents[T], merges []*merge[T]) ([]*merge[T], error) {
+func (r *Repository[T]) reload(c *call, docs *driver.Documents[T], merges []*merge[T]) ([]*merge[T], error) {
 	moved := func(m *merge[T]) bool { return !r.wantsKey(m.val) && m.key != nil && r.identity(m.item) != m.key }
 	if !r.hasHooks() || !lo.SomeBy(merges, moved) {
 		return merges, nil

@@ -9,10 +9,11 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // load reads and locks what is stored and applies the documents to it.
-func (r *Repository[T]) load(c *call, docs *repo.Documents[T], merges []*merge[T]) error {
+func (r *Repository[T]) load(c *call, docs *driver.Documents[T], merges []*merge[T]) error {
 	if err := r.lockDatabase(c); err != nil {
 		return err
 	}
@@ -68,7 +69,7 @@ func (r *Repository[T]) lockedRows(c *call, keys [][]any) (map[any]*T, error) {
 
 // first makes a new entity of the documents: what the first one says, with the
 // others merged into it.
-func (m *merge[T]) first(r *Repository[T], docs *repo.Documents[T]) error {
+func (m *merge[T]) first(r *Repository[T], docs *driver.Documents[T]) error {
 	m.isNew = true
 	if len(m.docs) > 1 {
 		if err := docs.MergeInto(m.docs[0], m.replace(new(T))); err != nil {
@@ -85,7 +86,7 @@ func (m *merge[T]) first(r *Repository[T], docs *repo.Documents[T]) error {
 
 // apply merges the documents into the stored entity, and notes how that was
 // before.
-func (m *merge[T]) apply(ctx context.Context, r *Repository[T], docs *repo.Documents[T], row *T, revived bool) error {
+func (m *merge[T]) apply(ctx context.Context, r *Repository[T], docs *driver.Documents[T], row *T, revived bool) error {
 	m.was = r.entity.VersionOf(valueOf(row))
 	for _, i := range m.docs {
 		if named := r.entity.VersionOf(valueOf(docs.Entities[i])); named != 0 && named != m.was {
@@ -106,7 +107,7 @@ func (m *merge[T]) replace(e *T) *T {
 }
 
 // mergeInto applies documents, but for what no document may change.
-func (m *merge[T]) mergeInto(r *Repository[T], docs *repo.Documents[T], list []int) error {
+func (m *merge[T]) mergeInto(r *Repository[T], docs *driver.Documents[T], list []int) error {
 	restore := r.keep(m.val)
 	for _, i := range list {
 		if err := docs.MergeInto(i, m.e); err != nil {

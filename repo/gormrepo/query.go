@@ -2,7 +2,7 @@ package gormrepo
 
 import (
 	"context"
-	"database/sql/driver"
+	sqldriver "database/sql/driver"
 	"fmt"
 	"math"
 	"reflect"
@@ -13,12 +13,13 @@ import (
 	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
 // compile checks options.
-func (r *Repository[T]) compile(ctx context.Context, opts []repo.Option) (repo.Query, error) {
-	q, err := repo.Compile[T](opts...)
+func (r *Repository[T]) compile(ctx context.Context, opts []repo.Option) (driver.Query, error) {
+	q, err := driver.Compile[T](opts...)
 	if err != nil {
 		return q, err
 	}
@@ -38,7 +39,7 @@ func (r *Repository[T]) compile(ctx context.Context, opts []repo.Option) (repo.Q
 
 // restrict adds the conditions of q to tx; order, limit and offset are still to
 // be added.
-func (r *Repository[T]) restrict(tx *gorm.DB, q repo.Query) (*gorm.DB, error) {
+func (r *Repository[T]) restrict(tx *gorm.DB, q driver.Query) (*gorm.DB, error) {
 	if err := r.learnZonesOf(tx.Statement.Context, tx.Statement.ConnPool, q.Where); err != nil {
 		return nil, err
 	}
@@ -99,7 +100,7 @@ func (r *Repository[T]) column(name string) (*schema.Field, error) {
 	return column, nil
 }
 
-func (r *Repository[T]) conditions(conds []repo.Cond) ([]clause.Expression, error) {
+func (r *Repository[T]) conditions(conds []driver.Cond) ([]clause.Expression, error) {
 	list := make([]clause.Expression, len(conds))
 	for i, c := range conds {
 		var err error
@@ -110,7 +111,7 @@ func (r *Repository[T]) conditions(conds []repo.Cond) ([]clause.Expression, erro
 	return list, nil
 }
 
-func (r *Repository[T]) alternatives(groups [][]repo.Cond) (clause.Expression, error) {
+func (r *Repository[T]) alternatives(groups [][]driver.Cond) (clause.Expression, error) {
 	var list either
 	for _, conds := range groups {
 		together, err := r.conditions(conds)
@@ -122,8 +123,8 @@ func (r *Repository[T]) alternatives(groups [][]repo.Cond) (clause.Expression, e
 	return list, nil
 }
 
-func (r *Repository[T]) condition(c repo.Cond) (clause.Expression, error) {
-	if c.Op == repo.OpAny {
+func (r *Repository[T]) condition(c driver.Cond) (clause.Expression, error) {
+	if c.Op == driver.OpAny {
 		return r.alternatives(c.Any)
 	}
 	f, err := r.column(c.Field)
@@ -132,21 +133,21 @@ func (r *Repository[T]) condition(c repo.Cond) (clause.Expression, error) {
 	}
 	column := clause.Column{Table: clause.CurrentTable, Name: f.DBName}
 	switch c.Op {
-	case repo.OpNull:
+	case driver.OpNull:
 		return clause.Eq{Column: column}, nil
-	case repo.OpNotNull:
+	case driver.OpNotNull:
 		return clause.Neq{Column: column}, nil
-	case repo.OpIn:
+	case driver.OpIn:
 		return r.in(column, f, c)
-	case repo.OpPrefix:
+	case driver.OpPrefix:
 		text, _ := c.Value.(string)
 		return prefix{column, text, r.dialect.name}, nil
-	case repo.OpEq, repo.OpNe, repo.OpLt, repo.OpLe, repo.OpGt, repo.OpGe:
+	case driver.OpEq, driver.OpNe, driver.OpLt, driver.OpLe, driver.OpGt, driver.OpGe:
 		if isNull(c.Value) {
 			return either{}, nil // nothing compares with NULL
 		}
 		op := string(c.Op)
-		if c.Op == repo.OpNe {
+		if c.Op == driver.OpNe {
 			op = "<>"
 		}
 		return comparison{column, " " + op + " ", r.param(f, c.Value)}, nil
@@ -155,7 +156,7 @@ func (r *Repository[T]) condition(c repo.Cond) (clause.Expression, error) {
 	}
 }
 
-func (r *Repository[T]) in(column clause.Column, f *schema.Field, c repo.Cond) (clause.Expression, error) {
+func (r *Repository[T]) in(column clause.Column, f *schema.Field, c driver.Cond) (clause.Expression, error) {
 	list, ok := c.Value.([]any)
 	if !ok {
 		return nil, fmt.Errorf("%w: in of %T", repo.ErrInvalid, c.Value)
@@ -178,7 +179,7 @@ func isNull(v any) bool {
 	if !rv.IsValid() || (rv.Kind() == reflect.Pointer || rv.Kind() == reflect.Slice || rv.Kind() == reflect.Map) && rv.IsNil() {
 		return true
 	}
-	if valuer, ok := v.(driver.Valuer); ok {
+	if valuer, ok := v.(sqldriver.Valuer); ok {
 		x, err := valuer.Value()
 		return err == nil && x == nil
 	}
@@ -236,7 +237,7 @@ func (p prefix) Build(b clause.Builder) {
 
 // ordered adds the sort keys. A field without a value sorts first everywhere;
 // PostgreSQL has to be told.
-func (r *Repository[T]) ordered(tx *gorm.DB, q repo.Query) *gorm.DB {
+func (r *Repository[T]) ordered(tx *gorm.DB, q driver.Query) *gorm.DB {
 	for _, o := range q.Orders {
 		f, err := r.column(o.Field)
 		if err != nil {
@@ -262,12 +263,12 @@ func nullable(f *schema.Field) bool {
 	if f.NotNull {
 		return false
 	}
-	valuer := reflect.PointerTo(f.FieldType).Implements(reflect.TypeFor[driver.Valuer]())
+	valuer := reflect.PointerTo(f.FieldType).Implements(reflect.TypeFor[sqldriver.Valuer]())
 	return valuer || f.FieldType.Kind() == reflect.Pointer || f.FieldType.Kind() == reflect.Slice
 }
 
 // cut adds limit and offset. MySQL has no offset without a limit.
-func (r *Repository[T]) cut(tx *gorm.DB, q repo.Query) *gorm.DB {
+func (r *Repository[T]) cut(tx *gorm.DB, q driver.Query) *gorm.DB {
 	switch {
 	case q.Limit > 0:
 		tx = tx.Limit(q.Limit)

@@ -10,17 +10,18 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 type checked struct{ ID int }
 
 var (
-	_ repo.Repository[checked]    = (*Repository[checked])(nil)
-	_ repo.Updater[checked]       = (*Repository[checked])(nil)
-	_ repo.DocumentSaver[checked] = (*Repository[checked])(nil)
-	_ repo.Transactor             = (*Repository[checked])(nil)
-	_ repo.TxReporter             = (*Repository[checked])(nil)
-	_ repo.Fencer                 = (*Repository[checked])(nil)
+	_ repo.Repository[checked]      = (*Repository[checked])(nil)
+	_ repo.Updater[checked]         = (*Repository[checked])(nil)
+	_ driver.DocumentSaver[checked] = (*Repository[checked])(nil)
+	_ repo.Transactor               = (*Repository[checked])(nil)
+	_ driver.TxReporter             = (*Repository[checked])(nil)
+	_ driver.Fencer                 = (*Repository[checked])(nil)
 )
 
 // Repository keeps entities of type T in one table. All methods may be called

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // Save inserts or overwrites e; see repo.Repository.
@@ -131,7 +132,7 @@ func (r *Repository[T]) oneStatement(items []*item[T]) bool {
 // items checks the list and leaves out elements whose key comes again: the
 // database would refuse a statement that touches a row twice.
 func (r *Repository[T]) items(es []*T) ([]*item[T], error) {
-	if err := repo.CheckEntities(es); err != nil {
+	if err := driver.CheckEntities(es); err != nil {
 		return nil, err
 	}
 	all := make([]*item[T], len(es))

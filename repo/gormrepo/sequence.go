@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // Sequence says from which sequence keys are taken, as Hibernate 6 and Spring Boot
@@ -197,7 +198,7 @@ func scanned(rows *sql.Rows, err error) ([]int64, error) {
 // takeKeys takes keys from the sequence of the repository.
 func (r *Repository[T]) takeKeys(ctx context.Context, n int) ([]int64, error) {
 	on, apart := unprepared(r.pool(ctx)), unprepared(r.db.Statement.ConnPool)
-	joined := r.TxState(ctx) != repo.TxNone
+	joined := r.TxState(ctx) != driver.TxNone
 	if pool, ok := apart.(*sql.DB); r.foreign || !ok || joined && pool.Stats().MaxOpenConnections == 1 {
 		apart = nil
 	}

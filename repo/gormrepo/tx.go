@@ -7,6 +7,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // storeOf identifies the database behind db, of a transaction too.
@@ -25,18 +26,18 @@ func isTx(db *gorm.DB) bool {
 // TxState says in which transaction a call with ctx would run. It is
 // TxForeign when ctx carries a transaction of another database, and always when
 // the repository was made on a transaction.
-func (r *Repository[T]) TxState(ctx context.Context) repo.TxState {
+func (r *Repository[T]) TxState(ctx context.Context) driver.TxState {
 	if r.foreign {
-		return repo.TxForeign
+		return driver.TxForeign
 	}
-	tx, ok := repo.TxFrom(ctx)
+	tx, ok := driver.TxFrom(ctx)
 	if !ok {
-		return repo.TxNone
+		return driver.TxNone
 	}
 	if _, ours := tx.Handle.(*gorm.DB); !ours || tx.Store != r.store {
-		return repo.TxForeign
+		return driver.TxForeign
 	}
-	return repo.TxJoined
+	return driver.TxJoined
 }
 
 // InTx calls fn with a context that carries a transaction; see
@@ -58,13 +59,13 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 	if fn == nil {
 		return fmt.Errorf("gormrepo: transaction: %w: nil function", repo.ErrInvalid)
 	}
-	ctx, savepoint := repo.TakeSavepoint(ctx)
+	ctx, savepoint := driver.TakeSavepoint(ctx)
 	switch r.TxState(ctx) {
-	case repo.TxForeign:
+	case driver.TxForeign:
 		return fmt.Errorf("gormrepo: transaction: %w", repo.ErrInTx)
-	case repo.TxJoined:
+	case driver.TxJoined:
 		return r.nest(ctx, savepoint, fn)
-	case repo.TxNone:
+	case driver.TxNone:
 	}
 	if err := done(ctx); err != nil {
 		return fmt.Errorf("gormrepo: transaction: %w", err)
@@ -72,7 +73,7 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 	var failure error
 	err := r.begin(ctx, txCallers, func(tx *gorm.DB, state *txState) error {
 		handle := tx.Set(txStateKey, state).Session(&gorm.Session{})
-		failure = fn(repo.WithTx(ctx, repo.Tx{Store: r.store, Handle: handle}))
+		failure = fn(driver.WithTx(ctx, driver.Tx{Store: r.store, Handle: handle}))
 		if failure != nil {
 			return failure
 		}
@@ -94,7 +95,7 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 // protects them as far as they stay within the tables whose repositories it was
 // given. Hooks and conditions of this package are not applied.
 func DB(ctx context.Context) (*gorm.DB, bool) {
-	tx, ok := repo.TxFrom(ctx)
+	tx, ok := driver.TxFrom(ctx)
 	if !ok {
 		return nil, false
 	}

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // txKind says what a transaction is for.
@@ -28,7 +29,7 @@ const (
 // begin runs fn in a transaction of its own, which begins with the claims of the
 // fence in ctx.
 func (r *Repository[T]) begin(ctx context.Context, kind txKind, fn func(tx *gorm.DB, state *txState) error) error {
-	f, fenced := repo.FenceFrom(ctx)
+	f, fenced := driver.FenceFrom(ctx)
 	if !fenced {
 		return r.transact(ctx, kind, nil, fn)
 	}

@@ -7,6 +7,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // session is a fresh handle for one call on the given connection. It is made
@@ -37,8 +38,8 @@ func unprepared(pool gorm.ConnPool) gorm.ConnPool {
 
 // pool is the connection that a call with ctx uses.
 func (r *Repository[T]) pool(ctx context.Context) gorm.ConnPool {
-	if r.TxState(ctx) == repo.TxJoined {
-		tx, _ := repo.TxFrom(ctx)
+	if r.TxState(ctx) == driver.TxJoined {
+		tx, _ := driver.TxFrom(ctx)
 		if handle, ok := tx.Handle.(*gorm.DB); ok {
 			return handle.Statement.ConnPool
 		}
@@ -50,10 +51,10 @@ func (r *Repository[T]) pool(ctx context.Context) gorm.ConnPool {
 // ctx, or, when ctx carries a fence, in one that shows its claims. fn may run
 // more than once then.
 func (r *Repository[T]) read(ctx context.Context, fn func(tx *gorm.DB) error) error {
-	_, fenced := repo.FenceFrom(ctx)
+	_, fenced := driver.FenceFrom(ctx)
 	switch {
 	case !fenced:
-		if r.TxState(ctx) == repo.TxNone {
+		if r.TxState(ctx) == driver.TxNone {
 			if err := r.awaitConn(ctx); err != nil {
 				return err
 			}
@@ -61,7 +62,7 @@ func (r *Repository[T]) read(ctx context.Context, fn func(tx *gorm.DB) error) er
 		return fn(r.session(ctx, r.pool(ctx)))
 	case r.foreign:
 		return errForeignFence()
-	case r.TxState(ctx) == repo.TxJoined:
+	case r.TxState(ctx) == driver.TxJoined:
 		if err := r.join(ctx); err != nil {
 			return err
 		}
@@ -94,7 +95,7 @@ type call struct {
 // checkTx refuses to write where the write would silently stay outside of the
 // transaction that ctx carries.
 func (r *Repository[T]) checkTx(ctx context.Context) error {
-	if _, ok := repo.TxFrom(ctx); ok && r.TxState(ctx) == repo.TxForeign {
+	if _, ok := driver.TxFrom(ctx); ok && r.TxState(ctx) == driver.TxForeign {
 		return fmt.Errorf("%w: the context carries the transaction of another database", repo.ErrInTx)
 	}
 	return nil
@@ -104,7 +105,7 @@ func (r *Repository[T]) checkTx(ctx context.Context) error {
 // that could fail. A transaction around it would only cost round trips, but
 // under a fence.
 func (r *Repository[T]) writeOnce(ctx context.Context, fn func(*call) error) error {
-	if _, fenced := repo.FenceFrom(ctx); fenced || r.TxState(ctx) != repo.TxNone {
+	if _, fenced := driver.FenceFrom(ctx); fenced || r.TxState(ctx) != driver.TxNone {
 		return r.write(ctx, fn)
 	}
 	return r.repeat(ctx, func(c *call) error {
@@ -122,7 +123,7 @@ func (r *Repository[T]) write(ctx context.Context, fn func(*call) error) error {
 	if err := r.checkTx(ctx); err != nil {
 		return err
 	}
-	if r.TxState(ctx) == repo.TxNone {
+	if r.TxState(ctx) == driver.TxNone {
 		return r.repeat(ctx, func(c *call) error {
 			return r.begin(ctx, txWrites, func(tx *gorm.DB, _ *txState) error {
 				c.tx = tx
@@ -138,7 +139,7 @@ func (r *Repository[T]) write(ctx context.Context, fn func(*call) error) error {
 		return err
 	}
 	c := &call{tx: r.session(ctx, unprepared(r.pool(ctx))), joined: true}
-	if _, fenced := repo.FenceFrom(ctx); fenced {
+	if _, fenced := driver.FenceFrom(ctx); fenced {
 		if err := r.checkPlugins(c.tx, c.tx.Statement.ConnPool); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // txState is what has happened in a transaction so far.
@@ -100,7 +101,7 @@ func (s *txState) missing(claims []repo.Claim) []repo.Claim {
 
 // stateIn is the state of the transaction in ctx, or one that nobody looks at.
 func stateIn(ctx context.Context) *txState {
-	if tx, ok := repo.TxFrom(ctx); ok {
+	if tx, ok := driver.TxFrom(ctx); ok {
 		if handle, ok := tx.Handle.(*gorm.DB); ok {
 			if state, ok := handle.Get(txStateKey); ok {
 				if state, ok := state.(*txState); ok {
@@ -115,11 +116,11 @@ func stateIn(ctx context.Context) *txState {
 // join shows those claims of the fence in ctx that the transaction in ctx has
 // not shown yet: a lock can be taken while a transaction is running.
 func (r *Repository[T]) join(ctx context.Context) error {
-	f, fenced := repo.FenceFrom(ctx)
+	f, fenced := driver.FenceFrom(ctx)
 	if !fenced {
 		return nil
 	}
-	if r.TxState(ctx) != repo.TxJoined {
+	if r.TxState(ctx) != driver.TxJoined {
 		return errForeignFence()
 	}
 	state := stateIn(ctx)

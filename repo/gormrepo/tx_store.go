@@ -8,7 +8,7 @@ import (
 )
 
 // TxStore identifies the database that InTx opens transactions on; see
-// repo.TxSource. It asks no server.
+// driver.TxSource. It asks no server.
 func (r *Repository[T]) TxStore(context.Context) (any, error) {
 	if r.foreign {
 		return nil, fmt.Errorf("gormrepo: transaction: %w: the repository was made on a transaction", repo.ErrInTx)

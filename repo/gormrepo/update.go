@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // Update reads the entity with the id, calls fn with it and saves it, in one
@@ -25,8 +26,8 @@ func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (
 	if err := done(ctx); err != nil {
 		return nil, r.failed(ctx, "update", err)
 	}
-	one := &repo.UpdateCall[T]{ID: id, Change: fn}
-	if err := r.updateGroup(ctx, []*repo.UpdateCall[T]{one}); err != nil {
+	one := &driver.UpdateCall[T]{ID: id, Change: fn}
+	if err := r.updateGroup(ctx, []*driver.UpdateCall[T]{one}); err != nil {
 		return nil, r.failed(ctx, "update", single(err))
 	}
 	return one.Entity, one.Err

@@ -8,6 +8,7 @@ import (
 	"github.com/samber/lo"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // errNoneLeft rolls a transaction back in which no update is left to be written.
@@ -16,11 +17,11 @@ var errNoneLeft = errors.New("no update is left")
 // updating is a call of Update on its way: its row, as it was read and as it is written.
 type updating[T any] struct {
 	*merge[T]
-	call *repo.UpdateCall[T]
+	call *driver.UpdateCall[T]
 }
 
-// UpdateGroup makes several updates in one transaction; see repo.GroupUpdater.
-func (r *Repository[T]) UpdateGroup(ctx context.Context, calls []*repo.UpdateCall[T]) error {
+// UpdateGroup makes several updates in one transaction; see driver.GroupUpdater.
+func (r *Repository[T]) UpdateGroup(ctx context.Context, calls []*driver.UpdateCall[T]) error {
 	err := done(ctx)
 	if err == nil {
 		err = r.updateGroup(ctx, calls)
@@ -28,7 +29,7 @@ func (r *Repository[T]) UpdateGroup(ctx context.Context, calls []*repo.UpdateCal
 	return r.failed(ctx, "update", err)
 }
 
-func (r *Repository[T]) updateGroup(ctx context.Context, calls []*repo.UpdateCall[T]) error {
+func (r *Repository[T]) updateGroup(ctx context.Context, calls []*driver.UpdateCall[T]) error {
 	keys := make([][]any, len(calls))
 	for i, call := range calls {
 		key, err := r.keys([]any{call.ID})
@@ -87,7 +88,7 @@ func (r *Repository[T]) ambiguous(keys [][]any, found []*T, rows map[any]*T) boo
 }
 
 // change applies what a call does to its row. It returns nil for a call that has failed.
-func (r *Repository[T]) change(c *call, index int, call *repo.UpdateCall[T], row *T) *updating[T] {
+func (r *Repository[T]) change(c *call, index int, call *driver.UpdateCall[T], row *T) *updating[T] {
 	ctx := c.tx.Statement.Context
 	if row == nil {
 		call.Err = r.failed(ctx, "update", fmt.Errorf("%w: %s", repo.ErrNotFound, r.entity.Type))

@@ -2,7 +2,7 @@ package gormrepo
 
 import (
 	"context"
-	"database/sql/driver"
+	sqldriver "database/sql/driver"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,7 +14,7 @@ import (
 	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
 
-	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // A column of PostgreSQL that is a timestamp without a zone keeps a clock time, and
@@ -157,7 +157,7 @@ func (r *Repository[T]) toUTC(c *call, items []*item[T]) error {
 }
 
 // learnZonesOf does the same for the values of conditions.
-func (r *Repository[T]) learnZonesOf(ctx context.Context, pool gorm.ConnPool, conds []repo.Cond) error {
+func (r *Repository[T]) learnZonesOf(ctx context.Context, pool gorm.ConnPool, conds []driver.Cond) error {
 	for _, c := range conds {
 		for _, alt := range c.Any {
 			if err := r.learnZonesOf(ctx, pool, alt); err != nil {
@@ -165,7 +165,7 @@ func (r *Repository[T]) learnZonesOf(ctx context.Context, pool gorm.ConnPool, co
 			}
 		}
 		f, err := r.column(c.Field)
-		if c.Op == repo.OpAny || err != nil {
+		if c.Op == driver.OpAny || err != nil {
 			continue
 		}
 		list, ok := c.Value.([]any)
@@ -186,7 +186,7 @@ func plainTime(v any) (time.Time, bool) {
 		return v, true
 	case *time.Time:
 		return lo.FromPtr(v), v != nil
-	case driver.Valuer:
+	case sqldriver.Valuer:
 		if isNull(v) {
 			return time.Time{}, false
 		}

@@ -2,13 +2,14 @@ package memrepo
 
 import (
 	"cmp"
-	"database/sql/driver"
+	sqldriver "database/sql/driver"
 	"fmt"
 	"math/big"
 	"reflect"
 	"slices"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
@@ -30,7 +31,7 @@ func plain(v reflect.Value) (reflect.Value, bool) {
 	if v.Kind() != reflect.Struct || comparer(v.Type()) != "" {
 		return v, true
 	}
-	valuer, ok := reflect.TypeAssert[driver.Valuer](v)
+	valuer, ok := reflect.TypeAssert[sqldriver.Valuer](v)
 	if !ok {
 		return v, true
 	}
@@ -133,7 +134,7 @@ func bytesOf(v reflect.Value) []byte {
 }
 
 // sort orders rows by the sort keys; equal ones stay as they are.
-func (r *Repository[T]) sort(rows []*row[T], orders []repo.Order) error {
+func (r *Repository[T]) sort(rows []*row[T], orders []driver.Order) error {
 	fields := make([]*entity.Field, len(orders))
 	for i, o := range orders {
 		f, err := r.field(o.Field)
@@ -144,7 +145,7 @@ func (r *Repository[T]) sort(rows []*row[T], orders []repo.Order) error {
 		for t.Kind() == reflect.Pointer {
 			t = t.Elem()
 		}
-		if !ordered(t) && !t.Implements(reflect.TypeFor[driver.Valuer]()) {
+		if !ordered(t) && !t.Implements(reflect.TypeFor[sqldriver.Valuer]()) {
 			return fmt.Errorf("%w: order by %s, a %s has no order", repo.ErrUnsupported, o.Field, t)
 		}
 		fields[i] = f

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // DB is what the repositories share that take part in one transaction, as the
@@ -31,7 +32,7 @@ func (db *DB) begin(ctx context.Context) error {
 	default:
 	}
 	bounded := ctx
-	if d, ok := repo.ConnWait(ctx); ok {
+	if d, ok := driver.ConnWait(ctx); ok {
 		var cancel context.CancelFunc
 		bounded, cancel = context.WithTimeout(ctx, d)
 		defer cancel()

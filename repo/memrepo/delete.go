@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // Delete deletes or marks the entities, all or none; see repo.Repository.
@@ -12,7 +13,7 @@ func (r *Repository[T]) Delete(ctx context.Context, es ...*T) error {
 	if err := done(ctx); err != nil {
 		return wrap("delete", err)
 	}
-	if err := repo.CheckEntities(es); err != nil {
+	if err := driver.CheckEntities(es); err != nil {
 		return wrap("delete", err)
 	}
 	return wrap("delete", r.write(ctx, len(es), func(b *batch[T]) []*repo.ItemError {

@@ -33,9 +33,9 @@
 //
 // # The fence
 //
-// A call whose context carries a repo.Fence shows the claims before it reads or
+// A call whose context carries a driver.Fence shows the claims before it reads or
 // writes anything, reads and queries included, and is refused as a whole when
-// one of them is not accepted (repo.FenceTx). Each repository remembers the
+// one of them is not accepted (driver.FenceTx). Each repository remembers the
 // newest claim of every key by itself, and which key guards it. Update shows the
 // claims twice, before it reads and before it writes: a newer holder that comes
 // in between is seen.

@@ -6,11 +6,12 @@ import (
 	"slices"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
-// FenceMode is repo.FenceTx: the claims of the context are checked in the same
+// FenceMode is driver.FenceTx: the claims of the context are checked in the same
 // step as what a call then reads or writes.
-func (r *Repository[T]) FenceMode() repo.FenceMode { return repo.FenceTx }
+func (r *Repository[T]) FenceMode() driver.FenceMode { return driver.FenceTx }
 
 // toRead returns the table that a call with ctx reads, locked. With a fence it
 // locks as for writing, because showing a claim stores it.
@@ -19,9 +20,9 @@ func (r *Repository[T]) toRead(ctx context.Context) (t *table[T], unlock func(),
 	if err != nil {
 		return nil, nil, err
 	}
-	_, fenced := repo.FenceFrom(ctx)
+	_, fenced := driver.FenceFrom(ctx)
 	// The claims of another database's transaction are of the locks of others.
-	if tx != nil || fenced && r.TxState(ctx) == repo.TxNone {
+	if tx != nil || fenced && r.TxState(ctx) == driver.TxNone {
 		return r.toWrite(ctx)
 	}
 	r.db.mu.RLock()
@@ -54,7 +55,7 @@ func (r *Repository[T]) toWrite(ctx context.Context) (t *table[T], unlock func()
 // joined is the transaction that a call with ctx is part of, nil for none. One
 // that writes would silently stay outside of another database's.
 func (r *Repository[T]) joined(ctx context.Context, writes bool) (*transaction, error) {
-	if tx, ok := repo.TxFrom(ctx); !ok || tx.Store == nil {
+	if tx, ok := driver.TxFrom(ctx); !ok || tx.Store == nil {
 		return nil, nil
 	}
 	tx := r.transaction(ctx)
@@ -96,7 +97,7 @@ func (r *Repository[T]) shadowIn(tx *transaction) (*table[T], func(), error) {
 // show draws the claims under the lock, so that of two calls under one hold the
 // later one has the later claims.
 func (r *Repository[T]) show(ctx context.Context, t *table[T]) error {
-	f, fenced := repo.FenceFrom(ctx)
+	f, fenced := driver.FenceFrom(ctx)
 	if !fenced {
 		return nil
 	}
@@ -117,8 +118,8 @@ func (r *Repository[T]) show(ctx context.Context, t *table[T]) error {
 // candidates are the keys that a writer may be registered under: those that the
 // fence names and shows a claim of, else its only one. None where that cannot be
 // said.
-func candidates(f repo.Fence, shown []repo.Claim) []string {
-	if guard, ok := f.(repo.Guard); ok {
+func candidates(f driver.Fence, shown []repo.Claim) []string {
+	if guard, ok := f.(driver.Guard); ok {
 		return slices.DeleteFunc(slices.Clone(guard.Keys()), func(key string) bool {
 			return !slices.ContainsFunc(shown, func(c repo.Claim) bool { return c.Key == key })
 		})
@@ -135,7 +136,7 @@ func candidates(f repo.Fence, shown []repo.Claim) []string {
 // repo.ErrNotFound where none is registered yet, and repo.ErrInvalid for an
 // empty key or two equal ones. Where to is the guard already it does nothing.
 func (r *Repository[T]) MoveGuard(ctx context.Context, from, to string) error {
-	return wrap("move guard", r.moveGuard(repo.WithFence(ctx, nil), from, to))
+	return wrap("move guard", r.moveGuard(driver.WithFence(ctx, nil), from, to))
 }
 
 func (r *Repository[T]) moveGuard(ctx context.Context, from, to string) error {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // FindByID returns a copy of the entity with the id; see repo.Repository.
@@ -106,7 +107,7 @@ func (r *Repository[T]) ExistsByID(ctx context.Context, id any) (bool, error) {
 // Find returns copies of the entities that satisfy the options; see
 // repo.Repository.
 func (r *Repository[T]) Find(ctx context.Context, opts ...repo.Option) ([]*T, error) {
-	q, err := repo.Compile[T](opts...)
+	q, err := driver.Compile[T](opts...)
 	if err != nil {
 		return nil, wrap("find", err)
 	}
@@ -126,7 +127,7 @@ func (r *Repository[T]) Find(ctx context.Context, opts ...repo.Option) ([]*T, er
 
 // Count counts the entities that Find would return; see repo.Repository.
 func (r *Repository[T]) Count(ctx context.Context, opts ...repo.Option) (int64, error) {
-	q, err := repo.Compile[T](opts...)
+	q, err := driver.Compile[T](opts...)
 	if err != nil {
 		return 0, wrap("count", err)
 	}
@@ -136,7 +137,7 @@ func (r *Repository[T]) Count(ctx context.Context, opts ...repo.Option) (int64, 
 
 // matching returns the rows that satisfy q, oldest first. Conditions run
 // without the lock, because Native ones are code of the user.
-func (r *Repository[T]) matching(ctx context.Context, q repo.Query) ([]*row[T], error) {
+func (r *Repository[T]) matching(ctx context.Context, q driver.Query) ([]*row[T], error) {
 	if err := done(ctx); err != nil {
 		return nil, err
 	}

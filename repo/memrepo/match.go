@@ -7,12 +7,13 @@ import (
 	"strings"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
 // matcher compiles the conditions of q. What cannot be compared is reported
 // here, not per row, so that an empty repository answers as a full one does.
-func (r *Repository[T]) matcher(q repo.Query) (func(*T) bool, error) {
+func (r *Repository[T]) matcher(q driver.Query) (func(*T) bool, error) {
 	conds, err := r.conjunction(q.Where)
 	if err != nil {
 		return nil, err
@@ -35,7 +36,7 @@ func (r *Repository[T]) matcher(q repo.Query) (func(*T) bool, error) {
 
 type condition func(e reflect.Value) bool
 
-func (r *Repository[T]) conjunction(conds []repo.Cond) (condition, error) {
+func (r *Repository[T]) conjunction(conds []driver.Cond) (condition, error) {
 	list := make([]condition, len(conds))
 	for i, c := range conds {
 		var err error
@@ -48,8 +49,8 @@ func (r *Repository[T]) conjunction(conds []repo.Cond) (condition, error) {
 	}, nil
 }
 
-func (r *Repository[T]) condition(c repo.Cond) (condition, error) {
-	if c.Op == repo.OpAny {
+func (r *Repository[T]) condition(c driver.Cond) (condition, error) {
+	if c.Op == driver.OpAny {
 		return r.alternatives(c.Any)
 	}
 	f, err := r.field(c.Field)
@@ -63,13 +64,13 @@ func (r *Repository[T]) condition(c repo.Cond) (condition, error) {
 	return func(e reflect.Value) bool {
 		v, ok := plain(fieldOf(f, e))
 		if test == nil { // null or not null
-			return ok == (c.Op == repo.OpNotNull)
+			return ok == (c.Op == driver.OpNotNull)
 		}
 		return ok && test(v)
 	}, nil
 }
 
-func (r *Repository[T]) alternatives(alts [][]repo.Cond) (condition, error) {
+func (r *Repository[T]) alternatives(alts [][]driver.Cond) (condition, error) {
 	list := make([]condition, len(alts))
 	for i, conds := range alts {
 		var err error
@@ -83,11 +84,11 @@ func (r *Repository[T]) alternatives(alts [][]repo.Cond) (condition, error) {
 }
 
 // fieldTest says what the value of a field, which is never null, must satisfy.
-func fieldTest(c repo.Cond) (func(v reflect.Value) bool, error) {
+func fieldTest(c driver.Cond) (func(v reflect.Value) bool, error) {
 	switch c.Op {
-	case repo.OpNull, repo.OpNotNull:
+	case driver.OpNull, driver.OpNotNull:
 		return nil, nil
-	case repo.OpIn:
+	case driver.OpIn:
 		list, ok := c.Value.([]any)
 		if !ok {
 			return nil, fmt.Errorf("%w: in of %T", repo.ErrInvalid, c.Value)
@@ -98,32 +99,32 @@ func fieldTest(c repo.Cond) (func(v reflect.Value) bool, error) {
 				return ok && equal(v, want)
 			})
 		}, nil
-	case repo.OpPrefix:
+	case driver.OpPrefix:
 		prefix, ok := c.Value.(string)
 		return func(v reflect.Value) bool { return ok && strings.HasPrefix(v.String(), prefix) }, nil
-	case repo.OpEq, repo.OpNe, repo.OpLt, repo.OpLe, repo.OpGt, repo.OpGe:
+	case driver.OpEq, driver.OpNe, driver.OpLt, driver.OpLe, driver.OpGt, driver.OpGe:
 		return comparison(c)
 	default:
 		return nil, fmt.Errorf("%w: comparison %q", repo.ErrUnsupported, c.Op)
 	}
 }
 
-func comparison(c repo.Cond) (func(v reflect.Value) bool, error) {
+func comparison(c driver.Cond) (func(v reflect.Value) bool, error) {
 	want, ok := plain(reflect.ValueOf(c.Value))
 	if !ok { // nothing compares with null
 		return func(reflect.Value) bool { return false }, nil
 	}
-	if c.Op == repo.OpEq || c.Op == repo.OpNe {
-		return func(v reflect.Value) bool { return equal(v, want) == (c.Op == repo.OpEq) }, nil
+	if c.Op == driver.OpEq || c.Op == driver.OpNe {
+		return func(v reflect.Value) bool { return equal(v, want) == (c.Op == driver.OpEq) }, nil
 	}
 	if !ordered(want.Type()) {
 		return nil, fmt.Errorf("%w: %s of field %s, a %s has no order", repo.ErrUnsupported, c.Op, c.Field, want.Type())
 	}
-	holds := map[repo.Op]func(int) bool{
-		repo.OpLt: func(n int) bool { return n < 0 },
-		repo.OpLe: func(n int) bool { return n <= 0 },
-		repo.OpGt: func(n int) bool { return n > 0 },
-		repo.OpGe: func(n int) bool { return n >= 0 },
+	holds := map[driver.Op]func(int) bool{
+		driver.OpLt: func(n int) bool { return n < 0 },
+		driver.OpLe: func(n int) bool { return n <= 0 },
+		driver.OpGt: func(n int) bool { return n > 0 },
+		driver.OpGe: func(n int) bool { return n >= 0 },
 	}[c.Op]
 	return func(v reflect.Value) bool {
 		n, ok := compare(v, want)

@@ -10,18 +10,19 @@ import (
 	"github.com/huandu/go-clone"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
 type checked struct{ ID int }
 
 var (
-	_ repo.Repository[checked]    = (*Repository[checked])(nil)
-	_ repo.Updater[checked]       = (*Repository[checked])(nil)
-	_ repo.DocumentSaver[checked] = (*Repository[checked])(nil)
-	_ repo.Transactor             = (*Repository[checked])(nil)
-	_ repo.TxReporter             = (*Repository[checked])(nil)
-	_ repo.Fencer                 = (*Repository[checked])(nil)
+	_ repo.Repository[checked]      = (*Repository[checked])(nil)
+	_ repo.Updater[checked]         = (*Repository[checked])(nil)
+	_ driver.DocumentSaver[checked] = (*Repository[checked])(nil)
+	_ repo.Transactor               = (*Repository[checked])(nil)
+	_ driver.TxReporter             = (*Repository[checked])(nil)
+	_ driver.Fencer                 = (*Repository[checked])(nil)
 )
 
 // Repository keeps entities of type T in memory. All methods may be called

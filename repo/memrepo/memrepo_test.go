@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/memrepo"
 )
 
@@ -140,7 +141,7 @@ func TestUpdateIgnoresChangedDuties(t *testing.T) {
 func TestDocumentsCanBeSavedAgain(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	docs, err := repo.Decode[Product](repo.SmartSaveDTO{EntityList: []string{`{"sku":"a"}`, `{"sku":"b"}`}})
+	docs, err := driver.Decode[Product](repo.SmartSaveDTO{EntityList: []string{`{"sku":"a"}`, `{"sku":"b"}`}})
 	must(t, err)
 	for range 2 {
 		r := open[Product](t, nil)

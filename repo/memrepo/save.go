@@ -10,6 +10,7 @@ import (
 	"github.com/samber/lo"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
@@ -32,7 +33,7 @@ func (r *Repository[T]) saveAll(ctx context.Context, es []*T) error {
 	if err := done(ctx); err != nil {
 		return err
 	}
-	if err := repo.CheckEntities(es); err != nil {
+	if err := driver.CheckEntities(es); err != nil {
 		return err
 	}
 	saved := make([]*T, len(es))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // SmartSave decodes the documents and saves or merges them, all or none; see
@@ -16,7 +17,7 @@ func (r *Repository[T]) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, op
 	if err := done(ctx); err != nil {
 		return nil, wrap("smart save", err)
 	}
-	docs, err := repo.Decode[T](dto, opts...)
+	docs, err := driver.Decode[T](dto, opts...)
 	if err != nil {
 		return nil, wrap("smart save", err)
 	}
@@ -24,8 +25,8 @@ func (r *Repository[T]) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, op
 }
 
 // SaveDocuments saves or merges decoded documents, all or none; see
-// repo.DocumentSaver. It leaves docs as it was, so that it can be called again.
-func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *repo.Documents[T]) ([]*T, error) {
+// driver.DocumentSaver. It leaves docs as it was, so that it can be called again.
+func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *driver.Documents[T]) ([]*T, error) {
 	if err := done(ctx); err != nil {
 		return nil, wrap("smart save", err)
 	}
@@ -62,7 +63,7 @@ type group[T any] struct {
 
 // group puts documents with the same key together, in the order of their last
 // one, as SaveAll does.
-func (r *Repository[T]) group(docs *repo.Documents[T]) []*group[T] {
+func (r *Repository[T]) group(docs *driver.Documents[T]) []*group[T] {
 	byKey := map[any]*group[T]{}
 	for i, e := range docs.Entities {
 		id := r.identity(e)
@@ -78,7 +79,7 @@ func (r *Repository[T]) group(docs *repo.Documents[T]) []*group[T] {
 	return groups
 }
 
-func (g *group[T]) save(b *batch[T], docs *repo.Documents[T]) *repo.ItemError {
+func (g *group[T]) save(b *batch[T], docs *driver.Documents[T]) *repo.ItemError {
 	last := g.docs[len(g.docs)-1]
 	item := func(err error) *repo.ItemError {
 		if it, ok := errors.AsType[*repo.ItemError](err); ok {
@@ -86,7 +87,7 @@ func (g *group[T]) save(b *batch[T], docs *repo.Documents[T]) *repo.ItemError {
 		}
 		return &repo.ItemError{Index: last, ID: b.r.shownID(docs.Entities[last]), Err: err}
 	}
-	if docs.Mode == repo.ModeReplace {
+	if docs.Mode == driver.ModeReplace {
 		g.saved = copyOf(docs.Entities[last])
 		if err := b.save(g.saved); err != nil {
 			return item(err)
@@ -101,7 +102,7 @@ func (g *group[T]) save(b *batch[T], docs *repo.Documents[T]) *repo.ItemError {
 
 // merge applies the documents one after the other to a copy of what is stored,
 // and writes it when something changed.
-func (g *group[T]) merge(b *batch[T], docs *repo.Documents[T]) error {
+func (g *group[T]) merge(b *batch[T], docs *driver.Documents[T]) error {
 	r, first := b.r, docs.Entities[g.docs[0]]
 	key := r.identity(first)
 	old := b.t.rows[key]
@@ -138,7 +139,7 @@ func (g *group[T]) merge(b *batch[T], docs *repo.Documents[T]) error {
 
 // apply merges the documents into g.saved, but for what no document may
 // change.
-func (g *group[T]) apply(b *batch[T], docs *repo.Documents[T], list []int) error {
+func (g *group[T]) apply(b *batch[T], docs *driver.Documents[T], list []int) error {
 	kept := copyOf(g.saved)
 	for _, i := range list {
 		if err := docs.MergeInto(i, g.saved); err != nil {

@@ -6,19 +6,20 @@ import (
 	"fmt"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // TxState tells in which transaction a call with ctx would run. A transaction
 // that is over counts as a foreign one.
-func (r *Repository[T]) TxState(ctx context.Context) repo.TxState {
-	tx, ok := repo.TxFrom(ctx)
+func (r *Repository[T]) TxState(ctx context.Context) driver.TxState {
+	tx, ok := driver.TxFrom(ctx)
 	if !ok || tx.Store == nil {
-		return repo.TxNone
+		return driver.TxNone
 	}
 	if t, ours := tx.Handle.(*transaction); !ours || tx.Store != any(r.db) || t.isOver() {
-		return repo.TxForeign
+		return driver.TxForeign
 	}
-	return repo.TxJoined
+	return driver.TxJoined
 }
 
 // TxStore identifies the DB whose transactions InTx opens.
@@ -41,18 +42,18 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 	if fn == nil {
 		return wrap("transaction", fmt.Errorf("%w: nil function", repo.ErrInvalid))
 	}
-	ctx, savepoint := repo.TakeSavepoint(ctx)
+	ctx, savepoint := driver.TakeSavepoint(ctx)
 	switch r.TxState(ctx) {
-	case repo.TxForeign:
+	case driver.TxForeign:
 		return wrap("transaction", repo.ErrInTx)
-	case repo.TxJoined:
+	case driver.TxJoined:
 		return r.nest(ctx, savepoint, func(ctx context.Context) error {
 			if err := done(ctx); err != nil {
 				return wrap("transaction", err) // which spoils the one around it
 			}
 			return fn(ctx)
 		})
-	case repo.TxNone:
+	case driver.TxNone:
 	}
 	if err := done(ctx); err != nil {
 		return wrap("transaction", err)
@@ -109,8 +110,8 @@ func (r *Repository[T]) begin(ctx context.Context, fn func(ctx context.Context) 
 	defer r.db.end()
 	t := &transaction{tables: map[any]shadow{}}
 	defer func() { _ = t.end() }() // fn may panic
-	ctx = repo.WithTx(ctx, repo.Tx{Store: r.db, Handle: t})
-	if _, fenced := repo.FenceFrom(ctx); fenced {
+	ctx = driver.WithTx(ctx, driver.Tx{Store: r.db, Handle: t})
+	if _, fenced := driver.FenceFrom(ctx); fenced {
 		_, unlock, err := r.toRead(ctx)
 		if err != nil {
 			return err
@@ -137,7 +138,7 @@ func (r *Repository[T]) begin(ctx context.Context, fn func(ctx context.Context) 
 
 // transaction is the one that ctx joins, or nil.
 func (r *Repository[T]) transaction(ctx context.Context) *transaction {
-	tx, _ := repo.TxFrom(ctx)
+	tx, _ := driver.TxFrom(ctx)
 	t, _ := tx.Handle.(*transaction)
 	if tx.Store != any(r.db) {
 		return nil

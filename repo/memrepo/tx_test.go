@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/memrepo"
 )
 
@@ -55,7 +56,7 @@ func TestInTx_OfAnotherDBIsForeign(t *testing.T) {
 	_, others := shop(t)
 	must(t, others.Save(t.Context(), &note{ID: "a"}))
 	must(t, products.InTx(t.Context(), func(ctx context.Context) error {
-		if others.TxState(ctx) != repo.TxForeign {
+		if others.TxState(ctx) != driver.TxForeign {
 			t.Error("the transaction of another database can be joined")
 		}
 		wantErr(t, others.Save(ctx, &note{ID: "b"}), repo.ErrInTx)
@@ -138,7 +139,7 @@ func TestInTx_FailuresThatSpoil(t *testing.T) {
 func TestInTx_ARolledBackClaimIsNone(t *testing.T) {
 	t.Parallel()
 	products, _ := shop(t)
-	fence := func(token int64) context.Context { return repo.WithFence(t.Context(), oneClaim{"orders", token}) }
+	fence := func(token int64) context.Context { return driver.WithFence(t.Context(), oneClaim{"orders", token}) }
 	wantErr(t, products.InTx(fence(5), func(context.Context) error { return errMine }), errMine)
 	must(t, products.Save(fence(4), &Product{SKU: "bolt"}))
 	must(t, products.InTx(fence(6), func(context.Context) error { return nil }))
@@ -162,7 +163,7 @@ func TestInTx_AWriteFromOutsideWaits(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		wantErr(t, notes.Save(ctx, &note{ID: "a"}), context.Canceled)
-		wantErr(t, notes.Save(repo.WithConnWait(t.Context(), time.Millisecond), &note{ID: "a"}), repo.ErrBusy)
+		wantErr(t, notes.Save(driver.WithConnWait(t.Context(), time.Millisecond), &note{ID: "a"}), repo.ErrBusy)
 		return nil
 	}))
 	must(t, notes.Save(t.Context(), &note{ID: "a"}))
@@ -172,7 +173,7 @@ func TestGuard_Moves(t *testing.T) {
 	t.Parallel()
 	products, _ := shop(t)
 	ctx := t.Context()
-	under := func(key string, token int64) context.Context { return repo.WithFence(ctx, oneClaim{key, token}) }
+	under := func(key string, token int64) context.Context { return driver.WithFence(ctx, oneClaim{key, token}) }
 	wantErr(t, products.MoveGuard(ctx, "old", "new"), repo.ErrNotFound)
 	must(t, products.Save(under("old", 1), &Product{SKU: "bolt"}))
 	err := products.Save(under("new", 1), &Product{SKU: "nut"})

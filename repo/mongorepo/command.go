@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // commands sends commands to a collection. All commands go this way, so that
@@ -39,7 +40,7 @@ func outside(ctx context.Context) context.Context {
 // for none. A session of the user counts for none. Reads stay outside of the
 // transaction of another store; a write would do so without a word.
 func transactionOf(ctx context.Context, cli *mongo.Client, writes bool) (*transaction, error) {
-	tx, ok := repo.TxFrom(ctx)
+	tx, ok := driver.TxFrom(ctx)
 	if !ok || tx.Store == nil || ctx.Value(outsideKey{}) != nil {
 		return nil, nil
 	}
@@ -59,7 +60,7 @@ func transactionOf(ctx context.Context, cli *mongo.Client, writes bool) (*transa
 // inAnotherStores tells whether ctx carries the transaction of a store that is
 // no MongoDB.
 func inAnotherStores(ctx context.Context) bool {
-	tx, ok := repo.TxFrom(ctx)
+	tx, ok := driver.TxFrom(ctx)
 	_, ours := tx.Handle.(*transaction)
 	return ok && tx.Store != nil && !ours
 }

@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // Delete deletes or marks the entities; see repo.Repository. Those that a
@@ -23,7 +24,7 @@ func (r *Repository[T]) delete(ctx context.Context, es []*T) error {
 	if err := done(ctx); err != nil {
 		return err
 	}
-	if err := repo.CheckEntities(es); err != nil {
+	if err := driver.CheckEntities(es); err != nil {
 		return err
 	}
 	list := make([]*deletion, len(es))

@@ -86,8 +86,8 @@
 //
 // # The fence
 //
-// Under a context that carries a repo.Fence each document is protected by
-// itself (repo.FenceDocument). It remembers the newest claims in its field _f,
+// Under a context that carries a driver.Fence each document is protected by
+// itself (driver.FenceDocument). It remembers the newest claims in its field _f,
 // one for every lock that was held when it was read or written, so claims of
 // different locks never meet. A call shows all claims of its context to every
 // document, which accepts all of them or is left alone. The fewer claims a
@@ -139,7 +139,7 @@
 // other. So the first call under a fence registers its key in the collection
 // holdfast_guards of the database, and a call under another key is refused with
 // a *repo.WrongKeyError, reads and queries included. The key is what a
-// repo.Guard says, else that of the only claim; claims of several keys without a
+// driver.Guard says, else that of the only claim; claims of several keys without a
 // Guard are not checked. Each repository reads the guard once; after that it
 // costs no command.
 //

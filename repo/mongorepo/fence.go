@@ -10,7 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
-	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // fenceField is the field of a document that no entity sees. It holds the
@@ -18,8 +18,8 @@ import (
 // claims of different keys never meet, and the mark of a tombstone.
 const fenceField = "_f"
 
-// FenceMode is repo.FenceDocument; see the package documentation.
-func (r *Repository[T]) FenceMode() repo.FenceMode { return repo.FenceDocument }
+// FenceMode is driver.FenceDocument; see the package documentation.
+func (r *Repository[T]) FenceMode() driver.FenceMode { return driver.FenceDocument }
 
 // claims draws the claims that a call with ctx shows, none without a fence. In
 // a transaction it shows them to the documents of their locks first.
@@ -37,7 +37,7 @@ func (r *Repository[T]) claims(ctx context.Context) (claims, error) {
 // draw only draws them, and looks whether one of their keys guards the
 // collection.
 func (r *Repository[T]) draw(ctx context.Context) (claims, error) {
-	f, fenced := repo.FenceFrom(ctx)
+	f, fenced := driver.FenceFrom(ctx)
 	if !fenced {
 		return nil, nil
 	}
@@ -133,7 +133,7 @@ func (r *Repository[T]) on(cs claims) commands {
 
 // reading is the collection for a query under ctx.
 func (r *Repository[T]) reading(ctx context.Context) commands {
-	if _, fenced := repo.FenceFrom(ctx); fenced {
+	if _, fenced := driver.FenceFrom(ctx); fenced {
 		return r.firm
 	}
 	return r.loose

@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
 )
 
@@ -115,7 +116,7 @@ func TestFence_LostAnswersAreAskedFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, r := lossy(t, tt.command, tt.found)
-			tt.check(t, tt.op(repo.WithFence(t.Context(), turnOf("orders")), r))
+			tt.check(t, tt.op(driver.WithFence(t.Context(), turnOf("orders")), r))
 		})
 	}
 }

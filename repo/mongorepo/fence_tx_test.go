@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // turn is a fence made by hand.
@@ -75,7 +76,7 @@ func calm(name string, _ bson.Raw) bson.D {
 func TestInTx_ShowsTheClaimsFirst(t *testing.T) {
 	t.Parallel()
 	s, r := accounts(t, calm)
-	ctx := repo.WithFence(t.Context(), turnOf("orders"))
+	ctx := driver.WithFence(t.Context(), turnOf("orders"))
 	for range 2 {
 		err := r.InTx(ctx, func(ctx context.Context) error {
 			_, err := r.Count(ctx)
@@ -112,7 +113,7 @@ func TestInTx_RefusedClaimWritesNothing(t *testing.T) {
 		}
 		return calm(name, cmd)
 	})
-	err := r.InTx(repo.WithFence(t.Context(), turnOf("orders")), func(context.Context) error {
+	err := r.InTx(driver.WithFence(t.Context(), turnOf("orders")), func(context.Context) error {
 		t.Error("fn was called")
 		return nil
 	})
@@ -138,7 +139,7 @@ func TestInTx_ConflictShowsTheNextAttempt(t *testing.T) {
 		return calm(name, cmd)
 	})
 	calls := 0
-	err := r.InTx(repo.WithFence(t.Context(), turnOf("orders")), func(context.Context) error {
+	err := r.InTx(driver.WithFence(t.Context(), turnOf("orders")), func(context.Context) error {
 		calls++
 		return nil
 	})
@@ -165,7 +166,7 @@ func TestInTx_UnseenDocumentStartsOver(t *testing.T) {
 		}
 		return calm(name, cmd)
 	})
-	if err := r.InTx(repo.WithFence(t.Context(), turnOf("orders")), func(context.Context) error { return nil }); err != nil {
+	if err := r.InTx(driver.WithFence(t.Context(), turnOf("orders")), func(context.Context) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	wantCommands(t, s, "find", "find", "insert", "insert", "start:update", "find", "tx:abortTransaction", "start:update", "tx:commitTransaction")
@@ -176,8 +177,8 @@ func TestInTx_UnseenDocumentStartsOver(t *testing.T) {
 func TestInTx_ShowsALaterLockBeforeItsFirstCommand(t *testing.T) {
 	t.Parallel()
 	s, r := accounts(t, calm)
-	err := r.InTx(repo.WithFence(t.Context(), turnOf("orders")), func(ctx context.Context) error {
-		_, err := r.Find(repo.WithFence(ctx, turnOf("orders", "stock")))
+	err := r.InTx(driver.WithFence(t.Context(), turnOf("orders")), func(ctx context.Context) error {
+		_, err := r.Find(driver.WithFence(ctx, turnOf("orders", "stock")))
 		return err
 	})
 	if err != nil {
@@ -223,7 +224,7 @@ func TestInTx_LostCommitIsAskedFor(t *testing.T) {
 				return calm(name, cmd)
 			})
 			calls := 0
-			err := r.InTx(repo.WithFence(t.Context(), turnOf("orders")), func(context.Context) error {
+			err := r.InTx(driver.WithFence(t.Context(), turnOf("orders")), func(context.Context) error {
 				calls++
 				return nil
 			})
@@ -270,7 +271,7 @@ func TestInTx_UnknownCommitIsSentAgain(t *testing.T) {
 		}
 		return calm(name, cmd)
 	})
-	if err := r.InTx(repo.WithFence(t.Context(), turnOf("orders")), func(context.Context) error { return nil }); err != nil {
+	if err := r.InTx(driver.WithFence(t.Context(), turnOf("orders")), func(context.Context) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	wantCommands(t, s, "find", "find", "insert", "insert", "start:update", "tx:commitTransaction", "tx:commitTransaction")

@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // idsPerQuery keeps a query by ids well below the largest message.
@@ -129,7 +130,7 @@ func (r *Repository[T]) find(ctx context.Context, opts []repo.Option) ([]*T, err
 	if err := done(ctx); err != nil {
 		return nil, err
 	}
-	q, err := repo.Compile[T](opts...)
+	q, err := driver.Compile[T](opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +158,7 @@ func (r *Repository[T]) count(ctx context.Context, opts []repo.Option) (int64, e
 	if err := done(ctx); err != nil {
 		return 0, err
 	}
-	q, err := repo.Compile[T](opts...)
+	q, err := driver.Compile[T](opts...)
 	if err != nil {
 		return 0, err
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/samber/lo"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // maxGroup is how many documents one bulk write takes for several callers.
@@ -19,13 +20,13 @@ func (r *Repository[T]) CanGroup(as repo.Repository[T]) bool {
 }
 
 // GroupSize returns how many of the calls one bulk write takes.
-func (r *Repository[T]) GroupSize(calls []repo.SaveCall[T]) int {
-	return repo.GroupSize(calls, maxGroup, func(e *T) (any, int) { return r.identity(e), 0 })
+func (r *Repository[T]) GroupSize(calls []driver.SaveCall[T]) int {
+	return driver.GroupSize(calls, maxGroup, func(e *T) (any, int) { return r.identity(e), 0 })
 }
 
 // SaveGroup saves the entities of several calls. Those that are not named in a
 // *repo.BatchError are written; any other error says nothing about single ones.
-func (r *Repository[T]) SaveGroup(ctx context.Context, calls []repo.SaveCall[T]) error {
-	es := lo.FlatMap(calls, func(call repo.SaveCall[T], _ int) []*T { return call.Entities })
+func (r *Repository[T]) SaveGroup(ctx context.Context, calls []driver.SaveCall[T]) error {
+	es := lo.FlatMap(calls, func(call driver.SaveCall[T], _ int) []*T { return call.Entities })
 	return wrap(ctx, "save", r.saveAll(ctx, es))
 }

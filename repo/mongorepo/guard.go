@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // guardsCollection is where a database keeps for each collection, under its
@@ -53,8 +54,8 @@ func (g *guards) id() bson.D { return bson.D{{Key: "_id", Value: g.name}} }
 // candidates are the keys that a writer may be registered under: those that the
 // fence names and shows a claim of, else its only one. None where that cannot be
 // said.
-func candidates(f repo.Fence, shown []repo.Claim) []string {
-	if guard, ok := f.(repo.Guard); ok {
+func candidates(f driver.Fence, shown []repo.Claim) []string {
+	if guard, ok := f.(driver.Guard); ok {
 		return slices.DeleteFunc(slices.Clone(guard.Keys()), func(key string) bool {
 			return !slices.ContainsFunc(shown, func(c repo.Claim) bool { return c.Key == key })
 		})

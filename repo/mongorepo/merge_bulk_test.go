@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // shelf is a script's collection of accounts in version 3, whose fences are what
@@ -128,7 +129,7 @@ func TestMerge_OfManyIsFewCommands(t *testing.T) {
 				docs = append(docs, fmt.Sprintf(`{"ID": %d, "Balance": %d}`, id, balance))
 			}
 			s, r := accounts(t, newShelf(ids...).answer)
-			ctx := repo.WithFence(t.Context(), turnOf("orders"))
+			ctx := driver.WithFence(t.Context(), turnOf("orders"))
 			if _, err := r.Count(ctx); err != nil { // the epoch and the guard are known
 				t.Fatal(err)
 			}
@@ -169,7 +170,7 @@ func TestMerge_OfManyNamesWhatWasNotWritten(t *testing.T) {
 			for id := range 4 {
 				docs = append(docs, fmt.Sprintf(`{"ID": %d, "Balance": -1}`, id))
 			}
-			_, err := r.SmartSave(repo.WithFence(t.Context(), turnOf("orders")), repo.SmartSaveDTO{EntityList: docs}, repo.Merge())
+			_, err := r.SmartSave(driver.WithFence(t.Context(), turnOf("orders")), repo.SmartSaveDTO{EntityList: docs}, repo.Merge())
 			batch, ok := errors.AsType[*repo.BatchError](err)
 			if len(c.want) == 0 && err != nil || len(c.want) > 0 && (!ok || len(batch.Items) != len(c.want)) {
 				t.Fatalf("got %v, want %v", err, c.want)

@@ -9,18 +9,19 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
 type checked struct{ ID string }
 
 var (
-	_ repo.Repository[checked]    = (*Repository[checked])(nil)
-	_ repo.Updater[checked]       = (*Repository[checked])(nil)
-	_ repo.DocumentSaver[checked] = (*Repository[checked])(nil)
-	_ repo.Transactor             = (*Repository[checked])(nil)
-	_ repo.TxReporter             = (*Repository[checked])(nil)
-	_ repo.Fencer                 = (*Repository[checked])(nil)
+	_ repo.Repository[checked]      = (*Repository[checked])(nil)
+	_ repo.Updater[checked]         = (*Repository[checked])(nil)
+	_ driver.DocumentSaver[checked] = (*Repository[checked])(nil)
+	_ repo.Transactor               = (*Repository[checked])(nil)
+	_ driver.TxReporter             = (*Repository[checked])(nil)
+	_ driver.Fencer                 = (*Repository[checked])(nil)
 )
 
 // Repository keeps entities of type T in one collection. All methods may be

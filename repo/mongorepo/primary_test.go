@@ -15,6 +15,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
 )
 
@@ -101,7 +102,7 @@ func TestFence_GoesToThePrimaryWithMajority(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, r := weakAccounts(t, stands)
-			if err := accountCalls(r)[name](repo.WithFence(t.Context(), turnOf("orders"))); err != nil {
+			if err := accountCalls(r)[name](driver.WithFence(t.Context(), turnOf("orders"))); err != nil {
 				t.Fatal(err)
 			}
 			for _, cmd := range sent(s) {
@@ -141,11 +142,11 @@ func TestWrite_ReadsThatItNeedsGoToThePrimary(t *testing.T) {
 		}
 		return matched(0)
 	}
-	for name, fence := range map[string]repo.Fence{"Fenced": turnOf("orders"), "Unfenced": nil} {
+	for name, fence := range map[string]driver.Fence{"Fenced": turnOf("orders"), "Unfenced": nil} {
 		for _, call := range []string{"Save", "Insert", "SaveAll", "Merge", "Update", "Delete", "DeleteByID"} {
 			t.Run(name+"/"+call, func(t *testing.T) {
 				t.Parallel()
-				ctx, cancel := context.WithCancel(repo.WithFence(t.Context(), fence))
+				ctx, cancel := context.WithCancel(driver.WithFence(t.Context(), fence))
 				defer cancel()
 				var tries atomic.Int32
 				s, r := weakAccounts(t, func(name string, cmd bson.Raw) bson.D { return refusing(name, cmd, &tries, cancel) })

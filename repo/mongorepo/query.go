@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // nothing is a filter that no document satisfies.
@@ -63,7 +64,7 @@ func and(filters ...bson.D) bson.D {
 }
 
 // filter translates the conditions of q and adds the rule for deleted ones.
-func (r *Repository[T]) filter(q repo.Query) (bson.D, error) {
+func (r *Repository[T]) filter(q driver.Query) (bson.D, error) {
 	var all bson.A
 	if live := r.live(); live != nil {
 		all = append(all, live)
@@ -93,7 +94,7 @@ func (r *Repository[T]) filter(q repo.Query) (bson.D, error) {
 	}
 }
 
-func (r *Repository[T]) conjunction(conds []repo.Cond) (bson.A, error) {
+func (r *Repository[T]) conjunction(conds []driver.Cond) (bson.A, error) {
 	list := make(bson.A, len(conds))
 	for i, c := range conds {
 		f, err := r.condition(c)
@@ -105,8 +106,8 @@ func (r *Repository[T]) conjunction(conds []repo.Cond) (bson.A, error) {
 	return list, nil
 }
 
-func (r *Repository[T]) condition(c repo.Cond) (bson.D, error) {
-	if c.Op == repo.OpAny {
+func (r *Repository[T]) condition(c driver.Cond) (bson.D, error) {
+	if c.Op == driver.OpAny {
 		return r.alternatives(c.Any)
 	}
 	path, isKey, err := r.layout.field(c.Field)
@@ -118,15 +119,15 @@ func (r *Repository[T]) condition(c repo.Cond) (bson.D, error) {
 		return bson.D{{Key: path, Value: bson.D{{Key: op, Value: v}}}}, nil
 	}
 	switch c.Op {
-	case repo.OpNull:
+	case driver.OpNull:
 		return test("$eq", nil)
-	case repo.OpNotNull:
+	case driver.OpNotNull:
 		return test("$ne", nil)
-	case repo.OpPrefix:
+	case driver.OpPrefix:
 		// No options and no flags in the pattern: ^ is the start of the text,
 		// and every sign of the prefix stands for itself.
 		return test("$regex", bson.Regex{Pattern: "^" + regexp.QuoteMeta(fmt.Sprint(c.Value))})
-	case repo.OpIn:
+	case driver.OpIn:
 		list, err := r.comparands(c, isKey)
 		if err != nil {
 			return nil, err
@@ -140,11 +141,11 @@ func (r *Repository[T]) condition(c repo.Cond) (bson.D, error) {
 	if !ok { // nothing compares with null
 		return nothing(), nil
 	}
-	if c.Op == repo.OpNe {
+	if c.Op == driver.OpNe {
 		return test("$nin", bson.A{v, nil})
 	}
-	op, ok := map[repo.Op]string{
-		repo.OpEq: "$eq", repo.OpLt: "$lt", repo.OpLe: "$lte", repo.OpGt: "$gt", repo.OpGe: "$gte",
+	op, ok := map[driver.Op]string{
+		driver.OpEq: "$eq", driver.OpLt: "$lt", driver.OpLe: "$lte", driver.OpGt: "$gt", driver.OpGe: "$gte",
 	}[c.Op]
 	if !ok {
 		return nil, fmt.Errorf("%w: comparison %q", repo.ErrUnsupported, c.Op)
@@ -152,7 +153,7 @@ func (r *Repository[T]) condition(c repo.Cond) (bson.D, error) {
 	return test(op, v)
 }
 
-func (r *Repository[T]) alternatives(alts [][]repo.Cond) (bson.D, error) {
+func (r *Repository[T]) alternatives(alts [][]driver.Cond) (bson.D, error) {
 	if len(alts) == 0 { // MongoDB refuses an empty $or
 		return nothing(), nil
 	}
@@ -167,7 +168,7 @@ func (r *Repository[T]) alternatives(alts [][]repo.Cond) (bson.D, error) {
 	return bson.D{{Key: "$or", Value: list}}, nil
 }
 
-func (r *Repository[T]) comparands(c repo.Cond, isKey bool) (bson.A, error) {
+func (r *Repository[T]) comparands(c driver.Cond, isKey bool) (bson.A, error) {
 	values, ok := c.Value.([]any)
 	if !ok {
 		return nil, fmt.Errorf("%w: in of %T", repo.ErrInvalid, c.Value)
@@ -196,7 +197,7 @@ func (r *Repository[T]) comparand(v any, isKey bool) (enc bson.RawValue, ok bool
 
 // findOptions are the order and the cut of q. The key comes last in the order,
 // so that pages do not overlap.
-func (r *Repository[T]) findOptions(q repo.Query) (*options.FindOptionsBuilder, error) {
+func (r *Repository[T]) findOptions(q driver.Query) (*options.FindOptionsBuilder, error) {
 	opts := options.Find()
 	if q.Limit > 0 {
 		opts.SetLimit(int64(q.Limit))

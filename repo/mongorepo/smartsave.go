@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // SmartSave decodes the documents and saves or merges them; see
@@ -17,21 +18,21 @@ func (r *Repository[T]) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, op
 	if err := done(ctx); err != nil {
 		return nil, wrap(ctx, "smart save", err)
 	}
-	docs, err := repo.Decode[T](dto, opts...)
+	docs, err := driver.Decode[T](dto, opts...)
 	if err != nil {
 		return nil, wrap(ctx, "smart save", err)
 	}
 	return r.SaveDocuments(ctx, docs)
 }
 
-// SaveDocuments saves or merges decoded documents; see repo.DocumentSaver. It
+// SaveDocuments saves or merges decoded documents; see driver.DocumentSaver. It
 // leaves docs as it was, so that it can be called again.
-func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *repo.Documents[T]) ([]*T, error) {
+func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *driver.Documents[T]) ([]*T, error) {
 	list, err := r.saveDocuments(ctx, docs)
 	return list, wrap(ctx, "smart save", err)
 }
 
-func (r *Repository[T]) saveDocuments(ctx context.Context, docs *repo.Documents[T]) ([]*T, error) {
+func (r *Repository[T]) saveDocuments(ctx context.Context, docs *driver.Documents[T]) ([]*T, error) {
 	if err := done(ctx); err != nil {
 		return nil, err
 	}
@@ -40,7 +41,7 @@ func (r *Repository[T]) saveDocuments(ctx context.Context, docs *repo.Documents[
 	}
 	groups := r.group(docs)
 	var err error
-	if docs.Mode == repo.ModeReplace {
+	if docs.Mode == driver.ModeReplace {
 		err = r.replaceAll(ctx, docs, groups)
 	} else {
 		err = r.mergeAll(ctx, docs, groups)
@@ -68,7 +69,7 @@ func (g *group[T]) last() int { return g.docs[len(g.docs)-1] }
 
 // group puts documents with the same key together, in the order of their last
 // one, as SaveAll does.
-func (r *Repository[T]) group(docs *repo.Documents[T]) []*group[T] {
+func (r *Repository[T]) group(docs *driver.Documents[T]) []*group[T] {
 	byKey := map[any]*group[T]{}
 	for i, e := range docs.Entities {
 		id := r.identity(e)
@@ -84,7 +85,7 @@ func (r *Repository[T]) group(docs *repo.Documents[T]) []*group[T] {
 	return groups
 }
 
-func (r *Repository[T]) replaceAll(ctx context.Context, docs *repo.Documents[T], groups []*group[T]) error {
+func (r *Repository[T]) replaceAll(ctx context.Context, docs *driver.Documents[T], groups []*group[T]) error {
 	es := make([]*T, len(groups))
 	for i, g := range groups {
 		// A fresh decoding is a deep copy: the write changes its entity.
@@ -103,7 +104,7 @@ func (r *Repository[T]) replaceAll(ctx context.Context, docs *repo.Documents[T],
 	return err
 }
 
-func (r *Repository[T]) mergeAll(ctx context.Context, docs *repo.Documents[T], groups []*group[T]) error {
+func (r *Repository[T]) mergeAll(ctx context.Context, docs *driver.Documents[T], groups []*group[T]) error {
 	found, err := r.storedFor(ctx, docs, groups)
 	if err != nil {
 		return err
@@ -132,7 +133,7 @@ func (r *Repository[T]) mergeAll(ctx context.Context, docs *repo.Documents[T], g
 // storedFor reads what is stored under the keys of the groups, deleted ones
 // too. Under a fence it raises all of it, so a refusal comes before the first
 // write.
-func (r *Repository[T]) storedFor(ctx context.Context, docs *repo.Documents[T], groups []*group[T]) (map[string]*stored[T], error) {
+func (r *Repository[T]) storedFor(ctx context.Context, docs *driver.Documents[T], groups []*group[T]) (map[string]*stored[T], error) {
 	var keys []keyed
 	for _, g := range groups {
 		e := docs.Entities[g.docs[0]]
@@ -154,7 +155,7 @@ func (r *Repository[T]) storedFor(ctx context.Context, docs *repo.Documents[T], 
 
 // merge applies the documents one after the other to what is stored and
 // returns the write for what changed; nil when nothing did.
-func (r *Repository[T]) merge(ctx context.Context, docs *repo.Documents[T], g *group[T], found map[string]*stored[T]) (*write[T], error) {
+func (r *Repository[T]) merge(ctx context.Context, docs *driver.Documents[T], g *group[T], found map[string]*stored[T]) (*write[T], error) {
 	first := docs.Entities[g.docs[0]]
 	text, _ := r.identity(first).(string)
 	s := found[text]
@@ -191,7 +192,7 @@ func (r *Repository[T]) merge(ctx context.Context, docs *repo.Documents[T], g *g
 }
 
 // mergeNew inserts what the documents give.
-func (r *Repository[T]) mergeNew(ctx context.Context, docs *repo.Documents[T], g *group[T]) (*write[T], error) {
+func (r *Repository[T]) mergeNew(ctx context.Context, docs *driver.Documents[T], g *group[T]) (*write[T], error) {
 	g.saved = new(T)
 	if err := docs.MergeInto(g.docs[0], g.saved); err != nil {
 		return nil, err

@@ -11,11 +11,12 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // transaction is the one of a repository and a context; see [transactionOf].
 func (r *Repository[T]) transaction(ctx context.Context) *transaction {
-	if r.TxState(ctx) != repo.TxJoined {
+	if r.TxState(ctx) != driver.TxJoined {
 		return nil
 	}
 	t, _ := transactionOf(ctx, r.client(), true)
@@ -50,20 +51,20 @@ func (r *Repository[T]) spoil(ctx context.Context, err error) {
 // TxState tells what a call with ctx would become part of. Any session of the
 // user counts as a foreign transaction: from outside it cannot be seen whether
 // it has one. So does a transaction that is over.
-func (r *Repository[T]) TxState(ctx context.Context) repo.TxState {
+func (r *Repository[T]) TxState(ctx context.Context) driver.TxState {
 	session := mongo.SessionFromContext(ctx)
-	tx, ok := repo.TxFrom(ctx)
+	tx, ok := driver.TxFrom(ctx)
 	if !ok || tx.Store == nil {
 		if session != nil {
-			return repo.TxForeign
+			return driver.TxForeign
 		}
-		return repo.TxNone
+		return driver.TxNone
 	}
 	t, ours := tx.Handle.(*transaction)
 	if ours && tx.Store == any(r.client()) && t.session == session && !t.isOver() {
-		return repo.TxJoined
+		return driver.TxJoined
 	}
-	return repo.TxForeign
+	return driver.TxForeign
 }
 
 // InTx calls fn in a transaction of the collection's client, which reads a
@@ -88,9 +89,9 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 	if fn == nil {
 		return wrap(ctx, "transaction", fmt.Errorf("%w: nil function", repo.ErrInvalid))
 	}
-	ctx, savepoint := repo.TakeSavepoint(ctx)
+	ctx, savepoint := driver.TakeSavepoint(ctx)
 	switch r.TxState(ctx) {
-	case repo.TxJoined:
+	case driver.TxJoined:
 		if savepoint {
 			return wrap(ctx, "transaction", fmt.Errorf("%w: savepoints", repo.ErrUnsupported))
 		}
@@ -100,7 +101,7 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 			}
 			return fn(ctx)
 		})
-	case repo.TxForeign:
+	case driver.TxForeign:
 		return wrap(ctx, "transaction", repo.ErrInTx)
 	}
 	if err := done(ctx); err != nil {
@@ -168,7 +169,7 @@ func (r *Repository[T]) begin(ctx context.Context, fn func(ctx context.Context) 
 // try calls fn in one transaction, which takes no command any more afterwards.
 func (r *Repository[T]) try(ctx context.Context, t *transaction, fn func(ctx context.Context) error) error {
 	defer t.end()
-	ctx = repo.WithTx(ctx, repo.Tx{Store: r.client(), Handle: t})
+	ctx = driver.WithTx(ctx, driver.Tx{Store: r.client(), Handle: t})
 	if err := r.enter(ctx); err != nil {
 		return err
 	}

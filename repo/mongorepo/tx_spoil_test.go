@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
 )
 
@@ -135,11 +136,11 @@ func TestInTx_EndedTransactionTakesNoCommand(t *testing.T) {
 			t.Parallel()
 			s, r := accounts(t, calm)
 			var left context.Context //nolint:containedctx // what a straggler keeps
-			_ = r.InTx(repo.WithFence(t.Context(), turnOf("orders")), func(ctx context.Context) error {
+			_ = r.InTx(driver.WithFence(t.Context(), turnOf("orders")), func(ctx context.Context) error {
 				left = ctx
 				return errors.Join(r.Save(ctx, &account{ID: 1, Rev: 3}), result)
 			})
-			if r.TxState(left) != repo.TxForeign {
+			if r.TxState(left) != driver.TxForeign {
 				t.Error("a transaction that is over can be joined")
 			}
 			before := len(s.commands())
@@ -249,7 +250,7 @@ func TestInTx_AbortedByHandIsNoSuccess(t *testing.T) {
 func TestWrite_UnderTheTransactionOfAnotherStore(t *testing.T) {
 	t.Parallel()
 	s, r := accounts(t, calm)
-	ctx := repo.WithTx(repo.WithFence(t.Context(), turnOf("orders")), repo.Tx{Store: "sql", Handle: "tx"})
+	ctx := driver.WithTx(driver.WithFence(t.Context(), turnOf("orders")), driver.Tx{Store: "sql", Handle: "tx"})
 	for call, err := range map[string]error{
 		"Save": r.Save(ctx, &account{ID: 1, Rev: 3}), "DeleteByID": r.DeleteByID(ctx, 1),
 		"InTx": r.InTx(ctx, func(context.Context) error { return nil }),

@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
 )
 
@@ -40,7 +41,7 @@ func TestInTx_CommitsOnce(t *testing.T) {
 	t.Parallel()
 	s, r := accounts(t, func(string, bson.Raw) bson.D { return matched(1) })
 	err := r.InTx(t.Context(), func(ctx context.Context) error {
-		if r.TxState(ctx) != repo.TxJoined {
+		if r.TxState(ctx) != driver.TxJoined {
 			t.Error("the context of the transaction is not seen as joined")
 		}
 		if err := r.Save(ctx, &account{ID: 1, Rev: 3}); err != nil {
@@ -52,7 +53,7 @@ func TestInTx_CommitsOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantCommands(t, s, "start:update", "tx:update", "tx:commitTransaction")
-	if r.TxState(t.Context()) != repo.TxNone {
+	if r.TxState(t.Context()) != driver.TxNone {
 		t.Error("a transaction is left")
 	}
 }
@@ -151,7 +152,7 @@ func TestInTx_OfAnotherClientIsForeign(t *testing.T) {
 	_, r := accounts(t, answer)
 	_, other := accounts(t, answer)
 	err := r.InTx(t.Context(), func(ctx context.Context) error {
-		if got := other.TxState(ctx); got != repo.TxForeign {
+		if got := other.TxState(ctx); got != driver.TxForeign {
 			t.Errorf("state %v, want foreign", got)
 		}
 		return other.InTx(ctx, func(context.Context) error { return nil })

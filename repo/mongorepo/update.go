@@ -12,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
@@ -50,7 +51,7 @@ func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (
 			return nil, own.err
 		case !errors.Is(err, errNotMatched):
 			return nil, wrap(ctx, "update", err)
-		case r.TxState(ctx) != repo.TxNone:
+		case r.TxState(ctx) != driver.TxNone:
 			return nil, wrap(ctx, "update", fmt.Errorf("%w: %w", repo.ErrStale, err))
 		}
 		if err := pause(ctx, try); err != nil {

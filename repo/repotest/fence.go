@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // hold is a fence made by hand: what a lock would hand out for one turn.
@@ -37,9 +38,9 @@ func (h *hold) Claims() []repo.Claim {
 }
 
 // under is the test's context with the fence.
-func under(t *testing.T, f repo.Fence) context.Context {
+func under(t *testing.T, f driver.Fence) context.Context {
 	t.Helper()
-	return repo.WithFence(t.Context(), f)
+	return driver.WithFence(t.Context(), f)
 }
 
 // holding is the test's context under a hold with the token.
@@ -49,11 +50,11 @@ func holding(t *testing.T, token int64) context.Context {
 }
 
 // fencing makes a repository that enforces fences, or skips.
-func fencing[T any](t *testing.T, h Harness, name string, fresh func(t *testing.T) repo.Repository[T]) (repo.Repository[T], repo.FenceMode) {
+func fencing[T any](t *testing.T, h Harness, name string, fresh func(t *testing.T) repo.Repository[T]) (repo.Repository[T], driver.FenceMode) {
 	t.Helper()
 	r := from(t, name, fresh)
-	f, ok := repo.As[repo.Fencer](r)
-	if !ok || f.FenceMode() == repo.FenceNone {
+	f, ok := repo.As[driver.Fencer](r)
+	if !ok || f.FenceMode() == driver.FenceNone {
 		t.Skip("the repository under test enforces no fence")
 	}
 	if h.PrepareFence != nil {
@@ -62,7 +63,7 @@ func fencing[T any](t *testing.T, h Harness, name string, fresh func(t *testing.
 	return r, f.FenceMode()
 }
 
-func (h Harness) fenced(t *testing.T) (repo.Repository[Item], repo.FenceMode) {
+func (h Harness) fenced(t *testing.T) (repo.Repository[Item], driver.FenceMode) {
 	t.Helper()
 	return fencing(t, h, "Item", h.Items)
 }
@@ -91,7 +92,7 @@ func named(name string) *Item {
 func fenceAcceptsWhatIsNewer(t *testing.T, h Harness) {
 	r, _ := h.fenced(t)
 	same := holdOf(5, 1)
-	for i, f := range []repo.Fence{same, same, holdOf(5, 2), holdOf(9, 0), anotherOwner(holdOf(10, 0))} {
+	for i, f := range []driver.Fence{same, same, holdOf(5, 2), holdOf(9, 0), anotherOwner(holdOf(10, 0))} {
 		e := named(string(rune('p' + i)))
 		noErr(t, r.Save(under(t, f), e))
 		stored(t, r, e)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // guarded is a hold of several keys, each of which may guard.
@@ -30,7 +31,7 @@ func heldAs(token int64, keys ...string) guarded {
 }
 
 // plain is a fence that does not say which keys may guard.
-type plain struct{ repo.Fence }
+type plain struct{ driver.Fence }
 
 // fenceWrongKeyIsRefused: who holds another key than the one that guards the
 // entities neither reads nor writes, however new the claim is.
@@ -60,7 +61,7 @@ func fenceWrongKeyInTx(t *testing.T, h Harness) {
 	err := tx.InTx(under(t, heldAs(9, "second in tx")), func(ctx context.Context) error { return r.Save(ctx, named("refused")) })
 	wantErr(t, err, repo.ErrWrongKey)
 	err = tx.InTx(t.Context(), func(ctx context.Context) error {
-		return r.Save(repo.WithFence(ctx, heldAs(9, "second in tx")), named("refused"))
+		return r.Save(driver.WithFence(ctx, heldAs(9, "second in tx")), named("refused"))
 	})
 	wantErr(t, err, repo.ErrWrongKey)
 	stored(t, r, item("a"))
@@ -91,9 +92,9 @@ func fenceTakesOneOfSeveralKeys(t *testing.T, h Harness) {
 // fenceWithoutKeys: claims of which nobody says what they guard are checked by
 // themselves, and register nothing.
 func fenceWithoutKeys(t *testing.T, h Harness) {
-	for name, f := range map[string]func(token int64) repo.Fence{
-		"NoKeys":        func(token int64) repo.Fence { return holdOf(token, 1) },
-		"SeveralClaims": func(token int64) repo.Fence { return severalHolds(token, token) },
+	for name, f := range map[string]func(token int64) driver.Fence{
+		"NoKeys":        func(token int64) driver.Fence { return holdOf(token, 1) },
+		"SeveralClaims": func(token int64) driver.Fence { return severalHolds(token, token) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, _ := h.fenced(t)

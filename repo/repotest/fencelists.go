@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // fenceIsNoPartOfEntities: what is read is what was saved, and merging, queries
@@ -77,7 +78,7 @@ func fenceOfAList(t *testing.T, h Harness) {
 	}
 	stale := holding(t, 4)
 	err = r.SaveAll(stale, list)
-	if mode == repo.FenceTx {
+	if mode == driver.FenceTx {
 		wantErr(t, err, repo.ErrFenced)
 		stored(t, r, itemsOf("a", "b")...)
 		return
@@ -123,7 +124,7 @@ func fenceOfQueries(t *testing.T, h Harness) {
 	for name, read := range reads {
 		t.Run(name, func(t *testing.T) {
 			r, mode := h.fenced(t)
-			if mode != repo.FenceTx {
+			if mode != driver.FenceTx {
 				t.Skip("the repository under test protects documents by themselves")
 			}
 			saveItems(t, r, item("a"))

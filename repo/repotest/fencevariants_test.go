@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/repotest"
 )
 
@@ -55,11 +56,11 @@ func fenceVariants() []variant {
 	}
 }
 
-func unfenced(ctx context.Context) context.Context { return repo.WithFence(ctx, nil) }
+func unfenced(ctx context.Context) context.Context { return driver.WithFence(ctx, nil) }
 
 // shown is a fence whose claims are changed on their way.
 type shown struct {
-	repo.Fence
+	driver.Fence
 	change func(repo.Claim) repo.Claim
 }
 
@@ -72,8 +73,8 @@ func (f shown) Claims() []repo.Claim {
 }
 
 func changed(ctx context.Context, change func(repo.Claim) repo.Claim) context.Context {
-	if f, ok := repo.FenceFrom(ctx); ok {
-		return repo.WithFence(ctx, shown{f, change})
+	if f, ok := driver.FenceFrom(ctx); ok {
+		return driver.WithFence(ctx, shown{f, change})
 	}
 	return ctx
 }
@@ -142,20 +143,20 @@ func (r readsUnfenced) FindByID(ctx context.Context, id any) (*repotest.Item, er
 type firstClaim struct{ items }
 
 func (r firstClaim) Save(ctx context.Context, e *repotest.Item) error {
-	if f, ok := repo.FenceFrom(ctx); ok {
-		ctx = repo.WithFence(ctx, first{f})
+	if f, ok := driver.FenceFrom(ctx); ok {
+		ctx = driver.WithFence(ctx, first{f})
 	}
 	return r.items.Save(ctx, e)
 }
 
-type first struct{ repo.Fence }
+type first struct{ driver.Fence }
 
 func (f first) Claims() []repo.Claim { return f.Fence.Claims()[:1] }
 
 type marksFenced struct{ items }
 
 func (r marksFenced) SaveAll(ctx context.Context, es []*repotest.Item) error {
-	if _, ok := repo.FenceFrom(ctx); ok {
+	if _, ok := driver.FenceFrom(ctx); ok {
 		for _, e := range es {
 			fenced := *e
 			fenced.Labels = map[string]string{"_f": "1"}
@@ -175,7 +176,7 @@ type forgets struct {
 }
 
 func (r *forgets) Save(ctx context.Context, e *repotest.Item) error {
-	if _, ok := repo.FenceFrom(ctx); !ok {
+	if _, ok := driver.FenceFrom(ctx); !ok {
 		r.open = true
 	} else if r.open {
 		ctx = unfenced(ctx)
@@ -187,7 +188,7 @@ type absentIsFenced struct{ items }
 
 func (r absentIsFenced) FindByID(ctx context.Context, id any) (*repotest.Item, error) {
 	e, err := r.items.FindByID(ctx, id)
-	if _, ok := repo.FenceFrom(ctx); ok && errors.Is(err, repo.ErrNotFound) {
+	if _, ok := driver.FenceFrom(ctx); ok && errors.Is(err, repo.ErrNotFound) {
 		return nil, &repo.FencedError{}
 	}
 	return e, err

@@ -51,7 +51,7 @@ type Harness struct {
 	Native func(n int64) any
 
 	// PrepareFence makes what the fence needs beside the tables of the entities,
-	// for repositories that are a repo.Fencer. It is called after a repository
+	// for repositories that are a driver.Fencer. It is called after a repository
 	// was made and before the first call with a fence. It may be nil.
 	PrepareFence func(t *testing.T)
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/repotest"
 )
 
@@ -20,8 +21,8 @@ func (r countsFound) Count(ctx context.Context, q ...repo.Option) (int64, error)
 }
 
 // rewrite passes the conditions through fn and keeps the rest of the query.
-func rewrite(opts []repo.Option, fn func(repo.Cond) (repo.Cond, bool)) []repo.Option {
-	q, err := repo.Compile[repotest.Item](opts...)
+func rewrite(opts []repo.Option, fn func(driver.Cond) (driver.Cond, bool)) []repo.Option {
+	q, err := driver.Compile[repotest.Item](opts...)
 	if err != nil {
 		return opts
 	}
@@ -47,8 +48,8 @@ func rewrite(opts []repo.Option, fn func(repo.Cond) (repo.Cond, bool)) []repo.Op
 type patterns struct{ items }
 
 func (r patterns) Find(ctx context.Context, opts ...repo.Option) ([]*repotest.Item, error) {
-	return r.items.Find(ctx, rewrite(opts, func(c repo.Cond) (repo.Cond, bool) {
-		if text, ok := c.Value.(string); ok && c.Op == repo.OpPrefix {
+	return r.items.Find(ctx, rewrite(opts, func(c driver.Cond) (driver.Cond, bool) {
+		if text, ok := c.Value.(string); ok && c.Op == driver.OpPrefix {
 			c.Value, _, _ = strings.Cut(text, "%")
 		}
 		return c, true
@@ -58,9 +59,9 @@ func (r patterns) Find(ctx context.Context, opts ...repo.Option) ([]*repotest.It
 type inOfNone struct{ items }
 
 func (r inOfNone) Find(ctx context.Context, opts ...repo.Option) ([]*repotest.Item, error) {
-	return r.items.Find(ctx, rewrite(opts, func(c repo.Cond) (repo.Cond, bool) {
+	return r.items.Find(ctx, rewrite(opts, func(c driver.Cond) (driver.Cond, bool) {
 		list, _ := c.Value.([]any)
-		return c, c.Op != repo.OpIn || len(list) > 0
+		return c, c.Op != driver.OpIn || len(list) > 0
 	})...)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/repotest"
 )
 
@@ -34,7 +35,7 @@ func txVariants() []variant {
 type nestsCarelessly struct{ items }
 
 func (r nestsCarelessly) InTx(ctx context.Context, fn func(context.Context) error) error {
-	if r.TxState(ctx) == repo.TxJoined {
+	if r.TxState(ctx) == driver.TxJoined {
 		return fn(ctx)
 	}
 	return r.items.InTx(ctx, fn)
@@ -43,16 +44,16 @@ func (r nestsCarelessly) InTx(ctx context.Context, fn func(context.Context) erro
 type noSavepoints struct{ items }
 
 func (r noSavepoints) InTx(ctx context.Context, fn func(context.Context) error) error {
-	ctx, _ = repo.TakeSavepoint(ctx)
+	ctx, _ = driver.TakeSavepoint(ctx)
 	return r.items.InTx(ctx, fn)
 }
 
 type saysUnsupported struct{ items }
 
 func (r saysUnsupported) InTx(ctx context.Context, fn func(context.Context) error) error {
-	_, asked := repo.TakeSavepoint(ctx)
+	_, asked := driver.TakeSavepoint(ctx)
 	err := r.items.InTx(ctx, fn)
-	if asked && r.TxState(ctx) == repo.TxJoined {
+	if asked && r.TxState(ctx) == driver.TxJoined {
 		return repo.ErrUnsupported
 	}
 	return err
@@ -90,13 +91,13 @@ func (r swallowsRollback) InTx(ctx context.Context, fn func(context.Context) err
 }
 
 // keyless hides which keys may guard.
-type keyless struct{ repo.Fence }
+type keyless struct{ driver.Fence }
 
 func (keyless) Keys() []string { return nil }
 
 func withoutKeys(ctx context.Context) context.Context {
-	if f, ok := repo.FenceFrom(ctx); ok {
-		return repo.WithFence(ctx, keyless{f})
+	if f, ok := driver.FenceFrom(ctx); ok {
+		return driver.WithFence(ctx, keyless{f})
 	}
 	return ctx
 }
@@ -117,18 +118,18 @@ type firstKeyOnly struct{ items }
 
 func (r firstKeyOnly) Save(ctx context.Context, e *repotest.Item) error {
 	if g, ok := guardFrom(ctx); ok && len(g.Keys()) > 0 {
-		ctx = repo.WithFence(ctx, oneKey{g})
+		ctx = driver.WithFence(ctx, oneKey{g})
 	}
 	return r.items.Save(ctx, e)
 }
 
-func guardFrom(ctx context.Context) (repo.Guard, bool) {
-	f, _ := repo.FenceFrom(ctx)
-	g, ok := f.(repo.Guard)
+func guardFrom(ctx context.Context) (driver.Guard, bool) {
+	f, _ := driver.FenceFrom(ctx)
+	g, ok := f.(driver.Guard)
 	return g, ok
 }
 
-type oneKey struct{ repo.Guard }
+type oneKey struct{ driver.Guard }
 
 func (g oneKey) Keys() []string { return g.Guard.Keys()[:1] }
 
@@ -137,7 +138,7 @@ type registersAnything struct{ items }
 
 func (r registersAnything) Save(ctx context.Context, e *repotest.Item) error {
 	if g, ok := guardFrom(ctx); ok && len(g.Keys()) == 0 {
-		ctx = repo.WithFence(ctx, struct{ repo.Fence }{g})
+		ctx = driver.WithFence(ctx, struct{ driver.Fence }{g})
 	}
 	return r.items.Save(ctx, e)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // Places of the ways to save.
@@ -44,7 +45,7 @@ type way struct {
 // saver saves its own records again and again.
 type saver struct {
 	records []*record
-	fence   repo.Fence // nil: none, or that of the lock
+	fence   driver.Fence // nil: none, or that of the lock
 }
 
 // handFence makes the claims of a hold that nobody else wants.
@@ -166,7 +167,7 @@ func (w *way) save(ctx context.Context, c saver) error {
 		r.N++
 	}
 	if c.fence != nil {
-		ctx = repo.WithFence(ctx, c.fence)
+		ctx = driver.WithFence(ctx, c.fence)
 	}
 	write := func(ctx context.Context) error {
 		if len(c.records) == 1 {

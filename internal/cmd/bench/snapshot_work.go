@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 const (
@@ -83,7 +84,7 @@ func snapshotLapsOn(ctx context.Context, k storeKind, old bool, lap int) (laps [
 			return nil, err
 		}
 	}
-	ctx = repo.WithFence(ctx, &handFence{claim: repo.Claim{Key: uniqueName("snapshot"), Token: 1, Owner: uniqueName("owner"), Sub: 1 << 32}})
+	ctx = driver.WithFence(ctx, &handFence{claim: repo.Claim{Key: uniqueName("snapshot"), Token: 1, Owner: uniqueName("owner"), Sub: 1 << 32}})
 	for range snapshotLaps {
 		times := make([]float64, lap)
 		for i := range times {

@@ -19,7 +19,7 @@
 //	steps take, leave        a hold that is handed on in the process, or lingers
 //	step release             etcdlock.Lock.Unlock
 //	state.stored             the row of the fence, or the fence in a document
-//	transaction              one attempt of a store, with the claims of one call of repo.Fence.Claims
+//	transaction              one attempt of a store, with the claims of one call of driver.Fence.Claims
 //	transaction.raised       the lock on that row, kept until the transaction ends
 //	state.done               the operation ids by which a lost commit is resolved
 //

@@ -1,4 +1,4 @@
-package repo_test
+package driver_test
 
 import (
 	"encoding/json"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // FuzzMerge compares Merge with RFC 7396 written down as it stands there.
@@ -18,11 +19,11 @@ func FuzzMerge(f *testing.F) {
 		doc := func(value []byte) repo.SmartSaveDTO {
 			return repo.SmartSaveDTO{EntityList: []string{`{"v":` + string(value) + `}`}}
 		}
-		old, err := repo.Decode[holder](doc(stored))
+		old, err := driver.Decode[holder](doc(stored))
 		if err != nil {
 			return
 		}
-		docs, err := repo.Decode[holder](doc(patch), repo.Merge())
+		docs, err := driver.Decode[holder](doc(patch), repo.Merge())
 		if err != nil {
 			return
 		}

@@ -1,10 +1,11 @@
-package repo_test
+package driver_test
 
 import (
 	"encoding/json"
 	"testing"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // stubborn is text whose decoder passes over null.
@@ -26,7 +27,7 @@ type withJSON struct {
 
 func TestMergeNullClearsWhateverTheDecoderDoes(t *testing.T) {
 	t.Parallel()
-	docs, err := repo.Decode[withJSON](repo.SmartSaveDTO{EntityList: []string{`{"ID":1,"Kept":null,"Meta":null,"List":[null]}`}}, repo.Merge())
+	docs, err := driver.Decode[withJSON](repo.SmartSaveDTO{EntityList: []string{`{"ID":1,"Kept":null,"Meta":null,"List":[null]}`}}, repo.Merge())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +50,7 @@ func TestMergeIntoJSONText(t *testing.T) {
 		{``, `{"a":1}`, `{"a":1}`},
 		{`{"a":1}`, `[2]`, `[2]`},
 	} {
-		docs, err := repo.Decode[withJSON](repo.SmartSaveDTO{EntityList: []string{`{"Meta":` + c.patch + `}`}}, repo.Merge())
+		docs, err := driver.Decode[withJSON](repo.SmartSaveDTO{EntityList: []string{`{"Meta":` + c.patch + `}`}}, repo.Merge())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +63,7 @@ func TestMergeIntoJSONText(t *testing.T) {
 
 func TestReplaceTakesNullForNoJSON(t *testing.T) {
 	t.Parallel()
-	docs, err := repo.Decode[withJSON](repo.SmartSaveDTO{EntityList: []string{`{"Meta":null,"List":[null]}`}})
+	docs, err := driver.Decode[withJSON](repo.SmartSaveDTO{EntityList: []string{`{"Meta":null,"List":[null]}`}})
 	if err != nil || docs.Entities[0].Meta != nil || string(docs.Entities[0].List[0]) != "null" {
 		t.Fatalf("got %+v, %v", docs, err)
 	}

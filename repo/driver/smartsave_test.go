@@ -1,4 +1,4 @@
-package repo_test
+package driver_test
 
 import (
 	"encoding/json"
@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 type part struct {
@@ -71,7 +72,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"UnknownInMerge":    {list(`{"nmae":"a"}`), []repo.SmartSaveOption{repo.Merge()}, repo.ErrInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := repo.Decode[doc](c.dto, c.opts...); !errors.Is(err, c.want) {
+			if _, err := driver.Decode[doc](c.dto, c.opts...); !errors.Is(err, c.want) {
 				t.Fatalf("got %v, want %v", err, c.want)
 			}
 		})
@@ -80,7 +81,7 @@ func TestDecodeRefuses(t *testing.T) {
 
 func TestDecodeNamesEveryBadDocument(t *testing.T) {
 	t.Parallel()
-	_, err := repo.Decode[doc](list(
+	_, err := driver.Decode[doc](list(
 		`{"name":1}`, `{"name":"fine"}`, `{"parts":[{"k":"a"},{"n":"x"}]}`, `{"addr":{"k":[]}}`, `nope`,
 	))
 	batch, ok := errors.AsType[*repo.BatchError](err)
@@ -108,7 +109,7 @@ func TestDecodeSaysWhatWasGiven(t *testing.T) {
 		`["secret"]`:           "a JSON value of kind [",
 		"null":                 "a JSON value of kind null",
 	} {
-		_, err := repo.Decode[doc](list(given))
+		_, err := driver.Decode[doc](list(given))
 		if !errors.Is(err, repo.ErrInvalid) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", given, err)
 		}
@@ -117,7 +118,7 @@ func TestDecodeSaysWhatWasGiven(t *testing.T) {
 
 func TestDecodeMatchesNamesWithoutCase(t *testing.T) {
 	t.Parallel()
-	docs, err := repo.Decode[doc](list(`{"i_d":"7","NA-ME":"x","unheardOf":1}`))
+	docs, err := driver.Decode[doc](list(`{"i_d":"7","NA-ME":"x","unheardOf":1}`))
 	if err != nil || docs.Entities[0].ID != "7" || docs.Entities[0].Name != "x" {
 		t.Fatalf("got %+v, %v", docs, err)
 	}
@@ -151,7 +152,7 @@ func TestMergeInto(t *testing.T) {
 		"NonNullKeepsListNull": {repo.MergeNonNull(), `{"extra":[null]}`, func(d *doc) { d.Extra = []any{nil} }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			docs, err := repo.Decode[doc](list(c.doc), c.mode)
+			docs, err := driver.Decode[doc](list(c.doc), c.mode)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -166,7 +167,7 @@ func TestMergeInto(t *testing.T) {
 
 func TestMergePointsIntoMaps(t *testing.T) {
 	t.Parallel()
-	_, err := repo.Decode[doc](list(`{"labels":{"a":{"deep":1}}}`), repo.Merge())
+	_, err := driver.Decode[doc](list(`{"labels":{"a":{"deep":1}}}`), repo.Merge())
 	it, ok := errors.AsType[*repo.ItemError](err)
 	if !ok || it.Pointer != "/labels/a" {
 		t.Fatalf("got %v", err)
@@ -176,7 +177,7 @@ func TestMergePointsIntoMaps(t *testing.T) {
 func TestBatchErrorTextIsBounded(t *testing.T) {
 	t.Parallel()
 	docs := make([]string, 1000)
-	_, err := repo.Decode[doc](list(docs...))
+	_, err := driver.Decode[doc](list(docs...))
 	if len(err.Error()) > 1000 || !strings.Contains(err.Error(), "and 995 more") {
 		t.Fatalf("got %s", err)
 	}

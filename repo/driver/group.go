@@ -1,6 +1,10 @@
-package repo
+package driver
 
-import "context"
+import (
+	"context"
+
+	"github.com/holdfast-go/holdfast/repo"
+)
 
 // SaveCall is one call of Save or SaveAll among several that are saved together.
 type SaveCall[T any] struct {
@@ -20,7 +24,7 @@ type GroupSaver[T any] interface {
 	// They may not where code that is not the entity's own could read the context of
 	// one caller for another, nor where as is another repository around this one: what
 	// its Save and Update do in addition would be left out.
-	CanGroup(as Repository[T]) bool
+	CanGroup(as repo.Repository[T]) bool
 	// GroupSize returns how many of the calls, from the first on, one transaction
 	// takes: at least one, and none of whose entities has the key of another call's.
 	GroupSize(calls []SaveCall[T]) int
@@ -70,7 +74,7 @@ type UpdateCall[T any] struct {
 // GroupUpdater is a GroupSaver that makes updates together, too.
 type GroupUpdater[T any] interface {
 	GroupSaver[T]
-	Updater[T]
+	repo.Updater[T]
 	// UpdateGroupSize does for updates what GroupSize does for saves.
 	UpdateGroupSize(calls []*UpdateCall[T]) int
 	// UpdateGroup does for each call what Update does, in one transaction. Each Change

@@ -1,4 +1,4 @@
-package repo_test
+package driver_test
 
 import (
 	"encoding/json"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // Whatever a client sends, decoding it does not panic and fails with one of the
@@ -29,7 +30,7 @@ func FuzzSmartSave(f *testing.F) {
 			return
 		}
 		modes := []repo.SmartSaveOption{repo.Replace(), repo.Merge(), repo.MergeNonNull()}
-		docs, err := repo.Decode[doc](dto, modes[int(mode)%len(modes)])
+		docs, err := driver.Decode[doc](dto, modes[int(mode)%len(modes)])
 		if err != nil {
 			if !errors.Is(err, repo.ErrInvalid) && !errors.Is(err, repo.ErrEmptySave) && !errors.Is(err, repo.ErrTooMany) {
 				t.Errorf("documents refused with %v", err)
@@ -44,21 +45,21 @@ func FuzzSmartSave(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			again, err := repo.Decode[doc](list(string(text)))
+			again, err := driver.Decode[doc](list(string(text)))
 			if err != nil {
 				t.Fatalf("%s was written from what was accepted, and refused: %v", text, err)
 			}
 			if !reflect.DeepEqual(again.Entities[0], e) {
 				t.Errorf("%+v came back from %s as %+v", e, text, again.Entities[0])
 			}
-			if docs.Mode != repo.ModeReplace {
+			if docs.Mode != driver.ModeReplace {
 				checkMergeTwice(t, docs, i)
 			}
 		}
 	})
 }
 
-func checkMergeTwice(t *testing.T, docs *repo.Documents[doc], i int) {
+func checkMergeTwice(t *testing.T, docs *driver.Documents[doc], i int) {
 	t.Helper()
 	stored := func() *doc {
 		return &doc{

@@ -1,4 +1,4 @@
-package repo_test
+package driver_test
 
 import (
 	"reflect"
@@ -7,6 +7,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // Whatever holds an object, RFC 7396 says the same of it.
@@ -30,7 +31,7 @@ func TestMerge_IntoWhateverHoldsAnObject(t *testing.T) {
 			},
 		}
 	}
-	docs, err := repo.Decode[holder](repo.SmartSaveDTO{EntityList: []string{`{
+	docs, err := driver.Decode[holder](repo.SmartSaveDTO{EntityList: []string{`{
 		"any": {"b": {"x": 9}, "c": null, "n": {"new": true}},
 		"map": {"p": {"x": 9}, "q": {"x": null}},
 		"m": {"p": {"x": 9}, "q": {"y": null}},
@@ -73,7 +74,7 @@ func TestMerge_ReplacesWhatIsNoObject(t *testing.T) {
 		`{"v": "text"}`:   "text",
 		`{"v": null}`:     nil,
 	} {
-		docs, err := repo.Decode[holder](repo.SmartSaveDTO{EntityList: []string{doc}}, repo.Merge())
+		docs, err := driver.Decode[holder](repo.SmartSaveDTO{EntityList: []string{doc}}, repo.Merge())
 		if err != nil {
 			t.Fatal(err)
 		}

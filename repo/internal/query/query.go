@@ -1,0 +1,79 @@
+package query
+
+import "reflect"
+
+// Option adds something to a query.
+type Option interface{ AddTo(q *Query) }
+
+// Op is how a condition compares.
+type Op string
+
+// The comparisons that every backend knows.
+const (
+	OpEq      Op = "="
+	OpNe      Op = "!="
+	OpLt      Op = "<"
+	OpLe      Op = "<="
+	OpGt      Op = ">"
+	OpGe      Op = ">="
+	OpIn      Op = "in"
+	OpNull    Op = "null"
+	OpNotNull Op = "not null"
+	OpPrefix  Op = "prefix"
+	OpAny     Op = "any of"
+)
+
+// Cond is one condition, as a backend sees it.
+type Cond struct {
+	// Field is the name of the Go field, dotted inside nested structs.
+	Field string
+	// Op says how the two are compared.
+	Op Op
+	// Value is what the field is compared with: a []any for OpIn.
+	Value any
+	// Any holds the alternatives of OpAny, each a conjunction.
+	Any [][]Cond
+
+	// Owner is the type that the handle was made for, and ValueType that of its values.
+	Owner, ValueType reflect.Type
+}
+
+// Order is one sort key, as a backend sees it.
+type Order struct {
+	// Field is the Go name of the field.
+	Field string
+	// Desc puts the largest first.
+	Desc bool
+
+	// Owner is the type that the handle was made for.
+	Owner reflect.Type
+}
+
+// Query is a list of options put together, for backends.
+type Query struct {
+	// Where holds the conditions; an entity must meet all of them.
+	Where []Cond
+	// Orders holds the sort keys, the first one first.
+	Orders []Order
+	// Limit is the largest number of entities to return; 0 means no limit.
+	Limit int
+	// Offset is how many to pass over first.
+	Offset int
+	// Native holds the values given to the option Native.
+	Native []any
+
+	// Bad holds what was wrong with the arguments of options.
+	Bad []error
+}
+
+// AddTo adds the condition.
+func (c Cond) AddTo(q *Query) { q.Where = append(q.Where, c) }
+
+// AddTo adds the sort key.
+func (o Order) AddTo(q *Query) { q.Orders = append(q.Orders, o) }
+
+// Func is an option that is a function.
+type Func func(*Query)
+
+// AddTo calls the function.
+func (f Func) AddTo(q *Query) { f(q) }

@@ -1,0 +1,26 @@
+package smartsave
+
+// Mode says what SmartSave does with members that a document does not name.
+type Mode int
+
+// The modes of SmartSave.
+const (
+	// ModeReplace overwrites the whole entity.
+	ModeReplace Mode = iota
+	// ModeMerge keeps what the document does not name and clears what it
+	// gives as null.
+	ModeMerge
+	// ModeMergeNonNull keeps both.
+	ModeMergeNonNull
+)
+
+// Options are those of one call.
+type Options struct {
+	Mode Mode
+	// MaxDocuments and MaxBytes bound the list.
+	MaxDocuments, MaxBytes int
+	// RejectUnknown is nil where no option said so.
+	RejectUnknown *bool
+	// Decoder is a func([]byte, *T) error, or nil.
+	Decoder any
+}
