@@ -18,7 +18,13 @@ type Field[T, V any] struct{ name string }
 // the program starts.
 //
 //	var orderTotal = repo.MustField[Order, int64]("Total")
-func MustField[T, V any](name string) Field[T, V] { return lo.Must(NewField[T, V](name)) }
+func MustField[T, V any](name string) Field[T, V] {
+	f, err := NewField[T, V](name)
+	if err != nil {
+		panic(err)
+	}
+	return f
+}
 
 // NewField returns a handle on the field of T with the Go name: promoted fields of
 // embedded structs by their own name, fields of nested structs dotted, as in

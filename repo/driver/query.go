@@ -129,10 +129,12 @@ func needsText(c Cond) bool {
 	}
 }
 
-// negation has for each comparison the one that holds where it fails.
-var negation = map[Op]Op{
-	OpEq: OpNe, OpNe: OpEq, OpLt: OpGe, OpGe: OpLt, OpGt: OpLe, OpLe: OpGt,
-	OpIn: OpNotIn, OpNotIn: OpIn, OpNull: OpNotNull, OpNotNull: OpNull, OpAnd: OpOr, OpOr: OpAnd,
+// negation is the comparison that holds where op fails.
+func negation(op Op) Op {
+	return map[Op]Op{
+		OpEq: OpNe, OpNe: OpEq, OpLt: OpGe, OpGe: OpLt, OpGt: OpLe, OpLe: OpGt,
+		OpIn: OpNotIn, OpNotIn: OpIn, OpNull: OpNotNull, OpNotNull: OpNull, OpAnd: OpOr, OpOr: OpAnd,
+	}[op]
 }
 
 // simplify moves negations into the comparisons, by the laws of De Morgan, which hold
@@ -147,12 +149,12 @@ func simplify(c Cond, negated bool) Cond {
 		return c
 	default:
 		if negated {
-			c.Op = negation[c.Op]
+			c.Op = negation(c.Op)
 		}
 		return c
 	}
 	if negated {
-		c.Op = negation[c.Op]
+		c.Op = negation(c.Op)
 	}
 	var list []Cond
 	for _, sub := range c.Sub {

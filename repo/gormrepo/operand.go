@@ -3,6 +3,7 @@ package gormrepo
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"gorm.io/gorm/clause"
@@ -149,12 +150,12 @@ func (o operand) buildMySQL(b clause.Builder) {
 	write(b, "(CASE JSON_TYPE(")
 	extract()
 	write(b, ") WHEN 'NULL' THEN NULL ELSE ")
-	switch k := o.typ.Kind(); {
-	case k == reflect.String || k == reflect.Bool:
+	switch o.typ.Kind() {
+	case reflect.String, reflect.Bool:
 		write(b, "JSON_UNQUOTE(")
 		extract()
 		write(b, ")")
-	case k == reflect.Float32 || k == reflect.Float64:
+	case reflect.Float32, reflect.Float64:
 		extract()
 		write(b, " + 0e0")
 	default:
@@ -184,7 +185,7 @@ func (o operand) param(m *model, c driver.Cond) (any, error) {
 		return m.param(o.column, c.Value), nil
 	}
 	if v := reflect.Indirect(reflect.ValueOf(c.Value)); v.Kind() == reflect.Bool && o.dialect.name == mysql {
-		return fmt.Sprint(v.Bool()), nil
+		return strconv.FormatBool(v.Bool()), nil
 	}
 	return c.Value, nil
 }
