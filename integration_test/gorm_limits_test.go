@@ -161,7 +161,7 @@ func TestGormLimits_LongListsBesideOtherConditions(t *testing.T) {
 			ids := lo.Times(manyValues, func(i int) int64 { return int64(i + 5) })
 			id := repo.F[gormItem, int64]("ID")
 			q := []repo.Option{
-				repo.AnyOf(id.In(ids...), id.Eq(1)), id.Lt(20), id.Desc(), repo.Limit(3), repo.Offset(14),
+				repo.Or(id.In(ids...), id.Eq(1)), id.Lt(20), id.Desc(), repo.Limit(3), repo.Offset(14),
 				repo.Native(func(db *gorm.DB) *gorm.DB { return db.Where("name = ?", "n") }),
 			}
 			got, err := r.Find(t.Context(), q...)

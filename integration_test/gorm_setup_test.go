@@ -79,9 +79,21 @@ func mysqlPlainDB(t testing.TB) *gorm.DB {
 	return db
 }
 
+// mysqlFoldingDB has a collation for which letters of another case, and with accents,
+// are equal.
+func mysqlFoldingDB(t testing.TB) *gorm.DB {
+	t.Helper()
+	return openSQL(t, drivers.SQLConfig{Dialect: drivers.MySQL, DSN: mysqlDatabaseIn(t, "utf8mb4_general_ci")})
+}
+
 // mysqlDatabase makes a database of its own, whose text compares byte by byte
 // as it does elsewhere.
 func mysqlDatabase(t testing.TB) (dsn string) {
+	t.Helper()
+	return mysqlDatabaseIn(t, "utf8mb4_bin")
+}
+
+func mysqlDatabaseIn(t testing.TB, collation string) (dsn string) {
 	t.Helper()
 	base := requireEnv(t, "MYSQL_DSN")
 	c, err := mysql.ParseDSN(base)
@@ -89,7 +101,7 @@ func mysqlDatabase(t testing.TB) (dsn string) {
 		t.Fatal(err)
 	}
 	c.DBName = uniqueName("holdfast_test_")
-	runOnce(t, drivers.MySQL, base, "CREATE DATABASE "+c.DBName+" CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
+	runOnce(t, drivers.MySQL, base, "CREATE DATABASE "+c.DBName+" CHARACTER SET utf8mb4 COLLATE "+collation)
 	t.Cleanup(func() { runOnce(t, drivers.MySQL, base, "DROP DATABASE "+c.DBName) })
 	return c.FormatDSN()
 }

@@ -104,7 +104,7 @@ func TestGormZones_TheInstantIsKept(t *testing.T) {
 				"At": repo.F[gormClock, time.Time]("At").Eq(there), "Told": repo.F[gormClock, time.Time]("Told").Eq(there),
 				"Zoned": repo.F[gormClock, time.Time]("Zoned").Ge(there), "Opt": repo.F[gormClock, *time.Time]("Opt").Eq(&there),
 				"In": repo.F[gormClock, time.Time]("At").In(there, there.Add(time.Hour)), "Day": repo.F[gormClock, time.Time]("Day").Eq(day),
-				"Any": repo.AnyOf(repo.F[gormClock, time.Time]("Told").Gt(there), repo.F[gormClock, time.Time]("At").Le(there)),
+				"Any": repo.Or(repo.F[gormClock, time.Time]("Told").Gt(there), repo.F[gormClock, time.Time]("At").Le(there)),
 			} {
 				if n, err := r().Count(ctx, cond); n != 7 || err != nil {
 					t.Errorf("%s: %d, %v", name, n, err)

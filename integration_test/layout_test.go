@@ -41,7 +41,7 @@ var house = []floor{
 	{
 		pkg:     "repo",
 		own:     []string{"repo/internal/..."},
-		modules: []string{"github.com/go-json-experiment/json"},
+		modules: []string{"github.com/go-json-experiment/json", "github.com/samber/lo"},
 	},
 	{
 		pkg:     "repo/driver",

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/samber/lo"
+
 	"github.com/holdfast-go/holdfast/drivers"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
@@ -19,6 +21,17 @@ type lostSite struct {
 	w       *wire
 	answer  func([]byte) bool
 	save    func(ctx context.Context, n int64) error
+	// told counts what ran after the commits of InTx, of the test's saves only.
+	told    int
+	telling bool
+}
+
+// wantTold checks that what runs after a commit ran if there was one.
+func (l *lostSite) wantTold(t *testing.T, committed bool) {
+	t.Helper()
+	if want := lo.Ternary(committed && l.telling, 1, 0); l.told != want {
+		t.Errorf("%d functions ran after the commit, want %d", l.told, want)
+	}
 }
 
 // onLockedWire runs a test for the calls whose answer can be lost. The tally a is
@@ -47,13 +60,19 @@ func onLockedWire(t *testing.T, test func(ctx context.Context, t *testing.T, l *
 							return err
 						},
 						"InTx": func(ctx context.Context, n int64) error {
-							return l.tallies.InTx(ctx, func(ctx context.Context) error { return l.tallies.Save(ctx, &fencedTally{ID: "a", N: n}) })
+							return l.tallies.InTx(ctx, func(ctx context.Context) error {
+								if err := lockedrepo.AfterCommit(ctx, func(context.Context) { l.told++ }); err != nil {
+									return err
+								}
+								return l.tallies.Save(ctx, &fencedTally{ID: "a", N: n})
+							})
 						},
 					}[name]
 					if name == "Save" && db.Name() == drivers.Postgres {
 						l.answer = isExecution
 					}
 					must(t, l.save(ctx, 1)) // now its statements are prepared
+					l.told, l.telling = 0, name == "InTx"
 					test(ctx, t, l)
 					must(t, l.save(ctx, 99)) // it goes on
 					s.want(t, "a", 99)
@@ -69,6 +88,7 @@ func TestLockedFence_LostReply(t *testing.T) {
 		must(t, l.save(ctx, 2))
 		<-l.w.struck
 		l.want(t, "a", 2)
+		l.wantTold(t, true)
 	})
 }
 
@@ -83,6 +103,7 @@ func TestLockedFence_LostRequest(t *testing.T) {
 					t.Fatalf("got %v", err)
 				}
 				l.want(t, "a", 1)
+				l.wantTold(t, false)
 				if fault == holdRequest {
 					must(t, l.save(ctx, 3)) // a later turn
 					l.w.release()
@@ -104,6 +125,7 @@ func TestLockedFence_UnknownOutcome(t *testing.T) {
 				if !errors.As(err, &unknown) || !errors.Is(err, repo.ErrUnknown) {
 					t.Fatalf("got %v", err)
 				}
+				l.wantTold(t, false) // it is not known
 				l.w.up()
 				written, err := gormrepo.Outcome(ctx, l.store.db, unknown.Op)
 				if err != nil || written != (fault == loseReply) {

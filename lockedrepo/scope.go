@@ -23,6 +23,9 @@ type scope struct {
 	ended context.Context
 	end   context.CancelCauseFunc
 
+	// hooks run around the commit.
+	hooks commitHooks
+
 	mu   sync.Mutex
 	held []*scopeHold
 }

@@ -100,10 +100,15 @@ func inTx(ctx context.Context, fn func(ctx context.Context) error, members ...*m
 		if err != nil {
 			return err
 		}
+		forget := scope.hooks.mark()
 		// The locks are taken inside of the nested call, so that it fails as a whole.
-		return opener.transactor.InTx(ctx, func(ctx context.Context) error {
+		err = opener.transactor.InTx(ctx, func(ctx context.Context) error {
 			return scope.run(ctx, doingTx, x, func(ctx context.Context) error { return scope.call(ctx, fn) })
 		})
+		if err != nil {
+			forget()
+		}
+		return err
 	}
 	for _, m := range members {
 		if err := m.whole(ctx, doingTx); err != nil {
@@ -111,18 +116,31 @@ func inTx(ctx context.Context, fn func(ctx context.Context) error, members ...*m
 		}
 	}
 	ctx, _ = driver.TakeSavepoint(ctx) // there is nothing to go back to
-	scope := newScope()
+	scope, committed := newScope(), false
 	// The scope gives back all locks after the transaction.
-	return scope.close(ctx, func() error {
-		return scope.run(context.WithValue(ctx, scopeKey{}, scope), doingTx, x, func(ctx context.Context) error {
+	err = scope.close(ctx, func() error {
+		err := scope.run(context.WithValue(ctx, scopeKey{}, scope), doingTx, x, func(ctx context.Context) error {
+			again := scope.hooks.mark()
 			return opener.transactor.InTx(scope.fence(ctx, opener.guards), func(ctx context.Context) error {
+				again()
 				if len(members) > 1 && slices.ContainsFunc(members, func(m *member) bool { return m.txState(ctx) != driver.TxJoined }) {
 					return differentStores()
 				}
-				return scope.call(ctx, fn)
+				return scope.call(ctx, func(ctx context.Context) error {
+					if err := fn(ctx); err != nil {
+						return err
+					}
+					return scope.hooks.commits(ctx)
+				})
 			})
 		})
+		committed = err == nil
+		return err
 	})
+	if committed {
+		scope.hooks.committed(ctx)
+	}
+	return err
 }
 
 // call calls the function of a transaction, and fails when one of its locks was

@@ -8,8 +8,9 @@
 //		Total int64  `json:"total"`
 //	}
 //
+//	var total = repo.MustField[Order, int64]("Total")
+//
 //	func cheap(ctx context.Context, orders repo.Repository[Order]) ([]*Order, error) {
-//		total := repo.F[Order, int64]("Total")
 //		return orders.Find(ctx, total.Lt(1000), total.Asc(), repo.Limit(20))
 //	}
 //
@@ -39,6 +40,15 @@
 // with its key fields set. A key behind a pointer takes what the one without
 // takes. Anything else, a slice given as one id too, is
 // ErrInvalid. An id is always a value and never part of a query's text.
+//
+// # Queries
+//
+// Field handles make conditions and sort keys. Condition says what a field without a value
+// means and how text compares, which is the same on every store. A store that cannot
+// answer a query refuses it with ErrUnsupported.
+//
+//	buyer, total := repo.MustField[Order, string]("Buyer"), repo.MustField[Order, int64]("Total")
+//	orders.Find(ctx, repo.Or(total.Between(10, 20), repo.Not(buyer.Prefix("a").IgnoreCase())), total.Desc().NullsLast())
 //
 // # SmartSave
 //

@@ -18,9 +18,10 @@ type Order struct {
 	Total int64  `json:"total"`
 }
 
+var total = repo.MustField[Order, int64]("Total")
+
 // cheap works on every backend, and on locked repositories.
 func cheap(ctx context.Context, orders repo.Repository[Order]) ([]*Order, error) {
-	total := repo.F[Order, int64]("Total")
 	return orders.Find(ctx, total.Lt(1000), total.Asc(), repo.Limit(20))
 }
 

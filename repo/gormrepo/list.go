@@ -19,14 +19,14 @@ import (
 
 // listed holds for rows whose column is one of a list.
 type listed struct {
-	column clause.Column
+	column clause.Expression
 	list   string
 	form   string
 }
 
 // Build writes the condition with the list as a parameter.
 func (l listed) Build(b clause.Builder) {
-	b.WriteQuoted(l.column)
+	l.column.Build(b)
 	before, after, _ := strings.Cut(l.form, "?")
 	write(b, before)
 	b.AddVar(b, l.list)
@@ -34,9 +34,9 @@ func (l listed) Build(b clause.Builder) {
 }
 
 // oneOf holds for rows whose column is one of the values.
-func (d dialect) oneOf(column clause.Column, values []any) clause.Expression {
+func (d dialect) oneOf(column clause.Expression, values []any) clause.Expression {
 	if len(values) <= idsPerStatement {
-		return clause.IN{Column: column, Values: values}
+		return within{column, values}
 	}
 	var list string
 	ok := false
@@ -47,7 +47,7 @@ func (d dialect) oneOf(column clause.Column, values []any) clause.Expression {
 		list, ok = joined(values, "[", "]", jsonElement)
 	}
 	if !ok {
-		return clause.IN{Column: column, Values: values}
+		return within{column, values}
 	}
 	return listed{column, list, map[string]string{postgres: " = ANY(?)", sqlite: " IN (SELECT value FROM json_each(?))"}[d.name]}
 }

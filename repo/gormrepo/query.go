@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"strings"
+	"slices"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -15,7 +15,6 @@ import (
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
-	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
 // compile checks options.
@@ -31,7 +30,7 @@ func (r *Repository[T]) compile(ctx context.Context, opts []repo.Option) (driver
 		return q, err
 	}
 	for _, o := range q.Orders {
-		if _, err := r.column(o.Field); err != nil {
+		if _, err := r.operand(o.Field); err != nil {
 			return q, err
 		}
 	}
@@ -88,19 +87,6 @@ func (r *Repository[T]) native(tx *gorm.DB, natives []any) (*gorm.DB, error) {
 	return tx, nil
 }
 
-// column finds the column of a field that an option names.
-func (r *Repository[T]) column(name string) (*schema.Field, error) {
-	f, ok := entity.FieldByName(r.entity.Type, name)
-	if !ok {
-		return nil, fmt.Errorf("%w: %s has no field %q", repo.ErrInvalid, r.entity.Type, name)
-	}
-	column, ok := r.byPath[fmt.Sprint(f.Index)]
-	if !ok {
-		return nil, fmt.Errorf("%w: field %s of %s is no column", repo.ErrUnsupported, name, r.entity.Type)
-	}
-	return column, nil
-}
-
 func (r *Repository[T]) conditions(conds []driver.Cond) ([]clause.Expression, error) {
 	list := make([]clause.Expression, len(conds))
 	for i, c := range conds {
@@ -112,66 +98,82 @@ func (r *Repository[T]) conditions(conds []driver.Cond) ([]clause.Expression, er
 	return list, nil
 }
 
-func (r *Repository[T]) alternatives(groups [][]driver.Cond) (clause.Expression, error) {
-	var list either
-	for _, conds := range groups {
-		together, err := r.conditions(conds)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, all(together))
-	}
-	return list, nil
-}
-
 func (r *Repository[T]) condition(c driver.Cond) (clause.Expression, error) {
-	if c.Op == driver.OpAny {
-		return r.alternatives(c.Any)
+	switch c.Op {
+	case driver.OpAnd:
+		list, err := r.conditions(c.Sub)
+		return all(list), err
+	case driver.OpOr:
+		list, err := r.conditions(c.Sub)
+		return either(list), err
 	}
-	f, err := r.column(c.Field)
+	o, err := r.operand(c.Field)
 	if err != nil {
 		return nil, err
 	}
-	column := clause.Column{Table: clause.CurrentTable, Name: f.DBName}
 	switch c.Op {
 	case driver.OpNull:
-		return clause.Eq{Column: column}, nil
+		return after{o, " IS NULL"}, nil
 	case driver.OpNotNull:
-		return clause.Neq{Column: column}, nil
-	case driver.OpIn:
-		return r.in(column, f, c)
-	case driver.OpPrefix:
+		return after{o, " IS NOT NULL"}, nil
+	case driver.OpIn, driver.OpNotIn:
+		return r.in(o, c)
+	case driver.OpPrefix, driver.OpContains, driver.OpSuffix:
 		text, _ := c.Value.(string)
-		return prefix{column, text, r.dialect.name}, nil
+		return o.like(c, text)
 	case driver.OpEq, driver.OpNe, driver.OpLt, driver.OpLe, driver.OpGt, driver.OpGe:
 		if isNull(c.Value) {
 			return either{}, nil // nothing compares with NULL
 		}
-		op := string(c.Op)
-		if c.Op == driver.OpNe {
-			op = "<>"
-		}
-		return comparison{column, " " + op + " ", r.param(f, c.Value)}, nil
+		return r.compare(o, c)
 	default:
 		return nil, fmt.Errorf("%w: comparison %q", repo.ErrUnsupported, c.Op)
 	}
 }
 
-func (r *Repository[T]) in(column clause.Column, f *schema.Field, c driver.Cond) (clause.Expression, error) {
+func (r *Repository[T]) compare(o operand, c driver.Cond) (clause.Expression, error) {
+	value, err := o.param(r.model, c)
+	if err != nil {
+		return nil, err
+	}
+	switch c.Op {
+	case driver.OpEq:
+		return o.equal(c, value), nil
+	case driver.OpNe:
+		return not{[]clause.Expression{o.equal(c, value)}}, nil
+	default:
+		return comparison{o.folded(c), " " + string(c.Op) + " ", value}, nil
+	}
+}
+
+func (r *Repository[T]) in(o operand, c driver.Cond) (clause.Expression, error) {
 	list, ok := c.Value.([]any)
 	if !ok {
 		return nil, fmt.Errorf("%w: in of %T", repo.ErrInvalid, c.Value)
 	}
-	var values []any
+	values := make([]any, 0, len(list))
 	for _, v := range list {
-		if !isNull(v) {
-			values = append(values, r.param(f, v))
+		if isNull(v) {
+			if c.Op == driver.OpNotIn {
+				return either{}, nil // nothing compares with NULL
+			}
+			continue
 		}
+		c.Value = v
+		value, err := o.param(r.model, c)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, value)
 	}
 	if len(values) == 0 {
 		return either{}, nil
 	}
-	return r.dialect.oneOf(column, values), nil
+	in := o.oneOf(c, values)
+	if c.Op == driver.OpNotIn {
+		return not{[]clause.Expression{in}}, nil
+	}
+	return in, nil
 }
 
 // isNull tells whether the database would get NULL for v.
@@ -187,82 +189,33 @@ func isNull(v any) bool {
 	return false
 }
 
-// comparison compares a column with one value, which is a parameter whatever
-// its type is.
-type comparison struct {
-	column clause.Column
-	op     string
-	value  any
-}
-
-// Build writes column op ?.
-func (c comparison) Build(b clause.Builder) {
-	b.WriteQuoted(c.column)
-	write(b, c.op)
-	b.AddVar(b, c.value)
-}
-
-// prefix holds for text that begins with another, letters as they are: LIKE
-// alone ignores their case on SQLite and under most collations of MySQL.
-type prefix struct {
-	column clause.Column
-	text   string
-	where  string
-}
-
-// Build writes what the dialect can use an index for, and what is exact.
-func (p prefix) Build(b clause.Builder) {
-	like := strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(p.text) + "%"
-	switch p.where {
-	case sqlite:
-		b.WriteQuoted(p.column)
-		write(b, " GLOB ")
-		b.AddVar(b, strings.NewReplacer("*", "[*]", "?", "[?]", "[", "[[]").Replace(p.text)+"*")
-	case mysql:
-		write(b, "(")
-		b.WriteQuoted(p.column)
-		write(b, " LIKE ")
-		b.AddVar(b, like)
-		write(b, " ESCAPE '!' AND CONVERT(")
-		b.WriteQuoted(p.column)
-		write(b, " USING utf8mb4) COLLATE utf8mb4_bin LIKE ")
-		b.AddVar(b, like)
-		write(b, " ESCAPE '!')")
-	default:
-		b.WriteQuoted(p.column)
-		write(b, " LIKE ")
-		b.AddVar(b, like)
-		write(b, " ESCAPE '!'")
-	}
-}
-
-// ordered adds the sort keys. A field without a value sorts first everywhere;
-// PostgreSQL has to be told.
+// ordered adds the sort keys, after those that a Native option asked for.
 func (r *Repository[T]) ordered(tx *gorm.DB, q driver.Query) *gorm.DB {
-	for _, o := range q.Orders {
-		f, err := r.column(o.Field)
+	if len(q.Orders) == 0 {
+		return tx
+	}
+	list := make(sorted, len(q.Orders))
+	for i, o := range q.Orders {
+		by, err := r.operand(o.Field)
 		if err != nil {
 			_ = tx.AddError(err)
 			return tx
 		}
-		column := clause.Column{Table: clause.CurrentTable, Name: f.DBName}
-		if r.dialect.name != postgres || !nullable(f) {
-			tx = tx.Order(clause.OrderByColumn{Column: column, Desc: o.Desc})
-			continue
-		}
-		how := " NULLS FIRST"
-		if o.Desc {
-			how = " DESC NULLS LAST"
-		}
-		column.Table = f.Schema.Table[strings.LastIndex(f.Schema.Table, ".")+1:]
-		tx = tx.Order(clause.OrderByColumn{Column: clause.Column{Name: tx.Statement.Quote(column) + how, Raw: true}})
+		list[i] = sortKey{by, o}
 	}
-	return tx
+	first, _ := tx.Statement.Clauses["ORDER BY"].Expression.(clause.OrderBy)
+	if len(first.Columns) > 0 || first.Expression != nil {
+		list = append(sorted{first}, list...)
+	}
+	return tx.Clauses(clause.OrderBy{Expression: list})
 }
 
 func nullable(f *schema.Field) bool {
 	if f.NotNull {
 		return false
+	}
+	if slices.ContainsFunc(f.StructField.Index, func(i int) bool { return i < 0 }) {
+		return true // behind an embedded pointer
 	}
 	valuer := reflect.PointerTo(f.FieldType).Implements(reflect.TypeFor[sqldriver.Valuer]())
 	return valuer || f.FieldType.Kind() == reflect.Pointer || f.FieldType.Kind() == reflect.Slice

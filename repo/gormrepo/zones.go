@@ -159,20 +159,18 @@ func (r *Repository[T]) toUTC(c *call, items []*item[T]) error {
 // learnZonesOf does the same for the values of conditions.
 func (r *Repository[T]) learnZonesOf(ctx context.Context, pool gorm.ConnPool, conds []driver.Cond) error {
 	for _, c := range conds {
-		for _, alt := range c.Any {
-			if err := r.learnZonesOf(ctx, pool, alt); err != nil {
-				return err
-			}
+		if err := r.learnZonesOf(ctx, pool, c.Sub); err != nil {
+			return err
 		}
-		f, err := r.column(c.Field)
-		if c.Op == driver.OpAny || err != nil {
+		o, err := r.operand(c.Field)
+		if len(c.Sub) > 0 || err != nil || o.isJSON() {
 			continue
 		}
 		list, ok := c.Value.([]any)
 		if !ok {
 			list = []any{c.Value}
 		}
-		if lo.SomeBy(list, func(v any) bool { t, ok := plainTime(v); return ok && r.zones.mustAsk(f, t) }) {
+		if lo.SomeBy(list, func(v any) bool { t, ok := plainTime(v); return ok && r.zones.mustAsk(o.column, t) }) {
 			return r.askZones(ctx, pool)
 		}
 	}

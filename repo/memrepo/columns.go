@@ -3,6 +3,7 @@ package memrepo
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,10 +29,19 @@ func (r *Repository[T]) field(name string) (*entity.Field, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: %s has no field %q", repo.ErrInvalid, r.ent.Type, name)
 	}
-	if r.columns != nil && !r.columns[fmt.Sprint(f.Index)] {
+	if r.columns != nil && !r.columns[fmt.Sprint(f.Index)] && !r.inJSON(f) {
 		return nil, fmt.Errorf("%w: field %s of %s is no column; see Options.Documents", repo.ErrUnsupported, name, r.ent.Type)
 	}
 	return f, nil
+}
+
+// inJSON tells whether the field would be in a column of JSON.
+func (r *Repository[T]) inJSON(f *entity.Field) bool {
+	return lo.SomeBy(r.ent.Fields, func(column *entity.Field) bool {
+		n := len(column.Index)
+		return len(f.Index) > n && slices.Equal(f.Index[:n], column.Index) &&
+			lo.Contains(strings.Split(strings.ToLower(column.Tag.Get("gorm")), ";"), "serializer:json")
+	})
 }
 
 // timesByName gives the duties that GORM gives by names, unless a tag says

@@ -152,11 +152,7 @@ func (r *Repository[T]) sort(rows []*row[T], orders []driver.Order) error {
 	}
 	slices.SortStableFunc(rows, func(a, b *row[T]) int {
 		for i, o := range orders {
-			n := compareNullable(fieldOf(fields[i], valueOf(a.val)), fieldOf(fields[i], valueOf(b.val)))
-			if o.Desc {
-				n = -n
-			}
-			if n != 0 {
+			if n := compareNullable(fieldOf(fields[i], valueOf(a.val)), fieldOf(fields[i], valueOf(b.val)), o); n != 0 {
 				return n
 			}
 		}
@@ -165,14 +161,21 @@ func (r *Repository[T]) sort(rows []*row[T], orders []driver.Order) error {
 	return nil
 }
 
-// compareNullable puts what has no value first.
-func compareNullable(a, b reflect.Value) int {
+// compareNullable puts what has no value where the order wants it.
+func compareNullable(a, b reflect.Value, o driver.Order) int {
 	x, xok := plain(a)
 	y, yok := plain(b)
 	if !xok || !yok {
-		return cmp.Compare(rank(xok), rank(yok))
+		n := cmp.Compare(rank(xok), rank(yok))
+		if o.NullsAtEnd() {
+			n = -n
+		}
+		return n
 	}
 	n, _ := compare(x, y)
+	if o.Desc {
+		n = -n
+	}
 	return n
 }
 

@@ -50,8 +50,11 @@ func (r *Repository[T]) conjunction(conds []driver.Cond) (condition, error) {
 }
 
 func (r *Repository[T]) condition(c driver.Cond) (condition, error) {
-	if c.Op == driver.OpAny {
-		return r.alternatives(c.Any)
+	switch c.Op {
+	case driver.OpAnd:
+		return r.conjunction(c.Sub)
+	case driver.OpOr:
+		return r.alternatives(c.Sub)
 	}
 	f, err := r.field(c.Field)
 	if err != nil {
@@ -70,11 +73,11 @@ func (r *Repository[T]) condition(c driver.Cond) (condition, error) {
 	}, nil
 }
 
-func (r *Repository[T]) alternatives(alts [][]driver.Cond) (condition, error) {
-	list := make([]condition, len(alts))
-	for i, conds := range alts {
+func (r *Repository[T]) alternatives(conds []driver.Cond) (condition, error) {
+	list := make([]condition, len(conds))
+	for i, c := range conds {
 		var err error
-		if list[i], err = r.conjunction(conds); err != nil {
+		if list[i], err = r.condition(c); err != nil {
 			return nil, err
 		}
 	}
@@ -88,20 +91,15 @@ func fieldTest(c driver.Cond) (func(v reflect.Value) bool, error) {
 	switch c.Op {
 	case driver.OpNull, driver.OpNotNull:
 		return nil, nil
-	case driver.OpIn:
-		list, ok := c.Value.([]any)
-		if !ok {
-			return nil, fmt.Errorf("%w: in of %T", repo.ErrInvalid, c.Value)
-		}
-		return func(v reflect.Value) bool {
-			return slices.ContainsFunc(list, func(x any) bool {
-				want, ok := plain(reflect.ValueOf(x))
-				return ok && equal(v, want)
-			})
-		}, nil
-	case driver.OpPrefix:
-		prefix, ok := c.Value.(string)
-		return func(v reflect.Value) bool { return ok && strings.HasPrefix(v.String(), prefix) }, nil
+	case driver.OpIn, driver.OpNotIn:
+		return membership(c)
+	case driver.OpPrefix, driver.OpContains, driver.OpSuffix:
+		text, _ := c.Value.(string)
+		holds := map[driver.Op]func(s, text string) bool{
+			driver.OpPrefix: strings.HasPrefix, driver.OpContains: strings.Contains, driver.OpSuffix: strings.HasSuffix,
+		}[c.Op]
+		text = folded(c, reflect.ValueOf(text)).String()
+		return func(v reflect.Value) bool { return holds(folded(c, v).String(), text) != c.Negated }, nil
 	case driver.OpEq, driver.OpNe, driver.OpLt, driver.OpLe, driver.OpGt, driver.OpGe:
 		return comparison(c)
 	default:
@@ -109,13 +107,43 @@ func fieldTest(c driver.Cond) (func(v reflect.Value) bool, error) {
 	}
 }
 
+// folded is text in lower case where the condition asks for it.
+func folded(c driver.Cond, v reflect.Value) reflect.Value {
+	if !c.IgnoreCase || v.Kind() != reflect.String {
+		return v
+	}
+	return reflect.ValueOf(strings.ToLower(v.String()))
+}
+
+func membership(c driver.Cond) (func(v reflect.Value) bool, error) {
+	list, ok := c.Value.([]any)
+	if !ok {
+		return nil, fmt.Errorf("%w: in of %T", repo.ErrInvalid, c.Value)
+	}
+	var values []reflect.Value
+	for _, x := range list {
+		v, ok := plain(reflect.ValueOf(x))
+		switch {
+		case ok:
+			values = append(values, folded(c, v))
+		case c.Op == driver.OpNotIn: // nothing compares with null
+			return func(reflect.Value) bool { return false }, nil
+		}
+	}
+	return func(v reflect.Value) bool {
+		v = folded(c, v)
+		return slices.ContainsFunc(values, func(x reflect.Value) bool { return equal(v, x) }) == (c.Op == driver.OpIn)
+	}, nil
+}
+
 func comparison(c driver.Cond) (func(v reflect.Value) bool, error) {
 	want, ok := plain(reflect.ValueOf(c.Value))
 	if !ok { // nothing compares with null
 		return func(reflect.Value) bool { return false }, nil
 	}
+	want = folded(c, want)
 	if c.Op == driver.OpEq || c.Op == driver.OpNe {
-		return func(v reflect.Value) bool { return equal(v, want) == (c.Op == driver.OpEq) }, nil
+		return func(v reflect.Value) bool { return equal(folded(c, v), want) == (c.Op == driver.OpEq) }, nil
 	}
 	if !ordered(want.Type()) {
 		return nil, fmt.Errorf("%w: %s of field %s, a %s has no order", repo.ErrUnsupported, c.Op, c.Field, want.Type())
@@ -127,7 +155,7 @@ func comparison(c driver.Cond) (func(v reflect.Value) bool, error) {
 		driver.OpGe: func(n int) bool { return n >= 0 },
 	}[c.Op]
 	return func(v reflect.Value) bool {
-		n, ok := compare(v, want)
+		n, ok := compare(folded(c, v), want)
 		return ok && holds(n)
 	}, nil
 }

@@ -16,7 +16,8 @@ type Options struct {
 	// created and updated times are those that the tags mark, and options may
 	// name fields of nested structs. By default it behaves as GORM on SQL:
 	// CreatedAt and UpdatedAt are times by their names, and a field of a nested
-	// struct that is not embedded is no column, hence repo.ErrUnsupported.
+	// struct that is neither embedded nor JSON (`gorm:"serializer:json"`) is no
+	// column, hence repo.ErrUnsupported.
 	Documents bool
 
 	// VersionFromZero gives new entities version 0 and not 1, as Hibernate and

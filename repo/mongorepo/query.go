@@ -3,7 +3,6 @@ package mongorepo
 import (
 	"fmt"
 	"reflect"
-	"regexp"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -107,32 +106,25 @@ func (r *Repository[T]) conjunction(conds []driver.Cond) (bson.A, error) {
 }
 
 func (r *Repository[T]) condition(c driver.Cond) (bson.D, error) {
-	if c.Op == driver.OpAny {
-		return r.alternatives(c.Any)
+	switch c.Op {
+	case driver.OpAnd, driver.OpOr:
+		return r.junction(c)
 	}
 	path, isKey, err := r.layout.field(c.Field)
 	if err != nil {
 		return nil, err
 	}
 	isKey = isKey || r.isReference(path)
-	test := func(op string, v any) (bson.D, error) {
-		return bson.D{{Key: path, Value: bson.D{{Key: op, Value: v}}}}, nil
-	}
 	switch c.Op {
 	case driver.OpNull:
-		return test("$eq", nil)
+		return test(path, "$eq", nil), nil
 	case driver.OpNotNull:
-		return test("$ne", nil)
-	case driver.OpPrefix:
-		// No options and no flags in the pattern: ^ is the start of the text,
-		// and every sign of the prefix stands for itself.
-		return test("$regex", bson.Regex{Pattern: "^" + regexp.QuoteMeta(fmt.Sprint(c.Value))})
-	case driver.OpIn:
-		list, err := r.comparands(c, isKey)
-		if err != nil {
-			return nil, err
-		}
-		return in(path, list), nil
+		return test(path, "$ne", nil), nil
+	case driver.OpPrefix, driver.OpContains, driver.OpSuffix:
+		text, _ := c.Value.(string)
+		return matching(path, c, text), nil
+	case driver.OpIn, driver.OpNotIn:
+		return r.membership(path, isKey, c)
 	}
 	v, ok, err := r.comparand(c.Value, isKey)
 	if err != nil {
@@ -141,8 +133,11 @@ func (r *Repository[T]) condition(c driver.Cond) (bson.D, error) {
 	if !ok { // nothing compares with null
 		return nothing(), nil
 	}
+	if c.IgnoreCase {
+		return folded(path, c)
+	}
 	if c.Op == driver.OpNe {
-		return test("$nin", bson.A{v, nil})
+		return test(path, "$nin", bson.A{v, nil}), nil
 	}
 	op, ok := map[driver.Op]string{
 		driver.OpEq: "$eq", driver.OpLt: "$lt", driver.OpLe: "$lte", driver.OpGt: "$gt", driver.OpGe: "$gte",
@@ -150,40 +145,55 @@ func (r *Repository[T]) condition(c driver.Cond) (bson.D, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: comparison %q", repo.ErrUnsupported, c.Op)
 	}
-	return test(op, v)
+	return test(path, op, v), nil
 }
 
-func (r *Repository[T]) alternatives(alts [][]driver.Cond) (bson.D, error) {
-	if len(alts) == 0 { // MongoDB refuses an empty $or
-		return nothing(), nil
-	}
-	list := make(bson.A, len(alts))
-	for i, conds := range alts {
-		all, err := r.conjunction(conds)
-		if err != nil {
-			return nil, err
+func test(path, op string, v any) bson.D {
+	return bson.D{{Key: path, Value: bson.D{{Key: op, Value: v}}}}
+}
+
+func (r *Repository[T]) junction(c driver.Cond) (bson.D, error) {
+	if len(c.Sub) == 0 { // MongoDB refuses an empty list
+		if c.Op == driver.OpOr {
+			return nothing(), nil
 		}
-		list[i] = bson.D{{Key: "$and", Value: all}}
+		return bson.D{}, nil
 	}
-	return bson.D{{Key: "$or", Value: list}}, nil
+	list, err := r.conjunction(c.Sub)
+	op := "$" + string(c.Op)
+	return bson.D{{Key: op, Value: list}}, err
 }
 
-func (r *Repository[T]) comparands(c driver.Cond, isKey bool) (bson.A, error) {
+func (r *Repository[T]) membership(path string, isKey bool, c driver.Cond) (bson.D, error) {
 	values, ok := c.Value.([]any)
 	if !ok {
 		return nil, fmt.Errorf("%w: in of %T", repo.ErrInvalid, c.Value)
 	}
-	list := bson.A{}
+	list, alternatives := bson.A{}, bson.A{}
 	for _, v := range values {
 		enc, ok, err := r.comparand(v, isKey)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if ok {
+		case ok:
 			list = append(list, enc)
+			alternatives = append(alternatives, bson.D{{Key: path, Value: foldedText(v)}})
+		case c.Op == driver.OpNotIn: // nothing compares with null
+			return nothing(), nil
 		}
 	}
-	return list, nil
+	switch {
+	case len(list) == 0:
+		return nothing(), nil
+	case c.IgnoreCase && c.Op == driver.OpIn:
+		return bson.D{{Key: "$or", Value: alternatives}}, nil
+	case c.IgnoreCase:
+		return bson.D{{Key: path, Value: bson.D{{Key: "$ne", Value: nil}}}, {Key: "$nor", Value: alternatives}}, nil
+	case c.Op == driver.OpNotIn:
+		return test(path, "$nin", append(list, nil)), nil
+	default:
+		return in(path, list), nil
+	}
 }
 
 // comparand encodes what a field is compared with; ok is false for null.
@@ -214,6 +224,9 @@ func (r *Repository[T]) findOptions(q driver.Query) (*options.FindOptionsBuilder
 		}
 		if seen[path] { // a later order of the same field cannot change anything
 			continue
+		}
+		if o.NullsAtEnd() != o.Desc {
+			return nil, fmt.Errorf("%w: field %s: MongoDB sorts null as the smallest value", repo.ErrUnsupported, o.Field)
 		}
 		seen[path] = true
 		sort = append(sort, bson.E{Key: path, Value: direction(o.Desc)})

@@ -91,8 +91,8 @@ func (g generator) document() string {
 func (g generator) query() (string, []repo.Option) {
 	name, stock, note := repo.F[Item, string]("Name"), repo.F[Item, int64]("Stock"), repo.F[Item, string]("Note")
 	n, s := g.rnd.Int64N(5)-2, g.pick("", "a", "ant", "a%", "bee", "日")
-	conds := []repo.Option{
-		name.Eq(s), name.Ne(s), name.Prefix(s), name.In(s, "ape"), name.In(), stock.Lt(n), stock.Ge(n), stock.Eq(n),
+	conds := []repo.Condition{
+		name.Eq(s), name.Ne(s), name.Prefix(s), name.Contains(s), name.Suffix(s), name.In(s, "ape"), name.NotIn(s, "ape"), stock.Lt(n), stock.Ge(n), stock.Eq(n),
 		note.Null(), note.NotNull(), note.Ne("n1"), repo.F[Item, bool]("Active").Eq(n > 0), repo.F[Item, float64]("Price").Gt(0.25),
 	}
 	text := fmt.Sprintf("n=%d s=%q", n, s)
@@ -100,7 +100,7 @@ func (g generator) query() (string, []repo.Option) {
 	for range g.rnd.IntN(3) {
 		i, j := g.rnd.IntN(len(conds)), g.rnd.IntN(len(conds))
 		if c := conds[i]; g.rnd.IntN(3) == 0 {
-			q, text = append(q, repo.AnyOf(c, conds[j])), fmt.Sprintf("%s any(%d,%d)", text, i, j)
+			q, text = append(q, repo.Or(c, repo.Not(conds[j]))), fmt.Sprintf("%s or(%d,not %d)", text, i, j)
 		} else {
 			q, text = append(q, c), fmt.Sprintf("%s cond(%d)", text, i)
 		}

@@ -102,7 +102,7 @@ func queryInOfNone(t *testing.T, h Harness) {
 	r := shop(t, h)
 	found(t, r, nil, repo.F[Item, string]("ID").In())
 	found(t, r, nil, repo.F[Item, string]("ID").In(), repo.F[Item, bool]("Active").Eq(true))
-	found(t, r, []string{"a"}, repo.AnyOf(repo.F[Item, string]("ID").In(), repo.F[Item, string]("ID").Eq("a")))
+	found(t, r, []string{"a"}, repo.Or(repo.F[Item, string]("ID").In(), repo.F[Item, string]("ID").Eq("a")))
 }
 
 func queryNull(t *testing.T, h Harness) {
@@ -151,16 +151,6 @@ func queryTextIsCaseSensitive(t *testing.T, h Harness) {
 	found(t, r, nil, name.Prefix("Ap"))
 	saveItems(t, r, item("A"))
 	found(t, r, []string{"A"}, repo.F[Item, string]("ID").In("A"))
-}
-
-func queryAnyOf(t *testing.T, h Harness) {
-	r := shop(t, h)
-	id, stock, active := repo.F[Item, string]("ID"), repo.F[Item, int64]("Stock"), repo.F[Item, bool]("Active")
-	found(t, r, []string{"a", "f"}, repo.AnyOf(id.Eq("a"), id.Eq("f")))
-	found(t, r, []string{"f"}, repo.AnyOf(id.Eq("a"), id.Eq("f")), active.Eq(false))
-	found(t, r, []string{"a", "d", "e", "f"}, repo.AnyOf(id.Eq("a"), id.Eq("d"), stock.Eq(2)))
-	found(t, r, []string{"f"}, repo.AnyOf(id.Eq("a"), stock.Eq(2)), repo.AnyOf(active.Eq(false), id.Eq("x")))
-	found(t, r, []string{"a", "b", "f"}, repo.AnyOf(id.Eq("b"), repo.AnyOf(id.Eq("a"), id.Eq("f"))))
 }
 
 func querySorts(t *testing.T, h Harness) {
@@ -243,9 +233,14 @@ func queryRefusesWhatIsWrong(t *testing.T, h Harness) {
 		"prefix of number":  repo.F[Item, int64]("Stock").Prefix("1"),
 		"limit zero":        repo.Limit(0),
 		"negative offset":   repo.Offset(-1),
-		"sort in AnyOf":     repo.AnyOf(repo.F[Item, string]("Name").Asc()),
-		"nothing in AnyOf":  repo.AnyOf(nil),
-		"bad field inside":  repo.AnyOf(repo.F[Item, string]("Nope").Eq("x")),
+		"empty condition":   repo.Condition{},
+		"empty inside":      repo.Not(repo.Condition{}),
+		"contains, number":  repo.F[Item, int64]("Stock").Contains("1"),
+		"suffix, number":    repo.F[Item, int64]("Stock").Suffix("1"),
+		"case of a number":  repo.F[Item, int64]("Stock").Eq(1).IgnoreCase(),
+		"not in of none":    repo.F[Item, int64]("Stock").NotIn(),
+		"no in of none":     repo.Not(repo.F[Item, int64]("Stock").In()),
+		"bad field inside":  repo.Or(repo.F[Item, string]("Nope").Eq("x")),
 		"nil":               nil,
 	} {
 		if _, err := r.Find(t.Context(), q); err == nil {

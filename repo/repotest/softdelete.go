@@ -29,7 +29,7 @@ func softDeletedIsInvisible(t *testing.T, h Harness) {
 	if len(all) != 1 || len(list) != 1 || list[0].ID != "d" {
 		t.Fatalf("Find sees %s, FindAllByID %s; want d alone", shown(all), shown(list))
 	}
-	some, err := r.Find(t.Context(), repo.AnyOf(repo.F[Marked, string]("ID").Eq("a"), repo.F[Marked, string]("ID").Eq("d")))
+	some, err := r.Find(t.Context(), repo.Or(repo.F[Marked, string]("ID").Eq("a"), repo.F[Marked, string]("ID").Eq("d")))
 	noErr(t, err)
 	if len(some) != 1 {
 		t.Fatalf("a query with alternatives sees %s", shown(some))

@@ -192,3 +192,26 @@ func (e *Entity) Numbered() *Field {
 	}
 	return nil
 }
+
+// JSONName is the dotted name of the field at index in JSON: by json tags, else the Go
+// names; embedded structs without a tag add nothing.
+func JSONName(t reflect.Type, index []int) string {
+	var parts []string
+	for _, i := range index {
+		t = Deref(t)
+		sf := t.Field(i)
+		name, options, _ := strings.Cut(sf.Tag.Get("json"), ",")
+		if name == "-" && options == "" {
+			name = ""
+		}
+		t = sf.Type
+		if sf.Anonymous && name == "" && Deref(t).Kind() == reflect.Struct {
+			continue
+		}
+		if name == "" {
+			name = sf.Name
+		}
+		parts = append(parts, name)
+	}
+	return strings.Join(parts, ".")
+}

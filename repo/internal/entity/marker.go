@@ -1,6 +1,7 @@
 package entity
 
 import (
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -162,4 +163,22 @@ func basicClass(t reflect.Type) int {
 func IsRawJSON(t reflect.Type) bool {
 	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 &&
 		t.Implements(reflect.TypeFor[json.Marshaler]()) && reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]())
+}
+
+// Deref is t without pointers.
+func Deref(t reflect.Type) reflect.Type {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t
+}
+
+// HasOwnJSON tells whether a value of t writes its JSON, or the text in it, itself.
+func HasOwnJSON(t reflect.Type) bool {
+	for _, own := range []reflect.Type{reflect.TypeFor[json.Marshaler](), reflect.TypeFor[encoding.TextMarshaler]()} {
+		if t.Implements(own) || reflect.PointerTo(t).Implements(own) {
+			return true
+		}
+	}
+	return false
 }

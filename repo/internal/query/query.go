@@ -1,5 +1,3 @@
-// Package query holds what the options of Find say, for package repo that offers
-// them and package driver that checks them for backends.
 package query
 
 import "reflect"
@@ -12,17 +10,25 @@ type Op string
 
 // The comparisons that every backend knows.
 const (
-	OpEq      Op = "="
-	OpNe      Op = "!="
-	OpLt      Op = "<"
-	OpLe      Op = "<="
-	OpGt      Op = ">"
-	OpGe      Op = ">="
-	OpIn      Op = "in"
-	OpNull    Op = "null"
-	OpNotNull Op = "not null"
-	OpPrefix  Op = "prefix"
-	OpAny     Op = "any of"
+	OpEq       Op = "="
+	OpNe       Op = "!="
+	OpLt       Op = "<"
+	OpLe       Op = "<="
+	OpGt       Op = ">"
+	OpGe       Op = ">="
+	OpIn       Op = "in"
+	OpNotIn    Op = "not in"
+	OpNull     Op = "null"
+	OpNotNull  Op = "not null"
+	OpPrefix   Op = "prefix"
+	OpContains Op = "contains"
+	OpSuffix   Op = "suffix"
+	// OpAnd and OpOr join the conditions in Sub. Without any, OpAnd always holds
+	// and OpOr never does.
+	OpAnd Op = "and"
+	OpOr  Op = "or"
+	// OpNot negates the only condition in Sub. Backends do not see it.
+	OpNot Op = "not"
 )
 
 // Cond is one condition, as a backend sees it.
@@ -31,24 +37,48 @@ type Cond struct {
 	Field string
 	// Op says how the two are compared.
 	Op Op
-	// Value is what the field is compared with: a []any for OpIn.
+	// Value is what the field is compared with: a []any for OpIn and OpNotIn.
 	Value any
-	// Any holds the alternatives of OpAny, each a conjunction.
-	Any [][]Cond
+	// IgnoreCase tells that text is compared in lower case.
+	IgnoreCase bool
+	// Negated tells that OpPrefix, OpContains or OpSuffix must not hold, for a field
+	// that has a value.
+	Negated bool
+	// Sub holds what OpAnd, OpOr and OpNot are about.
+	Sub []Cond
 
 	// Owner is the type that the handle was made for, and ValueType that of its values.
 	Owner, ValueType reflect.Type
 }
 
+// Nulls says where a sort puts entities whose field has no value.
+type Nulls int
+
+// The places of entities without a value.
+const (
+	// NullsDefault puts them first when the smallest comes first, and last when the
+	// largest does.
+	NullsDefault Nulls = iota
+	NullsFirst
+	NullsLast
+)
+
 // Order is one sort key, as a backend sees it.
 type Order struct {
-	// Field is the Go name of the field.
+	// Field is the Go name of the field, dotted inside nested structs.
 	Field string
 	// Desc puts the largest first.
 	Desc bool
+	// Nulls says where those without a value go.
+	Nulls Nulls
 
 	// Owner is the type that the handle was made for.
 	Owner reflect.Type
+}
+
+// NullsAtEnd tells whether entities without a value come last.
+func (o Order) NullsAtEnd() bool {
+	return o.Nulls == NullsLast || o.Nulls == NullsDefault && o.Desc
 }
 
 // Query is a list of options put together, for backends.
@@ -59,7 +89,7 @@ type Query struct {
 	Orders []Order
 	// Limit is the largest number of entities to return; 0 means no limit.
 	Limit int
-	// Offset is how many to pass over first.
+	// Offset is how many to skip first.
 	Offset int
 	// Native holds the values given to the option Native.
 	Native []any

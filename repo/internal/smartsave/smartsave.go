@@ -1,5 +1,3 @@
-// Package smartsave holds what the options of SmartSave say, for package repo that
-// offers them and package driver that reads them.
 package smartsave
 
 // Mode says what SmartSave does with members that a document does not name.
