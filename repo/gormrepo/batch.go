@@ -24,7 +24,7 @@ func (r *Repository[T]) inBatches(c *call, items []*item[T], columns []*schema.F
 // does not say for which, so then the statement is cut in half until it is
 // known. The savepoint is what lets PostgreSQL go on after the error.
 func (r *Repository[T]) batch(c *call, items []*item[T], write func([]*item[T]) error) error {
-	if c.once && len(items) > 1 {
+	if (c.once || c.whole) && len(items) > 1 {
 		return write(items)
 	}
 	if len(items) == 1 {

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/samber/lo"
-	"gorm.io/gorm"
 	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
@@ -15,8 +14,9 @@ import (
 )
 
 // Most saves need not know what is stored. These do: of tables that take no INSERT
-// of T, of entities that may have been read with version 0, and of types with hooks
-// for updates. They look first, which the others do only after they were refused.
+// of T, of entities that may have been read with version 0, of documents that name no
+// version, and of types with hooks for updates. They look first, which the others do
+// only after they were refused.
 
 // writeItems runs fn, which saves items, with as few round trips as it takes.
 func (r *Repository[T]) writeItems(ctx context.Context, items []*item[T], fn func(*call) error) error {
@@ -31,9 +31,12 @@ func (r *Repository[T]) writeItems(ctx context.Context, items []*item[T], fn fun
 	if known && r.careful.Load() {
 		return r.write(ctx, careful)
 	}
-	err := r.writeFast(ctx, items, fn)
+	err := r.writeFast(ctx, items, unsure, func(c *call) error {
+		c.whole = unsure
+		return fn(c)
+	})
 	refused := known && dberr.RefusesInsert(err)
-	if !refused && (!unsure || !errors.Is(r.classify(err), repo.ErrDuplicateKey)) {
+	if !refused && (!unsure || !errors.Is(err, repo.ErrDuplicateKey) && !dberr.BlamesRow(err, r.db.Dialector)) {
 		return err
 	}
 	err = r.write(ctx, careful)
@@ -44,11 +47,11 @@ func (r *Repository[T]) writeItems(ctx context.Context, items []*item[T], fn fun
 }
 
 // writeFast trusts that nothing stands in the way.
-func (r *Repository[T]) writeFast(ctx context.Context, items []*item[T], fn func(*call) error) error {
+func (r *Repository[T]) writeFast(ctx context.Context, items []*item[T], unsure bool, fn func(*call) error) error {
 	f, fenced := driver.FenceFrom(ctx)
 	switch {
 	case fenced && r.TxState(ctx) == driver.TxNone && r.folds(items):
-		return r.writeFolded(ctx, f, items, fn)
+		return r.writeFolded(ctx, f, items, unsure, fn)
 	case r.oneStatement(items):
 		return r.writeOnce(ctx, fn)
 	default:
@@ -99,25 +102,54 @@ func (m *model) needsCare() bool {
 	})
 }
 
-// findRead makes of items that were taken for new, and are stored with version 0,
-// items that overwrite it.
+// findRead makes of items that were taken for new, and overwrite what is stored, items
+// that do: where it is stored with version 0, as they were read, or in any version
+// where a document names none.
 func (r *Repository[T]) findRead(c *call, items []*item[T]) error {
 	unsure := lo.Filter(items, func(it *item[T], _ int) bool { return r.mayBeRead(it) })
-	var rows []*T
-	for chunk := range slices.Chunk(r.keysOf(unsure), idsPerStatement) {
-		var part []*T
-		res := through(c.tx, func(tx *gorm.DB) *gorm.DB {
-			return r.live(tx.Session(&gorm.Session{SkipHooks: true})).Select(names(r.key)).
-				Where(r.keyIn(chunk)).Where(r.versionIs(0)).Find(&part)
-		})
-		if res.Error != nil {
-			return res.Error
-		}
-		rows = append(rows, part...)
+	if len(unsure) == 0 {
+		return nil
 	}
-	read, _ := r.split(unsure, rows)
-	for _, it := range read {
-		it.isNew, it.was = false, 0
+	if err := r.lockDatabase(c); err != nil {
+		return err
+	}
+	r.sortByKey(unsure)
+	rows, err := r.stored(c.tx, r.keysOf(unsure), append(slices.Clone(r.key), r.version), true)
+	if err != nil {
+		return err
+	}
+	byKey := r.byKey(r.keysOf(unsure), rows)
+	was := func(it *item[T]) int64 { return r.entity.VersionOf(valueOf(byKey[r.keptIdentity(it)])) }
+	there := lo.Filter(unsure, func(it *item[T], _ int) bool { return byKey[r.keptIdentity(it)] != nil && (it.unnamed || was(it) == 0) })
+	marked, err := r.marked(c, lo.Reject(there, func(it *item[T], _ int) bool { return it.unnamed }))
+	if err != nil {
+		return err
+	}
+	for _, it := range there {
+		if !marked[it] { // which no entity was read from
+			it.isNew, it.was = false, was(it)
+		}
 	}
 	return nil
+}
+
+// oneStatement tells whether saving takes one statement that writes, and none
+// after it.
+func (r *Repository[T]) oneStatement(items []*item[T]) bool {
+	if len(items) != 1 || r.hasHooks() || r.opts.Associations || r.opts.Revive {
+		return false
+	}
+	switch it := items[0]; {
+	case it.isNew && len(it.explicit) > 0:
+		return false
+	case it.isNew && r.insertReturns():
+		return true
+	case it.isNew:
+		left := r.left(context.Background(), it.val, true)
+		return len(without(left, r.key)) == 0 && (len(left) == 0 || r.isInt)
+	case r.version != nil:
+		return len(r.created) == 0
+	default:
+		return r.dialect.returning
+	}
 }

@@ -1,11 +1,14 @@
 package gormrepo
 
 import (
+	sqldriver "database/sql/driver"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"gorm.io/gorm/clause"
+	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo/driver"
 )
@@ -27,12 +30,6 @@ func (c comparison) Build(b clause.Builder) {
 	c.left.Build(b)
 	write(b, c.op)
 	b.AddVar(b, c.value)
-}
-
-// within holds when a value is one of a list.
-type within struct {
-	left   clause.Expression
-	values []any
 }
 
 // Build writes left IN (?, ?).
@@ -273,4 +270,15 @@ func (k sortKey) Build(b clause.Builder) {
 			write(b, " NULLS FIRST")
 		}
 	}
+}
+
+func nullable(f *schema.Field) bool {
+	if f.NotNull {
+		return false
+	}
+	if slices.ContainsFunc(f.StructField.Index, func(i int) bool { return i < 0 }) {
+		return true // behind an embedded pointer
+	}
+	valuer := reflect.PointerTo(f.FieldType).Implements(reflect.TypeFor[sqldriver.Valuer]())
+	return valuer || f.FieldType.Kind() == reflect.Pointer || f.FieldType.Kind() == reflect.Slice
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"reflect"
 	"slices"
-	"time"
 
 	"github.com/samber/lo"
 	"gorm.io/gorm/schema"
@@ -16,28 +15,12 @@ import (
 // row is inserted, as in GORM's Create, and for itself where it is overwritten. What
 // a document gives as zero is meant.
 
-// readDefaults finds the columns with a literal default that a save may write, but
-// for those where it is the zero value.
-func (m *model) readDefaults() {
-	m.defaults = lo.Filter(m.updatable(m.columns), func(f *schema.Field, _ int) bool {
-		zero := f.DefaultValueInterface != nil && reflect.ValueOf(f.DefaultValueInterface).IsZero()
-		return f.Creatable && f.HasDefaultValue && isLiteralDefault(f) && !zero && !isNullDefault(f) &&
-			f != m.version && !slices.Contains(m.updated, f)
-	})
-}
-
 // defaulted are the columns of it that get their default where the row is inserted.
 func (r *Repository[T]) defaulted(ctx context.Context, it *item[T]) []*schema.Field {
 	return lo.Filter(r.defaults, func(f *schema.Field, _ int) bool {
 		_, zero := f.ValueOf(ctx, it.val)
 		return zero && !slices.Contains(it.explicit, f)
 	})
-}
-
-// inserted are the columns that an INSERT names for items with the defaulted ones:
-// of these it leaves out those whose default GORM cannot read.
-func inserted(columns, defaulted []*schema.Field) []*schema.Field {
-	return without(columns, lo.Filter(defaulted, func(f *schema.Field, _ int) bool { return f.DefaultValueInterface == nil }))
 }
 
 // explicit are the columns with a default that the documents give a zero value. An
@@ -62,31 +45,6 @@ func (r *Repository[T]) explicit(docs *driver.Documents[T], list []int, e reflec
 		_, zero := f.ValueOf(ctx, valueOf(begun))
 		return zero
 	}), nil
-}
-
-// setMark gives v some value that is not zero, where its type has one that is known.
-func setMark(v reflect.Value) bool {
-	switch {
-	case v.Kind() == reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
-	case v.Kind() == reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
-	case v.Kind() == reflect.Map:
-		v.Set(reflect.MakeMap(v.Type()))
-	case v.Kind() == reflect.Bool:
-		v.SetBool(true)
-	case v.Kind() == reflect.String:
-		v.SetString("-")
-	case v.CanInt():
-		v.SetInt(1)
-	case v.CanUint():
-		v.SetUint(1)
-	case v.CanFloat():
-		v.SetFloat(1)
-	case v.Type() == reflect.TypeFor[time.Time]():
-		v.Set(reflect.ValueOf(time.Unix(1, 0)))
-	}
-	return !v.IsZero()
 }
 
 // explicitZeros are the items of which an INSERT of GORM would replace a zero value

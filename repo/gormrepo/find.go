@@ -75,14 +75,6 @@ func (r *Repository[T]) findByID(ctx context.Context, ids []any, list bool) ([]*
 	return found, nil
 }
 
-// live leaves out rows with a mark that GORM does not know.
-func (r *Repository[T]) live(tx *gorm.DB) *gorm.DB {
-	if len(r.unknown) == 0 {
-		return tx
-	}
-	return tx.Where(all(slices.Clone(r.unknown)))
-}
-
 // keys converts ids and leaves out repeated ones.
 func (r *Repository[T]) keys(ids []any) ([][]any, error) {
 	var bad failures

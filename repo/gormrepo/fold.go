@@ -37,25 +37,21 @@ func (r *Repository[T]) folds(items []*item[T]) bool {
 
 // writeFolded runs fn, which saves items by one INSERT and does nothing else, in
 // one statement with the claims of f. When the statement fails because of what
-// is in a row, it is done again in a transaction, which finds out which row.
-func (r *Repository[T]) writeFolded(ctx context.Context, f driver.Fence, items []*item[T], fn func(*call) error) error {
+// is in a row, it is done again in a transaction, which finds out which row; unless the
+// caller, who is unsure whether the rows are there, does so.
+func (r *Repository[T]) writeFolded(ctx context.Context, f driver.Fence, items []*item[T], unsure bool, fn func(*call) error) error {
 	err := r.awaitConn(ctx)
 	if err == nil {
 		err = r.repeat(ctx, func(c *call) error {
 			return r.fence.Show(ctx, f, true, func(s *fence.Showing) error { return r.fold(ctx, s, c, items, fn) })
 		})
 	}
-	if len(items) > 1 && (dberr.BlamesRow(err, r.db.Dialector) || errors.Is(err, repo.ErrTooMany)) || fence.LeftRows(err) {
+	blames := !unsure && dberr.BlamesRow(err, r.db.Dialector)
+	if len(items) > 1 && (blames || errors.Is(err, repo.ErrTooMany)) || fence.LeftRows(err) {
 		return r.write(ctx, fn)
 	}
 	return err
 }
-
-// resendError says that a statement has not run, and will not: the connection was
-// broken before, as it is after a restart of the database.
-type resendError struct{ error }
-
-func (e *resendError) Unwrap() error { return e.error }
 
 func (r *Repository[T]) fold(ctx context.Context, s *fence.Showing, c *call, items []*item[T], fn func(*call) error) error {
 	on, err := txconn.NewSingle(ctx, r.plainPool(), fence.BehindBegins, r.dialect.params)

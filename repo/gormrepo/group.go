@@ -81,25 +81,3 @@ func (r *Repository[T]) UpdateGroupSize(calls []*driver.UpdateCall[T]) int {
 	}
 	return min(len(calls), r.dialect.rows(len(r.columns)))
 }
-
-// callerContext has the end and the transaction of one context and the values of
-// another.
-type callerContext struct {
-	context.Context
-	values context.Context //nolint:containedctx // this is a context
-}
-
-func (c callerContext) Value(key any) any {
-	if v := c.Context.Value(key); v != nil {
-		return v
-	}
-	return c.values.Value(key)
-}
-
-// contextOf is the context for what runs for one entity.
-func (it *item[T]) contextOf(ctx context.Context) context.Context {
-	if it.values == nil {
-		return ctx
-	}
-	return callerContext{ctx, it.values}
-}

@@ -3,6 +3,8 @@ package gormrepo
 import (
 	"cmp"
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -12,6 +14,8 @@ import (
 	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
@@ -154,4 +158,69 @@ func compareParts(a, b reflect.Value) int {
 	default:
 		return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b))
 	}
+}
+
+// shownID is what an error calls e by, nil while it has no key.
+func (r *Repository[T]) shownID(e *T) any {
+	k := r.entity.KeyOf(valueOf(e))
+	if len(k) > 1 {
+		return k
+	}
+	if r.wantsKey(valueOf(e)) {
+		return nil
+	}
+	return k[0]
+}
+
+// takeKeys takes keys from the sequence of the repository.
+func (r *Repository[T]) takeKeys(ctx context.Context, n int) ([]int64, error) {
+	on, apart := txconn.Unprepared(r.pool(ctx)), r.plainPool()
+	joined := r.TxState(ctx) != driver.TxNone
+	if pool, ok := apart.(*sql.DB); r.foreign || !ok || joined && pool.Stats().MaxOpenConnections == 1 {
+		apart = nil
+	}
+	return r.sequence.take(ctx, n, on, apart)
+}
+
+func (r *Repository[T]) keysOf(items []*item[T]) [][]any {
+	keys := make([][]any, len(items))
+	for i, it := range items {
+		keys[i] = r.kept(r.entity.KeyOf(it.val))
+	}
+	return keys
+}
+
+// sameKey refuses an entity whose key is not that of the row which was read.
+func (r *Repository[T]) sameKey(it *item[T]) error {
+	if r.identity(it) != it.key {
+		return errKeyChanged()
+	}
+	return nil
+}
+
+func errKeyChanged() error { return fmt.Errorf("%w: the key was changed", repo.ErrInvalid) }
+
+// item names the element of the caller's list in an error about it alone.
+func (r *Repository[T]) itemError(it *item[T], err error) error {
+	if errors.As(err, new(*repo.BatchError)) {
+		return err
+	}
+	var one failures
+	one.add(it.index, r.shownID(it.e), r.classify(err))
+	return one.err()
+}
+
+// folded leaves out items whose key comes again.
+func (r *Repository[T]) folded(all []*item[T]) []*item[T] {
+	if len(all) < 2 {
+		return all
+	}
+	last := make(map[any]*item[T], len(all))
+	for _, it := range all {
+		last[r.foldKey(it)] = it
+	}
+	if len(last) == len(all) {
+		return all
+	}
+	return lo.Filter(all, func(it *item[T], _ int) bool { return last[r.foldKey(it)] == it })
 }

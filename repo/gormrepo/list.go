@@ -110,3 +110,9 @@ func jsonElement(v any) (string, bool) {
 		return "", false
 	}
 }
+
+// within holds when a value is one of a list.
+type within struct {
+	left   clause.Expression
+	values []any
+}

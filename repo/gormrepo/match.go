@@ -1,14 +1,10 @@
 package gormrepo
 
 import (
-	"reflect"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/samber/lo"
-	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
@@ -55,46 +51,4 @@ func form(key []any) any {
 			return v
 		}
 	}))
-}
-
-var digits = regexp.MustCompile(`(?i)^(?:datetime|timestamp|timestamptz)\((\d)\)`)
-
-// readPrecision finds how precisely the columns of the key keep a time.
-func (m *model) readPrecision(db *gorm.DB) {
-	m.precision = make([]time.Duration, len(m.key))
-	for i, f := range m.key {
-		if f.FieldType != reflect.TypeFor[time.Time]() {
-			continue
-		}
-		found := digits.FindStringSubmatch(db.DataTypeOf(f))
-		if found == nil {
-			continue
-		}
-		m.precision[i] = time.Second
-		for n, _ := strconv.Atoi(found[1]); n > 0; n-- {
-			m.precision[i] /= 10
-		}
-	}
-}
-
-// kept is a key as the database keeps it.
-func (m *model) kept(key []any) []any {
-	for i, p := range m.precision {
-		if t, ok := key[i].(time.Time); ok && p > 0 {
-			key[i] = t.Truncate(p)
-		}
-	}
-	return key
-}
-
-// keepKey gives an entity the key that the database keeps.
-func (m *model) keepKey(e reflect.Value) {
-	for i, p := range m.precision {
-		if p > 0 {
-			f := m.entity.Key[i].Reach(e)
-			if t, ok := reflect.TypeAssert[time.Time](f); ok {
-				f.Set(reflect.ValueOf(t.Truncate(p)))
-			}
-		}
-	}
 }

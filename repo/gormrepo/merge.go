@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/samber/lo"
-	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
@@ -64,21 +63,9 @@ func (r *Repository[T]) replaceAll(ctx context.Context, docs *driver.Documents[T
 		if it.explicit, err = r.explicit(docs, []int{it.index}, it.val); err != nil {
 			return r.itemError(it, err)
 		}
+		it.unnamed = r.entity.VersionOf(it.val) == 0
 	}
 	return r.saveItems(ctx, items)
-}
-
-// merge is the documents of one entity, which make one write.
-type merge[T any] struct {
-	*item[T]
-	docs []int
-	// given are those that it began with.
-	given []int
-	// old is the stored row before the merge, changed the columns to write.
-	old     map[*schema.Field]any
-	changed []*schema.Field
-	// revived tells that the stored row is marked as deleted.
-	revived bool
 }
 
 // merges puts documents with the same key together, in the order of their last
@@ -142,10 +129,6 @@ func (r *Repository[T]) mergeAll(ctx context.Context, docs *driver.Documents[T],
 		return r.afterSave(c, written)
 	})
 	return merges, err
-}
-
-func itemsOf[T any](merges []*merge[T]) []*item[T] {
-	return lo.Map(merges, func(m *merge[T], _ int) *item[T] { return m.item })
 }
 
 // reload merges again what a hook has given another key: a row may be stored under

@@ -189,3 +189,20 @@ func detached(v reflect.Value) reflect.Value {
 	}
 	return c
 }
+
+// merge is the documents of one entity, which make one write.
+type merge[T any] struct {
+	*item[T]
+	docs []int
+	// given are those that it began with.
+	given []int
+	// old is the stored row before the merge, changed the columns to write.
+	old     map[*schema.Field]any
+	changed []*schema.Field
+	// revived tells that the stored row is marked as deleted.
+	revived bool
+}
+
+func itemsOf[T any](merges []*merge[T]) []*item[T] {
+	return lo.Map(merges, func(m *merge[T], _ int) *item[T] { return m.item })
+}

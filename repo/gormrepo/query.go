@@ -2,15 +2,11 @@ package gormrepo
 
 import (
 	"context"
-	sqldriver "database/sql/driver"
 	"fmt"
 	"math"
-	"reflect"
-	"slices"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
-	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
@@ -176,19 +172,6 @@ func (r *Repository[T]) in(o operand, c driver.Cond) (clause.Expression, error) 
 	return in, nil
 }
 
-// isNull tells whether the database would get NULL for v.
-func isNull(v any) bool {
-	rv := reflect.ValueOf(v)
-	if !rv.IsValid() || (rv.Kind() == reflect.Pointer || rv.Kind() == reflect.Slice || rv.Kind() == reflect.Map) && rv.IsNil() {
-		return true
-	}
-	if valuer, ok := v.(sqldriver.Valuer); ok {
-		x, err := valuer.Value()
-		return err == nil && x == nil
-	}
-	return false
-}
-
 // ordered adds the sort keys, after those that a Native option asked for.
 func (r *Repository[T]) ordered(tx *gorm.DB, q driver.Query) *gorm.DB {
 	if len(q.Orders) == 0 {
@@ -208,17 +191,6 @@ func (r *Repository[T]) ordered(tx *gorm.DB, q driver.Query) *gorm.DB {
 		list = append(sorted{first}, list...)
 	}
 	return tx.Clauses(clause.OrderBy{Expression: list})
-}
-
-func nullable(f *schema.Field) bool {
-	if f.NotNull {
-		return false
-	}
-	if slices.ContainsFunc(f.StructField.Index, func(i int) bool { return i < 0 }) {
-		return true // behind an embedded pointer
-	}
-	valuer := reflect.PointerTo(f.FieldType).Implements(reflect.TypeFor[sqldriver.Valuer]())
-	return valuer || f.FieldType.Kind() == reflect.Pointer || f.FieldType.Kind() == reflect.Slice
 }
 
 // cut adds limit and offset. MySQL has no offset without a limit.

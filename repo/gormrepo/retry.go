@@ -26,3 +26,9 @@ func (r *Repository[T]) repeat(ctx context.Context, run func(c *call) error) err
 		}
 	}
 }
+
+// resendError says that a statement has not run, and will not: the connection was
+// broken before, as it is after a restart of the database.
+type resendError struct{ error }
+
+func (e *resendError) Unwrap() error { return e.error }

@@ -1,7 +1,6 @@
 package gormrepo
 
 import (
-	"context"
 	"slices"
 
 	"github.com/samber/lo"
@@ -30,40 +29,6 @@ func (r *Repository[T]) updateRows(c *call, items []*item[T], fields []*schema.F
 			return append(r.keyParams(r.entity.KeyOf(it.val)), r.values(c, it, fields)...)
 		}),
 	})
-}
-
-// updating puts an UPDATE of GORM behind the claims of the call, if it shows any.
-func (c *call) updating(tx *gorm.DB) *gorm.DB {
-	if c.behind != nil {
-		c.behind.Around(tx, tx.Callback().Update().Clauses)
-	}
-	return tx
-}
-
-// assigned are columns with their values, as GORM's updates take them.
-func (r *Repository[T]) assigned(c *call, it *item[T], fields []*schema.Field) map[string]any {
-	values := r.values(c, it, fields)
-	set := make(map[string]any, len(fields))
-	for i, f := range fields {
-		set[f.DBName] = values[i]
-	}
-	return set
-}
-
-// values are what the database gets for the columns of an entity.
-func (r *Repository[T]) values(c *call, it *item[T], fields []*schema.Field) []any {
-	return lo.Map(fields, func(f *schema.Field, _ int) any { return r.value(c.tx.Statement.Context, it, f) })
-}
-
-func (r *Repository[T]) value(ctx context.Context, it *item[T], f *schema.Field) any {
-	if alive, ok := r.aliveValue(); ok && lo.Contains(r.deleted, f) {
-		return alive
-	}
-	v, zero := f.ValueOf(ctx, it.val)
-	if zero && isNullDefault(f) {
-		return nil
-	}
-	return v
 }
 
 // updateStatement is an UPDATE of many rows, each with values of its own. The
@@ -153,4 +118,32 @@ func (s *updateStatement) buildSet(b clause.Builder, table string) {
 		write(b, " = ")
 		b.WriteQuoted(clause.Column{Table: newRows, Name: name})
 	}
+}
+
+// update sets columns of the rows that satisfy the conditions and returns how
+// many there were.
+func (r *Repository[T]) update(c *call, set map[string]any, conds []clause.Expression) (int64, error) {
+	tx := through(c.tx, func(tx *gorm.DB) *gorm.DB {
+		return c.updating(tx.Model(new(T)).Unscoped().Clauses(clause.Where{Exprs: conds})).UpdateColumns(set)
+	})
+	c.wrote = c.wrote || tx.RowsAffected > 0
+	return tx.RowsAffected, tx.Error
+}
+
+// writeLocked writes some columns of entities whose rows are locked, so that
+// they exist and stay as they are until then.
+func (r *Repository[T]) writeLocked(c *call, items []*item[T], changed []*schema.Field) error {
+	for _, g := range r.groups(c, items, false) {
+		columns := slices.Concat(r.key, without(changed, g.left))
+		err := r.inBatches(c, g.items, columns, func(batch []*item[T]) error {
+			if err := r.updateRows(c, batch, without(changed, g.left)); err != nil {
+				return err
+			}
+			return r.readBack(c, batch, g.left)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

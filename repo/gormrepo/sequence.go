@@ -11,9 +11,7 @@ import (
 	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
-	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
-	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
 )
 
 // Sequence says from which sequence keys are taken, as Hibernate 6 and Spring Boot
@@ -195,14 +193,4 @@ func scanned(rows *sql.Rows, err error) ([]int64, error) {
 		list = append(list, n)
 	}
 	return list, rows.Err()
-}
-
-// takeKeys takes keys from the sequence of the repository.
-func (r *Repository[T]) takeKeys(ctx context.Context, n int) ([]int64, error) {
-	on, apart := txconn.Unprepared(r.pool(ctx)), r.plainPool()
-	joined := r.TxState(ctx) != driver.TxNone
-	if pool, ok := apart.(*sql.DB); r.foreign || !ok || joined && pool.Stats().MaxOpenConnections == 1 {
-		apart = nil
-	}
-	return r.sequence.take(ctx, n, on, apart)
 }

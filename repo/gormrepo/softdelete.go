@@ -91,16 +91,3 @@ func (r *Repository[T]) dead(tx *gorm.DB, keys [][]any, fields []*schema.Field) 
 	}
 	return rows, nil
 }
-
-// split tells apart items that have a row and those that have none.
-func (r *Repository[T]) split(items []*item[T], rows []*T) (with, without []*item[T]) {
-	byKey := r.byKey(r.keysOf(items), rows)
-	for _, it := range items {
-		if byKey[r.keptIdentity(it)] != nil {
-			with = append(with, it)
-		} else {
-			without = append(without, it)
-		}
-	}
-	return with, without
-}

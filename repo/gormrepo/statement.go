@@ -1,9 +1,7 @@
 package gormrepo
 
 import (
-	"context"
 	"errors"
-	"reflect"
 	"slices"
 
 	"github.com/samber/lo"
@@ -111,10 +109,31 @@ func scanAll[T any](tx *gorm.DB, list *[]*T) (err error) {
 	return tx.Session(&gorm.Session{NewDB: true}).ScanRows(rows, list)
 }
 
-// copyFields copies columns from one entity to another.
-func copyFields(fields []*schema.Field, from, to reflect.Value) {
-	ctx := context.Background()
-	for _, f := range fields {
-		f.ReflectValueOf(ctx, to).Set(f.ReflectValueOf(ctx, from))
+// assignments are what overwriting sets: the changed columns, the defaulted ones to
+// their zero value, and with Revive the deletion mark. There is always one, so that
+// the database reports the row.
+func (r *Repository[T]) assignments(c *call, it *item[T], changed, defaulted []*schema.Field) clause.Set {
+	changed = without(changed, defaulted)
+	if len(changed)+len(defaulted) == 0 {
+		changed = r.key
 	}
+	set := clause.AssignmentColumns(names(changed))
+	for _, f := range defaulted {
+		set = append(set, clause.Assignment{Column: clause.Column{Name: f.DBName}, Value: r.value(c.tx.Statement.Context, it, f)})
+	}
+	if r.opts.Revive {
+		for _, f := range r.deleted {
+			value, _ := r.aliveValue()
+			set = append(set, clause.Assignment{Column: clause.Column{Name: f.DBName}, Value: value})
+		}
+	}
+	return set
+}
+
+// bare takes the table's name off columns.
+func bare(columns []clause.Column) []clause.Column {
+	for i := range columns {
+		columns[i].Table = ""
+	}
+	return columns
 }

@@ -11,36 +11,6 @@ import (
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
 
-// storeOf identifies the database behind db, of a transaction too.
-func storeOf(db *gorm.DB) any {
-	if pool, err := db.DB(); err == nil && pool != nil {
-		return pool
-	}
-	return db.ConnPool
-}
-
-func isTx(db *gorm.DB) bool {
-	_, ok := db.Statement.ConnPool.(gorm.TxCommitter)
-	return ok
-}
-
-// TxState says in which transaction a call with ctx would run. It is
-// TxForeign when ctx carries a transaction of another database, and always when
-// the repository was made on a transaction.
-func (r *Repository[T]) TxState(ctx context.Context) driver.TxState {
-	if r.foreign {
-		return driver.TxForeign
-	}
-	tx, ok := driver.TxFrom(ctx)
-	if !ok {
-		return driver.TxNone
-	}
-	if _, ours := tx.Handle.(*gorm.DB); !ours || tx.Store != r.store {
-		return driver.TxForeign
-	}
-	return driver.TxJoined
-}
-
 // InTx calls fn with a context that carries a transaction; see
 // repo.Transactor. It runs at READ COMMITTED on PostgreSQL and MySQL.
 //

@@ -8,37 +8,8 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
-	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/fence"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
 )
-
-// session is a fresh handle for one call on the given connection. It is made
-// from the repository's own handle, because the one in a context may come from
-// a repository with another naming strategy.
-func (r *Repository[T]) session(ctx context.Context, pool gorm.ConnPool) *gorm.DB {
-	opts := &gorm.Session{NewDB: true, Context: ctx, SkipDefaultTransaction: true}
-	if c, ok := pool.(txconn.Counter); ok {
-		opts.Logger = txconn.Reporter(r.db.Logger, c)
-	}
-	tx := r.db.Session(opts)
-	tx.Statement.ConnPool = pool
-	return tx
-}
-
-// pool is the connection that a call with ctx uses.
-func (r *Repository[T]) pool(ctx context.Context) gorm.ConnPool {
-	if r.TxState(ctx) == driver.TxJoined {
-		tx, _ := driver.TxFrom(ctx)
-		if handle, ok := tx.Handle.(*gorm.DB); ok {
-			return handle.Statement.ConnPool
-		}
-	}
-	return r.db.Statement.ConnPool
-}
-
-// plainPool is the connection that a call uses outside of transactions, for statements
-// that are not to be prepared.
-func (r *Repository[T]) plainPool() gorm.ConnPool { return txconn.Unprepared(r.db.Statement.ConnPool) }
 
 // read runs fn on the connection that reads under ctx: in the transaction of
 // ctx, or, when ctx carries a fence, in one that shows its claims. fn may run
@@ -66,33 +37,6 @@ func (r *Repository[T]) read(ctx context.Context, fn func(tx *gorm.DB) error) er
 			return fn(tx)
 		})
 	})
-}
-
-// call is one call that writes.
-type call struct {
-	tx *gorm.DB
-	// joined tells that tx goes on after the call.
-	joined bool
-	// wrote is set after each statement that changed something.
-	wrote bool
-	// raced tells that a unique index refused an upsert, which PostgreSQL does
-	// also when the row of the very same key comes in at the same moment and
-	// has another unique value too.
-	raced bool
-	// once tells that the only statement is the transaction, and behind puts it
-	// behind claims, if there are any.
-	once   bool
-	behind *fence.Behind
-	// careful tells that saves look first at what is stored.
-	careful bool
-}
-
-// awaitConn waits until there is a connection for a statement outside of a transaction.
-func (r *Repository[T]) awaitConn(ctx context.Context) error {
-	if r.foreign {
-		return nil
-	}
-	return txconn.Await(ctx, r.store)
 }
 
 // checkTx refuses to write where the write would silently stay outside of the

@@ -2,7 +2,6 @@ package gormrepo
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/samber/lo"
@@ -95,111 +94,4 @@ func (r *Repository[T]) updateFirst(c *call, it *item[T], columns, back []*schem
 	c.wrote = true
 	copyFields(back, valueOf(row), it.val)
 	return true, nil
-}
-
-// assignments are what overwriting sets: the changed columns, the defaulted ones to
-// their zero value, and with Revive the deletion mark. There is always one, so that
-// the database reports the row.
-func (r *Repository[T]) assignments(c *call, it *item[T], changed, defaulted []*schema.Field) clause.Set {
-	changed = without(changed, defaulted)
-	if len(changed)+len(defaulted) == 0 {
-		changed = r.key
-	}
-	set := clause.AssignmentColumns(names(changed))
-	for _, f := range defaulted {
-		set = append(set, clause.Assignment{Column: clause.Column{Name: f.DBName}, Value: r.value(c.tx.Statement.Context, it, f)})
-	}
-	if r.opts.Revive {
-		for _, f := range r.deleted {
-			value, _ := r.aliveValue()
-			set = append(set, clause.Assignment{Column: clause.Column{Name: f.DBName}, Value: value})
-		}
-	}
-	return set
-}
-
-// writeLocked writes some columns of entities whose rows are locked, so that
-// they exist and stay as they are until then.
-func (r *Repository[T]) writeLocked(c *call, items []*item[T], changed []*schema.Field) error {
-	for _, g := range r.groups(c, items, false) {
-		columns := slices.Concat(r.key, without(changed, g.left))
-		err := r.inBatches(c, g.items, columns, func(batch []*item[T]) error {
-			if err := r.updateRows(c, batch, without(changed, g.left)); err != nil {
-				return err
-			}
-			return r.readBack(c, batch, g.left)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// takeBack copies fields from the rows that the database reported into the
-// items, matched by key: the order of the rows says nothing. Items without a
-// row failed for the reason given.
-func (r *Repository[T]) takeBack(items []*item[T], rows []*T, fields []*schema.Field, kind error, why string) error {
-	byKey := r.byKey(r.keysOf(items), rows)
-	var bad failures
-	for _, it := range items {
-		row := byKey[r.keptIdentity(it)]
-		if row == nil {
-			bad.add(it.index, r.shownID(it.e), fmt.Errorf("%w: %s", kind, why))
-			continue
-		}
-		copyFields(fields, valueOf(row), it.val)
-	}
-	return bad.err()
-}
-
-// readBack reads fields that the database decided.
-func (r *Repository[T]) readBack(c *call, items []*item[T], fields []*schema.Field) error {
-	if len(fields) == 0 || len(items) == 0 {
-		return nil
-	}
-	rows, err := r.stored(c.tx, r.keysOf(items), append(slices.Clone(r.key), fields...), false)
-	if err != nil {
-		return err
-	}
-	return r.takeBack(items, rows, fields, repo.ErrNotFound, "the row is gone")
-}
-
-func (r *Repository[T]) keysOf(items []*item[T]) [][]any {
-	keys := make([][]any, len(items))
-	for i, it := range items {
-		keys[i] = r.kept(r.entity.KeyOf(it.val))
-	}
-	return keys
-}
-
-// stored reads some columns of the rows with the keys, those with a deletion
-// mark too, and locks the rows when asked to and the database can.
-func (r *Repository[T]) stored(tx *gorm.DB, keys [][]any, fields []*schema.Field, lock bool) ([]*T, error) {
-	var rows []*T
-	for chunk := range slices.Chunk(keys, idsPerStatement) {
-		var part []*T
-		q := tx.Session(&gorm.Session{SkipHooks: true}).Unscoped().Select(names(fields)).Where(r.keyIn(chunk))
-		if lock {
-			q = r.forUpdate(q)
-		}
-		if err := through(q, func(tx *gorm.DB) *gorm.DB { return tx.Find(&part) }).Error; err != nil {
-			return nil, err
-		}
-		rows = append(rows, part...)
-	}
-	return rows, nil
-}
-
-// without are the fields that are not in the other list.
-func without(fields, other []*schema.Field) []*schema.Field {
-	return slices.DeleteFunc(slices.Clone(fields), func(f *schema.Field) bool { return slices.Contains(other, f) })
-}
-
-// bare takes the table's name off columns.
-func bare(columns []clause.Column) []clause.Column {
-	for i := range columns {
-		columns[i].Table = ""
-	}
-	return columns
 }

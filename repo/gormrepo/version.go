@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
 
@@ -90,16 +89,6 @@ func (r *Repository[T]) overwriteVersion(c *call, it *item[T]) (int64, error) {
 		conds = append(conds, r.alive...)
 	}
 	return r.update(c, set, conds)
-}
-
-// update sets columns of the rows that satisfy the conditions and returns how
-// many there were.
-func (r *Repository[T]) update(c *call, set map[string]any, conds []clause.Expression) (int64, error) {
-	tx := through(c.tx, func(tx *gorm.DB) *gorm.DB {
-		return c.updating(tx.Model(new(T)).Unscoped().Clauses(clause.Where{Exprs: conds})).UpdateColumns(set)
-	})
-	c.wrote = c.wrote || tx.RowsAffected > 0
-	return tx.RowsAffected, tx.Error
 }
 
 // versionIs holds for rows in a version. A row without one was stored before the

@@ -59,3 +59,12 @@ func isNullToken(err error) bool {
 func Denied(err error) error {
 	return dberr.Denied(err, "the tables holdfast_fence, holdfast_guard, holdfast_ops and holdfast_meta", "SELECT, INSERT and UPDATE, and CREATE to make them,")
 }
+
+// againError says that a claim was refused and may be accepted now.
+type againError struct {
+	*repo.FencedError
+	// absent are the keys that have no row yet.
+	absent []string
+}
+
+func asAgain(err error) (*againError, bool) { return errors.AsType[*againError](err) }

@@ -7,6 +7,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/sqltext"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
 )
@@ -121,3 +122,21 @@ func (f *Fence) setRow(key string, n int64) {
 		f.rows.Store(key, n)
 	}
 }
+
+// Showing is what one attempt at a transaction shows.
+type Showing struct {
+	claims []repo.Claim
+	// op names the transaction in holdfast_ops. It is empty when the transaction
+	// writes nothing.
+	op string
+	// keys are those of which one guards the table; none when that is not
+	// checked.
+	keys []string
+	// guard is the key that does, with the number that its row must have, and
+	// resource the table.
+	guard    guardian
+	resource string
+}
+
+// Op names the operation; it is empty when the transaction writes nothing.
+func (s *Showing) Op() string { return s.op }

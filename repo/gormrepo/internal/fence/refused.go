@@ -2,15 +2,12 @@ package fence
 
 import (
 	"context"
-	"errors"
 
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
-
-func asAgain(err error) (*againError, bool) { return errors.AsType[*againError](err) }
 
 // inspect says why claims were refused.
 func (f *Fence) inspect(ctx context.Context, pool gorm.ConnPool, s *Showing) error {
@@ -56,11 +53,4 @@ func (f *Fence) inspect(ctx context.Context, pool gorm.ConnPool, s *Showing) err
 		return again
 	}
 	return same
-}
-
-// againError says that a claim was refused and may be accepted now.
-type againError struct {
-	*repo.FencedError
-	// absent are the keys that have no row yet.
-	absent []string
 }

@@ -2,13 +2,10 @@ package fence
 
 import (
 	"context"
-	"fmt"
 
 	"gorm.io/gorm"
 
-	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/sqltext"
-	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
 )
 
 // tables are those of a fence in one schema: a schema of PostgreSQL, a database of
@@ -71,33 +68,4 @@ func (t tables) createSQL(key string) string {
 	default:
 		return "INSERT INTO " + fence + " (k, token, owner, sub) VALUES (" + key + ", 0, '', 0) ON CONFLICT DO NOTHING"
 	}
-}
-
-// tablesOf are those that the connection of db finds.
-func tablesOf(db *gorm.DB) (tables, gorm.ConnPool, error) {
-	if db == nil || db.Config == nil || db.Statement == nil || db.Dialector == nil {
-		return tables{}, nil, fmt.Errorf("%w: no database given", repo.ErrInvalid)
-	}
-	t := tables{dialect: db.Name()}
-	if _, err := ddl(t); err != nil {
-		return tables{}, nil, err
-	}
-	return t, txconn.Unprepared(db.Statement.ConnPool), nil
-}
-
-// each calls fn for the tables in each schema, or for those of the connection.
-func each(db *gorm.DB, schemas []string, fn func(tables, gorm.ConnPool) error) error {
-	t, pool, err := tablesOf(db)
-	if err != nil {
-		return err
-	}
-	if len(schemas) == 0 {
-		return fn(t, pool)
-	}
-	for _, schema := range schemas {
-		if err := fn(t.in(schema), pool); err != nil {
-			return fmt.Errorf("schema %q: %w", schema, err)
-		}
-	}
-	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -52,6 +53,8 @@ type session interface {
 	// or if it is empty. After an error the transaction has to be rolled back.
 	commit(written string) error
 	rollback() error
+	// together runs steps; see Step.
+	together(ctx context.Context, steps ...Step) error
 }
 
 var (
@@ -65,10 +68,7 @@ var errOver = fmt.Errorf("%w: the transaction has ended", repo.ErrInTx)
 // Together runs steps one after the other before anything else runs in the transaction, in
 // as few round trips as the server allows; see Step.
 func (c *Conn) Together(ctx context.Context, steps ...Step) error {
-	if s, ok := c.session.(*mysqlSession); ok {
-		return s.server.together(ctx, s.conn, steps...)
-	}
-	return oneByOne(ctx, c.session, steps)
+	return c.session.together(ctx, steps...)
 }
 
 // ExecContext runs a statement.
@@ -242,3 +242,6 @@ func (c *Conn) Close() {
 		_ = c.session.rollback()
 	}
 }
+
+// RestoreLimit bounds how long a connection is worth being given back.
+const RestoreLimit = 5 * time.Second

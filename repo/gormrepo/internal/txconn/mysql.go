@@ -73,6 +73,10 @@ func (s *mysqlSession) commit(string) error {
 	return nil
 }
 
+func (s *mysqlSession) together(ctx context.Context, steps ...Step) error {
+	return s.server.together(ctx, s.conn, steps...)
+}
+
 // rollback rolls back and restores the settings.
 func (s *mysqlSession) rollback() error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), RestoreLimit)

@@ -5,16 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/sqltext"
 )
-
-// RestoreLimit bounds how long a connection is worth being given back.
-const RestoreLimit = 5 * time.Second
 
 // sqlSession is a transaction of database/sql.
 type sqlSession struct {
@@ -47,6 +43,10 @@ func (s *sqlSession) commit(written string) error {
 		}
 	}
 	return s.tx.Commit()
+}
+
+func (s *sqlSession) together(ctx context.Context, steps ...Step) error {
+	return oneByOne(ctx, s, steps)
 }
 
 func (s *sqlSession) rollback() error { return s.tx.Rollback() }

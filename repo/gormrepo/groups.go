@@ -1,0 +1,40 @@
+package gormrepo
+
+import (
+	"slices"
+	"strings"
+
+	"gorm.io/gorm/schema"
+)
+
+// group are the items that leave the same columns to the database, or to a default.
+// One statement for different ones would need the keyword DEFAULT, which SQLite
+// does not have.
+type group[T any] struct {
+	left, defaulted []*schema.Field
+	items           []*item[T]
+}
+
+func (r *Repository[T]) groups(c *call, items []*item[T], inserted bool) []*group[T] {
+	return grouped(items, func(it *item[T]) group[T] {
+		return group[T]{left: r.left(c.tx.Statement.Context, it.val, inserted)}
+	})
+}
+
+// grouped puts items together that are of one group, in the order of the first ones.
+func grouped[T any](items []*item[T], of func(*item[T]) group[T]) []*group[T] {
+	var groups []*group[T]
+	byName := map[string]*group[T]{}
+	for _, it := range items {
+		its := of(it)
+		name := strings.Join(slices.Concat(names(its.left), []string{""}, names(its.defaulted)), "\x00")
+		g := byName[name]
+		if g == nil {
+			g = &its
+			byName[name] = g
+			groups = append(groups, g)
+		}
+		g.items = append(g.items, it)
+	}
+	return groups
+}

@@ -1,0 +1,53 @@
+package gormrepo
+
+import (
+	"slices"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+// locked reads entities that are not marked as deleted and keeps other writers
+// away from their rows until the transaction ends.
+func (r *Repository[T]) locked(c *call, keys [][]any) ([]*T, error) {
+	if err := r.lockDatabase(c); err != nil {
+		return nil, err
+	}
+	var found []*T
+	tx := through(c.tx, func(tx *gorm.DB) *gorm.DB { return r.forUpdate(r.live(tx)).Where(r.keyIn(keys)).Find(&found) })
+	return found, tx.Error
+}
+
+// lockDatabase takes the write lock of SQLite before the first read: a
+// transaction that reads first and writes later fails when another one wrote in
+// between.
+func (r *Repository[T]) lockDatabase(c *call) error {
+	if r.dialect.name != sqlite {
+		return nil
+	}
+	key := clause.Column{Name: r.key[0].DBName}
+	return through(c.tx, func(tx *gorm.DB) *gorm.DB {
+		return tx.Exec("UPDATE ? SET ? = ? WHERE 1 = 0", clause.Table{Name: r.schema.Table}, key, key)
+	}).Error
+}
+
+// forUpdate locks the rows that are read, where the database can, always in the
+// same order.
+func (r *Repository[T]) forUpdate(tx *gorm.DB) *gorm.DB {
+	if !r.dialect.rowLocks {
+		return tx
+	}
+	order := clause.OrderBy{}
+	for _, c := range r.keyColumns() {
+		order.Columns = append(order.Columns, clause.OrderByColumn{Column: c})
+	}
+	return tx.Clauses(order, clause.Locking{Strength: clause.LockingStrengthUpdate})
+}
+
+// live leaves out rows with a mark that GORM does not know.
+func (r *Repository[T]) live(tx *gorm.DB) *gorm.DB {
+	if len(r.unknown) == 0 {
+		return tx
+	}
+	return tx.Where(all(slices.Clone(r.unknown)))
+}
