@@ -53,7 +53,7 @@ func (h *gormHooked) BeforeUpdate(*gorm.DB) error { return h.note("BeforeUpdate"
 func (h *gormHooked) BeforeDelete(*gorm.DB) error { return h.note("BeforeDelete") }
 func (h *gormHooked) AfterDelete(*gorm.DB) error  { return h.note("AfterDelete") }
 
-func TestGormPitfall09_TheSameHooksRunWhateverHappens(t *testing.T) {
+func TestGormTheSameHooksRunWhateverHappens(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {
@@ -140,7 +140,7 @@ type gormHouse struct {
 	Name string `gorm:"size:50"`
 }
 
-func TestGormPitfall10_AssociationsAreLeftAlone(t *testing.T) {
+func TestGormAssociationsAreLeftAlone(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {
@@ -161,7 +161,7 @@ func TestGormPitfall10_AssociationsAreLeftAlone(t *testing.T) {
 	}
 }
 
-func TestGormPitfall10_AssociationsAreSavedWhenAsked(t *testing.T) {
+func TestGormAssociationsAreSavedWhenAsked(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {

@@ -23,7 +23,7 @@ type gormVersioned struct {
 	Old     bool       `gorm:"-"`
 }
 
-func TestGormPitfall05_AStaleSaveIsNoInsert(t *testing.T) {
+func TestGormAStaleSaveIsNoInsert(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {

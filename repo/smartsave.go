@@ -1,7 +1,9 @@
 package repo
 
 import (
+	"cmp"
 	"fmt"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -91,8 +93,20 @@ func RejectUnknown(reject bool) SmartSaveOption {
 	return func(s *smartsave.Options) { s.RejectUnknown = &reject }
 }
 
-// WithDecoder decodes documents with fn instead, for instance where dates come
-// in Java's formats. fn is called with the entity to decode into, which is the
+// JavaForms reads times and numbers in the forms in which Jackson writes them, and in
+// Go's as well. A time may be a number of milliseconds since 1970, of seconds where it
+// has a fraction, a text like "2006-01-02 15:04:05", "2006-01-02T15:04:05.123",
+// "2006-01-02T15:04:05+0000" or "2006-01-02", or a list of year, month, day, hour,
+// minute, second and nanoseconds. Without a zone it is a clock in zone; nil is UTC. A
+// number may be a text, a field of text takes a number with all its digits, and an
+// integer may be written as 1E+2 or 5.0. Types with decoders of their own read what
+// they know.
+func JavaForms(zone *time.Location) SmartSaveOption {
+	return func(s *smartsave.Options) { s.Java = cmp.Or(zone, time.UTC) }
+}
+
+// WithDecoder decodes documents with fn alone, for instance where they are in a form of
+// their own. fn is called with the entity to decode into, which is the
 // stored one when merging, and with the nulls taken out by MergeNonNull. T
 // must be the repository's.
 func WithDecoder[T any](fn func(doc []byte, into *T) error) SmartSaveOption {

@@ -148,12 +148,14 @@ func decoderFor[T any](s *smartsave.Options) (func([]byte, *T) error, error) {
 	// Names match without regard to case, nearly as encoding/json does it:
 	// entities often have no json tags, and the documents come in camel case.
 	opts := []json.Options{json.MatchCaseInsensitiveNames(true), json.RejectUnknownMembers(reject)}
+	own := json.UnmarshalFromFunc(clearText)
 	if merge {
-		opts = append(opts, json.WithUnmarshalers(json.UnmarshalFromFunc(mergeMaps)))
-	} else {
-		opts = append(opts, json.WithUnmarshalers(json.UnmarshalFromFunc(clearText)))
+		own = json.UnmarshalFromFunc(mergeMaps)
 	}
-	joined := json.JoinOptions(opts...)
+	if s.Java != nil {
+		own = json.JoinUnmarshalers(json.UnmarshalFromFunc(javaForms(s.Java)), own)
+	}
+	joined := json.JoinOptions(append(opts, json.WithUnmarshalers(own))...)
 	return func(doc []byte, into *T) error { return json.Unmarshal(doc, into, joined) }, nil
 }
 

@@ -1,5 +1,7 @@
 package smartsave
 
+import "time"
+
 // Mode says what SmartSave does with members that a document does not name.
 type Mode int
 
@@ -21,6 +23,9 @@ type Options struct {
 	MaxDocuments, MaxBytes int
 	// RejectUnknown is nil where no option said so.
 	RejectUnknown *bool
+	// Java is where clocks without a zone stand, for documents in Jackson's forms;
+	// nil for those in Go's.
+	Java *time.Location
 	// Decoder is a func([]byte, *T) error, or nil.
 	Decoder any
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
-func TestGormPitfall06_AForeignTransactionIsNoticed(t *testing.T) {
+func TestGormAForeignTransactionIsNoticed(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestGormPitfall06_AForeignTransactionIsNoticed(t *testing.T) {
 	}
 }
 
-func TestGormPitfall06_TheTransactionOfAnotherDatabaseIsNoticed(t *testing.T) {
+func TestGormTheTransactionOfAnotherDatabaseIsNoticed(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {
@@ -91,7 +91,7 @@ type gormSoft struct {
 	DeletedAt gorm.DeletedAt
 }
 
-func TestGormPitfall07_SoftDeletedRowsDoNotComeBack(t *testing.T) {
+func TestGormSoftDeletedRowsDoNotComeBack(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {
@@ -130,7 +130,7 @@ func TestGormPitfall07_SoftDeletedRowsDoNotComeBack(t *testing.T) {
 	}
 }
 
-func TestGormPitfall07_ReviveBringsThemBackWhenAsked(t *testing.T) {
+func TestGormReviveBringsThemBackWhenAsked(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {
@@ -160,7 +160,7 @@ func TestGormPitfall07_ReviveBringsThemBackWhenAsked(t *testing.T) {
 	}
 }
 
-func TestGormPitfall08_CreationTimesAreNeverOverwritten(t *testing.T) {
+func TestGormCreationTimesAreNeverOverwritten(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
-func TestGormPitfall11_KeysOfAMixedListAreRight(t *testing.T) {
+func TestGormKeysOfAMixedListAreRight(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {
@@ -28,7 +28,7 @@ func TestGormPitfall11_KeysOfAMixedListAreRight(t *testing.T) {
 }
 
 // A cluster counts in steps, and MySQL tells the first key only.
-func TestGormPitfall11_KeysAreRightWhereTheServerCountsInSteps(t *testing.T) {
+func TestGormKeysAreRightWhereTheServerCountsInSteps(t *testing.T) {
 	t.Parallel()
 	c, err := mysql.ParseDSN(mysqlDatabase(t))
 	must(t, err)
@@ -67,7 +67,7 @@ type gormCoded struct {
 	Text string `gorm:"size:190"`
 }
 
-func TestGormPitfall12_IDsAreNeverSQL(t *testing.T) {
+func TestGormIDsAreNeverSQL(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestGormPitfall12_IDsAreNeverSQL(t *testing.T) {
 	}
 }
 
-func TestGormPitfall14_AKeyTwiceInAListIsWrittenOnce(t *testing.T) {
+func TestGormAKeyTwiceInAListIsWrittenOnce(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {
@@ -133,7 +133,7 @@ type gormPair struct {
 	Text string `gorm:"size:50"`
 }
 
-func TestGormPitfall16_ZeroPartsOfACompositeKeyAreAKey(t *testing.T) {
+func TestGormZeroPartsOfACompositeKeyAreAKey(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestGormPitfall16_ZeroPartsOfACompositeKeyAreAKey(t *testing.T) {
 	}
 }
 
-func TestGormPitfall16_ATableWithoutAKeyIsRefused(t *testing.T) {
+func TestGormATableWithoutAKeyIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {

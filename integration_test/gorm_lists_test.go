@@ -18,7 +18,7 @@ import (
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
-func TestGormPitfall13_ReportedRowsGoToTheirOwnEntities(t *testing.T) {
+func TestGormReportedRowsGoToTheirOwnEntities(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {
@@ -63,7 +63,7 @@ type gormStrict struct {
 	Name string `gorm:"size:50"`
 }
 
-func TestGormPitfall15_MergeOfAPartNeedsNoOtherColumns(t *testing.T) {
+func TestGormMergeOfAPartNeedsNoOtherColumns(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestGormPitfall15_MergeOfAPartNeedsNoOtherColumns(t *testing.T) {
 	}
 }
 
-func TestGormPitfall17_DuplicatesAreKnownWithAndWithoutTranslation(t *testing.T) {
+func TestGormDuplicatesAreKnownWithAndWithoutTranslation(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestGormPitfall17_DuplicatesAreKnownWithAndWithoutTranslation(t *testing.T)
 	}
 }
 
-func TestGormPitfall18_ListsFillNoCacheOfStatements(t *testing.T) {
+func TestGormListsFillNoCacheOfStatements(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {

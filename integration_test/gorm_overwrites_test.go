@@ -13,7 +13,7 @@ import (
 // The tests whose names begin with a pitfall show that what GORM's own Save and
 // Find get wrong is right here.
 
-func TestGormPitfall01_NewEntityOverwritesNoImportedRow(t *testing.T) {
+func TestGormNewEntityOverwritesNoImportedRow(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {
@@ -40,7 +40,7 @@ func TestGormPitfall01_NewEntityOverwritesNoImportedRow(t *testing.T) {
 	}
 }
 
-func TestGormPitfall02_UniqueIndexHitRewritesNoOtherRow(t *testing.T) {
+func TestGormUniqueIndexHitRewritesNoOtherRow(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {
@@ -73,7 +73,7 @@ func TestGormPitfall02_UniqueIndexHitRewritesNoOtherRow(t *testing.T) {
 
 // On MySQL the key of an entity need not be the key of the table: then a row
 // can be hit through an index that the database looks at first.
-func TestGormPitfall02_UniqueIndexHitIsNoticedWhenTheRowExists(t *testing.T) {
+func TestGormUniqueIndexHitIsNoticedWhenTheRowExists(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {
@@ -102,7 +102,7 @@ type gormDefaults struct {
 	Text  string    `gorm:"size:50;default:none"`
 }
 
-func TestGormPitfall03_ColumnsWithDefaultsAreUpdated(t *testing.T) {
+func TestGormColumnsWithDefaultsAreUpdated(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestGormPitfall03_ColumnsWithDefaultsAreUpdated(t *testing.T) {
 	}
 }
 
-func TestGormPitfall03_TheDatabasesDefaultIsWrittenBack(t *testing.T) {
+func TestGormTheDatabasesDefaultIsWrittenBack(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {
@@ -165,7 +165,7 @@ type gormWide struct {
 	V  Ten `gorm:"embedded;embeddedPrefix:v_"`
 }
 
-func TestGormPitfall04_ListsBeyondTheParameterLimit(t *testing.T) {
+func TestGormListsBeyondTheParameterLimit(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {
