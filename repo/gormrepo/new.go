@@ -42,8 +42,13 @@ import (
 //	db.Callback().Update().Before("gorm:update").Register("tenant:update", only)
 //	db.Callback().Delete().Before("gorm:delete").Register("tenant:delete", only)
 //
-// Then saving over the row of another tenant is repo.ErrDuplicateKey. Looking first
-// costs a round trip; Options.SkipCallbacks saves it where the callbacks only watch.
+// Then saving over the row of another tenant is repo.ErrDuplicateKey.
+//
+// The price on PostgreSQL and SQLite: Save of an entity that has no version, and may be
+// stored, is a transaction of four statements instead of one, and of five under a fence.
+// A list has one statement more for each thousand rows, and everything else costs what
+// it costs without callbacks. Options.SkipCallbacks takes the price away where the
+// callbacks only watch.
 func New[T any](db *gorm.DB, opts *Options) (*Repository[T], error) {
 	r, err := newRepository[T](db, opts)
 	if err != nil {
