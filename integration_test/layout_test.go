@@ -135,6 +135,11 @@ var house = []floor{
 		modules: []string{"github.com/samber/lo"},
 	},
 	{
+		pkg:     "httpstatus",
+		own:     []string{"repo", "etcdlock", "lockedrepo"},
+		modules: []string{"github.com/samber/lo"},
+	},
+	{
 		pkg: "drivers/internal/mistake",
 	},
 	{

@@ -33,22 +33,22 @@ func TestErrorsSayWhatWasBeingDone(t *testing.T) {
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
 	for prefix, err := range map[string]error{
-		"lockedrepo: save: repo: ":             b.repo.Save(ctx, nil),
-		"lockedrepo: save all: repo: ":         b.repo.SaveAll(ctx, []*order{nil}),
-		"lockedrepo: delete: repo: ":           b.repo.Delete(ctx, nil),
-		"lockedrepo: update: repo: ":           nilUpdate,
-		"lockedrepo: save documents: repo: ":   nilDocs,
-		"lockedrepo: save documents: repo: n":  noDocs,
-		"lockedrepo: smart save: repo: n":      empty,
-		"lockedrepo: smart save: repo: 1 ":     badDoc,
-		"lockedrepo: transaction: repo: ":      b.repo.InTx(ctx, nil),
-		"lockedrepo: new: repo: ":              badOption,
-		"lockedrepo: new: repo: invalid":       badKey,
-		"lockedrepo: new: repo: unsupported":   noFence,
-		"lockedrepo: new: repo: i":             noLocker,
-		"lockedrepo: key: repo: ":              noKey,
-		"lockedrepo: delete by id: repo: ":     b.repo.DeleteByID(foreign, "1"),
-		"lockedrepo: delete by id: etcdlock: ": b.repo.DeleteByID(gone, "1"),
+		"lockedrepo: save: repo: ":                        b.repo.Save(ctx, nil),
+		"lockedrepo: save all: repo: ":                    b.repo.SaveAll(ctx, []*order{nil}),
+		"lockedrepo: delete: repo: ":                      b.repo.Delete(ctx, nil),
+		"lockedrepo: update: repo: ":                      nilUpdate,
+		"lockedrepo: save documents: repo: ":              nilDocs,
+		"lockedrepo: save documents: repo: invalid: the ": noDocs,
+		"lockedrepo: smart save: repo: invalid: the ":     empty,
+		"lockedrepo: smart save: repo: 1 ":                badDoc,
+		"lockedrepo: transaction: repo: ":                 b.repo.InTx(ctx, nil),
+		"lockedrepo: new: repo: ":                         badOption,
+		"lockedrepo: new: repo: invalid":                  badKey,
+		"lockedrepo: new: repo: unsupported":              noFence,
+		"lockedrepo: new: repo: i":                        noLocker,
+		"lockedrepo: key: repo: ":                         noKey,
+		"lockedrepo: delete by id: repo: ":                b.repo.DeleteByID(foreign, "1"),
+		"lockedrepo: delete by id: etcdlock: ":            b.repo.DeleteByID(gone, "1"),
 	} {
 		if err == nil {
 			t.Errorf("%q: no error", prefix)

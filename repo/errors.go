@@ -8,21 +8,24 @@ import (
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
-// The errors a caller decides by. Every error of a repository matches at most
-// one of them with errors.Is; the cause (a driver's error, a context's) stays
-// matchable next to it.
+// The errors that a caller decides by. An error of a repository matches one of
+// them at most with errors.Is, but for ErrEmptySave and ErrTooMany, which match
+// ErrInvalid too. An error about a list matches those of its elements. The cause
+// matches as well: an error of the driver, or of the context. Package httpstatus
+// has the status that a handler answers.
 var (
 	// ErrNotFound is returned when no entity has the id asked for, or when the
 	// stored one is marked as deleted.
 	ErrNotFound = errors.New("repo: not found")
 
-	// ErrEmptySave is returned by SmartSave for a list without documents,
-	// before any lock is taken and before the store is touched.
-	ErrEmptySave = errors.New("repo: nothing to save: the entity list is empty")
+	// ErrEmptySave is returned by SmartSave for a list without documents. No lock
+	// was taken, and the store was not called. It matches ErrInvalid.
+	ErrEmptySave = fmt.Errorf("%w: the entity list is empty", ErrInvalid)
 
 	// ErrInvalid is returned for an argument that can never succeed: a nil
-	// entity, an id of a wrong type, a document that does not decode, an
-	// unknown field, an entity type without a key. Nothing was written.
+	// entity, an id of a wrong type, a document that does not decode, an empty or
+	// too long list of documents, an unknown field, an entity type without a key.
+	// Nothing was written.
 	ErrInvalid = entity.ErrInvalid
 
 	// ErrDuplicateKey is returned when a write would break a unique index or
@@ -79,9 +82,9 @@ var (
 	ErrDenied = errors.New("repo: the database does not allow it")
 
 	// ErrTooMany is returned by SmartSave when the list has more documents or
-	// bytes than allowed, and by queries with more values than the store takes in
-	// one statement.
-	ErrTooMany = errors.New("repo: too many")
+	// bytes than allowed, and by queries with more values than the store accepts in
+	// one statement. Nothing was written. It matches ErrInvalid.
+	ErrTooMany = fmt.Errorf("%w: too many", ErrInvalid)
 
 	// ErrUnsupported is returned when the store cannot do what was asked for:
 	// transactions on a store without them, a Native option of another store.

@@ -50,7 +50,8 @@ func noErr(t *testing.T, err error) {
 	}
 }
 
-// wantErr wants an error that matches target and no other sentinel of repo.
+// wantErr wants an error that matches target, what target itself matches, and no
+// other sentinel of repo.
 func wantErr(t *testing.T, err, target error) {
 	t.Helper()
 	if !errors.Is(err, target) {
@@ -61,7 +62,7 @@ func wantErr(t *testing.T, err, target error) {
 		repo.ErrInTx, repo.ErrTooMany, repo.ErrUnsupported, repo.ErrBusy, repo.ErrRegressed, repo.ErrWrongKey,
 	} {
 		if !errors.Is(target, other) && errors.Is(err, other) {
-			t.Fatalf("error %v matches %q beside %q", err, other, target)
+			t.Fatalf("error %v matches %q in addition to %q", err, other, target)
 		}
 	}
 }

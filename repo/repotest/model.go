@@ -108,13 +108,12 @@ func plainText[T any](e *T) string {
 
 // kindOf names the sentinel that err matches.
 func kindOf(err error) string {
-	for name, sentinel := range map[string]error{
-		"not found": repo.ErrNotFound, "empty save": repo.ErrEmptySave, "invalid": repo.ErrInvalid,
-		"duplicate key": repo.ErrDuplicateKey, "stale": repo.ErrStale, "too many": repo.ErrTooMany,
-		"unsupported": repo.ErrUnsupported, "refused": errRefused,
+	for _, sentinel := range []error{
+		repo.ErrEmptySave, repo.ErrTooMany, repo.ErrInvalid, // the first two match the third
+		repo.ErrNotFound, repo.ErrDuplicateKey, repo.ErrStale, repo.ErrUnsupported, errRefused,
 	} {
 		if errors.Is(err, sentinel) {
-			return "error: " + name
+			return "error: " + sentinel.Error()
 		}
 	}
 	return "error: " + err.Error()
