@@ -28,8 +28,7 @@ func ExampleKeyed() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(o.Buyer, o.Total)
-	// orders.FindByID(ctx, "1") does not compile.
+	fmt.Println(o.Buyer, o.Total) // orders.FindByID(ctx, "1") does not compile
 	// Output: Ann 905
 }
 
