@@ -107,8 +107,8 @@ func (r *Repository[T]) explainOne(ctx context.Context, w *write[T], s *stored[T
 		return nil
 	case s == nil || s.e == nil:
 		s = nil
-	case w.unsure && mayRepeat && r.unversioned(s):
-		return r.writeOverRead(ctx, w)
+	case mayRepeat && r.wasMeant(w, s):
+		return r.writeOverRead(ctx, w, s)
 	case w.insert:
 	case r.ent.IsDeleted(valueOf(s.e)):
 		w.err = fmt.Errorf("%w: the entity is marked as deleted: %w", repo.ErrNotFound, cause)
@@ -137,8 +137,8 @@ func (r *Repository[T]) explainOne(ctx context.Context, w *write[T], s *stored[T
 }
 
 // writeOverRead sends an insert again, whose entity was read.
-func (r *Repository[T]) writeOverRead(ctx context.Context, w *write[T]) error {
-	if err := r.overRead(w); err != nil {
+func (r *Repository[T]) writeOverRead(ctx context.Context, w *write[T], s *stored[T]) error {
+	if err := r.overRead(w, s); err != nil {
 		return err
 	}
 	switch err := r.alone(ctx, w); {

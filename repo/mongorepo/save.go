@@ -16,7 +16,7 @@ import (
 // Save inserts or overwrites e; see repo.Repository. Fields of the stored
 // document that T does not have stay as they are.
 func (r *Repository[T]) Save(ctx context.Context, e *T) error {
-	err := r.saveAll(ctx, []*T{e})
+	err := r.saveAll(ctx, []*T{e}, false)
 	if batch, ok := errors.AsType[*repo.BatchError](err); ok {
 		err = batch.Items[0].Err
 	}
@@ -30,10 +30,11 @@ func (r *Repository[T]) Save(ctx context.Context, e *T) error {
 // error that is no *repo.BatchError says nothing about single elements: any of
 // them may be written.
 func (r *Repository[T]) SaveAll(ctx context.Context, es []*T) error {
-	return wrap(ctx, "save all", r.saveAll(ctx, es))
+	return wrap(ctx, "save all", r.saveAll(ctx, es, false))
 }
 
-func (r *Repository[T]) saveAll(ctx context.Context, es []*T) error {
+// saveAll saves entities, or what documents gave.
+func (r *Repository[T]) saveAll(ctx context.Context, es []*T, documents bool) error {
 	if err := done(ctx); err != nil {
 		return err
 	}
@@ -49,6 +50,7 @@ func (r *Repository[T]) saveAll(ctx context.Context, es []*T) error {
 			bad = append(bad, &repo.ItemError{Index: i, ID: r.shownID(es[i]), Err: err})
 			continue
 		}
+		w.unnamed = documents && w.unsure
 		writes = append(writes, w)
 	}
 	if len(bad) > 0 { // nothing was sent yet: nothing is written
@@ -77,8 +79,8 @@ func (r *Repository[T]) beSure(ctx context.Context, writes []*write[T]) error {
 		return err
 	}
 	for _, w := range unsure {
-		if r.unversioned(found[w.key.cmp]) {
-			if err := r.overRead(w); err != nil {
+		if s := found[w.key.cmp]; r.wasMeant(w, s) {
+			if err := r.overRead(w, s); err != nil {
 				return err
 			}
 		}

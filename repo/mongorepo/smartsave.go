@@ -95,7 +95,7 @@ func (r *Repository[T]) replaceAll(ctx context.Context, docs *driver.Documents[T
 		}
 		es[i] = g.saved
 	}
-	err := r.saveAll(ctx, es)
+	err := r.saveAll(ctx, es, true)
 	if batch, ok := errors.AsType[*repo.BatchError](err); ok {
 		for _, it := range batch.Items {
 			it.Index = groups[it.Index].last()

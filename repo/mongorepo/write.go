@@ -25,6 +25,9 @@ type write[T any] struct {
 	// unsure tells that an insert may as well be of an entity that was read
 	// without a version.
 	unsure bool
+	// unnamed tells of an insert that its document names no version: it overwrites
+	// what is stored in any version.
+	unnamed bool
 	// keepGone tells that a missing document stays missing.
 	keepGone bool
 	filter   bson.D
@@ -74,17 +77,19 @@ func (r *Repository[T]) firstVersion() int64 {
 	return 1
 }
 
-// overRead makes of an insert the overwriting of an entity that is stored without
-// a version: then it is that one which was read.
-func (r *Repository[T]) overRead(w *write[T]) error {
-	w.insert, w.unsure, w.keepGone = false, false, true
-	r.ent.SetVersion(valueOf(w.e), 1)
+// overRead makes of an insert the overwriting of the entity that is stored.
+func (r *Repository[T]) overRead(w *write[T], s *stored[T]) error {
+	w.insert, w.unsure, w.keepGone = false, w.unnamed, true
+	w.version = r.ent.VersionOf(valueOf(s.e))
+	r.ent.SetVersion(valueOf(w.e), w.version+1)
 	return r.compose(w)
 }
 
-// unversioned tells whether an entity is stored without a version.
-func (r *Repository[T]) unversioned(s *stored[T]) bool {
-	return r.alive(s) && r.ent.VersionOf(valueOf(s.e)) == 0
+// wasMeant tells whether an insert is meant to overwrite what is stored: one that has
+// no version, for then it is that one which was read, and any where the document
+// names none.
+func (r *Repository[T]) wasMeant(w *write[T], s *stored[T]) bool {
+	return w.unsure && r.alive(s) && (w.unnamed || r.ent.VersionOf(valueOf(s.e)) == 0)
 }
 
 // compose makes the documents of w from its entity.
