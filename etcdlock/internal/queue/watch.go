@@ -58,19 +58,21 @@ func (q *Queue) startWatch(key string, whole bool) *watch {
 	ctx, stop := context.WithCancel(q.sp.Session.Watching())
 	w := &watch{q: q, keys: keys, whole: whole}
 	w.leash.Cancel = stop
-	scope := session.Scope{Key: keys, Lasting: &w.leash, News: w.news, Read: w.read}
-	if all {
-		scope.Opts = append(scope.Opts, clientv3.WithPrefix())
-	}
-	run := func() {
-		defer stop()
-		w.fail(q.sp.Session.Watch(ctx, scope))
-	}
-	if !q.sp.Session.Spawn(run) {
+	if !q.sp.Session.Spawn(func() { w.run(ctx, all) }) {
 		stop()
 		return nil
 	}
 	return w
+}
+
+// run watches until the watch is ended, or fails. all tells that there may be several keys.
+func (w *watch) run(ctx context.Context, all bool) {
+	defer w.leash.Cancel()
+	scope := session.Scope{Key: w.keys, Lasting: &w.leash, News: w.news, Read: w.read}
+	if all {
+		scope.Opts = []clientv3.OpOption{clientv3.WithPrefix()}
+	}
+	w.fail(w.q.sp.Session.Watch(ctx, &scope))
 }
 
 // end ends the watch, if there is one.
