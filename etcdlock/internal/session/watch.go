@@ -34,7 +34,7 @@ type Scope struct {
 // before it stood is found by the read that follows its creation.
 //
 // The scope comes by pointer because a goroutine that waits here, of which there may be one for
-// each name, then fits in the smallest stack that etcd's client lets it have, 4 KiB instead of 8.
+// each name, then shrinks to a stack of 4 KiB instead of 8.
 func (s *Session) Watch(ctx context.Context, v *Scope) error {
 	var pace Backoff
 	for {
