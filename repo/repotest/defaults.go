@@ -2,6 +2,7 @@ package repotest
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/holdfast-go/holdfast/repo"
@@ -16,7 +17,7 @@ const (
 func valuesOf(e *Defaulted) string {
 	opt := "nil"
 	if e.Opt != nil {
-		opt = fmt.Sprint(*e.Opt)
+		opt = strconv.FormatBool(*e.Opt)
 	}
 	return fmt.Sprintf("%v %v %s %s %v", e.Age, e.On, e.Kind, opt, e.Plain)
 }
