@@ -73,6 +73,8 @@ func contents() []topic {
 			{"DuplicateValue", smartSaveDuplicateValue},
 			{"CrossesBatches", smartSaveCrossesBatches},
 			{"Versions", smartSaveVersions},
+			{"WithoutVersion", smartSaveWithoutVersion},
+			{"WithoutVersionInTx", smartSaveWithoutVersionInTx},
 		}},
 		{"Merge", []behaviour{
 			{"KeepsWhatIsNotNamed", mergeKeepsWhatIsNotNamed},
@@ -186,6 +188,12 @@ func contents() []topic {
 			{"UpdatedIsSetByEverySave", updatedIsSetByEverySave},
 			{"TimesAsNumbers", timesAsNumbers},
 			{"NamesAreNoMarks", namesAreNoMarks},
+		}},
+		{"Defaults", []behaviour{
+			{"AreGivenWhereOneIsInserted", defaultsOfNewOnes},
+			{"AreNotGivenWhereOneIsOverwritten", defaultsOfStoredOnes},
+			{"YieldToWhatADocumentNames", defaultsYieldToDocuments},
+			{"CanBeCleared", defaultsCanBeCleared},
 		}},
 		{"SoftDelete", []behaviour{
 			{"IsInvisible", softDeletedIsInvisible},
