@@ -110,6 +110,7 @@ var (
 	endOf     = regexp.MustCompile(`[.!?]["')*]*\s+`)
 	anyWord   = regexp.MustCompile(`[A-Za-z][A-Za-z'’-]*`)
 	vowels    = regexp.MustCompile(`[aeiouy]+`)
+	camel     = regexp.MustCompile(`([a-zA-Z0-9])([A-Z][a-z])`)
 )
 
 // sentences returns those of the paragraphs and lists of a page.

@@ -62,7 +62,7 @@ var house = []floor{
 	{
 		pkg:     "repo/gormrepo/internal/txconn",
 		own:     []string{"repo", "repo/driver", "repo/gormrepo/internal/dberr", "repo/gormrepo/internal/sqltext"},
-		modules: []string{"gorm.io/gorm"},
+		modules: []string{"github.com/samber/lo", "gorm.io/gorm"},
 	},
 	{
 		pkg: "repo/gormrepo/internal/fence",

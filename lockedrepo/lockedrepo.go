@@ -218,23 +218,23 @@ func (r *Repository[T]) FindByID(ctx context.Context, id any) (*T, error) {
 	return readValue(ctx, r.member, "find by id", func(ctx context.Context) (*T, error) { return r.inner.FindByID(ctx, id) })
 }
 
-// FindAllByID is to the lock what FindByID is.
+// FindAllByID locks under the same conditions as FindByID.
 func (r *Repository[T]) FindAllByID(ctx context.Context, ids []any) ([]*T, error) {
 	return readValue(ctx, r.member, "find all by id", func(ctx context.Context) ([]*T, error) { return r.inner.FindAllByID(ctx, ids) })
 }
 
-// ExistsByID is to the lock what FindByID is.
+// ExistsByID locks under the same conditions as FindByID.
 func (r *Repository[T]) ExistsByID(ctx context.Context, id any) (bool, error) {
 	return readValue(ctx, r.member, "exists by id", func(ctx context.Context) (bool, error) { return r.inner.ExistsByID(ctx, id) })
 }
 
-// Find is to the lock what FindByID is; where the store fences documents one by
-// one, as MongoDB does outside of transactions, what it finds is not protected.
+// Find locks under the same conditions as FindByID. Where the store fences documents
+// one by one, as MongoDB does outside of transactions, what it finds is not protected.
 func (r *Repository[T]) Find(ctx context.Context, q ...repo.Option) ([]*T, error) {
 	return readValue(ctx, r.member, "find", func(ctx context.Context) ([]*T, error) { return r.inner.Find(ctx, q...) })
 }
 
-// Count is to the lock what Find is.
+// Count locks under the same conditions as Find.
 func (r *Repository[T]) Count(ctx context.Context, q ...repo.Option) (int64, error) {
 	return readValue(ctx, r.member, "count", func(ctx context.Context) (int64, error) { return r.inner.Count(ctx, q...) })
 }

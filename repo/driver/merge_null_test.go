@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
-// stubborn is text whose decoder passes over null.
+// stubborn is text whose decoder ignores null.
 type stubborn struct{ text string }
 
 func (s *stubborn) UnmarshalJSON(data []byte) error {

@@ -152,7 +152,7 @@ type Marked struct {
 
 // Defaulted has literal defaults, and a field without one.
 type Defaulted struct {
-	// ID is the key, and the others are the caller's.
+	// ID is the key. Age, On, Kind and Opt have defaults. Plain has none.
 	ID    string `gorm:"primaryKey;size:190" bson:"_id" json:"id"`
 	Age   int    `gorm:"default:18" bson:"age" json:"age"`
 	On    bool   `gorm:"default:true" bson:"on" json:"on"`

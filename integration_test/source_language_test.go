@@ -1,0 +1,81 @@
+package integration_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// stillHave are the folders with words to avoid that have not been rewritten yet. A
+// folder goes from this list once it is clean, and the test logs which ones are.
+var stillHave = []string{
+	"drivers", "drivers/etcd", "etcdlock", "etcdlock/internal/session", "etcdlock/internal/sim", "etcdlock/locktest",
+	"integration_test", "internal/cmd/bench", "internal/cmd/torture", "internal/devserver", "internal/memetcd", "lockedrepo",
+	"repo/gormrepo/internal/fence",
+}
+
+// Comments, texts and the names of tests avoid the words that pages avoid.
+func TestSourceAvoidsWords(t *testing.T) {
+	t.Parallel()
+	clean := slices.Clone(stillHave)
+	for name, text := range repositoryFiles(t) {
+		// These two hold the words themselves.
+		if !strings.HasSuffix(name, ".go") || name == "integration_test/docs_language_test.go" || name == "integration_test/source_language_test.go" {
+			continue
+		}
+		dir := path.Dir(name)
+		for place, w := range wordsOf(t, name, text) {
+			if !slices.Contains(stillHave, dir) {
+				t.Errorf("%s: %q", place, w)
+			}
+			clean = slices.DeleteFunc(clean, func(d string) bool { return d == dir })
+		}
+	}
+	for _, dir := range clean {
+		t.Logf("%s has none of the words any more: take it from the list in this file", dir)
+	}
+}
+
+// wordsOf returns the words to avoid in a Go file by the places where they stand.
+func wordsOf(t *testing.T, name, text string) map[string]string {
+	t.Helper()
+	fset := token.NewFileSet()
+	f, err := parser.ParseFile(fset, name, text, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	look := func(at token.Pos, s string) {
+		if w := wordsToAvoid.FindString(s); w != "" {
+			found[fset.Position(at).String()] = w
+		}
+	}
+	for _, group := range f.Comments {
+		look(group.Pos(), strings.Join(strings.Fields(group.Text()), " ")) // a phrase may go on in the next line
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.BasicLit:
+			if n.Kind == token.STRING {
+				look(n.Pos(), n.Value)
+			}
+		case *ast.FuncDecl:
+			look(n.Pos(), camel.ReplaceAllString(n.Name.Name, "$1 $2"))
+		}
+		return true
+	})
+	return found
+}
+
+func TestWordsOfASourceFile(t *testing.T) {
+	t.Parallel()
+	const text = "package p\n\n// f takes\n// in all.\nfunc f() string { return \"ask anew\" }\n\nfunc TestWhoeverWaits() {}\n\n// amend, a newer\nvar a int\n"
+	got := wordsOf(t, "p.go", text)
+	if len(got) != 3 || got["p.go:3:1"] != "takes in" || got["p.go:5:26"] != "anew" || got["p.go:7:1"] != "Whoever" {
+		t.Errorf("found %q", got)
+	}
+}
