@@ -190,7 +190,7 @@ func pointerTo[T any](e reflect.Value) *T {
 	if !e.IsValid() {
 		return nil
 	}
-	p, _ := e.Addr().Interface().(*T)
+	p, _ := reflect.TypeAssert[*T](e.Addr())
 	return p
 }
 
