@@ -35,6 +35,48 @@ func TestCohort_FirstComeFirstServed(t *testing.T) {
 	}
 }
 
+// With passing on turned off, each Lock has a token of its own, whether its goroutine stood in
+// line, came later, or tried, and nothing lingers.
+func TestCohort_NoPassingOn(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	l := lockerOn(t, srv, &Options{MaxTurns: -1, Linger: time.Hour}, nil, nil)
+	other := lockerOn(t, srv, nil, nil, nil)
+	first := lockNow(t, l, "n")
+	tokens := []int64{first.Token()} // guarded by the lock
+	var wg sync.WaitGroup
+	for i := range 3 {
+		wg.Go(func() {
+			k := lockNow(t, l, "n")
+			if turnOf(k) != 1 {
+				t.Errorf("turn %d", turnOf(k))
+			}
+			tokens = append(tokens, k.Token())
+			unlockNow(t, k)
+		})
+		inLine(t, l, "n", i+1)
+	}
+	unlockNow(t, first)
+	wg.Wait()
+	for _, again := range []func() (*Lock, error){
+		func() (*Lock, error) { return l.Lock(t.Context(), "n") },
+		func() (*Lock, error) { return l.TryLock(t.Context(), "n") },
+		func() (*Lock, error) { return other.TryLock(t.Context(), "n") },
+	} {
+		k, err := again()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens = append(tokens, k.Token())
+		unlockNow(t, k)
+	}
+	for i, token := range tokens[1:] {
+		if token <= tokens[i] {
+			t.Fatalf("tokens %v", tokens)
+		}
+	}
+}
+
 // One that gives up neither takes a turn nor breaks the line, also when its
 // turn comes at the same moment.
 func TestCohort_GivingUpRacesWithTheTurn(t *testing.T) {

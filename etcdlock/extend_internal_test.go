@@ -135,64 +135,69 @@ func TestExtend_WithoutAnswer(t *testing.T) {
 			for _, comes := range []bool{true, false} { // at the second try
 				t.Run(fmt.Sprint(then, lost, comes), func(t *testing.T) {
 					t.Parallel()
-					srv := newServer(t)
-					var failing atomic.Bool
-					var moves atomic.Int32
-					intercept := func(_ context.Context, req any, serve func() error) error {
-						err := serve()
-						hit := false
-						switch r := req.(type) {
-						case *pb.LeaseGrantRequest:
-							hit = lost == "grant"
-						case *pb.TxnRequest:
-							if failing.Load() && len(r.GetSuccess()) > 0 && r.GetSuccess()[0].GetRequestPut() != nil {
-								n := moves.Add(1)
-								hit = lost == "keys" || lost != "grant" && n == 2
-							}
-						}
-						if hit && failing.Load() {
-							failing.Store(!comes)
-							return errReplyLost
-						}
-						return err
-					}
-					names := make([]string, queue.MaxMoved+1)
-					for i := range names {
-						names[i] = fmt.Sprint("n", i)
-					}
-					k, _ := lockTerm(t, srv, time.Minute, intercept, names...)
-					failing.Store(true)
-					ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-					if comes {
-						ctx, cancel = context.WithCancel(t.Context())
-					}
-					defer cancel()
-					err := k.Extend(ctx, then)
-					failing.Store(false)
-					sent := then != time.Minute && (comes || moves.Load() > 0)
-					switch {
-					case err == nil && comes || err == nil && then == time.Minute:
-					case errors.Is(err, ErrUnavailable) && errors.Is(err, context.DeadlineExceeded) && !comes:
-					case err == nil && lost == "keys of the second request": // which was the second, and came again
-					default:
-						t.Errorf("Extend: %v", err)
-					}
-					if want := min(then, time.Minute); sent && err != nil && k.Remaining() > want {
-						t.Errorf("%v remain, while the names may be on a lease of %v", k.Remaining(), want)
-					}
-					if k.Context().Err() != nil {
-						t.Errorf("it has ended: %v", context.Cause(k.Context()))
-					}
-					if err := k.Extend(t.Context(), time.Hour); err != nil || k.Remaining() < 50*time.Minute {
-						t.Errorf("the next time: %v, %v remain", err, k.Remaining())
-					}
-					unlockNow(t, k)
-					if keys := srv.Keys(); len(keys) != 0 {
-						t.Errorf("left %q", keys)
-					}
+					extendWithoutAnswer(t, then, lost, comes)
 				})
 			}
 		}
+	}
+}
+
+func extendWithoutAnswer(t *testing.T, then time.Duration, lost string, comes bool) {
+	t.Helper()
+	srv := newServer(t)
+	var failing atomic.Bool
+	var moves atomic.Int32
+	intercept := func(_ context.Context, req any, serve func() error) error {
+		err := serve()
+		hit := false
+		switch r := req.(type) {
+		case *pb.LeaseGrantRequest:
+			hit = lost == "grant"
+		case *pb.TxnRequest:
+			if failing.Load() && len(r.GetSuccess()) > 0 && r.GetSuccess()[0].GetRequestPut() != nil {
+				n := moves.Add(1)
+				hit = lost == "keys" || lost != "grant" && n == 2
+			}
+		}
+		if hit && failing.Load() {
+			failing.Store(!comes)
+			return errReplyLost
+		}
+		return err
+	}
+	names := make([]string, queue.MaxMoved+1)
+	for i := range names {
+		names[i] = fmt.Sprint("n", i)
+	}
+	k, _ := lockTerm(t, srv, time.Minute, intercept, names...)
+	failing.Store(true)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	if comes {
+		ctx, cancel = context.WithCancel(t.Context())
+	}
+	defer cancel()
+	err := k.Extend(ctx, then)
+	failing.Store(false)
+	sent := then != time.Minute && (comes || moves.Load() > 0)
+	switch {
+	case err == nil && comes || err == nil && then == time.Minute:
+	case errors.Is(err, ErrUnavailable) && errors.Is(err, context.DeadlineExceeded) && !comes:
+	case err == nil && lost == "keys of the second request": // which was the second, and came again
+	default:
+		t.Errorf("Extend: %v", err)
+	}
+	if want := min(then, time.Minute); sent && err != nil && k.Remaining() > want {
+		t.Errorf("%v remain, while the names may be on a lease of %v", k.Remaining(), want)
+	}
+	if k.Context().Err() != nil {
+		t.Errorf("it has ended: %v", context.Cause(k.Context()))
+	}
+	if err := k.Extend(t.Context(), time.Hour); err != nil || k.Remaining() < 50*time.Minute {
+		t.Errorf("the next time: %v, %v remain", err, k.Remaining())
+	}
+	unlockNow(t, k)
+	if keys := srv.Keys(); len(keys) != 0 {
+		t.Errorf("left %q", keys)
 	}
 }
 

@@ -63,7 +63,9 @@ type Options struct {
 	Linger time.Duration
 	// MaxTurns is how many goroutines of this process may have their turn, one
 	// after the other, once another process is known to wait. 1 lets that one in
-	// after the running turn. A negative number is refused. Default: 32.
+	// after the running turn. A negative number turns passing on off: no hold is handed
+	// on and none lingers, so each Lock goes through the queue in etcd and has a token of
+	// its own. Default: 32.
 	MaxTurns int
 	// MaxHold is for how long they may. It ends no turn, it only lets no other
 	// begin. Default: 20 ms.
@@ -156,14 +158,12 @@ func (o *Options) settings() (settings, error) {
 	if s.ttl < minTTL || s.ttl > maxTTL || s.ttl%time.Second != 0 {
 		return s, invalid(doing, "Options.TTL is %v, want whole seconds from %v on", s.ttl, minTTL)
 	}
-	if s.linger == NoLinger {
+	if s.linger == NoLinger || s.maxTurns < 0 && s.linger > 0 {
 		s.linger = 0
 	}
 	switch {
 	case s.linger < 0:
 		return s, invalid(doing, "Options.Linger is %v, want a positive duration or NoLinger", s.linger)
-	case s.maxTurns < 0:
-		return s, invalid(doing, "Options.MaxTurns is %d, want a positive number", s.maxTurns)
 	case s.maxHold < 0:
 		return s, invalid(doing, "Options.MaxHold is %v, want a positive duration", s.maxHold)
 	}

@@ -38,8 +38,6 @@ func TestNew_ChecksItsArguments(t *testing.T) {
 		"Namespace of the sessions":    {Namespace: "holdfast/.session"},
 		"Namespace below theirs":       {Namespace: "holdfast/.session/x/"},
 		"Namespace of raw names":       {Namespace: "shop/", RawNames: true},
-		"MaxTurns negative":            {MaxTurns: -1},
-		"MaxTurns negative, no linger": {MaxTurns: -1, Linger: etcdlock.NoLinger},
 		"MaxHold negative, no linger":  {MaxHold: -1, Linger: etcdlock.NoLinger},
 		"Linger negative":              {Linger: -2},
 		"Data not UTF-8":               {Data: "\xff"},

@@ -106,40 +106,43 @@ func TestComposeFile(t *testing.T) {
 		}
 	})
 
-	t.Run("PublishesWhatTheMakefileNames", func(t *testing.T) {
-		published := map[string]string{} // address on this machine -> service
-		for name, s := range file.Services {
-			for _, p := range s.Ports {
-				host, inside := net.JoinHostPort(p.HostIP, p.Published), strconv.FormatUint(uint64(p.Target), 10)
-				if p.HostIP != "127.0.0.1" {
-					t.Errorf("service %s publishes %+v, want 127.0.0.1:port:port", name, p)
-				}
-				if other, taken := published[host]; taken {
-					t.Errorf("%s and %s both publish %s", name, other, host)
-				}
-				published[host] = name
-				// A client is sent on to the address that these two advertise.
-				advertised := strings.TrimPrefix(s.Environment.ToMapping()["ETCD_ADVERTISE_CLIENT_URLS"], "http://")
-				if advertised != "" && (advertised != host || p.Published != inside) {
-					t.Errorf("service %s advertises %s and publishes %+v", name, advertised, p)
-				}
-				if name == "mongo" && (p.Published != inside || !slices.Contains(s.Command, inside)) {
-					t.Errorf("mongo publishes %+v and runs %q: the port must be the same on both sides", p, s.Command)
-				}
+	t.Run("PublishesWhatTheMakefileNames", func(t *testing.T) { publishesWhatTheMakefileNames(t, file) })
+}
+
+func publishesWhatTheMakefileNames(t *testing.T, file *types.Project) {
+	t.Helper()
+	published := map[string]string{} // address on this machine -> service
+	for name, s := range file.Services {
+		for _, p := range s.Ports {
+			host, inside := net.JoinHostPort(p.HostIP, p.Published), strconv.FormatUint(uint64(p.Target), 10)
+			if p.HostIP != "127.0.0.1" {
+				t.Errorf("service %s publishes %+v, want 127.0.0.1:port:port", name, p)
+			}
+			if other, taken := published[host]; taken {
+				t.Errorf("%s and %s both publish %s", name, other, host)
+			}
+			published[host] = name
+			// A client is sent on to the address that these two advertise.
+			advertised := strings.TrimPrefix(s.Environment.ToMapping()["ETCD_ADVERTISE_CLIENT_URLS"], "http://")
+			if advertised != "" && (advertised != host || p.Published != inside) {
+				t.Errorf("service %s advertises %s and publishes %+v", name, advertised, p)
+			}
+			if name == "mongo" && (p.Published != inside || !slices.Contains(s.Command, inside)) {
+				t.Errorf("mongo publishes %+v and runs %q: the port must be the same on both sides", p, s.Command)
 			}
 		}
-		named := makefileAddresses(t)
-		for addr, by := range named {
-			if _, ok := published[addr]; !ok {
-				t.Errorf("the Makefile's %s names %s, which no service publishes", by, addr)
-			}
+	}
+	named := makefileAddresses(t)
+	for addr, by := range named {
+		if _, ok := published[addr]; !ok {
+			t.Errorf("the Makefile's %s names %s, which no service publishes", by, addr)
 		}
-		for addr, name := range published {
-			if _, ok := named[addr]; !ok {
-				t.Errorf("service %s publishes %s, which the Makefile does not name", name, addr)
-			}
+	}
+	for addr, name := range published {
+		if _, ok := named[addr]; !ok {
+			t.Errorf("service %s publishes %s, which the Makefile does not name", name, addr)
 		}
-	})
+	}
 }
 
 // makefileAddresses returns the host:port pairs that `make integration` gives

@@ -77,8 +77,18 @@ var house = []floor{
 		modules: []string{"github.com/samber/lo", "gorm.io/gorm"},
 	},
 	{
+		pkg:     "repo/mongorepo/internal/command",
+		own:     []string{"repo", "repo/driver"},
+		modules: []string{"github.com/samber/lo", "go.mongodb.org/mongo-driver/v2"},
+	},
+	{
+		pkg:     "repo/mongorepo/internal/fence",
+		own:     []string{"repo", "repo/driver", "repo/mongorepo/internal/command"},
+		modules: []string{"github.com/samber/lo", "go.mongodb.org/mongo-driver/v2"},
+	},
+	{
 		pkg:     "repo/mongorepo",
-		own:     []string{"repo", "repo/driver", "repo/internal/..."},
+		own:     []string{"repo", "repo/driver", "repo/internal/...", "repo/mongorepo/internal/..."},
 		modules: []string{"github.com/samber/lo", "go.mongodb.org/mongo-driver/v2"},
 	},
 	{

@@ -74,6 +74,9 @@ func TestMongoForeign_VersionZeroIsNotNew(t *testing.T) {
 				if err := save(ctx, r, e); err != nil || e.Version != 1 {
 					t.Errorf("%s: version %d, %v", id, e.Version, err)
 				}
+				if name == "SmartSave" {
+					continue // a document with version 0 replaces any
+				}
 				wantError(t, save(ctx, r, &stale), repo.ErrDuplicateKey)
 				if got, err := r.FindByID(ctx, id); err != nil || got.Name != "changed" || got.Version != 1 {
 					t.Errorf("%s: stored is %+v, %v", id, got, err)

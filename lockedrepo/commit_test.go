@@ -123,7 +123,7 @@ func TestAfterCommit_NotWhenRolledBack(t *testing.T) {
 	failed := errors.New("failed")
 	for name, fail := range map[string]func(ctx context.Context, l *ledger) error{
 		"Error": func(context.Context, *ledger) error { return failed },
-		"ErrorBeforeCommit": func(ctx context.Context, l *ledger) error {
+		"ErrorBeforeCommit": func(ctx context.Context, _ *ledger) error {
 			return lockedrepo.BeforeCommit(ctx, func(context.Context) error { return failed })
 		},
 		"ErrorThatLooksLikeARelease": func(context.Context, *ledger) error { return errors.Join(failed, lockedrepo.ErrRelease) },

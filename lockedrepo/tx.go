@@ -96,20 +96,30 @@ func inTx(ctx context.Context, fn func(ctx context.Context) error, members ...*m
 	}
 	ctx = readsLocked(x.waitBounded(ctx))
 	if opener.txState(ctx) != driver.TxNone {
-		scope, err := scopeFrom(ctx, doingTx)
-		if err != nil {
-			return err
-		}
-		forget := scope.hooks.mark()
-		// The locks are taken inside of the nested call, so that it fails as a whole.
-		err = opener.transactor.InTx(ctx, func(ctx context.Context) error {
-			return scope.run(ctx, doingTx, x, func(ctx context.Context) error { return scope.call(ctx, fn) })
-		})
-		if err != nil {
-			forget()
-		}
+		return nestedTx(ctx, fn, opener, x)
+	}
+	return outerTx(ctx, fn, members, opener, x)
+}
+
+// nestedTx calls fn within the transaction of ctx.
+func nestedTx(ctx context.Context, fn func(ctx context.Context) error, opener *member, x exclusion) error {
+	scope, err := scopeFrom(ctx, doingTx)
+	if err != nil {
 		return err
 	}
+	forget := scope.hooks.mark()
+	// The locks are taken inside of the nested call, so that it fails as a whole.
+	err = opener.transactor.InTx(ctx, func(ctx context.Context) error {
+		return scope.run(ctx, doingTx, x, func(ctx context.Context) error { return scope.call(ctx, fn) })
+	})
+	if err != nil {
+		forget()
+	}
+	return err
+}
+
+// outerTx calls fn within a transaction of its own.
+func outerTx(ctx context.Context, fn func(ctx context.Context) error, members []*member, opener *member, x exclusion) error {
 	for _, m := range members {
 		if err := m.whole(ctx, doingTx); err != nil {
 			return err
@@ -118,7 +128,7 @@ func inTx(ctx context.Context, fn func(ctx context.Context) error, members ...*m
 	ctx, _ = driver.TakeSavepoint(ctx) // there is nothing to go back to
 	scope, committed := newScope(), false
 	// The scope gives back all locks after the transaction.
-	err = scope.close(ctx, func() error {
+	err := scope.close(ctx, func() error {
 		err := scope.run(context.WithValue(ctx, scopeKey{}, scope), doingTx, x, func(ctx context.Context) error {
 			again := scope.hooks.mark()
 			return opener.transactor.InTx(scope.fence(ctx, opener.guards), func(ctx context.Context) error {

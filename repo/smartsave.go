@@ -62,7 +62,8 @@ type SmartSaveOption func(*smartsave.Options)
 
 // Replace overwrites the whole entity: a member that the document does not
 // name becomes the zero value. It is the default, and what the Java smartSave
-// does.
+// does. A document that names no version, or 0, replaces what is stored in any
+// version, which counts up; another version must be the stored one, else ErrStale.
 func Replace() SmartSaveOption { return func(s *smartsave.Options) { s.Mode = smartsave.ModeReplace } }
 
 // Merge applies each document to the stored entity as RFC 7396 says: members

@@ -121,22 +121,33 @@ func (s *springLoad) dialectOnly(d datasource, under func([]string, ...string) [
 func (s *springLoad) driverProperties(d datasource) {
 	for _, prefix := range slices.Backward(d.pool) {
 		for _, section := range []string{"datasourceproperties", "connectionproperties", "connectproperties"} {
-			at := prefix + "." + section
-			for _, name := range s.Names() {
-				if _, ok := strings.CutPrefix(name, at+"."); ok {
-					if p, ok := s.find("sql.dsn", name); ok {
-						s.driverProperty(p, lastParts(p.Name, strings.Count(at, ".")+1), p.Text)
-					}
-				}
-			}
-			p, ok := s.find("sql.dsn", at)
-			for _, text := range p.Texts() {
-				for pair := range strings.SplitSeq(text, ";") {
-					if name, v, has := strings.Cut(pair, "="); ok && has {
-						s.driverProperty(p, strings.TrimSpace(name), strings.TrimSpace(v))
-					}
-				}
-			}
+			s.driverPropertiesBelow(prefix + "." + section)
+			s.driverPropertiesIn(prefix + "." + section)
+		}
+	}
+}
+
+// driverPropertiesBelow adds those that are properties of their own.
+func (s *springLoad) driverPropertiesBelow(section string) {
+	for _, name := range s.Names() {
+		if !strings.HasPrefix(name, section+".") {
+			continue
+		}
+		if p, ok := s.find("sql.dsn", name); ok {
+			s.driverProperty(p, lastParts(p.Name, strings.Count(section, ".")+1), p.Text)
+		}
+	}
+}
+
+// driverPropertiesIn adds those of a text such as "a=1;b=2".
+func (s *springLoad) driverPropertiesIn(section string) {
+	p, ok := s.find("sql.dsn", section)
+	if !ok {
+		return
+	}
+	for pair := range strings.SplitSeq(strings.Join(p.Texts(), ";"), ";") {
+		if name, v, has := strings.Cut(pair, "="); has {
+			s.driverProperty(p, strings.TrimSpace(name), strings.TrimSpace(v))
 		}
 	}
 }

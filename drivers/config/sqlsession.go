@@ -26,29 +26,9 @@ func (c SQLConfig) session(t *SQLTarget) (field string, err error) {
 	t.InitSQL = append(t.InitSQL, t.java.InitSQL...)
 	switch t.Dialect {
 	case Postgres:
-		if c.Schema != "" {
-			path := c.Schema
-			if !plainSchemas.MatchString(path) {
-				path = `"` + strings.ReplaceAll(path, `"`, `""`) + `"`
-			}
-			t.Postgres.RuntimeParams["search_path"] = path
-		}
-		if level != "" {
-			t.Postgres.RuntimeParams["default_transaction_isolation"] = level
-		}
-		if c.ReadOnly {
-			t.Postgres.RuntimeParams["default_transaction_read_only"] = "on"
-		}
+		c.postgresSession(t, level)
 	case MySQL:
-		if t.java.Zone != nil {
-			t.MySQL.Loc = t.java.Zone
-		}
-		if level != "" {
-			t.InitSQL = append(t.InitSQL, "SET SESSION TRANSACTION ISOLATION LEVEL "+strings.ToUpper(level))
-		}
-		if c.ReadOnly {
-			t.InitSQL = append(t.InitSQL, "SET SESSION TRANSACTION READ ONLY")
-		}
+		c.mysqlSession(t, level)
 	default: // SQLite has the strictest level only
 		if c.ReadOnly {
 			t.InitSQL = append(t.InitSQL, "PRAGMA query_only = 1")
@@ -58,6 +38,34 @@ func (c SQLConfig) session(t *SQLTarget) (field string, err error) {
 		t.InitSQL = append(t.InitSQL, c.InitSQL)
 	}
 	return "", nil
+}
+
+func (c SQLConfig) postgresSession(t *SQLTarget, level string) {
+	if c.Schema != "" {
+		path := c.Schema
+		if !plainSchemas.MatchString(path) {
+			path = `"` + strings.ReplaceAll(path, `"`, `""`) + `"`
+		}
+		t.Postgres.RuntimeParams["search_path"] = path
+	}
+	if level != "" {
+		t.Postgres.RuntimeParams["default_transaction_isolation"] = level
+	}
+	if c.ReadOnly {
+		t.Postgres.RuntimeParams["default_transaction_read_only"] = "on"
+	}
+}
+
+func (c SQLConfig) mysqlSession(t *SQLTarget, level string) {
+	if t.java.Zone != nil {
+		t.MySQL.Loc = t.java.Zone
+	}
+	if level != "" {
+		t.InitSQL = append(t.InitSQL, "SET SESSION TRANSACTION ISOLATION LEVEL "+strings.ToUpper(level))
+	}
+	if c.ReadOnly {
+		t.InitSQL = append(t.InitSQL, "SET SESSION TRANSACTION READ ONLY")
+	}
 }
 
 // isolationLevel knows the names of SQL in all of Java's spellings, such as

@@ -84,60 +84,72 @@ func checkOp(op *pb.RequestOp, limit int) error {
 	return rpctypes.ErrGRPCKeyNotFound
 }
 
-// checkOverlap refuses a list of operations that may put one key twice, or both
-// put and delete it. The two branches of a nested transaction exclude each
-// other, so a key that both put counts once.
-func checkOverlap(ops []*pb.RequestOp) (puts map[string]bool, dels []span, err error) {
-	puts = make(map[string]bool)
-	add := func(k string) error {
-		if puts[k] {
+// touched is what a list of operations puts and deletes.
+type touched struct {
+	puts map[string]bool
+	dels []span
+}
+
+// put refuses a key that may be touched twice.
+func (t *touched) put(key string) error {
+	if t.puts[key] {
+		return rpctypes.ErrGRPCDuplicateKey
+	}
+	for _, d := range t.dels {
+		// A delete without an upper end is never found to overlap in etcd.
+		if !d.open && d.has(key) {
 			return rpctypes.ErrGRPCDuplicateKey
 		}
-		for _, d := range dels {
-			// A delete without an upper end is never found to overlap in etcd.
-			if !d.open && d.has(k) {
-				return rpctypes.ErrGRPCDuplicateKey
-			}
-		}
-		return nil
 	}
+	return nil
+}
+
+// checkOverlap refuses a list of operations that may put one key twice, or both
+// put and delete it.
+func checkOverlap(ops []*pb.RequestOp) (t touched, err error) {
+	t.puts = make(map[string]bool)
 	for _, op := range ops {
 		if r := op.GetRequestDeleteRange(); r != nil {
-			dels = append(dels, newSpan(r.Key, r.RangeEnd))
+			t.dels = append(t.dels, newSpan(r.Key, r.RangeEnd))
 		}
 	}
 	for _, op := range ops {
-		r := op.GetRequestTxn()
-		if r == nil {
-			continue
-		}
-		thenPuts, thenDels, err := checkOverlap(r.Success)
-		if err != nil {
-			return nil, nil, err
-		}
-		elsePuts, elseDels, err := checkOverlap(r.Failure)
-		if err != nil {
-			return nil, nil, err
-		}
-		maps.Copy(thenPuts, elsePuts)
-		for k := range thenPuts {
-			if err := add(k); err != nil {
-				return nil, nil, err
+		if r := op.GetRequestTxn(); r != nil {
+			if err := t.nested(r); err != nil {
+				return t, err
 			}
 		}
-		maps.Copy(puts, thenPuts)
-		dels = append(append(dels, thenDels...), elseDels...)
 	}
 	for _, op := range ops {
-		r := op.GetRequestPut()
-		if r == nil {
-			continue
+		if r := op.GetRequestPut(); r != nil {
+			k := string(r.Key)
+			if err := t.put(k); err != nil {
+				return t, err
+			}
+			t.puts[k] = true
 		}
-		k := string(r.Key)
-		if err := add(k); err != nil {
-			return nil, nil, err
-		}
-		puts[k] = true
 	}
-	return puts, dels, nil
+	return t, nil
+}
+
+// nested adds a nested transaction. Its two branches exclude each other, so a key
+// that both put counts once.
+func (t *touched) nested(r *pb.TxnRequest) error {
+	then, err := checkOverlap(r.Success)
+	if err != nil {
+		return err
+	}
+	otherwise, err := checkOverlap(r.Failure)
+	if err != nil {
+		return err
+	}
+	maps.Copy(then.puts, otherwise.puts)
+	for k := range then.puts {
+		if err := t.put(k); err != nil {
+			return err
+		}
+	}
+	maps.Copy(t.puts, then.puts)
+	t.dels = append(append(t.dels, then.dels...), otherwise.dels...)
+	return nil
 }

@@ -14,7 +14,7 @@ func (s *Server) txnCall(r *pb.TxnRequest) (*pb.TxnResponse, error) {
 		return nil, err
 	}
 	for _, ops := range [][]*pb.RequestOp{r.Success, r.Failure} {
-		if _, _, err := checkOverlap(ops); err != nil {
+		if _, err := checkOverlap(ops); err != nil {
 			return nil, err
 		}
 	}

@@ -77,6 +77,17 @@ func (b *batch[T]) put(key any, e *T) error {
 	return nil
 }
 
+// replace does what Save promises with e, an entity that a document gave. One whose
+// document names no version overwrites what is stored in any version.
+func (b *batch[T]) replace(e *T) error {
+	if r := b.r; r.ent.VersionOf(valueOf(e)) == 0 && r.ent.MayBeRead(e, r.unnumbered(e)) {
+		if old, ok := r.live(b.t, r.keyOf(e)); ok {
+			return b.overwrite(r.keyOf(e), old, e)
+		}
+	}
+	return b.save(e)
+}
+
 // save does what Save promises with e, which the batch owns from now on, and
 // sets its key, version and times.
 func (b *batch[T]) save(e *T) error {

@@ -89,7 +89,7 @@ func (g *group[T]) save(b *batch[T], docs *driver.Documents[T]) *repo.ItemError 
 	}
 	if docs.Mode == driver.ModeReplace {
 		g.saved = copyOf(docs.Entities[last])
-		if err := b.save(g.saved); err != nil {
+		if err := b.replace(g.saved); err != nil {
 			return item(err)
 		}
 		return nil

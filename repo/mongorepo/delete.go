@@ -12,6 +12,8 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/mongorepo/internal/command"
+	"github.com/holdfast-go/holdfast/repo/mongorepo/internal/fence"
 )
 
 // Delete deletes or marks the entities; see repo.Repository. Those that a
@@ -81,14 +83,6 @@ func (r *Repository[T]) DeleteAllByID(ctx context.Context, ids []any) (int64, er
 	return n, wrap(ctx, "delete all by id", err)
 }
 
-// deletion is one entity on its way out.
-type deletion struct {
-	keyed
-	shown   any    // the id for errors
-	version *int64 // must be stored; nil when any may be
-	err     error
-}
-
 // deleteAll deletes all and names those that it could not. When the claims were
 // refused because the epoch was an old one, it goes on with new claims.
 func (r *Repository[T]) deleteAll(ctx context.Context, list []*deletion) (total int64, err error) {
@@ -97,7 +91,7 @@ func (r *Repository[T]) deleteAll(ctx context.Context, list []*deletion) (total 
 			r.spoil(ctx, err)
 		}
 	}()
-	cs, err := r.claims(ctx)
+	cs, err := r.fence.Claims(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -108,11 +102,11 @@ func (r *Repository[T]) deleteAll(ctx context.Context, list []*deletion) (total 
 		if err != nil {
 			return total, err
 		}
-		list = slices.DeleteFunc(slices.Clone(list), func(d *deletion) bool { return !isRefusal(d.err) })
+		list = slices.DeleteFunc(slices.Clone(list), func(d *deletion) bool { return !fence.IsRefusal(d.err) })
 		if len(list) == 0 {
 			break
 		}
-		if cs, err = r.renewed(ctx, cs); err != nil {
+		if cs, err = r.fence.Renewed(ctx, cs); err != nil {
 			return total, err
 		}
 		if cs == nil {
@@ -136,9 +130,9 @@ func (r *Repository[T]) deleteAll(ctx context.Context, list []*deletion) (total 
 
 // deleteUnder deletes what accepts the claims and notes the errors of the
 // others.
-func (r *Repository[T]) deleteUnder(ctx context.Context, cs claims, list []*deletion) (total int64, err error) {
-	if r.buries() {
-		return r.buryAll(ctx, cs, list)
+func (r *Repository[T]) deleteUnder(ctx context.Context, cs fence.Claims, list []*deletion) (total int64, err error) {
+	if r.leavesTombstones() {
+		return r.entombAll(ctx, cs, list)
 	}
 	mark, err := r.mark(cs)
 	if err != nil {
@@ -169,24 +163,16 @@ func (r *Repository[T]) deleteUnder(ctx context.Context, cs claims, list []*dele
 	return total, nil
 }
 
-func keysOf(list []*deletion) []keyed {
-	keys := make([]keyed, len(list))
-	for i, d := range list {
-		keys[i] = d.keyed
-	}
-	return keys
-}
-
-func (r *Repository[T]) deleteMany(ctx context.Context, cs claims, list []*deletion, mark bson.D) (int64, error) {
-	filter := and(byIDs(keysOf(list)), r.live(), cs.accept())
+func (r *Repository[T]) deleteMany(ctx context.Context, cs fence.Claims, list []*deletion, mark bson.D) (int64, error) {
+	filter := command.And(byIDs(keysOf(list)), r.live(), cs.Accept())
 	if mark == nil {
-		res, err := r.on(cs).deleteMany(ctx, filter)
+		res, err := r.on(cs).DeleteMany(ctx, filter)
 		if err != nil {
 			return 0, err
 		}
 		return res.DeletedCount, nil
 	}
-	res, err := r.on(cs).updateMany(ctx, filter, mark)
+	res, err := r.on(cs).UpdateMany(ctx, filter, mark)
 	if err != nil {
 		return 0, err
 	}
@@ -194,17 +180,17 @@ func (r *Repository[T]) deleteMany(ctx context.Context, cs claims, list []*delet
 }
 
 // deleteVersions deletes each entity on condition of its version.
-func (r *Repository[T]) deleteVersions(ctx context.Context, cs claims, list []*deletion, mark bson.D) (int64, error) {
+func (r *Repository[T]) deleteVersions(ctx context.Context, cs fence.Claims, list []*deletion, mark bson.D) (int64, error) {
 	models := make([]mongo.WriteModel, len(list))
 	for i, d := range list {
-		filter := and(byID(d.id), r.live(), r.versioned(*d.version), cs.accept())
+		filter := command.And(byID(d.id), r.live(), r.versioned(*d.version), cs.Accept())
 		if mark == nil {
 			models[i] = mongo.NewDeleteOneModel().SetFilter(filter)
 		} else {
 			models[i] = mongo.NewUpdateOneModel().SetFilter(filter).SetUpdate(mark)
 		}
 	}
-	res, err := r.on(cs).bulkWrite(ctx, models)
+	res, err := r.on(cs).BulkWrite(ctx, models)
 	if err != nil {
 		return 0, err
 	}
@@ -216,7 +202,7 @@ func (r *Repository[T]) deleteVersions(ctx context.Context, cs claims, list []*d
 
 // explainDeletions says of those that are still there why: a newer claim, or
 // another version.
-func (r *Repository[T]) explainDeletions(ctx context.Context, cs claims, list []*deletion) error {
+func (r *Repository[T]) explainDeletions(ctx context.Context, cs fence.Claims, list []*deletion) error {
 	left, err := r.loadStored(ctx, nil, keysOf(list), r.fresh)
 	if err != nil {
 		return fmt.Errorf("finding out what was not deleted: %w", err)
@@ -226,7 +212,7 @@ func (r *Repository[T]) explainDeletions(ctx context.Context, cs claims, list []
 		if !r.alive(s) {
 			continue
 		}
-		d.err = r.refusedBy(cs, s.fence)
+		d.err = r.fence.RefusedBy(cs, s.fence)
 		if d.err == nil && d.version != nil {
 			d.err = r.stale(s, *d.version)
 		}
@@ -234,26 +220,18 @@ func (r *Repository[T]) explainDeletions(ctx context.Context, cs claims, list []
 	return nil
 }
 
-func (r *Repository[T]) stale(s *stored[T], want int64) error {
-	return fmt.Errorf("%w: version %d is stored, not %d", repo.ErrStale, r.ent.VersionOf(valueOf(s.e)), want)
-}
-
-// buryAll leaves tombstones, several at a time.
-func (r *Repository[T]) buryAll(ctx context.Context, cs claims, list []*deletion) (int64, error) {
-	workers := min(parallelWrites, len(list))
-	if mongo.SessionFromContext(ctx) != nil {
-		workers = 1
-	}
+// entombAll leaves tombstones, several at a time.
+func (r *Repository[T]) entombAll(ctx context.Context, cs fence.Claims, list []*deletion) (int64, error) {
 	var mu sync.Mutex
 	var total int64
-	err := inParallel(workers, list, func(d *deletion) error {
-		buried, err := r.bury(ctx, cs, d)
+	err := inParallel(workers(ctx, len(list)), list, func(d *deletion) error {
+		done, err := r.entomb(ctx, cs, d)
 		mu.Lock()
 		defer mu.Unlock()
-		if buried {
+		if done {
 			total++
 		}
-		if isRefusal(err) || errors.Is(err, repo.ErrStale) || errors.Is(err, repo.ErrUnknown) {
+		if fence.IsRefusal(err) || errors.Is(err, repo.ErrStale) || errors.Is(err, repo.ErrUnknown) {
 			d.err, err = err, nil
 		}
 		return err
@@ -263,7 +241,7 @@ func (r *Repository[T]) buryAll(ctx context.Context, cs claims, list []*deletion
 
 // mark is the update that marks a document as deleted; nil where documents are
 // removed.
-func (r *Repository[T]) mark(cs claims) (bson.D, error) {
+func (r *Repository[T]) mark(cs fence.Claims) (bson.D, error) {
 	if r.ent.Deleted == nil {
 		return nil, nil
 	}
@@ -274,5 +252,5 @@ func (r *Repository[T]) mark(cs claims) (bson.D, error) {
 	if err != nil {
 		return nil, err
 	}
-	return updateOf(and(bson.D{{Key: r.layout.deleted, Value: v}}, cs.set()), nil), nil
+	return command.SetUnset(command.And(bson.D{{Key: r.layout.deleted, Value: v}}, cs.Set()), nil), nil
 }

@@ -1,9 +1,7 @@
 package mongorepo
 
 import (
-	"bytes"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -11,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/mongorepo/internal/fence"
 )
 
 // document is an encoded entity.
@@ -39,8 +38,8 @@ func (r *Repository[T]) encode(e *T) (*document, error) {
 			return nil, err
 		}
 	}
-	if has(elems, fenceField) {
-		return nil, fmt.Errorf("%w: the field %s is the fence's", repo.ErrInvalid, fenceField)
+	if has(elems, fence.Field) {
+		return nil, fmt.Errorf("%w: the field %s is the fence's", repo.ErrInvalid, fence.Field)
 	}
 	for _, el := range elems {
 		if el.Key != "_id" && !slices.Contains(r.layout.keyNames, el.Key) {
@@ -53,14 +52,14 @@ func (r *Repository[T]) encode(e *T) (*document, error) {
 // withoutFence takes the fence out of a document, which an inline map would
 // take for a field of its own.
 func withoutFence(raw bson.Raw) (bson.Raw, error) {
-	if _, err := raw.LookupErr(fenceField); err != nil {
+	if _, err := raw.LookupErr(fence.Field); err != nil {
 		return raw, nil //nolint:nilerr // there is none
 	}
 	elems, err := elements(raw)
 	if err != nil {
 		return nil, err
 	}
-	return bson.Marshal(slices.DeleteFunc(elems, func(el bson.E) bool { return el.Key == fenceField }))
+	return bson.Marshal(slices.DeleteFunc(elems, func(el bson.E) bool { return el.Key == fence.Field }))
 }
 
 func (d *document) whole() bson.D {
@@ -134,98 +133,6 @@ func (r *Repository[T]) keyParts(id bson.RawValue) ([]bson.RawValue, error) {
 	return parts, nil
 }
 
-// flatten lists what a save writes of a document: its fields, and the fields
-// of those that must be cut, by dotted path.
-func (l *layout) flatten(doc bson.D, prefix string) bson.D {
-	var out bson.D
-	for _, el := range doc {
-		path := prefix + el.Key
-		if l.kept(path) {
-			continue
-		}
-		if inner, ok := el.Value.(bson.RawValue).DocumentOK(); ok && l.cut(path) {
-			if elems, err := elements(inner); err == nil {
-				out = append(out, l.flatten(elems, path+".")...)
-				continue
-			}
-		}
-		out = append(out, bson.E{Key: path, Value: el.Value})
-	}
-	return out
-}
-
-// replacement is the update that writes every field of the Go type and takes
-// away those that the codec left out, and keeps all else.
-func (l *layout) replacement(d *document) (set, unset bson.D) {
-	set = l.flatten(d.fields, "")
-	for _, path := range l.known {
-		if !has(set, path) {
-			unset = append(unset, bson.E{Key: path, Value: ""})
-		}
-	}
-	return set, unset
-}
-
-// difference is the update that makes now out of was, which is stored as raw.
-func (l *layout) difference(was, now *document, raw bson.Raw) (set, unset bson.D) {
-	return difference(l.flatten(was.fields, ""), l.flatten(now.fields, ""), raw, nil)
-}
-
-// difference goes down into documents, so that members of them stay that the Go
-// type does not have. raw is what is stored of them: where that is no document,
-// the new one is written whole.
-func difference(old, cur bson.D, raw bson.Raw, path []string) (set, unset bson.D) {
-	for _, el := range cur {
-		before, ok := get(old, el.Key)
-		after := el.Value.(bson.RawValue)
-		if ok && equal(before, after) {
-			continue
-		}
-		at := append(slices.Clip(path), strings.Split(el.Key, ".")...)
-		if from, to, ok := bothDocuments(before, after, raw.Lookup(at...)); ok {
-			s, u := difference(from, to, raw, at)
-			set, unset = append(set, s...), append(unset, u...)
-			continue
-		}
-		set = append(set, bson.E{Key: strings.Join(at, "."), Value: after})
-	}
-	for _, el := range old {
-		if !has(cur, el.Key) {
-			unset = append(unset, bson.E{Key: strings.Join(append(slices.Clip(path), el.Key), "."), Value: ""})
-		}
-	}
-	return set, unset
-}
-
-// bothDocuments takes two documents apart whose members can be written one by
-// one.
-func bothDocuments(before, after, stored bson.RawValue) (from, to bson.D, ok bool) {
-	a, aok := before.DocumentOK()
-	b, bok := after.DocumentOK()
-	if _, ok := stored.DocumentOK(); !ok || !aok || !bok {
-		return nil, nil, false
-	}
-	from, err := elements(a)
-	if err != nil {
-		return nil, nil, false
-	}
-	if to, err = elements(b); err != nil {
-		return nil, nil, false
-	}
-	odd := func(el bson.E) bool { return !isPlain(el.Key) }
-	return from, to, !slices.ContainsFunc(from, odd) && !slices.ContainsFunc(to, odd)
-}
-
-// isPlain tells whether a name can be part of a path.
-func isPlain(name string) bool {
-	return name != "" && name[0] != '$' && !strings.Contains(name, ".")
-}
-
-func (l *layout) same(was, now *document) bool {
-	set, unset := l.difference(was, now, nil)
-	return len(set)+len(unset) == 0
-}
-
 // lookup returns what d has at a dotted path.
 func (d *document) lookup(path string) (bson.RawValue, bool) {
 	first, rest, nested := strings.Cut(path, ".")
@@ -248,61 +155,3 @@ func (d *document) at(paths []string) bson.D {
 		return bson.E{Key: path, Value: v}, ok
 	})
 }
-
-func elements(raw bson.Raw) (bson.D, error) {
-	list, err := raw.Elements()
-	if err != nil {
-		return nil, fmt.Errorf("%w: reading an encoded entity: %w", repo.ErrInvalid, err)
-	}
-	d := make(bson.D, len(list))
-	for i, el := range list {
-		d[i] = bson.E{Key: el.Key(), Value: el.Value()}
-	}
-	return d, nil
-}
-
-func get(d bson.D, key string) (bson.RawValue, bool) {
-	for _, el := range d {
-		if el.Key == key {
-			return el.Value.(bson.RawValue), true
-		}
-	}
-	return bson.RawValue{}, false
-}
-
-func has(d bson.D, key string) bool {
-	_, ok := get(d, key)
-	return ok
-}
-
-// equal compares two values. The order of fields in a document does not
-// matter: Go maps come out of the codec in a new order every time.
-func equal(a, b bson.RawValue) bool {
-	if a.Type != b.Type {
-		return false
-	}
-	if bytes.Equal(a.Value, b.Value) {
-		return true
-	}
-	switch a.Type {
-	case bson.TypeEmbeddedDocument:
-		x, xerr := elements(a.Document())
-		y, yerr := elements(b.Document())
-		if xerr != nil || yerr != nil || len(x) != len(y) {
-			return false
-		}
-		for _, el := range x {
-			if v, ok := get(y, el.Key); !ok || !equal(el.Value.(bson.RawValue), v) {
-				return false
-			}
-		}
-		return true
-	case bson.TypeArray:
-		x, xerr := a.Array().Values()
-		y, yerr := b.Array().Values()
-		return xerr == nil && yerr == nil && slices.EqualFunc(x, y, equal)
-	}
-	return false
-}
-
-func valueOf[T any](e *T) reflect.Value { return reflect.ValueOf(e).Elem() }

@@ -4,25 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-
-	"go.mongodb.org/mongo-driver/v2/mongo"
 )
-
-// duplicateKeyCodes are the server's codes for a broken unique index, today's
-// and older ones.
-var duplicateKeyCodes = [...]int{11000, 11001, 12582} //nolint:gochecknoglobals // a table, never written to
-
-// isDuplicateKey looks at the codes itself, because the driver's own test is
-// false for the error of a client-level bulk write.
-func isDuplicateKey(err error) bool {
-	for _, code := range mongo.ErrorCodes(err) {
-		if slices.Contains(duplicateKeyCodes[:], code) {
-			return true
-		}
-	}
-	return false
-}
 
 // done is the context's error with its cause, nil while it goes on.
 func done(ctx context.Context) error {
@@ -49,3 +31,14 @@ func wrap(ctx context.Context, doing string, err error) error {
 	}
 	return fmt.Errorf("mongorepo: %s: %w", doing, err)
 }
+
+// errNotMatched marks a write that found no document to change.
+var errNotMatched = errors.New("no document matched")
+
+// fnError is an error of the caller's function, which goes back as it is.
+type fnError struct{ err error }
+
+func (e *fnError) Error() string { return e.err.Error() }
+
+// Unwrap lets the driver find the label that asks for another try.
+func (e *fnError) Unwrap() error { return e.err }

@@ -3,7 +3,6 @@ package mongorepo
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -11,10 +10,8 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/mongorepo/internal/command"
 )
-
-// idsPerQuery keeps a query by ids well below the largest message.
-const idsPerQuery = 10_000
 
 // FindByID returns the entity with the id; see repo.Repository.
 func (r *Repository[T]) FindByID(ctx context.Context, id any) (*T, error) {
@@ -32,34 +29,6 @@ func (r *Repository[T]) FindByID(ctx context.Context, id any) (*T, error) {
 	return s.e, nil
 }
 
-// load reads the document with the key, unless it is marked as deleted, and
-// raises it under a fence. Without one it reads from the given collection.
-func (r *Repository[T]) load(ctx context.Context, k keyed, from commands) (*stored[T], error) {
-	cs, err := r.claims(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if len(cs) > 0 {
-		s, err := r.raise(ctx, cs, k)
-		if err == nil && !r.alive(s) {
-			return nil, r.absent(k)
-		}
-		return s, err
-	}
-	raw, err := from.findOne(ctx, and(byID(k.id), r.live()))
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return nil, r.absent(k)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return r.seen(raw, nil)
-}
-
-func (r *Repository[T]) absent(k keyed) error {
-	return fmt.Errorf("%w: %s %s", repo.ErrNotFound, r.ent.Type, k.id)
-}
-
 // FindAllByID returns the entities in the order of ids; see repo.Repository. A
 // bad id is reported in a *repo.BatchError.
 func (r *Repository[T]) FindAllByID(ctx context.Context, ids []any) ([]*T, error) {
@@ -70,7 +39,7 @@ func (r *Repository[T]) FindAllByID(ctx context.Context, ids []any) ([]*T, error
 	if err != nil {
 		return nil, wrap(ctx, "find all by id", err)
 	}
-	cs, err := r.claims(ctx)
+	cs, err := r.fence.Claims(ctx)
 	if err != nil {
 		return nil, wrap(ctx, "find all by id", err)
 	}
@@ -89,7 +58,7 @@ func (r *Repository[T]) FindAllByID(ctx context.Context, ids []any) ([]*T, error
 
 func (r *Repository[T]) query(ctx context.Context, filter bson.D, opts *options.FindOptionsBuilder) ([]*T, error) {
 	list := []*T{}
-	err := r.reading(ctx).find(ctx, filter, opts, func(raw bson.Raw) error {
+	err := r.reading(ctx).Find(ctx, filter, opts, func(raw bson.Raw) error {
 		e, err := r.decode(raw)
 		list = append(list, e)
 		return err
@@ -113,7 +82,7 @@ func (r *Repository[T]) ExistsByID(ctx context.Context, id any) (bool, error) {
 	if err := r.enter(ctx); err != nil {
 		return false, wrap(ctx, "exists by id", err)
 	}
-	_, err = r.reading(ctx).findOne(ctx, and(byID(k.id), r.live()), options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}}))
+	_, err = r.reading(ctx).FindOne(ctx, command.And(byID(k.id), r.live()), options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}}))
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return false, nil
 	}
@@ -169,5 +138,5 @@ func (r *Repository[T]) count(ctx context.Context, opts []repo.Option) (int64, e
 	if err := r.enter(ctx); err != nil {
 		return 0, err
 	}
-	return r.reading(ctx).count(ctx, filter)
+	return r.reading(ctx).Count(ctx, filter)
 }

@@ -28,5 +28,5 @@ func (r *Repository[T]) GroupSize(calls []driver.SaveCall[T]) int {
 // *repo.BatchError are written; any other error says nothing about single ones.
 func (r *Repository[T]) SaveGroup(ctx context.Context, calls []driver.SaveCall[T]) error {
 	es := lo.FlatMap(calls, func(call driver.SaveCall[T], _ int) []*T { return call.Entities })
-	return wrap(ctx, "save", r.saveAll(ctx, es))
+	return wrap(ctx, "save", r.saveAll(ctx, es, false))
 }

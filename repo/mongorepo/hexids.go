@@ -7,24 +7,11 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/holdfast-go/holdfast/repo"
-	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
 // Spring Data stores a text id of 24 hex digits as an ObjectID, and text fields as
 // text unless they are references. Which of the two a field is must not change by a
 // save: the key and the marked fields are ObjectIDs, all other text is text.
-
-// readReferences finds the marked fields.
-func (l *layout) readReferences(ent *entity.Entity) error {
-	for _, f := range ent.References {
-		path, err := l.path(f.Index)
-		if err != nil {
-			return fmt.Errorf("field %s: %w", f.Name, err)
-		}
-		l.references = append(l.references, path)
-	}
-	return nil
-}
 
 // asObjectID turns a text of 24 hex digits, or each of a list, into an ObjectID.
 func asObjectID(v bson.RawValue) any {

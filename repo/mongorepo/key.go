@@ -179,3 +179,19 @@ func (r *Repository[T]) shownID(e *T) any {
 	}
 	return k[0]
 }
+
+// lastOfEach lists the indexes of the elements to write: of those with the
+// same key only the last. An unordered bulk write has no last one.
+func (r *Repository[T]) lastOfEach(es []*T) []int {
+	last := make(map[any]int, len(es))
+	for i, e := range es {
+		last[r.identity(e)] = i
+	}
+	list := make([]int, 0, len(last))
+	for i, e := range es {
+		if last[r.identity(e)] == i {
+			list = append(list, i)
+		}
+	}
+	return list
+}

@@ -1,6 +1,23 @@
 package mongorepo
 
-import "sync"
+import (
+	"context"
+	"sync"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+)
+
+// parallelWrites is how many single writes are under way at once.
+const parallelWrites = 8
+
+// workers is how many of n commands may be under way at once. A session takes one
+// command at a time.
+func workers(ctx context.Context, n int) int {
+	if mongo.SessionFromContext(ctx) != nil {
+		return 1
+	}
+	return min(parallelWrites, n)
+}
 
 // inParallel calls fn for each element from several goroutines, waits for all,
 // and returns the first error. After an error no further element is begun.

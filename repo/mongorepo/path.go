@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
+	"github.com/holdfast-go/holdfast/repo/mongorepo/internal/fence"
 )
 
 // tags is what the BSON codec reads from a struct field.
@@ -105,6 +106,18 @@ func newLayout(ent *entity.Entity, json bool) (*layout, error) {
 	return l, l.learn(ent.Type, "")
 }
 
+// readReferences finds the marked fields.
+func (l *layout) readReferences(ent *entity.Entity) error {
+	for _, f := range ent.References {
+		path, err := l.path(f.Index)
+		if err != nil {
+			return fmt.Errorf("field %s: %w", f.Name, err)
+		}
+		l.references = append(l.references, path)
+	}
+	return nil
+}
+
 // learn collects the known paths of t, and notes an inline map.
 func (l *layout) learn(t reflect.Type, prefix string) error {
 	for sf := range t.Fields() {
@@ -118,8 +131,8 @@ func (l *layout) learn(t reflect.Type, prefix string) error {
 			err = l.learn(inner, prefix)
 		case tg.inline:
 			l.opaque = true
-		case path == fenceField:
-			err = fmt.Errorf("%w: field %s of %s has the BSON name of the fence, %s", repo.ErrInvalid, sf.Name, t, fenceField)
+		case path == fence.Field:
+			err = fmt.Errorf("%w: field %s of %s has the BSON name of the fence, %s", repo.ErrInvalid, sf.Name, t, fence.Field)
 		case tg.name == "" || tg.name[0] == '$' || strings.Contains(tg.name, "."):
 			err = fmt.Errorf("%w: field %s of %s has the BSON name %q, which MongoDB takes for a path or an operator", repo.ErrInvalid, sf.Name, t, tg.name)
 		case l.kept(path):

@@ -11,57 +11,6 @@ import (
 	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
-// nothing is a filter that no document satisfies.
-func nothing() bson.D { return in("_id", bson.A{}) }
-
-func in(path string, list bson.A) bson.D {
-	return bson.D{{Key: path, Value: bson.D{{Key: "$in", Value: list}}}}
-}
-
-// live leaves out documents that are marked as deleted, and tombstones. A
-// document without the field is not marked.
-func (r *Repository[T]) live() bson.D {
-	switch {
-	case r.ent.Deleted == nil:
-		return r.standing()
-	case r.deletedDoc:
-		return bson.D{{Key: r.layout.deleted + ".valid", Value: bson.D{{Key: "$ne", Value: true}}}}
-	default:
-		return bson.D{{Key: r.layout.deleted, Value: nil}}
-	}
-}
-
-// versioned asks for a stored version. A document without one has version 0,
-// as it has when it is decoded.
-func (r *Repository[T]) versioned(version int64) bson.D {
-	switch {
-	case r.ent.Version == nil:
-		return nil
-	case version == 0:
-		return in(r.layout.version, bson.A{0, nil})
-	default:
-		return bson.D{{Key: r.layout.version, Value: version}}
-	}
-}
-
-func byID(id bson.RawValue) bson.D { return bson.D{{Key: "_id", Value: id}} }
-
-func byIDs(keys []keyed) bson.D {
-	list := make(bson.A, len(keys))
-	for i, k := range keys {
-		list[i] = k.id
-	}
-	return in("_id", list)
-}
-
-func and(filters ...bson.D) bson.D {
-	var all bson.D
-	for _, f := range filters {
-		all = append(all, f...)
-	}
-	return all
-}
-
 // filter translates the conditions of q and adds the rule for deleted ones.
 func (r *Repository[T]) filter(q driver.Query) (bson.D, error) {
 	var all bson.A
@@ -146,10 +95,6 @@ func (r *Repository[T]) condition(c driver.Cond) (bson.D, error) {
 		return nil, fmt.Errorf("%w: comparison %q", repo.ErrUnsupported, c.Op)
 	}
 	return test(path, op, v), nil
-}
-
-func test(path, op string, v any) bson.D {
-	return bson.D{{Key: path, Value: bson.D{{Key: op, Value: v}}}}
 }
 
 func (r *Repository[T]) junction(c driver.Cond) (bson.D, error) {

@@ -12,45 +12,24 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/mongorepo/internal/command"
+	"github.com/holdfast-go/holdfast/repo/mongorepo/internal/fence"
 )
 
-// stored is a document that was read.
-type stored[T any] struct {
-	e     *T       // nil for a tombstone
-	raw   bson.Raw // the document as it is in the store
-	fence bson.Raw // nil when it has none
-	// raised are the claims that were stored with the read; none without a
-	// fence.
-	raised claims
-}
-
-// seen takes a document apart.
-func (r *Repository[T]) seen(raw bson.Raw, raised claims) (*stored[T], error) {
-	s := &stored[T]{raw: raw, fence: fenceOf(raw), raised: raised}
-	if isGone(s.fence) {
-		return s, nil
-	}
-	var err error
-	s.e, err = r.decode(raw)
-	return s, err
-}
-
-// alive tells whether there is an entity, neither deleted nor marked so.
-func (r *Repository[T]) alive(s *stored[T]) bool {
-	return s != nil && s.e != nil && !r.ent.IsDeleted(valueOf(s.e))
-}
+// idsPerQuery keeps a query by ids well below the largest message.
+const idsPerQuery = 10_000
 
 // raiseTries bounds how often a raise starts over because the document came,
-// went or became acceptable between its two commands.
+// went or became acceptable between its two command.Collection.
 const raiseTries = 5
 
 // raise stores the claims in the document with the key and returns it as it is
 // then, in one step: from then on no older claim changes it. A document that is
 // not there is nil. The read alone would not do: a stale holder's write could
 // still come between it and the write that follows.
-func (r *Repository[T]) raise(ctx context.Context, cs claims, k keyed) (*stored[T], error) {
+func (r *Repository[T]) raise(ctx context.Context, cs fence.Claims, k keyed) (*loaded[T], error) {
 	for range raiseTries {
-		raw, err := r.on(cs).findOneAndUpdate(ctx, and(byID(k.id), cs.accept()), updateOf(cs.set(), nil),
+		raw, err := r.on(cs).FindOneAndUpdate(ctx, command.And(byID(k.id), cs.Accept()), command.SetUnset(cs.Set(), nil),
 			options.FindOneAndUpdate().SetReturnDocument(options.After))
 		if err == nil {
 			return r.seen(raw, cs)
@@ -58,15 +37,15 @@ func (r *Repository[T]) raise(ctx context.Context, cs claims, k keyed) (*stored[
 		if !errors.Is(err, mongo.ErrNoDocuments) {
 			return nil, err
 		}
-		raw, err = r.fresh.findOne(ctx, byID(k.id), options.FindOne().SetProjection(bson.D{{Key: fenceField, Value: 1}}))
+		raw, err = r.fresh.FindOne(ctx, byID(k.id), options.FindOne().SetProjection(bson.D{{Key: fence.Field, Value: 1}}))
 		if errors.Is(err, mongo.ErrNoDocuments) {
 			return nil, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		if refused := r.refusedBy(cs, fenceOf(raw)); refused != nil {
-			again, err := r.renewed(ctx, cs)
+		if refused := r.fence.RefusedBy(cs, fence.Of(raw)); refused != nil {
+			again, err := r.fence.Renewed(ctx, cs)
 			if err != nil {
 				return nil, err
 			}
@@ -84,13 +63,13 @@ func (r *Repository[T]) raise(ctx context.Context, cs claims, k keyed) (*stored[
 // refused, or came, went or was raised again in between: it is raised by itself,
 // which tells. After an error some of them are raised and nothing else has
 // happened.
-func (r *Repository[T]) raiseAll(ctx context.Context, cs claims, keys []keyed) (map[string]*stored[T], error) {
-	found := make(map[string]*stored[T], len(keys))
+func (r *Repository[T]) raiseAll(ctx context.Context, cs fence.Claims, keys []keyed) (map[string]*loaded[T], error) {
+	found := make(map[string]*loaded[T], len(keys))
 	left := keys
 	if len(keys) > 1 {
 		left = nil
 		for part := range slices.Chunk(keys, idsPerQuery) {
-			if _, err := r.on(cs).updateMany(ctx, and(byIDs(part), cs.accept()), updateOf(cs.set(), nil)); err != nil {
+			if _, err := r.on(cs).UpdateMany(ctx, command.And(byIDs(part), cs.Accept()), command.SetUnset(cs.Set(), nil)); err != nil {
 				return nil, err
 			}
 			seen, err := r.loadStored(ctx, nil, part, r.fresh)
@@ -100,7 +79,7 @@ func (r *Repository[T]) raiseAll(ctx context.Context, cs claims, keys []keyed) (
 			for _, k := range part {
 				switch s := seen[k.cmp]; {
 				case s == nil:
-				case cs.newestIn(s.fence):
+				case cs.NewestIn(s.fence):
 					s.raised = cs
 					found[k.cmp] = s
 				default:
@@ -113,13 +92,9 @@ func (r *Repository[T]) raiseAll(ctx context.Context, cs claims, keys []keyed) (
 }
 
 // raiseEach raises each document by itself, several at a time.
-func (r *Repository[T]) raiseEach(ctx context.Context, cs claims, keys []keyed, found map[string]*stored[T]) error {
-	workers := min(parallelWrites, len(keys))
-	if mongo.SessionFromContext(ctx) != nil {
-		workers = 1
-	}
+func (r *Repository[T]) raiseEach(ctx context.Context, cs fence.Claims, keys []keyed, found map[string]*loaded[T]) error {
 	var mu sync.Mutex
-	return inParallel(workers, keys, func(k keyed) error {
+	return inParallel(workers(ctx, len(keys)), keys, func(k keyed) error {
 		s, err := r.raise(ctx, cs, k)
 		if err == nil && s != nil {
 			mu.Lock()
@@ -134,13 +109,13 @@ func (r *Repository[T]) raiseEach(ctx context.Context, cs claims, keys []keyed, 
 // claims, else from the given collection. What is read for a write or for
 // explaining a refusal comes from the fresh one. Marked documents and tombstones
 // are among them.
-func (r *Repository[T]) loadStored(ctx context.Context, cs claims, keys []keyed, from commands) (map[string]*stored[T], error) {
+func (r *Repository[T]) loadStored(ctx context.Context, cs fence.Claims, keys []keyed, from command.Collection) (map[string]*loaded[T], error) {
 	if len(cs) > 0 {
 		return r.raiseAll(ctx, cs, keys)
 	}
-	found := make(map[string]*stored[T], len(keys))
+	found := make(map[string]*loaded[T], len(keys))
 	for part := range slices.Chunk(keys, idsPerQuery) {
-		err := from.find(ctx, byIDs(part), options.Find(), func(raw bson.Raw) error {
+		err := from.Find(ctx, byIDs(part), options.Find(), func(raw bson.Raw) error {
 			s, err := r.seen(slices.Clone(raw), nil)
 			if err != nil {
 				return err
@@ -156,16 +131,30 @@ func (r *Repository[T]) loadStored(ctx context.Context, cs claims, keys []keyed,
 	return found, nil
 }
 
-// storedKey is the text of a stored key. It can be written in another way than
-// the one asked for (an int32 for an int64): the decoded one is what compares.
-func (r *Repository[T]) storedKey(s *stored[T]) (string, error) {
-	e := s.e
-	if e == nil {
-		var err error
-		if e, err = r.decode(s.raw); err != nil {
-			return "", err
-		}
+// load reads the document with the key, unless it is marked as deleted, and
+// raises it under a fence. Without one it reads from the given collection.
+func (r *Repository[T]) load(ctx context.Context, k keyed, from command.Collection) (*loaded[T], error) {
+	cs, err := r.fence.Claims(ctx)
+	if err != nil {
+		return nil, err
 	}
-	id, err := r.idOf(r.ent.KeyOf(valueOf(e)))
-	return keyText(id), err
+	if len(cs) > 0 {
+		s, err := r.raise(ctx, cs, k)
+		if err == nil && !r.alive(s) {
+			return nil, r.absent(k)
+		}
+		return s, err
+	}
+	raw, err := from.FindOne(ctx, command.And(byID(k.id), r.live()))
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return nil, r.absent(k)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.seen(raw, nil)
+}
+
+func (r *Repository[T]) absent(k keyed) error {
+	return fmt.Errorf("%w: %s %s", repo.ErrNotFound, r.ent.Type, k.id)
 }

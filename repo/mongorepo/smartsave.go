@@ -95,7 +95,7 @@ func (r *Repository[T]) replaceAll(ctx context.Context, docs *driver.Documents[T
 		}
 		es[i] = g.saved
 	}
-	err := r.saveAll(ctx, es)
+	err := r.saveAll(ctx, es, true)
 	if batch, ok := errors.AsType[*repo.BatchError](err); ok {
 		for _, it := range batch.Items {
 			it.Index = groups[it.Index].last()
@@ -127,13 +127,13 @@ func (r *Repository[T]) mergeAll(ctx context.Context, docs *driver.Documents[T],
 		slices.SortFunc(bad, func(a, b *repo.ItemError) int { return cmp.Compare(a.Index, b.Index) })
 		return &repo.BatchError{Items: bad}
 	}
-	return r.send(ctx, writes)
+	return r.perform(ctx, writes)
 }
 
 // storedFor reads what is stored under the keys of the groups, deleted ones
 // too. Under a fence it raises all of it, so a refusal comes before the first
 // write.
-func (r *Repository[T]) storedFor(ctx context.Context, docs *driver.Documents[T], groups []*group[T]) (map[string]*stored[T], error) {
+func (r *Repository[T]) storedFor(ctx context.Context, docs *driver.Documents[T], groups []*group[T]) (map[string]*loaded[T], error) {
 	var keys []keyed
 	for _, g := range groups {
 		e := docs.Entities[g.docs[0]]
@@ -146,7 +146,7 @@ func (r *Repository[T]) storedFor(ctx context.Context, docs *driver.Documents[T]
 		}
 		keys = append(keys, keyedBy(id))
 	}
-	cs, err := r.claims(ctx)
+	cs, err := r.fence.Claims(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ func (r *Repository[T]) storedFor(ctx context.Context, docs *driver.Documents[T]
 
 // merge applies the documents one after the other to what is stored and
 // returns the write for what changed; nil when nothing did.
-func (r *Repository[T]) merge(ctx context.Context, docs *driver.Documents[T], g *group[T], found map[string]*stored[T]) (*write[T], error) {
+func (r *Repository[T]) merge(ctx context.Context, docs *driver.Documents[T], g *group[T], found map[string]*loaded[T]) (*write[T], error) {
 	first := docs.Entities[g.docs[0]]
 	text, _ := r.identity(first).(string)
 	s := found[text]

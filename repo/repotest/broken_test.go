@@ -101,6 +101,7 @@ func variants() []variant {
 		}},
 		{"CountsDeletedOnes", "SoftDelete/IsInvisible", onMarked(func(r marks) repo.Repository[repotest.Marked] { return &countsDeleted{marks: r} })},
 		{"TakesWhatWasReadForNew", "Markers/VersionFromZero/Save", onFromZero(func(r marks) repo.Repository[repotest.Marked] { return insertsRead{r} })},
+		{"TakesDocumentsForNew", "SmartSave/WithoutVersion", onMarked(func(r marks) repo.Repository[repotest.Marked] { return insertsDocuments{r} })},
 		{"KeepsGeneratedKeysToItself", "Keys/Generated", onAutos(func(r autos) repo.Repository[repotest.Auto] { return keepsKeys{r} })},
 	}
 }

@@ -1,6 +1,7 @@
 package repotest
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -218,4 +219,63 @@ func smartSaveVersions(t *testing.T, h Harness) {
 		t.Fatalf("created moved by %v", d)
 	}
 	recent(t, "updated", got.Seen)
+}
+
+// smartSaveWithoutVersion: a document that names no version, or 0, replaces what is
+// stored in any version, and is inserted where nothing is. One that names a version is
+// checked, and so is an entity that Save gets.
+func smartSaveWithoutVersion(t *testing.T, h Harness) {
+	r := h.marked(t)
+	var texts []string
+	for i, id := range []string{"a", "b", "c"} {
+		e := marked(t, r, id)
+		for range i {
+			noErr(t, r.Save(t.Context(), e))
+		}
+		texts = append(texts, fmt.Sprintf(`{"id":%q,"name":"document"}`, id))
+	}
+	old := get(t, r, "c")
+	out, err := r.SmartSave(t.Context(), docs(append(texts, `{"id":"new","name":"document"}`)...))
+	noErr(t, err)
+	for i, want := range map[int]int64{0: 2, 1: 3, 2: 4, 3: 1} {
+		if got := get(t, r, out[i].ID); out[i].Rev != want || got.Rev != want || got.Name != "document" {
+			t.Errorf("element %d: got %s, stored is %s, want version %d", i, shown(out[i]), shown(got), want)
+		}
+	}
+	if got := get(t, r, "c"); !got.Made.Equal(old.Made) || out[2].Made.Sub(old.Made).Abs() >= 2e6 {
+		t.Errorf("created at %v, then %v, and the answer says %v", old.Made, got.Made, out[2].Made)
+	}
+	noErr(t, r.DeleteByID(t.Context(), "new"))
+	for text, want := range map[string]error{
+		`{"id":"a","name":"zero","rev":0}`:    nil,
+		`{"id":"b","name":"null","rev":null}`: nil,
+		`{"id":"c","name":"named","rev":4}`:   nil,
+		`{"id":"c","name":"late","rev":3}`:    repo.ErrStale,
+		`{"id":"d","name":"gone","rev":1}`:    repo.ErrStale,
+	} {
+		if _, err := r.SmartSave(t.Context(), docs(text)); !errors.Is(err, want) {
+			t.Errorf("%s: got %v, want %v", text, err, want)
+		}
+	}
+	if _, err := r.SmartSave(t.Context(), docs(`{"id":"new","name":"again"}`)); !errors.Is(err, repo.ErrDuplicateKey) && !errors.Is(err, repo.ErrNotFound) {
+		t.Errorf("a document of a deleted entity: %v, want ErrDuplicateKey or ErrNotFound", err)
+	}
+	nobody(t, r, "new")
+	wantErr(t, r.Save(t.Context(), &Marked{ID: "a", Name: "new"}), repo.ErrDuplicateKey)
+	wantErr(t, r.SaveAll(t.Context(), []*Marked{{ID: "a", Name: "new"}}), repo.ErrDuplicateKey)
+}
+
+// smartSaveWithoutVersionInTx: the same where a write that fails ends the transaction.
+func smartSaveWithoutVersionInTx(t *testing.T, h Harness) {
+	r := h.marked(t)
+	tx := transactor(t, h, r)
+	noErr(t, r.Save(t.Context(), marked(t, r, "a")))
+	noErr(t, tx.InTx(t.Context(), func(ctx context.Context) error {
+		_, err := r.SmartSave(ctx, docs(`{"id":"a","name":"document"}`, `{"id":"b","name":"document"}`))
+		return err
+	}))
+	if got := get(t, r, "a"); got.Name != "document" || got.Rev != 3 {
+		t.Fatalf("stored is %s", shown(got))
+	}
+	count(t, r, 2)
 }

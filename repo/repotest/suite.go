@@ -73,6 +73,8 @@ func contents() []topic {
 			{"DuplicateValue", smartSaveDuplicateValue},
 			{"CrossesBatches", smartSaveCrossesBatches},
 			{"Versions", smartSaveVersions},
+			{"WithoutVersion", smartSaveWithoutVersion},
+			{"WithoutVersionInTx", smartSaveWithoutVersionInTx},
 		}},
 		{"Merge", []behaviour{
 			{"KeepsWhatIsNotNamed", mergeKeepsWhatIsNotNamed},

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/repotest"
 )
 
@@ -271,4 +272,15 @@ func (r insertsRead) Save(ctx context.Context, e *repotest.Marked) error {
 		return repo.ErrDuplicateKey
 	}
 	return r.marks.Save(ctx, e)
+}
+
+// insertsDocuments takes every document without a version for a new entity.
+type insertsDocuments struct{ marks }
+
+func (r insertsDocuments) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, opts ...repo.SmartSaveOption) ([]*repotest.Marked, error) {
+	docs, err := driver.Decode[repotest.Marked](dto, opts...)
+	if err != nil || docs.Mode != driver.ModeReplace {
+		return r.marks.SmartSave(ctx, dto, opts...)
+	}
+	return docs.Entities, r.SaveAll(ctx, docs.Entities)
 }

@@ -45,6 +45,14 @@ func isolation(name string) (level string, ok bool) {
 // Connector/J 2 and 3.
 func mysqlParams() table {
 	t := table{}
+	t.mysqlApplied()
+	t.mysqlIgnored()
+	t.mysqlRefused()
+	return t
+}
+
+// mysqlApplied adds the parameters that have a meaning here.
+func (t table) mysqlApplied() {
 	t.apply("user", "the login", nothing)
 	t.apply("password", "the login", nothing)
 	for _, zone := range []string{"connectionTimeZone", "serverTimezone", "timezone", "preserveInstants", "forceConnectionTimeZoneToSession"} {
@@ -93,6 +101,10 @@ func mysqlParams() table {
 		s.InitSQL = append(s.InitSQL, "SET SESSION TRANSACTION ISOLATION LEVEL "+level)
 		return nil
 	})
+}
+
+// mysqlIgnored adds those that mean nothing without Java.
+func (t table) mysqlIgnored() {
 	t.group(Ignored, "the Go driver asks for the key by itself", "allowPublicKeyRetrieval")
 	t.group(Ignored, "repositories need the number of matched rows, always", "useAffectedRows")
 	t.group(Ignored, "the Go driver speaks UTF-8 only", "useUnicode passwordCharacterEncoding detectCustomCollations")
@@ -131,6 +143,10 @@ func mysqlParams() table {
 		loadBalanceValidateConnectionOnSwapServer roundRobinLoadBalance assureReadOnly allowMasterDownConnections
 		allowSourceDownConnections allowReplicaDownConnections allowSlaveDownConnections ha.enableJMX`)
 	t.group(Ignored, "no plugin of Java's is needed", "authenticationPlugins defaultAuthenticationPlugin disabledAuthenticationPlugins permitMysqlScheme disableMariaDbDriver")
+}
+
+// mysqlRefused adds those that would mean something, and cannot be had.
+func (t table) mysqlRefused() {
 	const store = "a key store of Java; give the DSN of the Go driver with tls=, or leave TLS to a proxy"
 	t.group(Refused, store, `trustCertificateKeyStoreUrl trustCertificateKeyStoreType trustCertificateKeyStorePassword
 		clientCertificateKeyStoreUrl clientCertificateKeyStoreType clientCertificateKeyStorePassword keyStore keyStorePassword
@@ -138,5 +154,4 @@ func mysqlParams() table {
 		fallbackToSystemKeyStore fallbackToSystemTrustStore serverRSAPublicKeyFile`)
 	t.group(Refused, "a way to the server that the Go driver does not have", "socketFactory socketFactoryClass socksProxyHost socksProxyPort proxyHost pipe localSocket localSocketAddress sharedMemory")
 	t.group(Refused, "it changes what a statement means", "autocommit galeraAllowedState allowCleartextPasswords assumeMinServerVersion credentialType")
-	return t
 }

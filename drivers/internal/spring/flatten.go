@@ -44,20 +44,8 @@ func (f *flattener) mapping(prefix string, n *yaml.Node, depth int) {
 	}
 	// Merged mappings first, so that what stands next to them wins.
 	for i := 0; i+1 < len(n.Content) && f.left >= 0; i += 2 {
-		if n.Content[i].Tag != "!!merge" {
-			continue
-		}
-		merged := yamltree.Deref(n.Content[i+1])
-		switch merged.Kind {
-		case yaml.MappingNode:
-			f.mapping(prefix, merged, depth+1)
-		case yaml.SequenceNode: // the first one wins
-			for _, item := range slices.Backward(merged.Content) {
-				if m := yamltree.Deref(item); m.Kind == yaml.MappingNode {
-					f.mapping(prefix, m, depth+1)
-				}
-			}
-		default: // nothing to merge
+		if n.Content[i].Tag == "!!merge" {
+			f.merged(prefix, yamltree.Deref(n.Content[i+1]), depth)
 		}
 	}
 	seen := map[string]bool{}
@@ -75,6 +63,21 @@ func (f *flattener) mapping(prefix string, n *yaml.Node, depth int) {
 		}
 		seen[k.Value] = true
 		f.value(prefix+k.Value, k.Line, yamltree.Deref(n.Content[i+1]), depth)
+	}
+}
+
+// merged adds a mapping that another one includes, or a list of them.
+func (f *flattener) merged(prefix string, n *yaml.Node, depth int) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		f.mapping(prefix, n, depth+1)
+	case yaml.SequenceNode: // the first one wins
+		for _, item := range slices.Backward(n.Content) {
+			if m := yamltree.Deref(item); m.Kind == yaml.MappingNode {
+				f.mapping(prefix, m, depth+1)
+			}
+		}
+	default: // nothing to merge
 	}
 }
 

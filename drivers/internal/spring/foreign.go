@@ -57,20 +57,7 @@ func (r *reader) remoteSources() {
 		}
 		for _, name := range sortedNames(c.props) {
 			p := c.props[name]
-			what := ""
-			switch {
-			case name == "apollo.bootstrap.enabled" && p.Text == "true":
-				what = "Apollo"
-			case name == "nacos.config.bootstrap.enable" && p.Text == "true":
-				what = "Nacos"
-			case isBootstrap(c.file):
-				for _, known := range remote() {
-					off, has := r.lookup(known.prefix + "enabled")
-					if strings.HasPrefix(name, known.prefix) && (!has || off.Text != "false") {
-						what = known.what
-					}
-				}
-			}
+			what := r.remoteSource(c, name, p.Text)
 			if what != "" && !reported[what] {
 				reported[what] = true
 				r.bad.Add(p.File, p.Line, p.Name, "names a source that is not read here: %s; give its values in the environment, or skip it", what)
@@ -78,6 +65,25 @@ func (r *reader) remoteSources() {
 		}
 		return true
 	})
+}
+
+// remoteSource tells which source the property names, "" if it names none.
+func (r *reader) remoteSource(c *contributor, name, text string) (what string) {
+	switch {
+	case name == "apollo.bootstrap.enabled" && text == "true":
+		return "Apollo"
+	case name == "nacos.config.bootstrap.enable" && text == "true":
+		return "Nacos"
+	case !isBootstrap(c.file):
+		return ""
+	}
+	for _, known := range remote() {
+		off, has := r.lookup(known.prefix + "enabled")
+		if strings.HasPrefix(name, known.prefix) && (!has || off.Text != "false") {
+			what = known.what
+		}
+	}
+	return what
 }
 
 func sortedNames(ps properties) []string {

@@ -28,5 +28,8 @@ func (h *Hold) passes() bool {
 		return false
 	}
 	a := h.c.all
+	if a.MaxTurns < 0 {
+		return false
+	}
 	return !h.wanted || h.turns-h.spent < int64(a.MaxTurns) && time.Since(h.since) < a.MaxHold
 }

@@ -16,7 +16,7 @@ type Config struct {
 	Spawn    func(f func()) bool                  // runs f in the background, unless that is stopped
 	Closing  context.Context                      //nolint:containedctx // when it ends, nothing lingers and no leader goes on
 	Linger   time.Duration                        // of a hold that nobody uses, 0 for not at all
-	MaxTurns int                                  // that a hold has once another process waits
+	MaxTurns int                                  // that a hold has once another process waits, negative for one turn only
 	MaxHold  time.Duration                        // for which it may have them
 	Lost     func(name string, cause error)       // is told of a hold that is lost
 }

@@ -30,7 +30,8 @@ func (w *watch) load(ctx context.Context, since int64) error {
 		if local {
 			opts = append(opts, clientv3.WithSerializable())
 		}
-		return sp.get(ctx, path, opts...)
+		// Not on ctx, which the watch keeps: a context that had a child once is 250 bytes larger.
+		return sp.get(sp.Session.Watching(), path, opts...)
 	}
 	var pace session.Backoff
 	for {

@@ -100,7 +100,7 @@ func (sp *Space) All(ctx context.Context) ([]Member, error) {
 // Watch calls read at once and whenever the queue of the name may have changed, until
 // read reports that it has seen enough, fails for good, or ctx ends.
 func (sp *Space) Watch(ctx context.Context, name string, read func(ctx context.Context) (bool, error)) error {
-	return sp.Session.Watch(ctx, session.Scope{
+	return sp.Session.Watch(ctx, &session.Scope{
 		Key: sp.Path(name), Opts: []clientv3.OpOption{clientv3.WithPrefix()},
 		Read: func(ctx context.Context, _ int64) (bool, error) { return read(ctx) },
 	})

@@ -58,7 +58,7 @@ func (n *Node) sweepLast() {
 func (n *Node) sweepLate() {
 	ctx, cancel := context.WithTimeout(n.lease.Ctx(), n.q.sp.SweepDelay)
 	defer cancel()
-	_ = n.q.sp.Session.Watch(ctx, session.Scope{
+	_ = n.q.sp.Session.Watch(ctx, &session.Scope{
 		Key: n.key, Opts: []clientv3.OpOption{clientv3.WithFilterDelete()},
 		Read: func(context.Context, int64) (bool, error) {
 			n.sweep()

@@ -154,7 +154,7 @@ func (n *Node) askHolder(ctx context.Context, holder *mvccpb.KeyValue) error {
 	actx, cancel := context.WithTimeout(ctx, n.q.sp.RequestTimeout/3)
 	defer cancel()
 	defer context.AfterFunc(n.ctx, cancel)()
-	err := n.q.sp.Session.Watch(actx, session.Scope{Key: n.pred, Read: func(ctx context.Context, _ int64) (bool, error) {
+	err := n.q.sp.Session.Watch(actx, &session.Scope{Key: n.pred, Read: func(ctx context.Context, _ int64) (bool, error) {
 		first, err := n.first(ctx)
 		switch {
 		case err != nil:

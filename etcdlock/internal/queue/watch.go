@@ -14,8 +14,8 @@ import (
 // The mutex of the queue guards what changes in it.
 type watch struct {
 	q     *Queue
-	keys  string // what the keys of the scope begin with, or the only one
-	whole bool   // the scope is the queue
+	scope session.Scope // here and not on the stack of the goroutine that waits, which is twice as large then
+	whole bool          // the scope is the queue
 	leash session.Leash
 
 	snapshot  snapshot      // of the whole queue
@@ -56,15 +56,15 @@ func (q *Queue) startWatch(key string, whole bool) *watch {
 		keys, all = keysOf(key)
 	}
 	ctx, stop := context.WithCancel(q.sp.Session.Watching())
-	w := &watch{q: q, keys: keys, whole: whole}
+	w := &watch{q: q, whole: whole}
 	w.leash.Cancel = stop
-	scope := session.Scope{Key: keys, Lasting: &w.leash, News: w.news, Read: w.read}
+	w.scope = session.Scope{Key: keys, Lasting: &w.leash, News: w.news, Read: w.read}
 	if all {
-		scope.Opts = append(scope.Opts, clientv3.WithPrefix())
+		w.scope.Opts = []clientv3.OpOption{clientv3.WithPrefix()}
 	}
 	run := func() {
 		defer stop()
-		w.fail(q.sp.Session.Watch(ctx, scope))
+		w.fail(q.sp.Session.Watch(ctx, &w.scope))
 	}
 	if !q.sp.Session.Spawn(run) {
 		stop()
@@ -83,7 +83,7 @@ func (w *watch) end() {
 // covers reports whether the key is in the scope of a predecessor's watch.
 func (w *watch) covers(key string) bool {
 	keys, _ := keysOf(key)
-	return w != nil && w.keys == keys
+	return w != nil && w.scope.Key == keys
 }
 
 // news brings what the watch shows up to date.

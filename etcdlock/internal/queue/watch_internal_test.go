@@ -186,7 +186,7 @@ func TestAwait_FailedBefore(t *testing.T) {
 	n := enqueued(t, q)
 	n.ahead = unknown
 	w := &watch{q: q, leash: session.Leash{Cancel: func() {}}, failure: errors.New("the test says so")}
-	w.keys, _ = keysOf(pred)
+	w.scope.Key, _ = keysOf(pred)
 	q.predecessor = w
 	done := make(chan error, 1)
 	go func() { done <- n.Await(t.Context()) }()

@@ -20,7 +20,7 @@ func TestWatch(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() {
-		done <- s.Watch(ctx, Scope{Key: "k", Read: func(_ context.Context, since int64) (bool, error) {
+		done <- s.Watch(ctx, &Scope{Key: "k", Read: func(_ context.Context, since int64) (bool, error) {
 			select {
 			case looks <- since:
 			case <-ctx.Done():
@@ -84,7 +84,7 @@ func TestWatch_Refused(t *testing.T) {
 	s := newSession(t, newServer(t), nil)
 	busy, denied := status.Error(codes.Unavailable, "busy"), status.Error(codes.PermissionDenied, "no")
 	looks := 0
-	err := s.Watch(t.Context(), Scope{Key: "k", Read: func(context.Context, int64) (bool, error) {
+	err := s.Watch(t.Context(), &Scope{Key: "k", Read: func(context.Context, int64) (bool, error) {
 		if looks++; looks == 1 {
 			return false, busy
 		}

@@ -11,6 +11,8 @@ import (
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
+	"github.com/holdfast-go/holdfast/repo/mongorepo/internal/command"
+	"github.com/holdfast-go/holdfast/repo/mongorepo/internal/fence"
 )
 
 type checked struct{ ID string }
@@ -23,28 +25,6 @@ var (
 	_ driver.TxReporter             = (*Repository[checked])(nil)
 	_ driver.Fencer                 = (*Repository[checked])(nil)
 )
-
-// Repository keeps entities of type T in one collection. All methods may be
-// called concurrently, but for those with the context of one transaction.
-type Repository[T any] struct {
-	coll *mongo.Collection
-	// loose has the read preference and the concerns of the user, firm those that
-	// the fence needs, and fresh reads the newest.
-	loose, firm, fresh commands
-
-	locks  *locks
-	guards *guards
-	opts   Options
-	ent    *entity.Entity
-	layout *layout
-	codec  *codec
-
-	// deletedDoc tells that the deletion mark is stored as a document with a
-	// field "valid", and not as a date or null.
-	deletedDoc bool
-
-	tx *support
-}
 
 // New makes a repository on the collection. It does no I/O. It returns
 // repo.ErrInvalid when coll is nil, when T is no struct, has no key or is
@@ -68,8 +48,8 @@ func newRepository[T any](coll *mongo.Collection, opts *Options) (*Repository[T]
 		return nil, err
 	}
 	r := &Repository[T]{
-		coll: coll, loose: commands{coll}, firm: firm(coll), fresh: fresh(coll),
-		locks: newLocks(coll.Database()), guards: newGuards(coll), ent: ent, tx: &support{},
+		coll: coll, loose: command.Collection{Coll: coll}, firm: fence.Firm(coll), fresh: fence.Fresh(coll),
+		fence: fence.New(coll), ent: ent, tx: &support{},
 	}
 	if opts != nil {
 		r.opts = *opts
@@ -112,9 +92,4 @@ func (r *Repository[T]) learnDeleted() error {
 	}
 	r.deletedDoc = true
 	return nil
-}
-
-// now is the time with the precision that the store keeps.
-func (r *Repository[T]) now() time.Time {
-	return r.opts.Now().UTC().Truncate(time.Millisecond)
 }

@@ -1,4 +1,4 @@
-package mongorepo
+package fence
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/mongorepo/internal/command"
 )
 
 // locksCollection is where a database keeps the epoch, under the id 0, and for
@@ -22,7 +22,7 @@ const epochID = 0
 
 // locks is that collection, and what is known of it.
 type locks struct {
-	coll commands
+	coll command.Collection
 
 	mu    sync.Mutex
 	known bool
@@ -32,7 +32,7 @@ type locks struct {
 }
 
 func newLocks(db *mongo.Database) *locks {
-	return &locks{coll: firm(db.Collection(locksCollection)), there: map[string]bool{}}
+	return &locks{coll: Firm(db.Collection(locksCollection)), there: map[string]bool{}}
 }
 
 // epoch returns the epoch as it was last read. An old one makes claims that are
@@ -50,7 +50,7 @@ func (l *locks) epoch(ctx context.Context) (int64, error) {
 // refresh reads the epoch, outside of any transaction.
 func (l *locks) refresh(ctx context.Context) (int64, error) {
 	var doc struct{ Epoch int64 }
-	raw, err := l.coll.findOne(outside(ctx), bson.D{{Key: "_id", Value: epochID}})
+	raw, err := l.coll.FindOne(command.Outside(ctx), bson.D{{Key: "_id", Value: epochID}})
 	if err == nil {
 		err = bson.Unmarshal(raw, &doc)
 	}
@@ -63,20 +63,11 @@ func (l *locks) refresh(ctx context.Context) (int64, error) {
 	return l.last, nil
 }
 
-// AdvanceEpoch makes every claim that is shown to db's collections from now on
-// newer than all that were shown before. It is the way out after etcd was
-// restored from a backup or made again, so that its revisions start lower than
-// what the documents hold, and every write is refused. Call it once, while no
-// process writes under a lock of the old etcd. Repositories notice it when they
-// are refused, and need no restart. It is one write with majority and journal;
-// after an error it may have happened, and calling it again is harmless.
-func AdvanceEpoch(ctx context.Context, db *mongo.Database) error {
-	if db == nil {
-		return fmt.Errorf("mongorepo: advance epoch: %w: nil database", repo.ErrInvalid)
-	}
-	_, err := newLocks(db).coll.updateOne(ctx, bson.D{{Key: "_id", Value: epochID}},
+// Advance makes every claim that is shown from now on newer than all before.
+func Advance(ctx context.Context, db *mongo.Database) error {
+	_, err := newLocks(db).coll.UpdateOne(ctx, bson.D{{Key: "_id", Value: epochID}},
 		bson.D{{Key: "$inc", Value: bson.D{{Key: "epoch", Value: int64(1)}}}}, options.UpdateOne().SetUpsert(true))
-	return wrap(ctx, "advance epoch", err)
+	return err
 }
 
 // ensure makes the document of a lock. A transaction could not: the duplicate
@@ -88,8 +79,8 @@ func (l *locks) ensure(ctx context.Context, key string) error {
 	if there {
 		return nil
 	}
-	err := l.coll.insertOne(outside(ctx), bson.D{{Key: "_id", Value: key}})
-	if err != nil && !isDuplicateKey(err) {
+	err := l.coll.InsertOne(command.Outside(ctx), bson.D{{Key: "_id", Value: key}})
+	if err != nil && !command.IsDuplicateKey(err) {
 		return err
 	}
 	l.mu.Lock()
@@ -104,39 +95,18 @@ func (l *locks) forget(key string) {
 	delete(l.there, key)
 }
 
-// raisedKey finds the claim that a transaction has shown for a lock. Several
-// databases can take part in one.
-type raisedKey struct{ db, key string }
-
-// raiseTx shows those claims to the documents of their locks that the
-// transaction has not shown yet in this try. They are written in it, so two
-// transactions of one lock conflict, and the older claim is refused.
-func (r *Repository[T]) raiseTx(ctx context.Context, t *transaction, cs claims) error {
-	for _, c := range cs {
-		at := raisedKey{r.coll.Database().Name(), c.Key}
-		if _, done := t.shown(at); done {
-			continue
-		}
-		if err := r.locks.raise(ctx, c); err != nil {
-			t.spoil(err)
-			return err
-		}
-		t.show(at, c)
-	}
-	return nil
-}
-
+// raise shows a claim to the document of its lock, in a transaction.
 func (l *locks) raise(ctx context.Context, c claim) error {
 	if err := l.ensure(ctx, c.Key); err != nil {
 		return fmt.Errorf("making the document of lock %q: %w", c.Key, err)
 	}
 	id := bson.D{{Key: "_id", Value: c.Key}}
-	cs := claims{c}.anywhere() // locks guard many collections
-	res, err := l.coll.updateOne(ctx, and(id, cs.accept()), updateOf(cs.set(), nil))
+	cs := Claims{c}.anywhere() // locks guard many collections
+	res, err := l.coll.UpdateOne(ctx, command.And(id, cs.Accept()), command.SetUnset(cs.Set(), nil))
 	if err != nil || res.MatchedCount == 1 {
 		return err
 	}
-	raw, err := l.coll.findOne(outside(ctx), id)
+	raw, err := l.coll.FindOne(command.Outside(ctx), id)
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		l.forget(c.Key)
 		return &retryError{fmt.Errorf("the document of lock %q is gone", c.Key)}
@@ -144,7 +114,7 @@ func (l *locks) raise(ctx context.Context, c claim) error {
 	if err != nil {
 		return err
 	}
-	refused := cs.refusedBy(fenceOf(raw))
+	refused := cs.refusedBy(Of(raw))
 	if refused == nil { // it was made after the transaction began
 		return &retryError{fmt.Errorf("the document of lock %q was not seen", c.Key)}
 	}
@@ -167,10 +137,4 @@ func (e *retryError) Error() string { return e.err.Error() }
 func (e *retryError) Unwrap() error { return e.err }
 
 // HasErrorLabel claims the label that the driver repeats for.
-func (e *retryError) HasErrorLabel(label string) bool { return label == transientTransaction }
-
-// The labels that servers and driver put on errors of transactions.
-const (
-	transientTransaction = "TransientTransactionError"
-	unknownCommit        = "UnknownTransactionCommitResult"
-)
+func (e *retryError) HasErrorLabel(label string) bool { return label == command.TransientTransaction }

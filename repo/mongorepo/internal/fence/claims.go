@@ -1,4 +1,4 @@
-package mongorepo
+package fence
 
 import (
 	"crypto/sha256"
@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/mongorepo/internal/command"
 )
 
 // claim is one that a document can be asked to accept. Its token has the epoch.
@@ -22,9 +24,9 @@ type claim struct {
 	moves int64
 }
 
-// claims are those of one attempt, of different keys. They are accepted
+// Claims are those of one attempt, of different keys. They are accepted
 // together or not at all. None are no fence.
-type claims []claim
+type Claims []claim
 
 // newClaim names the claim's field. A key can hold dots and dollars, which
 // mean something in a path, and is longer than this hash of it.
@@ -37,7 +39,7 @@ func newClaim(c repo.Claim, epoch, moves int64) claim {
 // epochShift is where the epoch begins in a stored token.
 const epochShift = 48
 
-func (c claim) path() string { return fenceField + "." + c.name }
+func (c claim) path() string { return Field + "." + c.name }
 
 func (c claim) doc() bson.D {
 	return bson.D{{Key: "t", Value: c.Token}, {Key: "o", Value: c.Owner}, {Key: "s", Value: c.Sub}}
@@ -56,9 +58,9 @@ func (c claim) in(fence bson.Raw) (repo.Claim, bool) {
 	return stored, true
 }
 
-// accept is the filter for documents that accept the claims: what
+// Accept is the filter for documents that accept the claims: what
 // [repo.Claim.Succeeds] says, in the words of the server.
-func (cs claims) accept() bson.D {
+func (cs Claims) Accept() bson.D {
 	all := make(bson.A, len(cs))
 	for i, c := range cs {
 		token, owner, sub := c.path()+".t", c.path()+".o", c.path()+".s"
@@ -72,22 +74,14 @@ func (cs claims) accept() bson.D {
 	case 0:
 		return nil
 	case 1:
-		return and(all[0].(bson.D), cs.guarded())
+		return command.And(all[0].(bson.D), cs.guarded())
 	default:
-		return and(bson.D{{Key: "$and", Value: all}}, cs.guarded())
+		return command.And(bson.D{{Key: "$and", Value: all}}, cs.guarded())
 	}
 }
 
-// movesPath is where the number of moves is.
-const movesPath = fenceField + "." + movesName
-
-// absentField is what an upsert does not make a field of.
-func absentField(path string) bson.D {
-	return bson.D{{Key: path, Value: bson.D{{Key: "$exists", Value: false}}}}
-}
-
 // moves is the number that the claims were made with.
-func (cs claims) moves() int64 {
+func (cs Claims) moves() int64 {
 	if len(cs) == 0 {
 		return anyMoves
 	}
@@ -96,7 +90,7 @@ func (cs claims) moves() int64 {
 
 // guarded is the filter for documents that no writer under a later guard has
 // read or written.
-func (cs claims) guarded() bson.D {
+func (cs Claims) guarded() bson.D {
 	switch moves := cs.moves(); moves {
 	case anyMoves:
 		return nil
@@ -108,7 +102,7 @@ func (cs claims) guarded() bson.D {
 }
 
 // anywhere are the claims for a document that no guard counts for.
-func (cs claims) anywhere() claims {
+func (cs Claims) anywhere() Claims {
 	cs = slices.Clone(cs)
 	for i := range cs {
 		cs[i].moves = anyMoves
@@ -116,8 +110,8 @@ func (cs claims) anywhere() claims {
 	return cs
 }
 
-// equal is the filter for documents whose newest claims are these.
-func (cs claims) equal() bson.D {
+// Equal is the filter for documents whose newest claims are these.
+func (cs Claims) Equal() bson.D {
 	var filter bson.D
 	for _, c := range cs {
 		filter = append(filter,
@@ -129,14 +123,14 @@ func (cs claims) equal() bson.D {
 	case anyMoves:
 		return filter
 	case 0:
-		return and(filter, absentField(movesPath))
+		return command.And(filter, absentField(movesPath))
 	default:
 		return append(filter, bson.E{Key: movesPath, Value: moves})
 	}
 }
 
-// set is what an update stores the claims with.
-func (cs claims) set() bson.D {
+// Set is what an update stores the claims with.
+func (cs Claims) Set() bson.D {
 	set := make(bson.D, len(cs))
 	for i, c := range cs {
 		set[i] = bson.E{Key: c.path(), Value: c.doc()}
@@ -147,9 +141,9 @@ func (cs claims) set() bson.D {
 	return set
 }
 
-// field is the whole fence of a document that had the fence old, for documents
+// Field is the whole fence of a document that had the fence old, for documents
 // that are written whole; nil when there is nothing to hold.
-func (cs claims) field(old bson.Raw) bson.D {
+func (cs Claims) Field(old bson.Raw) bson.D {
 	var fence bson.D
 	if elems, err := old.Elements(); err == nil {
 		for _, el := range elems {
@@ -167,7 +161,7 @@ func (cs claims) field(old bson.Raw) bson.D {
 	if len(fence) == 0 {
 		return nil
 	}
-	return bson.D{{Key: fenceField, Value: fence}}
+	return bson.D{{Key: Field, Value: fence}}
 }
 
 func put(d bson.D, key string, v any) bson.D {
@@ -182,7 +176,7 @@ func put(d bson.D, key string, v any) bson.D {
 
 // refusedBy returns a *repo.FencedError for the first claim that a fence does
 // not accept, errMoved when it has seen a later guard, or nil.
-func (cs claims) refusedBy(fence bson.Raw) error {
+func (cs Claims) refusedBy(fence bson.Raw) error {
 	if seen, ok := fence.Lookup(movesName).AsInt64OK(); ok && cs.moves() != anyMoves && seen > cs.moves() {
 		return errMoved
 	}
@@ -197,20 +191,20 @@ func (cs claims) refusedBy(fence bson.Raw) error {
 // errMoved is a refusal by a document that has seen a later guard.
 var errMoved = fmt.Errorf("%w: the document was written since the guard of its collection was moved", repo.ErrWrongKey)
 
-// isRefusal tells whether a document or a lock's document has refused claims.
-func isRefusal(err error) bool {
+// IsRefusal tells whether a document or a lock's document has refused claims.
+func IsRefusal(err error) bool {
 	return errors.Is(err, repo.ErrFenced) || errors.Is(err, repo.ErrWrongKey)
 }
 
-// newestIn tells whether nobody has shown other claims since these, nor these
+// NewestIn tells whether nobody has shown other claims since these, nor these
 // under a later guard.
-func (cs claims) newestIn(fence bson.Raw) bool {
+func (cs Claims) NewestIn(fence bson.Raw) bool {
 	seen, _ := fence.Lookup(movesName).AsInt64OK()
-	return cs.storedIn(fence) && (cs.moves() == anyMoves || seen == cs.moves())
+	return cs.StoredIn(fence) && (cs.moves() == anyMoves || seen == cs.moves())
 }
 
-// storedIn tells whether the fence's claims of the same keys are these.
-func (cs claims) storedIn(fence bson.Raw) bool {
+// StoredIn tells whether the fence's claims of the same keys are these.
+func (cs Claims) StoredIn(fence bson.Raw) bool {
 	for _, c := range cs {
 		if stored, ok := c.in(fence); !ok || stored != c.Claim {
 			return false
@@ -219,7 +213,7 @@ func (cs claims) storedIn(fence bson.Raw) bool {
 	return true
 }
 
-func (cs claims) String() string {
+func (cs Claims) String() string {
 	texts := make([]string, len(cs))
 	for i, c := range cs {
 		texts[i] = c.String()
@@ -227,8 +221,14 @@ func (cs claims) String() string {
 	return strings.Join(texts, ", ")
 }
 
-// fenceOf returns the fence of a document, nil when it has none.
-func fenceOf(raw bson.Raw) bson.Raw {
-	fence, _ := raw.Lookup(fenceField).DocumentOK()
-	return fence
+// Tombstone is the document that stays of one that had the fence old.
+func (cs Claims) Tombstone(old bson.Raw, at time.Time) bson.D {
+	stone := bson.D{{Key: goneName, Value: at}}
+	if kept := cs.Field(old); len(kept) > 0 {
+		stone = append(kept[0].Value.(bson.D), stone...)
+	}
+	return bson.D{{Key: Field, Value: stone}}
 }
+
+// RefusedBy tells whether a fence does not accept the claims.
+func (cs Claims) RefusedBy(fence bson.Raw) bool { return cs.refusedBy(fence) != nil }
