@@ -83,7 +83,7 @@
 //
 // Start in this order: the pools of the databases, the etcd client, the Locker
 // on the client, the repositories on both. Stop in this one: first whatever
-// takes in work, then the Locker (Close waits for the locks that are held and
+// accepts work, then the Locker (Close waits for the locks that are held and
 // gives them back), then the etcd client, and the pools last. A pool closed
 // before the Locker makes the last writes fail under a lock that they hold; a
 // client closed before the Locker leaves its locks to run out by themselves,
@@ -99,7 +99,7 @@
 //	etcdctl user add orders
 //	etcdctl user grant-role orders locks
 //
-// Another namespace needs its own prefix and holdfast/.session/ beside it, where
+// Another namespace needs its own prefix and holdfast/.session/, where
 // the session keeps its key. With RawNames the role needs that and the prefix
 // of every lock name, such as com.acme.Order/; a name is its own prefix there.
 // Leases need no permission. Listing the members and [Check] need none either.

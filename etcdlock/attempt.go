@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 
 	"github.com/holdfast-go/holdfast/internal/fencing"
 )
@@ -29,13 +27,6 @@ func (k *Lock) attempt(ctx context.Context) (*attempt, error) {
 		a.turns = append(a.turns, p.turn)
 	}
 	return a, nil
-}
-
-// attempts are those of one turn.
-type attempts struct {
-	once       sync.Once
-	attempting chan struct{} // has room for the one attempt that is open
-	drawn      atomic.Int64  // how many tokens
 }
 
 // open takes the turn's only place for an attempt.

@@ -125,7 +125,7 @@ func TestAttempt_OneAtATime(t *testing.T) {
 	unlockNow(t, outer)
 }
 
-// The order of claims is that of the transactions, whoever makes them.
+// The order of claims is that of the transactions, no matter who makes them.
 func TestAttempt_Order(t *testing.T) {
 	t.Parallel()
 	l, _ := newTestLocker(t, nil)
@@ -289,7 +289,7 @@ func TestAttempt_Holding(t *testing.T) {
 }
 
 // A hold whose token a store did not like is used by nobody else: not by the
-// next in line, and not by whoever comes while it would linger.
+// next in line, and not by the one that comes while it would linger.
 func TestRetire(t *testing.T) {
 	t.Parallel()
 	l, _ := newTestLocker(t, &Options{Linger: time.Hour})

@@ -3,7 +3,6 @@ package etcdlock
 import (
 	"context"
 	"errors"
-	"sync"
 )
 
 // carrier is the context of a Lock: one that ends with the turn, and has the
@@ -92,39 +91,5 @@ func (k *Lock) endContexts(over error) {
 			p.turn.Cancel(nil)
 			p.turn.nested.end(context.Cause(p.turn.Ctx))
 		}
-	}
-}
-
-// dependents are what is to end with something else, in its own good time: a function
-// that context.AfterFunc runs may come late.
-type dependents struct {
-	mu  sync.Mutex
-	all map[*func(cause error)]struct{}
-}
-
-// add has end called with the others, and returns what takes that back.
-func (d *dependents) add(end func(cause error)) (forget func() bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.all == nil {
-		d.all = make(map[*func(cause error)]struct{})
-	}
-	d.all[&end] = struct{}{}
-	return func() bool {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		delete(d.all, &end)
-		return true
-	}
-}
-
-// end ends them all.
-func (d *dependents) end(cause error) {
-	d.mu.Lock()
-	all := d.all
-	d.all = nil
-	d.mu.Unlock()
-	for end := range all {
-		(*end)(cause)
 	}
 }

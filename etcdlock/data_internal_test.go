@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock/internal/queue"
 )
 
-// Data of one's own is shown wherever a Holder is.
+// The data of a Locker's Options is shown wherever a Holder is.
 func TestData(t *testing.T) {
 	t.Parallel()
 	const data = "job 7 \"ä\"\n"

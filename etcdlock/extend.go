@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/samber/lo"
@@ -13,15 +12,6 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock/internal/queue"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
-
-// term is how a fixed term was extended. A lease cannot be given another length, so the names
-// move to a new one. Lock.fixed stays what the Lock lives by, for the process: it is valid for
-// as long as the lease in etcd is.
-type term struct {
-	mu     sync.Mutex
-	leases []*session.Lease // on which the names may be in etcd; nil as long as that is Lock.fixed
-	unhook []func() bool
-}
 
 // Extend begins the fixed term of a Lock again: it ends ttl from now, be that later or
 // earlier than before. ttl is checked and rounded as by LockWithTTL. The token stays.
@@ -149,23 +139,6 @@ func (k *Lock) untilAnswered(ctx context.Context, send func(ctx context.Context)
 			return err
 		}
 	}
-}
-
-// revokeTerm gives back the leases on which the names may be.
-func (k *Lock) revokeTerm() error {
-	k.term.mu.Lock()
-	defer k.term.mu.Unlock()
-	if k.term.leases == nil {
-		return k.fixed.Revoke()
-	}
-	for _, unhook := range k.term.unhook {
-		unhook()
-	}
-	var errs []error
-	for _, s := range k.term.leases {
-		errs = append(errs, s.Revoke())
-	}
-	return errors.Join(errs...)
 }
 
 // Remaining tells for how long the Lock is sure to last still: a fixed term to its end, and a

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -39,14 +38,6 @@ func holder(m *queue.Member, waiting bool) Holder {
 		Name: m.Name, Key: m.Key, Revision: m.Revision, Lease: m.Lease, Waiting: waiting,
 		Host: m.Host, PID: m.PID, Service: m.Service, Data: m.Data, Since: m.Since,
 	}
-}
-
-func hostname() string {
-	host, err := os.Hostname()
-	if err != nil {
-		return "unknown"
-	}
-	return host
 }
 
 // Holders returns the queue of a name: the first holds the lock, the rest wait

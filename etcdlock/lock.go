@@ -8,32 +8,14 @@ import (
 	"sync"
 
 	"github.com/holdfast-go/holdfast/etcdlock/internal/cohort"
-	"github.com/holdfast-go/holdfast/etcdlock/internal/queue"
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
-
-// turn is the use that a Lock, and those nested in it, make of a hold, or of a place of
-// their own.
-type turn struct {
-	cohort.Turn
-	nested dependents // Locks that have the turn from an outer one
-	attempts
-}
-
-// place returns the place of a turn that shares it with nobody.
-func (t *turn) place() *queue.Node { return cohort.InQueue(t.Node) }
 
 // loser is a Lock whose only turn is lost.
 type loser Lock
 
 // Lost has Close wait no longer for what is not held.
 func (k *loser) Lost() { k.l.exit((*Lock)(k)) }
-
-// part is one name of a Lock.
-type part struct {
-	turn   *turn
-	nested bool // the turn belongs to an outer Lock
-}
 
 // Lock is one or more names held. Its methods are safe for concurrent use.
 type Lock struct {
@@ -49,6 +31,15 @@ type Lock struct {
 	ends     dependents
 	released chan struct{} // closed when what etcd was asked is answered; nil if it was not asked
 	err      error         // result of the release
+}
+
+// term is how a fixed term was extended. A lease cannot be given another length, so the names
+// move to a new one. Lock.fixed stays what the Lock lives by, for the process: it is valid for
+// as long as the lease in etcd is.
+type term struct {
+	mu     sync.Mutex
+	leases []*session.Lease // on which the names may be in etcd; nil as long as that is Lock.fixed
+	unhook []func() bool
 }
 
 func (l *Locker) newLock(ctx context.Context, outer *held, parts []part, fixed *session.Lease) *Lock {
@@ -159,7 +150,7 @@ func (k *Lock) Unlock(ctx context.Context) error {
 // removed.
 func (k *Lock) giveBack() { k.once.Do(func() { k.handBack(k.leave()) }) }
 
-// leave ends the contexts and all turns. It returns the holds that are to be released, and
+// leave ends the contexts and all turns. It returns the holds that must be released, and
 // why the Lock had ended before, if it had.
 func (k *Lock) leave() (leaving []*cohort.Hold, over error) {
 	for _, unhook := range k.unhook {
@@ -183,7 +174,7 @@ func (k *Lock) leave() (leaving []*cohort.Hold, over error) {
 	return leaving, over
 }
 
-// handBack releases what is to be released, in the background if that need not be waited for.
+// handBack releases what must be released, in the background if that need not be waited for.
 func (k *Lock) handBack(leaving []*cohort.Hold, over error) {
 	switch {
 	case len(leaving) == 0 && (k.fixed == nil || k.fixed.Ctx().Err() != nil):
@@ -256,4 +247,21 @@ func (k *Lock) shut() {
 		}
 	}
 	k.giveBack()
+}
+
+// revokeTerm gives back the leases on which the names may be.
+func (k *Lock) revokeTerm() error {
+	k.term.mu.Lock()
+	defer k.term.mu.Unlock()
+	if k.term.leases == nil {
+		return k.fixed.Revoke()
+	}
+	for _, unhook := range k.term.unhook {
+		unhook()
+	}
+	var errs []error
+	for _, s := range k.term.leases {
+		errs = append(errs, s.Revoke())
+	}
+	return errors.Join(errs...)
 }

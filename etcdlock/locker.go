@@ -68,7 +68,7 @@ func newLocker(cli *clientv3.Client, s settings, clock session.Clock) *Locker {
 		RequestTimeout: s.requestTimeout,
 		Sentinel:       func() string { return l.queues.Sentinel() },
 		KeptAlive:      l.hooks.keptAlive,
-		Lost:           func(*session.Lease) { l.cohorts.Bereave() },
+		Lost:           func(*session.Lease) { l.cohorts.LeaseLost() },
 	})
 	l.queues = queue.NewSpace(queue.Config{
 		Client:         cli,
@@ -89,61 +89,6 @@ func newLocker(cli *clientv3.Client, s settings, clock session.Clock) *Locker {
 		Lost:     l.hooks.lost,
 	})
 	return l
-}
-
-// Lock takes all the names, in sorted order, and waits for each as long as
-// ctx allows; ctx bounds nothing but the wait. On an error nothing is held.
-//
-// A name that ctx holds already (see [Lock.Context]) is not taken again: the
-// Lock returned is nested in that hold. The wait for a name that sorts before one
-// that ctx holds ends with an [OrderError] when it could be part of a deadlock, see
-// Options.DeadlockTimeout.
-//
-// Errors: ErrTimeout (with [context.DeadlineExceeded]) when the deadline
-// passed while others held a name, ErrUnavailable (likewise) when it passed
-// while etcd did not answer, and at once when the client was closed; ErrRefused when
-// etcd refuses it; [context.Canceled] and the cause when ctx was
-// cancelled; ErrOrder; ErrLost when the own place in the queue was removed, or
-// when a hold that ctx carries has ended; ErrClosed; ErrInvalid.
-func (l *Locker) Lock(ctx context.Context, names ...string) (*Lock, error) {
-	return l.lock(ctx, request{doing: "locking", names: names, wait: true})
-}
-
-// TryLock takes all the names if nobody uses or waits for any of them, and fails
-// with ErrHeld otherwise. A hold that lingers in another process makes way. The
-// first try of a hold that is in use asks it, which takes a moment, 100 ms if the
-// hold began just now, and three writes; the others cost one read. A process that
-// does not answer for a third of Options.RequestTimeout is taken to use the name.
-// TryLock is bounded by RequestTimeout as well as by ctx.
-//
-// Errors: ErrHeld, and those of Lock except ErrOrder.
-func (l *Locker) TryLock(ctx context.Context, names ...string) (*Lock, error) {
-	return l.lock(ctx, request{doing: "trying to lock", names: names})
-}
-
-// Do calls fn while holding name. The context of fn is that of the hold, and
-// ends with ctx too, so that fn stops when the lock is lost as well as when
-// the caller gives up. The lock is given back when fn has returned or
-// panicked, and only then.
-//
-// Errors: those of Lock, or fn's error joined with that of Unlock.
-func (l *Locker) Do(ctx context.Context, name string, fn func(ctx context.Context) error) (err error) {
-	if fn == nil {
-		return invalid("locking", "nil function")
-	}
-	k, err := l.Lock(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		// ctx may be over, but the lock must be given back all the same.
-		uctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.requestTimeout)
-		defer cancel()
-		err = errors.Join(err, k.Unlock(uctx))
-	}()
-	work, cancel := k.Bind(ctx)
-	defer cancel()
-	return fn(work)
 }
 
 // Close refuses new locks and ends those that wait, both with ErrClosed. It
@@ -195,7 +140,7 @@ func (l *Locker) Close(ctx context.Context) error {
 	return l.closeErr
 }
 
-// shutAll ends all holds and waits, not for ever, until they are given back. It
+// shutAll ends all holds and waits, for RequestTimeout at most, until they are given back. It
 // returns how many there were.
 func (l *Locker) shutAll() int {
 	l.mu.Lock()
@@ -253,4 +198,12 @@ func (l *Locker) exit(k *Lock) {
 	if l.inside == 0 && l.closing.Err() != nil {
 		close(l.drained)
 	}
+}
+
+func hostname() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	return host
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // maxName bounds a name in bytes: far above any type name, far below what
-// etcd takes in one request.
+// etcd accepts in one request.
 const maxName = 4096
 
 // CheckName returns ErrInvalid for a name that no Locker can lock: an empty one, one of

@@ -70,7 +70,7 @@ type Options struct {
 	// MaxHold is for how long they may. It ends no turn, it only lets no other
 	// begin. Default: 20 ms.
 	MaxHold time.Duration
-	// Service is written into the owner data of every lock, beside host and
+	// Service is written into the owner data of every lock, next to host and
 	// process id, so that Holders and List tell who it is. Default: empty.
 	Service string
 	// Data is written there too, for readers of Holder.Data: a version, a job, an

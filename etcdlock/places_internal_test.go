@@ -40,7 +40,7 @@ func (p *puts) distinct() (n int, different map[string]bool) {
 	return len(p.keys), different
 }
 
-// etcd passes over every key that was ever deleted, so the keys of a process
+// etcd skips every key that was ever deleted, so the keys of a process
 // must not be new ones each time.
 func TestPlaces_AreUsedAgain(t *testing.T) {
 	t.Parallel()

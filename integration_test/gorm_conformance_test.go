@@ -30,18 +30,23 @@ func TestGormModel(t *testing.T) {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
 			repotest.RunModel(t, gormHarness(b.open(t)), repotest.Harness{
-				Items:  inMemory[repotest.Item],
-				Marked: inMemory[repotest.Marked],
+				Features:  repotest.Features{Update: true},
+				Items:     inMemory[repotest.Item](nil),
+				Marked:    inMemory[repotest.Marked](nil),
+				FromZero:  inMemory[repotest.Marked](&memrepo.Options{VersionFromZero: true}),
+				Defaulted: inMemory[repotest.Defaulted](nil),
 			}, 400)
 		})
 	}
 }
 
-func inMemory[T any](t *testing.T) repo.Repository[T] {
-	t.Helper()
-	r, err := memrepo.New[T](nil)
-	must(t, err)
-	return r
+func inMemory[T any](opts *memrepo.Options) func(t *testing.T) repo.Repository[T] {
+	return func(t *testing.T) repo.Repository[T] {
+		t.Helper()
+		r, err := memrepo.New[T](opts)
+		must(t, err)
+		return r
+	}
 }
 
 // gormHarness makes all repositories in one database, each with a table of its
@@ -58,21 +63,22 @@ func gormHarness(db *gorm.DB) repotest.Harness {
 		Features: repotest.Features{
 			AtomicSaveAll: true, Update: true, IsolatedUpdate: true, Transactions: true, CaseSensitiveText: true,
 		},
-		Items:    inOwnTable[repotest.Item](db),
-		Autos:    inOwnTable[repotest.Auto](db),
-		Pairs:    inOwnTable[repotest.Pair](db),
-		Lines:    inOwnTable[repotest.Line](db),
-		Pointed:  inOwnTable[repotest.Pointed](db),
-		Sealed:   inOwnTable[repotest.Sealed](db),
-		Assigned: inOwnTable[repotest.Assigned](db),
-		Plain:    inOwnTable[repotest.Plain](db),
-		Coded:    inOwnTable[repotest.Coded](db),
-		Told:     inOwnTable[repotest.Told](db),
-		Marked:   inOwnTable[repotest.Marked](db),
-		FromZero: withOptions[repotest.Marked](db, &gormrepo.Options{VersionFromZero: true}),
-		Stamped:  inOwnTable[repotest.Stamped](db),
-		Unmarked: inOwnTable[repotest.Unmarked](db),
-		Large:    1100, // crosses the batch of PostgreSQL
+		Items:     inOwnTable[repotest.Item](db),
+		Autos:     inOwnTable[repotest.Auto](db),
+		Pairs:     inOwnTable[repotest.Pair](db),
+		Lines:     inOwnTable[repotest.Line](db),
+		Pointed:   inOwnTable[repotest.Pointed](db),
+		Sealed:    inOwnTable[repotest.Sealed](db),
+		Assigned:  inOwnTable[repotest.Assigned](db),
+		Plain:     inOwnTable[repotest.Plain](db),
+		Coded:     inOwnTable[repotest.Coded](db),
+		Told:      inOwnTable[repotest.Told](db),
+		Marked:    inOwnTable[repotest.Marked](db),
+		FromZero:  withOptions[repotest.Marked](db, &gormrepo.Options{VersionFromZero: true}),
+		Defaulted: inOwnTable[repotest.Defaulted](db),
+		Stamped:   inOwnTable[repotest.Stamped](db),
+		Unmarked:  inOwnTable[repotest.Unmarked](db),
+		Large:     1100, // crosses the batch of PostgreSQL
 		Native: func(n int64) any {
 			return func(db *gorm.DB) *gorm.DB { return db.Where("stock > ?", n) }
 		},

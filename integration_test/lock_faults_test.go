@@ -12,6 +12,9 @@ import (
 	"github.com/holdfast-go/holdfast/internal/etcdtest"
 )
 
+// messageKinds are the kinds of messages in the life of a Locker, as step names them.
+var messageKinds = []string{"LeaseGrant", "Put", "Range", "Enqueue", "Snapshot", "Check", "Watch", "Exchange", "Release", "LeaseRevoke"}
+
 // oneFault loses the request, or only its answer, of one call out of all, and
 // remembers which step of the protocol it hit.
 type oneFault struct {
@@ -21,12 +24,17 @@ type oneFault struct {
 	left int // calls until the fault; counts only those of step, if that is set
 	step string
 	hit  string
+
+	exchanges int // so far
 }
 
 func (o *oneFault) hook(_ context.Context, method string, req any, call func() error) error {
 	o.mu.Lock()
 	what := step(method, req)
 	hit := false
+	if what == "Exchange" {
+		o.exchanges++
+	}
 	if o.step == "" || o.step == what {
 		hit = o.left == 0
 		o.left--
@@ -52,6 +60,12 @@ func (o *oneFault) hitStep() string {
 	return o.hit
 }
 
+func (o *oneFault) exchanged() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.exchanges
+}
+
 func (o *oneFault) String() string {
 	if o.answer {
 		return "Answer"
@@ -69,7 +83,7 @@ func TestLockFaults_EveryMessage(t *testing.T) {
 		for _, answer := range []bool{false, true} {
 			t.Run(site.name+(&oneFault{answer: answer}).String(), func(t *testing.T) {
 				t.Parallel()
-				for _, what := range []string{"LeaseGrant", "Put", "Range", "Enqueue", "Snapshot", "Check", "Watch", "Release", "LeaseRevoke"} {
+				for _, what := range messageKinds {
 					fault := &oneFault{answer: answer, step: what}
 					t.Run(what, func(t *testing.T) {
 						liveWith(t, site, fault)
@@ -104,7 +118,7 @@ func liveWith(t *testing.T, site faultSite, fault *oneFault) {
 	f := site.fleet(t)
 	// Without lingering every Unlock sends a message that can be lost. Nothing
 	// runs out, however slow the machine is.
-	opts := &etcdlock.Options{TTL: time.Hour, Linger: etcdlock.NoLinger, RequestTimeout: 30 * time.Second}
+	opts := &etcdlock.Options{TTL: time.Hour, Linger: etcdlock.NoLinger, MaxTurns: 1, RequestTimeout: 30 * time.Second}
 	l, other := f.lockerOn(site.client(t, fault.hook), opts), f.lockerOn(site.client(t, nil), opts)
 
 	held := mustLock(ctx, t, other, "n")
@@ -147,10 +161,50 @@ func liveWith(t *testing.T, site faultSite, fault *oneFault) {
 		t.Errorf("TryLock after a lost %s: %v", fault.hitStep(), err)
 	}
 	f.awaitQueue(ctx, "n", 0)
+	exchange(ctx, t, f, l, other, fault)
+	f.awaitQueue(ctx, "n", 0)
 	mustUnlock(ctx, t, mustLock(ctx, t, other, "n"))
 	// The revocation is the last that is asked for.
 	if err := l.Close(ctx); err != nil {
 		t.Errorf("Close after a lost %s: %v", fault.hitStep(), err)
+	}
+}
+
+// exchange lets two goroutines take the name again and again while the other wants it, until
+// the client with the fault has sent an exchange.
+func exchange(ctx context.Context, t *testing.T, f *fleet, l, other *etcdlock.Locker, fault *oneFault) {
+	t.Helper()
+	for before := fault.exchanged(); fault.exchanged() == before; {
+		held := mustLock(ctx, t, l, "n")
+		behind := goLock(func() (*etcdlock.Lock, error) { return other.Lock(ctx, "n") })
+		f.awaitQueue(ctx, "n", 2)
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				for served := false; !served; {
+					k, err := l.Lock(ctx, "n")
+					if err == nil {
+						err = k.Unlock(ctx)
+					}
+					if err != nil {
+						t.Errorf("after a lost %s: %v", fault.hitStep(), err)
+						return
+					}
+					select {
+					case <-behind.done:
+						served = true
+					default:
+					}
+				}
+			})
+		}
+		mustUnlock(ctx, t, held)
+		k, err := behind.wait(ctx, t)
+		if err != nil {
+			t.Fatalf("the other's Lock after a lost %s: %v", fault.hitStep(), err)
+		}
+		mustUnlock(ctx, t, k)
+		wg.Wait()
 	}
 }
 

@@ -29,7 +29,7 @@ func TestLockLeaks_EveryMessage(t *testing.T) {
 		for _, answer := range []bool{false, true} {
 			t.Run(site.name+(&oneFault{answer: answer}).String(), func(t *testing.T) {
 				t.Parallel()
-				for _, what := range []string{"LeaseGrant", "Put", "Range", "Enqueue", "Snapshot", "Check", "Watch", "Release", "LeaseRevoke"} {
+				for _, what := range messageKinds {
 					fault := &oneFault{answer: answer, step: what}
 					t.Run(what, func(t *testing.T) {
 						sharedLife(t, site, fault)
@@ -98,6 +98,7 @@ func sharedLife(t *testing.T, site faultSite, fault *oneFault) {
 		t.Fatalf("Lock after a lost %s: %v", fault.hitStep(), err)
 	}
 	mustUnlock(ctx, t, k)
+	exchange(ctx, t, f, l, other, fault)
 	// Several names, one of which the other has.
 	held = mustLock(ctx, t, other, "b")
 	short, cancel = context.WithCancel(ctx)

@@ -14,12 +14,27 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/memrepo"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
 	"github.com/holdfast-go/holdfast/repo/repotest"
 )
 
 func TestMongo_Conformance(t *testing.T) {
 	repotest.Run(t, mongoHarness(t))
+}
+
+// What random operations answer is what memory answers.
+func TestMongo_Model(t *testing.T) {
+	documents, h := &memrepo.Options{Documents: true}, mongoHarness(t)
+	if os.Getenv("MONGODB_URI") == "" {
+		h.Items = nil // the stand-in takes {"p": 1} and {"q": 1} for equal, and does not set the one over the other
+	}
+	repotest.RunModel(t, h, repotest.Harness{
+		Features: repotest.Features{Update: true},
+		Items:    inMemory[repotest.Item](documents),
+		Marked:   inMemory[repotest.Marked](documents),
+		FromZero: inMemory[repotest.Marked](&memrepo.Options{Documents: true, VersionFromZero: true}),
+	}, full(4000))
 }
 
 // mongoHarness makes repositories in one database, each in a collection of its

@@ -12,7 +12,7 @@ import (
 )
 
 // A filter with one key twice is a filter with one of the two conditions.
-func TestMongoPitfall_TwoConditionsOnOneFieldBothHold(t *testing.T) {
+func TestMongoDriver_TwoConditionsOnOneFieldBothHold(t *testing.T) {
 	ctx := bounded(t, time.Minute)
 	r, _ := mongoRepository[customer](t, nil)
 	for i := range 5 {
@@ -39,7 +39,7 @@ type gormEntity struct {
 
 // GORM's own types work as markers here too, and its DeletedAt is stored as a
 // date, which other programs can query, and not as the struct that it is.
-func TestMongoPitfall_GormModelKeepsItsDuties(t *testing.T) {
+func TestMongoDriver_GormModelKeepsItsDuties(t *testing.T) {
 	ctx := bounded(t, time.Minute)
 	r, coll := mongoRepository[gormEntity](t, &mongorepo.Options{NewID: counter()})
 	e := &gormEntity{Name: "a"}
@@ -71,7 +71,7 @@ type boxedEntity struct {
 
 // Without `bson:",inline"` the codec makes a document of the embedded struct.
 // What is kept inside of it must survive that the rest is written.
-func TestMongoPitfall_EmbeddedStructWithoutInline(t *testing.T) {
+func TestMongoDriver_EmbeddedStructWithoutInline(t *testing.T) {
 	ctx := bounded(t, time.Minute)
 	r, coll := mongoRepository[boxedEntity](t, &mongorepo.Options{NewID: counter()})
 	e := &boxedEntity{Name: "a"}
@@ -96,7 +96,7 @@ func TestMongoPitfall_EmbeddedStructWithoutInline(t *testing.T) {
 
 // A type with an inline map holds the fields that it does not name: what was
 // taken out of the map must go.
-func TestMongoPitfall_InlineMapIsReplacedWhole(t *testing.T) {
+func TestMongoDriver_InlineMapIsReplacedWhole(t *testing.T) {
 	type open struct {
 		ID   string         `bson:"_id"`
 		Rest map[string]any `bson:",inline"`

@@ -151,7 +151,7 @@ func TestRandomQueries(t *testing.T) {
 	}
 	stores["MySQLIgnoringCase"] = gormHarness(mysqlFoldingDB(t)).Items(t)
 	stores["MongoDB"] = mongoHarness(t).Items(t)
-	model := inMemory[repotest.Item](t)
+	model := inMemory[repotest.Item](nil)(t)
 	must(t, model.SaveAll(t.Context(), queried()))
 	for _, r := range stores {
 		must(t, r.SaveAll(t.Context(), queried()))

@@ -113,7 +113,7 @@ func TestUnknownReleaseIsReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = r.Save(t.Context(), &order{ID: "1"})
-	b.cluster.Mend()
+	b.cluster.Reconnect()
 	if !errors.Is(err, etcdlock.ErrUnavailable) || !errors.Is(err, lockedrepo.ErrRelease) {
 		t.Fatalf("got %v", err)
 	}

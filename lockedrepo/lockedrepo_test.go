@@ -105,7 +105,7 @@ func TestEveryMethodIsLockedOrPassesThrough(t *testing.T) {
 func TestInputIsCheckedBeforeLocking(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
-	// Whoever tried to lock now would wait and fail with another error.
+	// A caller that tried to lock now would wait and fail with another error.
 	hold, err := b.other.Lock(t.Context(), key)
 	if err != nil {
 		t.Fatal(err)

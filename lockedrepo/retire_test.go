@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
-// another is the claim of a holder to whom another etcd gave the same token.
+// another is the claim of a holder that got the same token from another etcd.
 type another struct{ token int64 }
 
 func (a another) Claims() []repo.Claim {

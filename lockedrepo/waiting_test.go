@@ -135,7 +135,7 @@ func TestUnreachableEtcd(t *testing.T) {
 	if n, _ := b.inner.Count(t.Context()); n != 0 {
 		t.Fatal("a save without the lock got through")
 	}
-	b.cluster.Mend()
+	b.cluster.Reconnect()
 	if err := b.repo.Save(t.Context(), &order{ID: "1"}); err != nil {
 		t.Fatalf("with etcd back: %v", err)
 	}

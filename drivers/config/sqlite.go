@@ -18,7 +18,7 @@ import (
 // sqliteDefaults gives what every connection to SQLite gets unless the DSN says
 // otherwise, with the other spellings of each parameter.
 //
-// WAL lets readers go on beside the one writer. The busy timeout makes that
+// WAL lets readers go on while one writer writes. The busy timeout makes that
 // writer's rivals wait instead of failing. A transaction takes the write lock
 // when it begins: one that begins deferred, reads and then writes fails at once
 // when another wrote in between, whatever the timeout. FULL keeps what was

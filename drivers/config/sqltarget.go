@@ -28,8 +28,8 @@ type SQLTarget struct {
 	Memory bool
 	// InitSQL are statements that each new connection needs.
 	InitSQL []string
-	// ServerZone says that MySQL.Loc is to be the zone of the server's sessions,
-	// and CreateDatabase that the database is to be made if it is not there.
+	// ServerZone says that MySQL.Loc must be the zone of the server's sessions,
+	// and CreateDatabase that the database must be made if it is not there.
 	ServerZone     bool
 	CreateDatabase bool
 	// Interpolation says that the DSN tells whether MySQL's parameters go into the

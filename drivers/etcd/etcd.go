@@ -37,7 +37,7 @@ type settings config.EtcdConfig
 // holds an [EndpointError] for each, with the cause below it. Nothing is left
 // open then.
 //
-// What is set beside: keepalives, windows of 1 MiB in place of gRPC's search for a
+// What else is set: keepalives, windows of 1 MiB in place of gRPC's search for a
 // size, reconnecting within two seconds, no log.
 //
 // The client is safe for concurrent use and meant to be shared by all locks of

@@ -49,7 +49,7 @@ type filesError struct {
 func (e *filesError) Error() string   { return e.mistakes.Error() }
 func (e *filesError) Unwrap() []error { return append([]error{e.mistakes}, e.causes...) }
 
-// loadAuthorities is stricter than x509.CertPool, which passes over whatever it
+// loadAuthorities is stricter than x509.CertPool, which skips everything that it
 // does not understand and ends as an empty pool that trusts nobody.
 func loadAuthorities(path string) (*x509.CertPool, error) {
 	data, err := os.ReadFile(path)

@@ -219,7 +219,7 @@ func (b *bench) startUnder(ctx context.Context, l Locker, names ...string) *atte
 	return a
 }
 
-// waits checks that the call has not returned. It is to be called when it would
+// waits checks that the call has not returned. Call it when it would
 // have, were the lock broken.
 func (a *attempt) waits() {
 	a.b.Helper()

@@ -17,7 +17,7 @@ func TestRun_IntactStore(t *testing.T) {
 }
 
 // TestCases_FindEveryFault shows that the suite can fail: each fault is found by
-// each of the cases that are named beside it.
+// each of the cases that are named next to it.
 func TestCases_FindEveryFault(t *testing.T) {
 	t.Parallel()
 	cases := make(map[string]locktest.Case)

@@ -86,7 +86,7 @@ func (c *Cluster) NewLocker(opts *etcdlock.Options) (*etcdlock.Locker, error) {
 	return l, nil
 }
 
-// Expire ends the lease of whoever holds name, as if its process had been away
+// Expire ends the lease of the process that holds name, as if its process had been away
 // for longer than the TTL: the holder's context ends with etcdlock.ErrLost, and
 // with it those of all other locks on that lease. l says which namespace name
 // is in; it need not be the holder.
@@ -106,18 +106,18 @@ func (c *Cluster) Expire(ctx context.Context, l *etcdlock.Locker, name string) e
 	return nil
 }
 
-// Cut makes etcd unreachable for all Lockers, until Mend. Leases run out
+// Cut makes etcd unreachable for all Lockers, until Reconnect. Leases run out
 // meanwhile, as they do for a process that is cut off.
 func (c *Cluster) Cut() { c.srv.Cut() }
 
-// Mend ends what Cut began.
-func (c *Cluster) Mend() { c.srv.Mend() }
+// Reconnect ends what Cut began.
+func (c *Cluster) Reconnect() { c.srv.Reconnect() }
 
 // Keys lists what is in etcd, in byte order. It is empty when every Locker is
 // closed.
 func (c *Cluster) Keys() []string { return c.srv.Keys() }
 
-// Close mends the connection, closes all Lockers and ends the etcd. It waits up
+// Close restores the connection, closes all Lockers and ends the etcd. It waits up
 // to 2 s for locks that are still held, then takes them away. Further calls
 // return the first result.
 //
@@ -125,7 +125,7 @@ func (c *Cluster) Keys() []string { return c.srv.Keys() }
 // the caller had not closed. Everything is closed in any case.
 func (c *Cluster) Close() error {
 	c.once.Do(func() {
-		c.Mend()
+		c.Reconnect()
 		c.err = c.closeLockers()
 		c.mu.Lock()
 		clients := c.clients

@@ -94,7 +94,7 @@ func ExampleCluster_Cut() {
 	cluster.Cut()
 	_, err = locker.TryLock(ctx, "stock")
 	fmt.Println("unavailable:", errors.Is(err, etcdlock.ErrUnavailable))
-	cluster.Mend()
+	cluster.Reconnect()
 	fmt.Println(s.sell(ctx), s.stock)
 	// Output:
 	// unavailable: true

@@ -16,7 +16,7 @@ import (
 // passes, and each fault makes it fail. faults are the mistakes that it makes.
 type store struct {
 	faults  faults
-	stopped context.Context // ends waits that a fault would let last for ever
+	stopped context.Context // ends waits that a fault would let last without end
 
 	mu     sync.Mutex
 	rev    int64

@@ -305,7 +305,7 @@ func (k *fakeLock) Unlock(ctx context.Context) error {
 	return k.err
 }
 
-// takeAway frees the name whoever holds it: the fault of an unlock by name.
+// takeAway frees the name, no matter who holds it: the fault of an unlock by name.
 func (k *fakeLock) takeAway() {
 	s := k.l.s
 	s.mu.Lock()

@@ -180,7 +180,7 @@ func TestCluster_CutAndMend(t *testing.T) {
 	if _, err := l.TryLock(t.Context(), "order"); !errors.Is(err, etcdlock.ErrUnavailable) {
 		t.Fatalf("while etcd is away: %v, want unavailable", err)
 	}
-	c.Mend()
+	c.Reconnect()
 	if err := use(); err != nil {
 		t.Fatalf("when etcd is back: %v", err)
 	}

@@ -158,7 +158,7 @@ func (m *member) stop() {
 		s.Stop()
 	}
 	// 2. Stop the server without handing over leadership. This must come before
-	//    Close, which blocks for ever on a member that never got ready.
+	//    Close, which blocks without end on a member that never got ready.
 	m.srv.Server.HardStop()
 	// 3. Cut the peers off, then free the rest.
 	m.front.close()

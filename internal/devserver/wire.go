@@ -91,7 +91,7 @@ func (m message) body() (bson.Raw, error) {
 }
 
 // document returns the whole command: the body, and the lists that drivers
-// send beside it.
+// send next to it.
 func (m message) document() (bson.D, error) {
 	body, err := m.body()
 	if err != nil {

@@ -104,7 +104,7 @@ func (s *Server) putCall(r *pb.PutRequest) (*pb.PutResponse, error) {
 }
 
 // canPut checks what depends on the state: the lease exists, and so does the key
-// whose value or lease is to be kept.
+// whose value or lease is kept.
 func (s *Server) canPut(r *pb.PutRequest) error {
 	if r.Lease != 0 && s.leases[r.Lease] == nil {
 		return rpctypes.ErrGRPCLeaseNotFound

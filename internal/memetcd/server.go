@@ -137,15 +137,15 @@ func (s *Server) BreakStreams(err error) {
 	}
 }
 
-// Cut makes the server unreachable for all clients, until Mend: calls fail with
+// Cut makes the server unreachable for all clients, until Reconnect: calls fail with
 // the code Unavailable and streams break. Leases go on running out.
 func (s *Server) Cut() {
 	s.setCut(true)
 	s.BreakStreams(errUnreachable)
 }
 
-// Mend ends what Cut began.
-func (s *Server) Mend() { s.setCut(false) }
+// Reconnect ends what Cut began.
+func (s *Server) Reconnect() { s.setCut(false) }
 
 func (s *Server) setCut(cut bool) {
 	s.mu.Lock()

@@ -40,7 +40,7 @@ func (r *Repository[T]) inJSON(f *entity.Field) bool {
 	return lo.SomeBy(r.ent.Fields, func(column *entity.Field) bool {
 		n := len(column.Index)
 		return len(f.Index) > n && slices.Equal(f.Index[:n], column.Index) &&
-			lo.Contains(strings.Split(strings.ToLower(column.Tag.Get("gorm")), ";"), "serializer:json")
+			lo.SomeBy(settings(column.Tag), func(s setting) bool { return s.name == "serializer" && strings.EqualFold(s.value, "json") })
 	})
 }
 
@@ -58,11 +58,8 @@ func timesByName(ent *entity.Entity) {
 }
 
 func isTime(f *entity.Field) bool {
-	for part := range strings.SplitSeq(strings.ToLower(f.Tag.Get("gorm")), ";") {
-		name, _, _ := strings.Cut(strings.TrimSpace(part), ":")
-		if name == "autocreatetime" || name == "autoupdatetime" || name == "-" {
-			return false // the tag has told already
-		}
+	if hasSetting(f.Tag, "autocreatetime", "autoupdatetime", "-") {
+		return false // the tag has told already
 	}
 	t := f.Type
 	return t == reflect.TypeFor[time.Time]() || t == reflect.TypeFor[*time.Time]() || t.Kind() != reflect.Pointer && entity.IsInt(t)

@@ -56,14 +56,14 @@
 //
 // # Where stores differ
 //
-// It behaves as GORM on SQL: fields named CreatedAt and UpdatedAt are set, and a
-// condition on a field of a nested struct is repo.ErrUnsupported.
+// It behaves as GORM on SQL: fields named CreatedAt and UpdatedAt are set, a zero field
+// with a literal default gets that where the entity is inserted, and a condition on a field of a nested struct is repo.ErrUnsupported.
 // Options.Documents has it behave as MongoDB.
 //
 // # What it does not promise
 //
-// It does not run GORM's hooks and does not read GORM's defaults, converters or
-// associations. A transaction never conflicts with another one, so its function
+// It does not run GORM's hooks and does not read GORM's converters, associations or
+// defaults that are functions. A transaction never conflicts with another one, so its function
 // runs once.
 // Fields that a database would leave out (`gorm:"-"`, unexported ones) are
 // kept, times keep all their digits, and text has no length limit: what passes

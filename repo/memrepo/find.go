@@ -1,10 +1,10 @@
 package memrepo
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
+
+	"github.com/samber/lo"
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
@@ -111,18 +111,16 @@ func (r *Repository[T]) Find(ctx context.Context, opts ...repo.Option) ([]*T, er
 	if err != nil {
 		return nil, wrap("find", err)
 	}
-	found, err := r.matching(ctx, q)
+	less, err := r.order(q.Orders)
 	if err != nil {
 		return nil, wrap("find", err)
 	}
-	if err := r.sort(found, q.Orders); err != nil {
+	first := ranking[T]{before: less, keep: lo.Ternary(q.Limit > 0, q.Offset+q.Limit, 0)}
+	if err := r.each(ctx, q, first.add); err != nil {
 		return nil, wrap("find", err)
 	}
-	found = found[min(q.Offset, len(found)):]
-	if q.Limit > 0 {
-		found = found[:min(q.Limit, len(found))]
-	}
-	return copies(found), nil
+	found := first.sorted()
+	return copies(found[min(q.Offset, len(found)):]), nil
 }
 
 // Count counts the entities that Find would return; see repo.Repository.
@@ -131,48 +129,62 @@ func (r *Repository[T]) Count(ctx context.Context, opts ...repo.Option) (int64, 
 	if err != nil {
 		return 0, wrap("count", err)
 	}
-	found, err := r.matching(ctx, q)
-	return int64(len(found)), wrap("count", err)
+	var n int64
+	if err := r.each(ctx, q, func(*row[T]) { n++ }); err != nil {
+		return 0, wrap("count", err)
+	}
+	return n, nil
 }
 
-// matching returns the rows that satisfy q, oldest first. Conditions run
-// without the lock, because Native ones are code of the user.
-func (r *Repository[T]) matching(ctx context.Context, q driver.Query) ([]*row[T], error) {
+// each calls visit with every row that satisfies q, in no order. Native conditions run
+// without the lock, because they are code of the user.
+func (r *Repository[T]) each(ctx context.Context, q driver.Query, visit func(*row[T])) error {
 	if err := done(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	match, err := r.matcher(q)
+	matches, err := r.conjunction(q.Where)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	found, err := r.all(ctx)
+	natives, err := r.natives(q)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	found = slices.DeleteFunc(found, func(w *row[T]) bool { return !match(w.val) })
-	slices.SortFunc(found, func(a, b *row[T]) int { return cmp.Compare(a.seq, b.seq) })
-	return found, done(ctx)
-}
-
-func (r *Repository[T]) all(ctx context.Context) ([]*row[T], error) {
-	t, unlock, err := r.toRead(ctx)
-	if err != nil {
-		return nil, err
+	var later []*row[T]
+	if err := r.scan(ctx, func(w *row[T]) {
+		switch {
+		case !matches(valueOf(w.val)):
+		case len(natives) == 0:
+			visit(w)
+		default:
+			later = append(later, w)
+		}
+	}); err != nil {
+		return err
 	}
-	defer unlock()
-	rows := make([]*row[T], 0, len(t.rows))
-	for _, w := range t.rows {
-		if !r.ent.IsDeleted(valueOf(w.val)) {
-			rows = append(rows, w)
+	for _, w := range later {
+		if lo.EveryBy(natives, func(fn func(*T) bool) bool { return fn(copyOf(w.val)) }) {
+			visit(w)
 		}
 	}
-	return rows, nil
+	return done(ctx)
+}
+
+// scan calls visit with every row that is not marked as deleted.
+func (r *Repository[T]) scan(ctx context.Context, visit func(*row[T])) error {
+	t, unlock, err := r.toRead(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for _, w := range t.rows {
+		if !r.ent.IsDeleted(valueOf(w.val)) {
+			visit(w)
+		}
+	}
+	return nil
 }
 
 func copies[T any](rows []*row[T]) []*T {
-	out := make([]*T, len(rows))
-	for i, w := range rows {
-		out[i] = copyOf(w.val)
-	}
-	return out
+	return lo.Map(rows, func(w *row[T], _ int) *T { return copyOf(w.val) })
 }

@@ -8,16 +8,10 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
-	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
-// matcher compiles the conditions of q. What cannot be compared is reported
-// here, not per row, so that an empty repository answers as a full one does.
-func (r *Repository[T]) matcher(q driver.Query) (func(*T) bool, error) {
-	conds, err := r.conjunction(q.Where)
-	if err != nil {
-		return nil, err
-	}
+// natives are the conditions of q that are code of the user.
+func (r *Repository[T]) natives(q driver.Query) ([]func(*T) bool, error) {
 	natives := make([]func(*T) bool, len(q.Native))
 	for i, n := range q.Native {
 		fn, ok := n.(func(*T) bool)
@@ -26,14 +20,11 @@ func (r *Repository[T]) matcher(q driver.Query) (func(*T) bool, error) {
 		}
 		natives[i] = fn
 	}
-	return func(e *T) bool {
-		if !conds(valueOf(e)) {
-			return false
-		}
-		return !slices.ContainsFunc(natives, func(fn func(*T) bool) bool { return !fn(copyOf(e)) })
-	}, nil
+	return natives, nil
 }
 
+// A condition is compiled once. What cannot be compared is reported then, not per row,
+// so that an empty repository answers as a full one does.
 type condition func(e reflect.Value) bool
 
 func (r *Repository[T]) conjunction(conds []driver.Cond) (condition, error) {
@@ -158,18 +149,4 @@ func comparison(c driver.Cond) (func(v reflect.Value) bool, error) {
 		n, ok := compare(folded(c, v), want)
 		return ok && holds(n)
 	}, nil
-}
-
-// fieldOf follows a path that may cross pointers, nil ones included.
-func fieldOf(f *entity.Field, e reflect.Value) reflect.Value {
-	for _, x := range f.Index {
-		for e.Kind() == reflect.Pointer {
-			if e.IsNil() {
-				return reflect.Value{}
-			}
-			e = e.Elem()
-		}
-		e = e.Field(x)
-	}
-	return e
 }

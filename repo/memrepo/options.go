@@ -13,8 +13,8 @@ type Options struct {
 	DB *DB
 
 	// Documents has the repository behave as one on MongoDB where stores differ:
-	// created and updated times are those that the tags mark, and options may
-	// name fields of nested structs. By default it behaves as GORM on SQL:
+	// created and updated times are those that the tags mark, there are no
+	// defaults, and options may name fields of nested structs. By default it behaves as GORM on SQL:
 	// CreatedAt and UpdatedAt are times by their names, and a field of a nested
 	// struct that is neither embedded nor JSON (`gorm:"serializer:json"`) is no
 	// column, hence repo.ErrUnsupported.

@@ -89,7 +89,11 @@ func (g *group[T]) save(b *batch[T], docs *driver.Documents[T]) *repo.ItemError 
 	}
 	if docs.Mode == driver.ModeReplace {
 		g.saved = copyOf(docs.Entities[last])
-		if err := b.replace(g.saved); err != nil {
+		given, err := b.r.given(docs, []int{last})
+		if err == nil {
+			err = b.replace(g.saved, given)
+		}
+		if err != nil {
 			return item(err)
 		}
 		return nil
@@ -115,7 +119,11 @@ func (g *group[T]) merge(b *batch[T], docs *driver.Documents[T]) error {
 		if err := g.apply(b, docs, g.docs[1:]); err != nil {
 			return err
 		}
-		return b.insert(r.keyOf(g.saved), g.saved)
+		given, err := r.given(docs, g.docs)
+		if err != nil {
+			return err
+		}
+		return b.insert(r.keyOf(g.saved), g.saved, given)
 	}
 	deleted := r.ent.IsDeleted(valueOf(old.val))
 	if deleted && !r.revive {

@@ -9,22 +9,6 @@ import (
 	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
-// TxState tells in which transaction a call with ctx would run. A transaction
-// that is over counts as a foreign one.
-func (r *Repository[T]) TxState(ctx context.Context) driver.TxState {
-	tx, ok := driver.TxFrom(ctx)
-	if !ok || tx.Store == nil {
-		return driver.TxNone
-	}
-	if t, ours := tx.Handle.(*transaction); !ours || tx.Store != any(r.db) || t.isOver() {
-		return driver.TxForeign
-	}
-	return driver.TxJoined
-}
-
-// TxStore identifies the DB whose transactions InTx opens.
-func (r *Repository[T]) TxStore(context.Context) (any, error) { return r.db, nil }
-
 // InTx calls fn in a transaction of the repository's DB; see repo.Transactor.
 // It is the only one that writes, from its beginning to its end, so fn runs
 // once and never meets a conflict. Others read what was committed before it.
@@ -64,11 +48,6 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 	}
 	return wrap("transaction", err)
 }
-
-// fnError is an error of the caller's function, which goes back as it is.
-type fnError struct{ err error }
-
-func (e *fnError) Error() string { return e.err.Error() }
 
 // nest calls fn in the transaction that ctx carries.
 func (r *Repository[T]) nest(ctx context.Context, savepoint bool, fn func(ctx context.Context) error) error {
@@ -134,14 +113,4 @@ func (r *Repository[T]) begin(ctx context.Context, fn func(ctx context.Context) 
 		s.commit()
 	}
 	return nil
-}
-
-// transaction is the one that ctx joins, or nil.
-func (r *Repository[T]) transaction(ctx context.Context) *transaction {
-	tx, _ := driver.TxFrom(ctx)
-	t, _ := tx.Handle.(*transaction)
-	if tx.Store != any(r.db) {
-		return nil
-	}
-	return t
 }

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/samber/lo"
+
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
@@ -16,11 +18,7 @@ type index struct {
 }
 
 func (x *index) String() string {
-	names := make([]string, len(x.fields))
-	for i, f := range x.fields {
-		names[i] = f.Name
-	}
-	return strings.Join(names, ", ")
+	return strings.Join(lo.Map(x.fields, func(f *entity.Field, _ int) string { return f.Name }), ", ")
 }
 
 // values is what e has in the constraint, nil when it is free of it.
@@ -41,7 +39,7 @@ func indexesOf(ent *entity.Entity, extra [][]string) ([]*index, error) {
 	var all []*index
 	named := map[string]*index{}
 	for _, f := range ent.Fields {
-		for _, name := range uniqueTags(f.Tag.Get("gorm")) {
+		for _, name := range uniqueTags(f.Tag) {
 			if x := named[name]; name != "" && x != nil {
 				x.fields = append(x.fields, f)
 				continue
@@ -70,14 +68,13 @@ func indexesOf(ent *entity.Entity, extra [][]string) ([]*index, error) {
 
 // uniqueTags returns the name of each unique index in a GORM tag; those
 // without a name are for the field alone.
-func uniqueTags(tag string) []string {
+func uniqueTags(tag reflect.StructTag) []string {
 	var names []string
-	for part := range strings.SplitSeq(tag, ";") {
-		setting, value, _ := strings.Cut(strings.TrimSpace(part), ":")
-		name, options, _ := strings.Cut(value, ",")
-		switch strings.ToLower(setting) {
+	for _, s := range settings(tag) {
+		name, options, _ := strings.Cut(s.value, ",")
+		switch s.name {
 		case "unique":
-			if !strings.EqualFold(value, "false") {
+			if !strings.EqualFold(s.value, "false") {
 				names = append(names, "")
 			}
 		case "uniqueindex":

@@ -27,9 +27,9 @@ func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (
 			return nil, err
 		}
 		if r.keyOf(e) != r.keyOf(seen.val) {
-			return nil, wrap("update", fmt.Errorf("%w: the key was changed", repo.ErrInvalid))
+			return nil, wrap("update", errKeyChanged)
 		}
-		written, err := r.replace(ctx, seen, copyOf(e))
+		written, err := r.exchange(ctx, seen, copyOf(e))
 		if err != nil {
 			return nil, wrap("update", err)
 		}
@@ -39,9 +39,9 @@ func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (
 	}
 }
 
-// replace writes e over seen, or returns nil when seen is not the stored row
+// exchange writes e over seen, or returns nil when seen is not the stored row
 // any more.
-func (r *Repository[T]) replace(ctx context.Context, seen *row[T], e *T) (*T, error) {
+func (r *Repository[T]) exchange(ctx context.Context, seen *row[T], e *T) (*T, error) {
 	t, unlock, err := r.toWrite(ctx)
 	if err != nil {
 		return nil, err

@@ -150,6 +150,17 @@ type Marked struct {
 	Gone *time.Time `bson:"gone" json:"gone" holdfast:"deleted"`
 }
 
+// Defaulted has literal defaults, and a field without one.
+type Defaulted struct {
+	// ID is the key, and the others are the caller's.
+	ID    string `gorm:"primaryKey;size:190" bson:"_id" json:"id"`
+	Age   int    `gorm:"default:18" bson:"age" json:"age"`
+	On    bool   `gorm:"default:true" bson:"on" json:"on"`
+	Kind  string `gorm:"default:abc;size:20" bson:"kind" json:"kind"`
+	Opt   *bool  `gorm:"default:true" bson:"opt" json:"opt"`
+	Plain int    `bson:"plain" json:"plain"`
+}
+
 // Stamped has times marked by GORM's tags, kept as Unix milliseconds, and one of
 // each more.
 type Stamped struct {

@@ -41,6 +41,8 @@ type Harness struct {
 	// FromZero makes one of the same entity whose store begins with version 0, as
 	// Hibernate and Spring Data do.
 	FromZero func(t *testing.T) repo.Repository[Marked]
+	// Defaulted makes one with literal defaults, for stores that read GORM's tags.
+	Defaulted func(t *testing.T) repo.Repository[Defaulted]
 	// Stamped makes one with times kept as numbers.
 	Stamped func(t *testing.T) repo.Repository[Stamped]
 	// Unmarked makes one whose field names look like duties and are none.

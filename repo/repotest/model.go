@@ -19,7 +19,8 @@ import (
 // of model, one after the other, and wants the same answers, the same kinds of
 // errors and in the end the same entities. It prints its seed; the environment
 // variable REPOTEST_SEED repeats a run. Both harnesses must make Items; where
-// both make Marked, versions and soft deletion are compared too.
+// both make Marked, versions and soft deletion are compared too, with FromZero those
+// that begin at 0, and with Defaulted the defaults.
 func RunModel(t *testing.T, h, model Harness, steps int) {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
@@ -39,6 +40,14 @@ func RunModel(t *testing.T, h, model Harness, steps int) {
 	t.Run("Marked", func(t *testing.T) {
 		g := generator{rand.New(rand.NewPCG(seed, 2)), features}
 		compareRuns(t, h.marked(t), model.marked(t), steps, g.markedStep)
+	})
+	t.Run("FromZero", func(t *testing.T) {
+		g := generator{rand.New(rand.NewPCG(seed, 3)), features}
+		compareRuns(t, from(t, "Marked from version 0", h.FromZero), from(t, "Marked from version 0", model.FromZero), steps, g.markedStep)
+	})
+	t.Run("Defaulted", func(t *testing.T) {
+		g := generator{rand.New(rand.NewPCG(seed, 4)), features}
+		compareRuns(t, from(t, "Defaulted", h.Defaulted), from(t, "Defaulted", model.Defaulted), steps, g.defaultedStep)
 	})
 }
 

@@ -70,7 +70,8 @@ func pointers(list []Item) []*Item {
 func (g generator) document() string {
 	members := []string{
 		fmt.Sprintf(`"name":%q`, g.pick("", "ant", "cat")), fmt.Sprintf(`"stock":%d`, g.rnd.IntN(4)), `"note":null`, `"note":"n3"`,
-		`"tags":null`, `"tags":["z"]`, `"labels":{"p":null,"r":"3"}`, `"box":{"width":4}`, `"active":false`, `"price":0`,
+		`"tags":null`, `"tags":["z"]`, `"labels":{"p":null,"r":"3"}`, `"labels":{}`, `"labels":null`, `"box":{"width":4}`, `"box":{"colour":"red"}`,
+		`"box":{"width":null}`, `"box":null`, `"box":{}`, `"active":false`, `"price":0`,
 	}
 	id := g.id()
 	text := []string{fmt.Sprintf(`"id":%q,"sku":"sku-%s","at":"2024-02-29T12:00:00.125Z"`, id, id)}
@@ -206,6 +207,7 @@ func (g generator) updateStep() step[Item] {
 		return u.Update(ctx, id, func(e *Item) error {
 			e.Name, e.Note = name, nil
 			e.Stock++
+			e.Box.Width++
 			if refuse {
 				return errRefused
 			}
@@ -214,9 +216,66 @@ func (g generator) updateStep() step[Item] {
 	}}
 }
 
+func (g generator) markedUpdate(id, name string) step[Marked] {
+	return step[Marked]{fmt.Sprintf("Update %s %q", id, name), func(ctx context.Context, r repo.Repository[Marked]) (any, error) {
+		u, ok := repo.As[repo.Updater[Marked]](r)
+		if !ok {
+			return nil, errors.New("no Updater")
+		}
+		return u.Update(ctx, id, func(e *Marked) error {
+			e.Name, e.Rev = name, 99 // which only the store counts
+			return nil
+		})
+	}}
+}
+
+func (g generator) defaultedStep() step[Defaulted] {
+	e := Defaulted{ID: g.id(), Age: g.rnd.IntN(3) * 9, On: g.rnd.IntN(2) == 0, Kind: g.pick("", "abc", "x"), Plain: g.rnd.IntN(2)}
+	if g.rnd.IntN(2) == 0 {
+		e.Opt = new(g.rnd.IntN(2) == 0)
+	}
+	members := []string{`"age":0`, `"age":7`, `"on":false`, `"on":true`, `"kind":""`, `"opt":null`, `"opt":false`, `"plain":5`}
+	doc := fmt.Sprintf(`{"id":%q,%s}`, e.ID, members[g.rnd.IntN(len(members))])
+	switch g.rnd.IntN(6) {
+	case 0:
+		return step[Defaulted]{"Delete " + e.ID, func(ctx context.Context, r repo.Repository[Defaulted]) (any, error) {
+			return nil, r.DeleteByID(ctx, e.ID)
+		}}
+	case 1, 2:
+		opt := []repo.SmartSaveOption{repo.Replace(), repo.Merge(), repo.MergeNonNull()}[g.rnd.IntN(3)]
+		return step[Defaulted]{"SmartSave " + doc, func(ctx context.Context, r repo.Repository[Defaulted]) (any, error) {
+			return r.SmartSave(ctx, docs(doc), opt)
+		}}
+	case 3:
+		return step[Defaulted]{"SaveAll " + shown(e), func(ctx context.Context, r repo.Repository[Defaulted]) (any, error) {
+			list := []*Defaulted{new(e), {ID: "fixed"}}
+			err := r.SaveAll(ctx, list)
+			return list, err
+		}}
+	}
+	return step[Defaulted]{"Save " + shown(e), func(ctx context.Context, r repo.Repository[Defaulted]) (any, error) {
+		mine := e
+		err := r.Save(ctx, &mine)
+		return &mine, err
+	}}
+}
+
 func (g generator) markedStep() step[Marked] {
 	id, name, rev := g.id(), g.pick("", "ant", "bee"), g.rnd.Int64N(4)
-	switch g.rnd.IntN(8) {
+	switch g.rnd.IntN(10) {
+	case 8:
+		doc := fmt.Sprintf(`{"id":%q,"name":%q,"rev":%d}`, id, name, rev/2*rev)
+		return step[Marked]{"Replace " + doc, func(ctx context.Context, r repo.Repository[Marked]) (any, error) {
+			out, err := r.SmartSave(ctx, docs(doc))
+			if errors.Is(err, repo.ErrDuplicateKey) || errors.Is(err, repo.ErrNotFound) {
+				return "the key is taken", nil
+			}
+			return out, err
+		}}
+	case 9:
+		if g.features.Update {
+			return g.markedUpdate(id, name)
+		}
 	case 0:
 		return step[Marked]{"FindByID " + id, func(ctx context.Context, r repo.Repository[Marked]) (any, error) { return r.FindByID(ctx, id) }}
 	case 1:

@@ -45,9 +45,10 @@ func harness() repotest.Harness {
 			}
 			return r
 		},
-		Stamped:  fresh[repotest.Stamped](db),
-		Unmarked: fresh[repotest.Unmarked](db),
-		Native:   func(n int64) any { return func(e *repotest.Item) bool { return e.Stock > n } },
+		Defaulted: fresh[repotest.Defaulted](db),
+		Stamped:   fresh[repotest.Stamped](db),
+		Unmarked:  fresh[repotest.Unmarked](db),
+		Native:    func(n int64) any { return func(e *repotest.Item) bool { return e.Stock > n } },
 	}
 }
 

@@ -189,6 +189,12 @@ func contents() []topic {
 			{"TimesAsNumbers", timesAsNumbers},
 			{"NamesAreNoMarks", namesAreNoMarks},
 		}},
+		{"Defaults", []behaviour{
+			{"AreGivenWhereOneIsInserted", defaultsOfNewOnes},
+			{"AreNotGivenWhereOneIsOverwritten", defaultsOfStoredOnes},
+			{"YieldToWhatADocumentNames", defaultsYieldToDocuments},
+			{"CanBeCleared", defaultsCanBeCleared},
+		}},
 		{"SoftDelete", []behaviour{
 			{"IsInvisible", softDeletedIsInvisible},
 			{"DoesNotComeBack", softDeletedDoesNotComeBack},

@@ -23,7 +23,7 @@ type Dialect struct {
 	// runs before, and may ask the server; nil means that there is nothing to ask.
 	Pool    func(t config.SQLTarget) (*sql.DB, gorm.Dialector, error)
 	Prepare func(ctx context.Context, t config.SQLTarget) error
-	// Busy says that a first connection is to be tried again.
+	// Busy says that a first connection must be tried again.
 	Busy func(err error) bool
 	// Refused knows the errors by which the server refuses a login.
 	Refused func(err error) bool

@@ -46,6 +46,13 @@ type cohort struct {
 	departed chan struct{} // closed when leaving goes down; nil while nobody waits for that
 }
 
+// Waiter is a goroutine in line.
+type Waiter struct {
+	turn   *Turn      // which it wants to have
+	served chan error // has room for one: nil once the turn has begun
+	holds  bool       // its context holds other names
+}
+
 // at returns the cohort of a name. The caller holds the mutex, and leaves
 // the cohort with something going on, or calls advance.
 func (a *Cohorts) at(name string) *cohort {
@@ -58,7 +65,7 @@ func (a *Cohorts) at(name string) *cohort {
 	return c
 }
 
-// advance does whatever is to be done next: hand the hold to the next in
+// advance does what comes next: hand the hold to the next in
 // line, let it linger, part with it, send a leader for it, or call that off. The
 // caller holds the mutex; it releases the hold returned, if any, without it.
 func (c *cohort) advance() (leaves *Hold) {
@@ -143,9 +150,9 @@ func (a *Cohorts) Rush() {
 	}
 }
 
-// Bereave lets the goroutines in line go on whose hold was on a lease that has
-// ended: the contexts of those holds say so.
-func (a *Cohorts) Bereave() {
+// LeaseLost ends the holds of a lease that has ended, as their contexts say, so that the
+// goroutines in line go on.
+func (a *Cohorts) LeaseLost() {
 	var lost []*Hold
 	a.mu.Lock()
 	for _, c := range a.byName {
@@ -205,4 +212,15 @@ func (a *Cohorts) Len() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(a.byName)
+}
+
+// blocked returns the first goroutine in line that holds other names, nil if there
+// is none: who holds nothing keeps nobody waiting. The caller holds the mutex.
+func (c *cohort) blocked() *Waiter {
+	for at := c.line.Front(); at != nil; at = at.Next() {
+		if w := at.Value.(*Waiter); w.holds {
+			return w
+		}
+	}
+	return nil
 }

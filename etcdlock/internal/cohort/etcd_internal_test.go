@@ -23,7 +23,7 @@ func onEtcd(t *testing.T, srv *memetcd.Server, linger time.Duration, maxTurns in
 	s := session.New(session.Config{
 		Client: cli, Clock: session.NewClock(), TTL: 10 * time.Second, RequestTimeout: 3 * time.Second,
 		Sentinel: func() string { return sp.Sentinel() }, KeptAlive: func(time.Duration, error) {},
-		Lost: func(*session.Lease) { a.Bereave() },
+		Lost: func(*session.Lease) { a.LeaseLost() },
 	})
 	sp = queue.NewSpace(queue.Config{
 		Client: cli, Session: s, Namespace: "holdfast/", Lingers: linger > 0,

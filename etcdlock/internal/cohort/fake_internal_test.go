@@ -328,7 +328,7 @@ func lock(t *testing.T, a *Cohorts, name string) *Turn {
 	return turn
 }
 
-// unlock gives a turn back, and waits until the hold is released if it is to be.
+// unlock gives a turn back, and waits until the hold is released if it must be.
 func unlock(t *testing.T, turn *Turn) {
 	t.Helper()
 	if h := turn.Finish(); h != nil {

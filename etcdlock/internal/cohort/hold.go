@@ -35,6 +35,13 @@ type Hold struct {
 	idle     idle        // the lingering
 }
 
+// idle is the lingering of a hold.
+type idle struct {
+	on    bool
+	until time.Time
+	timer *time.Timer // ends it; nil before the first time
+}
+
 // newHold makes a hold of a node that owns the name. The caller holds the mutex.
 func newHold(c *cohort, n Node) *Hold {
 	h := &Hold{c: c, node: n, ctx: n.Context(), begun: time.Now(), alone: !n.Waited()}
@@ -55,7 +62,7 @@ func newHold(c *cohort, n Node) *Hold {
 }
 
 // observe notes what the snapshot of the queue shows of the hold. It returns
-// the hold if it is to be released now. The caller holds the mutex.
+// the hold if it must be released now. The caller holds the mutex.
 func (h *Hold) observe() (leaves *Hold) {
 	s := h.node.Standing()
 	switch {
@@ -114,28 +121,10 @@ func (h *Hold) end() {
 	h.node.End()
 }
 
-// Release takes a hold that has left its cohort out of the queue,
-// and hands the place off to those in line, if there are any, for one at its end.
-func (h *Hold) Release() error {
-	c := h.c
-	answered := func() {
-		c.all.mu.Lock()
-		c.leaving--
-		if c.departed != nil {
-			close(c.departed)
-			c.departed = nil
-		}
-		leaves := c.advance()
-		c.all.mu.Unlock()
-		c.all.LetGo(leaves)
+// awake ends the lingering because the hold is used again.
+func (h *Hold) awake() {
+	if h.idle.on {
+		h.idle.on = false
+		h.idle.timer.Stop()
 	}
-	l := c.succeed(h)
-	if l == nil {
-		return h.node.Release(answered)
-	}
-	next, released, queued := h.node.HandOff(answered)
-	if !c.all.Spawn(func() { c.lead(l, next, queued) }) { // closed
-		l.stop()
-	}
-	return released
 }

@@ -24,7 +24,7 @@ func TestHold_LostIsNotHandedOn(t *testing.T) {
 		t.Errorf("it ended with %v", over)
 	}
 	if first.Finish() != nil {
-		t.Error("what is lost is to be released")
+		t.Error("what is lost must be released")
 	}
 	if lost.Load() != 1 {
 		t.Errorf("%d losses were told", lost.Load())
@@ -65,7 +65,7 @@ func TestHold_LossIsTold(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string]func(a *Cohorts, n *fakeNode){
 		"Deleted":  func(_ *Cohorts, n *fakeNode) { n.Deleted() },
-		"Lease":    func(a *Cohorts, n *fakeNode) { n.loseUnnoticed(); a.Bereave() },
+		"Lease":    func(a *Cohorts, n *fakeNode) { n.loseUnnoticed(); a.LeaseLost() },
 		"Force":    func(a *Cohorts, n *fakeNode) { a.Disown("n", n.token+1) },
 		"Snapshot": func(_ *Cohorts, n *fakeNode) { n.q.Watch(); n.q.w.change(func() { n.remove() }) },
 	} {

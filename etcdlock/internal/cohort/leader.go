@@ -91,3 +91,29 @@ func (c *cohort) arrive(l *leader, n Node, err error) {
 	mu.Unlock()
 	c.all.LetGo(leaves)
 }
+
+// Release takes a hold that has left its cohort out of the queue,
+// and hands the place off to those in line, if there are any, for one at its end.
+func (h *Hold) Release() error {
+	c := h.c
+	answered := func() {
+		c.all.mu.Lock()
+		c.leaving--
+		if c.departed != nil {
+			close(c.departed)
+			c.departed = nil
+		}
+		leaves := c.advance()
+		c.all.mu.Unlock()
+		c.all.LetGo(leaves)
+	}
+	l := c.succeed(h)
+	if l == nil {
+		return h.node.Release(answered)
+	}
+	next, released, queued := h.node.HandOff(answered)
+	if !c.all.Spawn(func() { c.lead(l, next, queued) }) { // closed
+		l.stop()
+	}
+	return released
+}

@@ -2,13 +2,6 @@ package cohort
 
 import "context"
 
-// Waiter is a goroutine in line.
-type Waiter struct {
-	turn   *Turn      // which it wants to have
-	served chan error // has room for one: nil once the turn has begun
-	holds  bool       // its context holds other names
-}
-
 // Lock takes the name, waiting in line for it, and begins the turn. holds tells that the
 // caller holds others meanwhile. After an error the turn is nobody's.
 func (a *Cohorts) Lock(ctx context.Context, name string, holds bool, t *Turn) error {
@@ -52,15 +45,4 @@ func (a *Cohorts) Relock(name string, t *Turn) bool {
 	}
 	c.begin(t)
 	return true
-}
-
-// blocked returns the first goroutine in line that holds other names, nil if there
-// is none: who holds nothing keeps nobody waiting. The caller holds the mutex.
-func (c *cohort) blocked() *Waiter {
-	for at := c.line.Front(); at != nil; at = at.Next() {
-		if w := at.Value.(*Waiter); w.holds {
-			return w
-		}
-	}
-	return nil
 }

@@ -2,13 +2,6 @@ package cohort
 
 import "time"
 
-// idle is the lingering of a hold.
-type idle struct {
-	on    bool
-	until time.Time
-	timer *time.Timer // ends it; nil before the first time
-}
-
 // lingers reports whether the hold may stay although nobody uses it. One that
 // others had to leave first does not stay before it is certain that none of
 // them is back: where processes compete, every wait would be longer by that.
@@ -30,14 +23,6 @@ func (h *Hold) linger() {
 		h.idle.timer.Reset(d)
 	}
 	h.c.queue.Watch()
-}
-
-// awake ends the lingering because the hold is used again.
-func (h *Hold) awake() {
-	if h.idle.on {
-		h.idle.on = false
-		h.idle.timer.Stop()
-	}
 }
 
 // idled parts with a hold that has lingered for its time. The timer may have

@@ -85,8 +85,8 @@ func (t *Turn) Ended() error {
 	}
 }
 
-// Finish ends the turn and lets the hold go on. It returns the hold if that is
-// to be released now, which is up to the caller.
+// Finish ends the turn and lets the hold go on. It returns the hold if the caller
+// must release it now.
 func (t *Turn) Finish() (leaves *Hold) {
 	t.Cancel(nil)
 	if t.hold == nil {

@@ -158,7 +158,7 @@ func (w *watch) verdict(n *Node) (verdict, int64) {
 
 // verdict tells what the snapshot shows of the node.
 func (s *snapshot) verdict(n *Node) (verdict, int64) {
-	switch at, known := s.find(n); {
+	switch at, known := s.find(n.place()); {
 	case !known:
 		return nothing, 0
 	case at < 0:

@@ -5,18 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
-
-// answerGrace is how long an enqueueing may wait for its answer after its caller
-// has given up. An answer tells where the key is, so that it can be deleted for
-// certain. Without one, the delete may overtake the put.
-const answerGrace = 250 * time.Millisecond
 
 // Into which queue a key is put: one in which no key was created after a revision.
 const (

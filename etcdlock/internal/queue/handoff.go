@@ -29,7 +29,7 @@ func (n *Node) HandOff(answered func()) (next *Node, released, queued error) {
 	next = n.q.newNode(n.lease)
 	owner, released, queued := n.handOff(next, n.q.expectedSuccessor(), answered)
 	if queued == nil {
-		n.q.succeeded(owner, next)
+		n.q.succeeded(owner, next.lease.Name())
 	}
 	return next, released, queued
 }

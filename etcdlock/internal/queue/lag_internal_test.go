@@ -136,7 +136,7 @@ func TestLag_WatchIsOlderThanThePlace(t *testing.T) {
 	if err := w.load(ctx, watched); err != nil {
 		t.Fatal(err)
 	}
-	if _, known := w.snapshot.find(n); known {
+	if _, known := w.snapshot.find(n.place()); known {
 		t.Error("a snapshot from before the place says something about it")
 	}
 	removed(t, sp, pred)

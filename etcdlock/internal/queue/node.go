@@ -3,7 +3,7 @@ package queue
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -132,19 +132,6 @@ func (n *Node) Fence() string {
 	return n.fence
 }
 
-// OnLoss has f run in the background when the key was deleted by somebody else; at once
-// if the context has ended before. The caller watches the queue from now on, and the
-// node its own key no more.
-func (n *Node) OnLoss(f func()) {
-	n.unguard()
-	n.q.mu.Lock()
-	n.loss = f
-	n.q.mu.Unlock()
-	if n.ctx.Err() != nil { // before that: the goroutine that ended it knew of no f
-		n.q.sp.Session.Spawn(f)
-	}
-}
-
 // End ends the node's context, unless it has ended already, and all that looks after
 // the node. The key stays.
 func (n *Node) End() {
@@ -152,34 +139,33 @@ func (n *Node) End() {
 	n.cancel(nil)
 }
 
-// Drop gives the place back without waiting for it.
-func (n *Node) Drop() {
-	n.End()
-	n.q.sp.Session.Spawn(func() { _ = n.Release(nil) })
-}
-
-// Deleted ends the node: its key is gone and we did not delete it. When that
-// is because the lease was revoked, the lease says so too, a moment later.
-func (n *Node) Deleted() {
-	n.cancel(fmt.Errorf("%w: %s: %w", session.ErrLost, n.key, errKeyDeleted))
-	n.q.mu.Lock()
-	f := n.loss
-	n.q.mu.Unlock()
-	if f != nil {
-		n.q.sp.Session.Spawn(f)
-	}
-	n.leave()
-}
-
-// cause says why a node has ended that the process did not end.
-func (n *Node) cause() error {
-	if n.lease.Ctx().Err() != nil && n.lease.Faded() {
-		return ErrRequeue
-	}
-	return context.Cause(n.ctx)
-}
-
 // isIn reports whether what was read of the node's key shows its place.
 func (n *Node) isIn(own []*mvccpb.KeyValue) bool {
 	return len(own) > 0 && own[0].CreateRevision == n.rev
 }
+
+// unguard begins no watch on the own key any more, because somebody else looks
+// after that.
+func (n *Node) unguard() {
+	if n.guard != nil {
+		n.guard.Stop()
+		n.guard = nil // only the goroutine that can still stop a timer keeps it
+	}
+}
+
+// takeSlot gives the node a key that is not in the queue, and that nothing
+// under way can put there or take away.
+func (n *Node) takeSlot() {
+	n.number, n.others = n.lease.Slots.Draw(n.q.name())
+	n.key = n.leasePrefix() + strconv.FormatUint(n.number, 10)
+}
+
+// vacate lets others use the node's key. It is not in the queue any more, and
+// whatever may arrive late is guarded by its create revision.
+func (n *Node) vacate() { n.lease.Slots.GiveBack(n.q.name(), n.number) }
+
+// leasePrefix is what all keys of the node's lease in the queue begin with.
+func (n *Node) leasePrefix() string { return n.q.path + n.lease.Name() + "-" }
+
+// place is where the snapshot has the node.
+func (n *Node) place() place { return place{n.key, n.rev} }

@@ -1,10 +1,8 @@
 package queue
 
 import (
-	"context"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -16,16 +14,6 @@ import (
 // name. etcd reads all keys that begin alike, so what it finds is looked through here.
 // Most reads ask for one key, and are repeated for all of them only if the one that was
 // found is of a longer name.
-
-// Path returns what the keys in the queue of a name begin with.
-func (sp *Space) Path(name string) string { return sp.Namespace + name + "/" }
-
-// NameOf returns the name in whose queue a key of the namespace is, false if it is in none.
-func (sp *Space) NameOf(key string) (string, bool) {
-	rest := strings.TrimPrefix(key, sp.Namespace)
-	name := rest[:max(strings.LastIndexByte(rest, '/'), 0)]
-	return name, name != "" && utf8.ValidString(name) && InQueue(name+"/", rest)
-}
 
 // InQueue reports whether the key is in the queue whose keys begin with prefix.
 func InQueue(prefix, key string) bool {
@@ -54,31 +42,6 @@ func lastCreated() []clientv3.OpOption {
 	return append(clientv3.WithLastCreate(), clientv3.WithKeysOnly())
 }
 
-// queue reads the queue, oldest first.
-func (sp *Space) queue(ctx context.Context, prefix string, opts ...clientv3.OpOption) ([]*mvccpb.KeyValue, error) {
-	resp, err := sp.get(ctx, prefix, append(allByAge(), opts...)...)
-	if err != nil {
-		return nil, err
-	}
-	return queueIn(prefix, resp.Kvs), nil
-}
-
-// oldest returns the first key of the queue, nil if it is empty: the one that a read has
-// found, or if that is of a longer name, what another read with the options finds.
-func (sp *Space) oldest(ctx context.Context, prefix string, found *pb.RangeResponse, opts ...clientv3.OpOption) (*mvccpb.KeyValue, error) {
-	kvs := found.GetKvs()
-	if hidden(prefix, found) {
-		var err error
-		if kvs, err = sp.queue(ctx, prefix, opts...); err != nil {
-			return nil, err
-		}
-	}
-	if len(kvs) == 0 {
-		return nil, nil //nolint:nilnil // an empty queue is no error
-	}
-	return kvs[0], nil
-}
-
 // keysOf returns what all keys of the lease that the key is on begin with, as
 // far as it can be told from the key.
 func keysOf(key string) (keys string, all bool) {
@@ -96,3 +59,9 @@ func leaseOf(key string) string {
 	}
 	return keys[strings.LastIndexByte(keys, '/')+1 : len(keys)-1]
 }
+
+// askMark ends the key of a try that asks.
+const askMark = ".try"
+
+// asks reports whether the key is that of a try that asks.
+func asks(key string) bool { return strings.HasSuffix(key, askMark) }

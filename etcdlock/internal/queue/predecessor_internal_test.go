@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-
-	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // What the queue has is for the wait under way: one that was called off changes
@@ -76,7 +74,7 @@ func TestQueue_Closed(t *testing.T) {
 	q.predecessor, q.successor = w, "behind"
 	q.mu.Unlock()
 	q.Close()
-	q.succeeded("behind", &Node{lease: &session.Lease{}})
+	q.succeeded("behind", "self")
 	q.mu.Lock()
 	late := q.startWatch("before", false)
 	q.mu.Unlock()
@@ -146,7 +144,7 @@ func TestQueue_ExpectedSuccessor(t *testing.T) {
 	for _, c := range []struct{ owner, want string }{
 		{"a", "a"}, {"b", "b"}, {"", ""}, {"a", "a"}, {"ee", ""}, // another library, and the process itself
 	} {
-		q.succeeded(c.owner, &Node{lease: &session.Lease{ID: 0xee}})
+		q.succeeded(c.owner, "ee")
 		if got := q.expectedSuccessor(); got != c.want {
 			t.Errorf("once %q owned the name, %q is expected, want %q", c.owner, got, c.want)
 		}

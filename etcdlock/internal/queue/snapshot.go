@@ -1,12 +1,9 @@
 package queue
 
 import (
-	"context"
 	"slices"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-
-	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
 // snapshot is the queue as it was at one revision: who owned the name at that one
@@ -19,34 +16,6 @@ type snapshot struct {
 type place struct {
 	key string
 	rev int64
-}
-
-// load takes the snapshot again, as things were at the revision since or later,
-// or with 0 as they are now, as soon as etcd tells.
-func (w *watch) load(ctx context.Context, since int64) error {
-	sp, path := w.q.sp, w.q.path
-	read := func(local bool) (*clientv3.GetResponse, error) {
-		opts := append(allByAge(), clientv3.WithKeysOnly())
-		if local {
-			opts = append(opts, clientv3.WithSerializable())
-		}
-		// Not on ctx, which the watch keeps: a context that had a child once is 250 bytes larger.
-		return sp.get(sp.Session.Watching(), path, opts...)
-	}
-	var pace session.Backoff
-	for {
-		resp, err := read(since > 0)
-		if err == nil && resp.Header.Revision < since { // another member, which lags behind
-			resp, err = read(false)
-		}
-		if err == nil {
-			w.change(func() { w.snapshot.take(path, resp) })
-			return nil
-		}
-		if sp.Session.Final(err) || !pace.Wait(ctx) {
-			return err
-		}
-	}
 }
 
 // take replaces the snapshot by what a read has found.
@@ -77,11 +46,27 @@ func (s *snapshot) apply(path string, events []*clientv3.Event) {
 	}
 }
 
-// find returns the node's place in the snapshot, -1 if it is gone from there.
+// find returns where a node is in the snapshot, -1 if it is gone from there.
 // It reports false if the snapshot does not show the node's time.
-func (s *snapshot) find(n *Node) (at int, known bool) {
-	if s.rev < n.rev {
+func (s *snapshot) find(node place) (at int, known bool) {
+	if s.rev < node.rev {
 		return 0, false
 	}
-	return slices.IndexFunc(s.places, func(p place) bool { return p.rev == n.rev && p.key == n.key }), true
+	return slices.Index(s.places, node), true
+}
+
+// change is one thing that has happened to a key.
+type change struct {
+	key     []byte
+	rev     int64
+	created int64 // revision, if it was put
+	put     bool  // else it was deleted
+	value   []byte
+}
+
+func decode(ev *clientv3.Event) change {
+	return change{
+		key: ev.Kv.Key, rev: ev.Kv.ModRevision, created: ev.Kv.CreateRevision,
+		put: ev.Type != clientv3.EventTypeDelete, value: ev.Kv.Value,
+	}
 }

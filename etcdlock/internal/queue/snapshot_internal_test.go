@@ -66,7 +66,7 @@ func TestSnapshot_Find(t *testing.T) {
 		at    int
 		known bool
 	}{{"b", 4, 1, true}, {"a", 3, 0, true}, {"c", 5, -1, true}, {"b", 3, -1, true}, {"a", 4, -1, true}, {"c", 6, 0, false}} {
-		if at, known := v.find(&Node{key: c.key, rev: c.rev}); at != c.at || known != c.known {
+		if at, known := v.find(place{c.key, c.rev}); at != c.at || known != c.known {
 			t.Errorf("%s of %d is found at %d, %v", c.key, c.rev, at, known)
 		}
 	}

@@ -3,8 +3,11 @@ package queue
 import (
 	"context"
 	"math"
+	"strings"
 	"time"
+	"unicode/utf8"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -27,6 +30,15 @@ type Config struct {
 
 // Space is the queues below one namespace, as one process sees them.
 type Space struct{ Config }
+
+// sweepDelay is longer than an etcd server takes to answer or drop a request
+// (5 s and two elections): what has not landed by then never will.
+const sweepDelay = 10 * time.Second
+
+// answerGrace is how long an enqueueing may wait for its answer after its caller
+// has given up. An answer tells where the key is, so that it can be deleted for
+// certain. Without one, the delete may overtake the put.
+const answerGrace = 250 * time.Millisecond
 
 // NewSpace makes a Space. It does no I/O.
 func NewSpace(c Config) *Space {
@@ -172,3 +184,48 @@ func (sp *Space) get(ctx context.Context, prefix string, opts ...clientv3.OpOpti
 // unknown is how many are ahead of a node when that is not known: of a queue that may be
 // long, the whole is not watched.
 const unknown = math.MaxInt64
+
+// queue reads the queue, oldest first.
+func (sp *Space) queue(ctx context.Context, prefix string, opts ...clientv3.OpOption) ([]*mvccpb.KeyValue, error) {
+	resp, err := sp.get(ctx, prefix, append(allByAge(), opts...)...)
+	if err != nil {
+		return nil, err
+	}
+	return queueIn(prefix, resp.Kvs), nil
+}
+
+// oldest returns the first key of the queue, nil if it is empty: the one that a read has
+// found, or if that is of a longer name, what another read with the options finds.
+func (sp *Space) oldest(ctx context.Context, prefix string, found *pb.RangeResponse, opts ...clientv3.OpOption) (*mvccpb.KeyValue, error) {
+	kvs := found.GetKvs()
+	if hidden(prefix, found) {
+		var err error
+		if kvs, err = sp.queue(ctx, prefix, opts...); err != nil {
+			return nil, err
+		}
+	}
+	if len(kvs) == 0 {
+		return nil, nil //nolint:nilnil // an empty queue is no error
+	}
+	return kvs[0], nil
+}
+
+// Path returns what the keys in the queue of a name begin with.
+func (sp *Space) Path(name string) string { return sp.Namespace + name + "/" }
+
+// NameOf returns the name in whose queue a key of the namespace is, false if it is in none.
+func (sp *Space) NameOf(key string) (string, bool) {
+	rest := strings.TrimPrefix(key, sp.Namespace)
+	name := rest[:max(strings.LastIndexByte(rest, '/'), 0)]
+	return name, name != "" && utf8.ValidString(name) && InQueue(name+"/", rest)
+}
+
+// document returns the value of a key of this process.
+func (sp *Space) document(successor string, lingers bool, since time.Time) string {
+	d := document{Successor: successor, Lingers: lingers, Owner: sp.Self}
+	d.Since = since
+	return d.String()
+}
+
+// Sentinel is the value of a key that stands in no queue and tells of the process.
+func (sp *Space) Sentinel() string { return sp.document("", false, time.Now().UTC()) }

@@ -2,16 +2,11 @@ package queue
 
 import (
 	"context"
-	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
-
-// sweepDelay is longer than an etcd server takes to answer or drop a request
-// (5 s and two elections): what has not landed by then never will.
-const sweepDelay = 10 * time.Second
 
 // abandon removes the key of a node whose enqueueing has no known outcome:
 // now, and whenever a transaction that is still under way somewhere lands. It

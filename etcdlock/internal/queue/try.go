@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -16,17 +15,13 @@ import (
 // linger. If so, the try asks:
 //
 //  1. It puts a key behind the hold's, if nobody is there, whose name ends with
-//     askMark.
+//     askMark, see path.go.
 //  2. A hold that nobody uses leaves, as for any other key behind it. The name is
 //     the try's.
 //  3. One that is in use will not linger any more, because somebody wants it, and
 //     says so in its key's value. The try goes, and those after it need not ask.
 //
 // A process that does not answer is taken for one that uses the name.
-const askMark = ".try"
-
-// asks reports whether the key is that of a try that asks.
-func asks(key string) bool { return strings.HasSuffix(key, askMark) }
 
 // Try takes a place that owns the name, on the session's lease, if the queue is empty, or
 // holds nothing but a hold that lingers.

@@ -29,7 +29,7 @@ func (o Owner) String() string {
 	return who
 }
 
-// document is the value of a key. Space.document writes it and parse reads it, nobody else
+// document is the value of a key. String writes it and parse reads it, nobody else
 // does.
 type document struct {
 	Successor string `json:"successor,omitempty"` // the lease that a hand-off names
@@ -38,19 +38,15 @@ type document struct {
 	Version int `json:"v"`
 }
 
-// document returns the value of a key of this process.
-func (sp *Space) document(successor string, lingers bool, since time.Time) string {
-	d := document{Successor: successor, Lingers: lingers, Owner: sp.Self, Version: valueVersion}
-	d.Since = since
+// String returns the value of a key.
+func (d document) String() string {
+	d.Version = valueVersion
 	data, err := json.Marshal(d)
 	if err != nil {
 		return ""
 	}
 	return string(data)
 }
-
-// Sentinel is the value of a key that stands in no queue and tells of the process.
-func (sp *Space) Sentinel() string { return sp.document("", false, time.Now().UTC()) }
 
 // parse reads the value of a key, of which nothing is known if another library wrote it.
 func parse(value []byte) (d document) {

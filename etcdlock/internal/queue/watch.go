@@ -31,22 +31,6 @@ type departure struct {
 	successor string // the lease that was named as the next owner, if one was
 }
 
-// change is one thing that has happened to a key.
-type change struct {
-	key     []byte
-	rev     int64
-	created int64 // revision, if it was put
-	put     bool  // else it was deleted
-	value   []byte
-}
-
-func decode(ev *clientv3.Event) change {
-	return change{
-		key: ev.Kv.Key, rev: ev.Kv.ModRevision, created: ev.Kv.CreateRevision,
-		put: ev.Type != clientv3.EventTypeDelete, value: ev.Kv.Value,
-	}
-}
-
 // startWatch watches the keys that begin like that, or the one key if it cannot be told what
 // all of its lease begin with. It returns nil if the session is stopped. The caller holds the
 // mutex.
@@ -143,4 +127,32 @@ func (w *watch) next() <-chan struct{} {
 		w.changed = make(chan struct{})
 	}
 	return w.changed
+}
+
+// load takes the snapshot again, as things were at the revision since or later,
+// or with 0 as they are now, as soon as etcd tells.
+func (w *watch) load(ctx context.Context, since int64) error {
+	sp, path := w.q.sp, w.q.path
+	read := func(local bool) (*clientv3.GetResponse, error) {
+		opts := append(allByAge(), clientv3.WithKeysOnly())
+		if local {
+			opts = append(opts, clientv3.WithSerializable())
+		}
+		// Not on ctx, which the watch keeps: a context that had a child once is 250 bytes larger.
+		return sp.get(sp.Session.Watching(), path, opts...)
+	}
+	var pace session.Backoff
+	for {
+		resp, err := read(since > 0)
+		if err == nil && resp.Header.Revision < since { // another member, which lags behind
+			resp, err = read(false)
+		}
+		if err == nil {
+			w.change(func() { w.snapshot.take(path, resp) })
+			return nil
+		}
+		if sp.Session.Final(err) || !pace.Wait(ctx) {
+			return err
+		}
+	}
 }

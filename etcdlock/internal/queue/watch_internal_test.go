@@ -71,7 +71,7 @@ func TestWatch_Departure(t *testing.T) {
 			t.Parallel()
 			w := &watch{q: &Queue{}}
 			if w.news(c.events) {
-				t.Error("somebody is to look")
+				t.Error("somebody must look")
 			}
 			if fresh := w.departure != nil; fresh != (c.want.rev > 0) || fresh && *w.departure != c.want {
 				t.Errorf("the news is %+v, want %+v", w.departure, c.want)

@@ -6,7 +6,7 @@ import (
 )
 
 // Slots number the keys that one lease has in the queues. etcd remembers a
-// deleted key until it is compacted, and passes over it in every read of the
+// deleted key until it is compacted, and skips it in every read of the
 // queue: with a key of its own for each time that somebody stood in the queue,
 // every read would cost more than the one before. So a number is given again,
 // the lowest that is free, once nothing can happen to its key any more.

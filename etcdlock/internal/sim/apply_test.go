@@ -73,7 +73,7 @@ func (p *client) grow() {
 }
 
 // forfeit notes that a key is taken away by hand: its owner, if the server has
-// made it that, keeps others out no longer, and is to notice.
+// made it that, keeps others out no longer, and must notice.
 func (s *state) forfeit(it item) {
 	for i := range s.entries {
 		e := &s.entries[i]

@@ -83,7 +83,7 @@ func TestBrokenProtocols(t *testing.T) {
 }
 
 // The same by chance, with more contenders: what the search for the correct
-// protocol passes over must be able to find something.
+// protocol skips must be able to find something.
 func TestBrokenProtocols_Crowd(t *testing.T) {
 	t.Parallel()
 	for name, f := range map[string]flaw{

@@ -91,7 +91,7 @@ func simulate(c *config, pick func(n int) int) error {
 			return err
 		}
 	}
-	// The rest is what must happen. Whoever has waited longest goes next.
+	// The rest is what must happen. The one that has waited longest goes next.
 	var turns [opEnd][256]int
 	for turn := 1; ; turn++ {
 		steps = c.steps(s, steps[:0])

@@ -10,7 +10,7 @@ func (c *config) canExchange(s *state, n int) bool {
 		s.entries[n+1].phase == idle && !s.entries[n+1].try
 }
 
-// carriedBy is the entry that an exchange of the place is to enqueue.
+// carriedBy is the entry that an exchange of the place enqueues.
 func (c *config) carriedBy(s *state, it item) *entry {
 	for i := range c.entries() {
 		if s.entries[i].key == it.key && s.entries[i].rev == it.rev {
@@ -63,7 +63,7 @@ func (c *config) serveExchange(s *state, it item, next *entry, successor key) (a
 	}
 }
 
-// name puts whom an exchange names into the notices of it.
+// name puts the lease that an exchange names into the notices of it.
 func (c *config) name(s *state, it item, successor key) {
 	for i := range c.entries() {
 		e := &s.entries[i]
@@ -79,7 +79,7 @@ func (c *config) name(s *state, it item, successor key) {
 	}
 }
 
-// exchanged takes in the answer to an exchange.
+// exchanged applies the answer to an exchange.
 func (c *config) exchanged(s *state, n int, a answer, rev uint8, pred key) error {
 	e, next := &s.entries[n], &s.entries[n+1]
 	if a == stale {

@@ -75,7 +75,7 @@ func (n *network) intercept(ctx context.Context, req any, next func() error) err
 	return err
 }
 
-// hold keeps a message until the client does something else, but not for ever:
+// hold keeps a message until the client does something else, but not without end:
 // it may be waiting for this very message.
 func (n *network) hold(ctx context.Context, nudge <-chan struct{}) {
 	t := time.NewTimer(10 * time.Millisecond)
@@ -112,7 +112,7 @@ func drawPlan(t *rapid.T) plan {
 	}
 }
 
-// turnBits leaves room for the turns of one hold beside its token.
+// turnBits leaves room for the turns of one hold next to its token.
 const turnBits = 21
 
 // world is the etcd with all that its clients share.
@@ -123,7 +123,7 @@ type world struct {
 	holds     atomic.Int64
 	felt      [answerStays + 1]atomic.Int64
 	busy      sync.WaitGroup // clients that may still ask for the lock
-	ending    chan struct{}  // closed when they are to close their Lockers
+	ending    chan struct{}  // closed when they must close their Lockers
 	mu        sync.Mutex
 	wrong     []string
 }

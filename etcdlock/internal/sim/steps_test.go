@@ -14,7 +14,7 @@ type config struct {
 	drifts    uint8 // ticks by which a client's clock lags behind
 	allow     map[op]bool
 	flaw      flaw
-	slow      uint16 // set of the entries that a simulation passes over now and then
+	slow      uint16 // set of the entries that a simulation skips now and then
 	exchanges uint16 // set of the clients whose second entry enqueues as their first one leaves
 	standing  uint16 // set of the clients whose watch on who is before stands when they exchange
 	guessLast bool   // an exchange names who came last, not who came next
@@ -42,7 +42,7 @@ type flaw struct {
 	noMargin      bool // no margin is taken off the validity
 	carefree      bool // an exchange is taken for done whatever its second sending finds
 	blindName     bool // an exchange names its successor without asking whether that is in the queue
-	anyName       bool // whoever waits takes a name for its own
+	anyName       bool // each waiter takes a name for its own
 	notSole       bool // a name of its lease is its own although the lease may have another key there
 	unsureName    bool // the same although its own may have been put there again
 	headOn        bool // an exchange found done means that nobody is before

@@ -32,7 +32,7 @@ type serverJob struct {
 
 // serve returns without stopping the server, which ends with this process:
 // its data is thrown away, and etcd's lock service, once its waiters were cut
-// off, can keep a server from stopping for ever.
+// off, can keep a server from stopping at all.
 func serve(ctx context.Context, job serverJob, in io.Reader, out io.Writer) error {
 	srv, err := devserver.StartEtcd(ctx, job.Dir, &devserver.EtcdOptions{Members: job.Members})
 	if err != nil {

@@ -1,4 +1,4 @@
-// Command bench measures etcdlock beside its peers: concurrency.Mutex and the
+// Command bench measures etcdlock and its peers: concurrency.Mutex and the
 // lock service of etcd, and, where the variable REDIS_ADDR names a Redis,
 // redsync and redislock. All are measured in one run, in turns, on an etcd
 // that this program starts itself in a process of its own, on disk and with
@@ -94,7 +94,7 @@ func parse(args []string, status io.Writer) (config, error) {
 	flags.BoolVar(&c.brief, "brief", false, "leave out all peers but "+mutex)
 	flags.IntVar(&c.rounds, "rounds", 0, "`rounds` to take the median of (default 5, or 1 with -quick)")
 	flags.StringVar(&c.only, "only", "", "measure just this `work`: "+strings.Join(names, ", "))
-	flags.StringVar(&c.out, "out", "", "write the figures into this Markdown `file`, and the plots beside it")
+	flags.StringVar(&c.out, "out", "", "write the figures into this Markdown `file`, and the plots next to it")
 	flags.StringVar(&c.dir, "dir", "", "`folder` for etcd's data (default the system's for temporary files)")
 	flags.StringVar(&members, "members", "1,3", "`sizes` of the etcd cluster")
 	if err := flags.Parse(args); err != nil {
@@ -142,7 +142,7 @@ func run(ctx context.Context, args []string, out, status io.Writer) error {
 	}
 	addr := os.Getenv(redisVariable)
 	var doc markdown.Document
-	if c.out != "" { // a mistake here is to be known before the minutes of measuring
+	if c.out != "" { // a mistake here must be known before the minutes of measuring
 		if doc, err = section.Open(c.out, "Benchmarks"); err != nil {
 			return err
 		}

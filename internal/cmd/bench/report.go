@@ -15,7 +15,7 @@ type report struct {
 	tables []table
 }
 
-// goal is a figure that is to reach something. Either least or most is meant.
+// goal is a figure that must reach something. Either least or most is meant.
 type goal struct {
 	cluster       string
 	what, against string
@@ -124,7 +124,7 @@ func (r *report) text(quick bool) string {
 	return s.String()
 }
 
-// write puts the figures into the document, and the plots beside it.
+// write puts the figures into the document, and the plots next to it.
 func (r *report) write(d markdown.Document, quick bool) error {
 	for _, t := range r.tables {
 		if t.plotName == "" {

@@ -34,7 +34,7 @@ func (b *bench) trylock(ctx context.Context) (err error) {
 	}
 	defer cli.Close()
 
-	// A release in the background would be taken for a write of whoever is
+	// A release in the background would be taken for a write of the one who is
 	// counted just then: the one before is waited for, here and below.
 	for _, j := range js {
 		if err := given(ctx, cli, j, warmUp); err != nil {

@@ -11,7 +11,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// uncontended measures locks of names that nobody has used before, beside one
+// uncontended measures locks of names that nobody has used before, next to one
 // plain write.
 func (b *bench) uncontended(ctx context.Context) (err error) {
 	js, closeAll, err := joinAll(ctx, b.servers, b.peers())

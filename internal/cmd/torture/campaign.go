@@ -41,7 +41,7 @@ type campaign struct {
 	// cell may take before it is believed to hang.
 	patience, cellLimit time.Duration
 	historyDir          string
-	// quota is how many updates Holdfast is to acknowledge in a cell at least.
+	// quota is how many updates Holdfast must acknowledge in a cell at least.
 	quota  int64
 	places int
 }
@@ -249,7 +249,7 @@ func (k *campaign) run(ctx context.Context) ([]result, error) {
 	return results, nil
 }
 
-// cellOverhead is about what a cell takes beside its fault.
+// cellOverhead is about what a cell takes in addition to its fault.
 const cellOverhead = 2 * time.Second
 
 func (k *campaign) close() {

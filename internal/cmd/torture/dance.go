@@ -127,7 +127,7 @@ func (c *cell) letGo(a *node, op string, d dance) error {
 	return goOn(a, op)
 }
 
-// holderKey is the key of whoever holds the lock.
+// holderKey is the key of the one who holds the lock.
 func (c *cell) holderKey(ctx context.Context) (*mvccpb.KeyValue, error) {
 	resp, err := c.cluster.cli.Get(ctx, c.namespace, clientv3.WithPrefix(),
 		clientv3.WithSort(clientv3.SortByCreateRevision, clientv3.SortAscend), clientv3.WithLimit(1))

@@ -18,7 +18,7 @@ type fault struct {
 	// stores that it can be done on; none means all. why tells about the others.
 	stores []string
 	why    string
-	// explained names errors that callers may get beside the usual ones.
+	// explained names errors that callers may get in addition to the usual ones.
 	explained []string
 	load      load
 	// setup is how the workers reach their database under it.

@@ -43,7 +43,7 @@ type change struct {
 // guard is a design at work in one process.
 type guard interface {
 	// do reports whether the change was written for certain, which it may be
-	// with an error beside it.
+	// with an error next to it.
 	do(ctx context.Context, c change) (written bool, err error)
 	close(ctx context.Context) error
 }

@@ -4,7 +4,7 @@
 // what happens to services: it stops and kills them, revokes their leases,
 // kills, stops and cuts off etcd, and loses commits on the wire. In the end it
 // compares what was acknowledged with what is stored. Weaker designs stand
-// beside Holdfast where they must lose, so that a fault that does nothing is
+// next to Holdfast where they must lose, so that a fault that does nothing is
 // noticed.
 //
 //	go run ./internal/cmd/torture                        # everything, about 20 minutes
@@ -62,7 +62,7 @@ func parse(args []string, status io.Writer) (config, error) {
 	flags.StringVar(&c.design, "design", "", "only this `design`: "+strings.Join(allDesigns, ", "))
 	flags.DurationVar(&c.duration, "duration", 20*time.Minute, "how `long` all of it takes; each fault comes at least once")
 	flags.Uint64Var(&c.seed, "seed", 0, "draw lots from this `number` (default: another one each time)")
-	flags.StringVar(&c.out, "out", "", "write the table into this Markdown `file`, and a picture beside it")
+	flags.StringVar(&c.out, "out", "", "write the table into this Markdown `file`, and a drawing next to it")
 	flags.StringVar(&c.dir, "dir", "", "`folder` for databases and for the histories of what went wrong (default the system's for temporary files)")
 	if err := flags.Parse(args); err != nil {
 		return c, err
@@ -98,7 +98,7 @@ func run(ctx context.Context, args []string, out, status io.Writer) error {
 		return err
 	}
 	var doc markdown.Document
-	if c.out != "" { // a mistake here is to be known before the minutes of running
+	if c.out != "" { // a mistake here must be known before the minutes of running
 		if doc, err = section.Open(c.out, "Torture"); err != nil {
 			return err
 		}

@@ -132,7 +132,7 @@ func poolerArgs(dir string, port int, dsn string) ([]string, error) {
 		return nil, err
 	}
 	args := []string{file}
-	if os.Geteuid() == 0 { // as whom it does not run
+	if os.Geteuid() == 0 { // which it does not run as
 		args = append([]string{"-u", "nobody"}, args...)
 	}
 	return args, nil

@@ -31,7 +31,7 @@ const (
 // order is what a worker is told.
 type order struct {
 	Do string
-	// Op names the operation that is meant, or is to be done.
+	// Op names the operation that is meant, or comes next.
 	Op   string `json:",omitempty"`
 	Step *step  `json:",omitempty"`
 	Load *load  `json:",omitempty"`

@@ -106,7 +106,7 @@ func (p *proxy) carry(l *link, from net.Conn, pass func(*link, []byte) bool) {
 	}
 }
 
-// ended breaks the other side too, but for a server that is to get a request
+// ended breaks the other side too, but for a server that must get a request
 // after its client has left.
 func (p *proxy) ended(l *link, from net.Conn) {
 	p.mu.Lock()

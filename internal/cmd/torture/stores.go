@@ -70,7 +70,7 @@ type backend struct {
 	place place
 	repo  repo.Repository[Record]
 	db    *gorm.DB        // nil on MongoDB
-	pools []*gorm.DB      // whose connections are to be closed
+	pools []*gorm.DB      // whose connections must be closed
 	mongo *mongo.Database // nil elsewhere
 	cli   *mongo.Client
 }

@@ -221,7 +221,7 @@ func cellText(r *result) string {
 	return text
 }
 
-// write puts the table into the document, and the picture beside it.
+// write puts the table into the document, and the drawing next to it.
 func (s *summary) write(d markdown.Document) error {
 	picture := strings.TrimSuffix(filepath.Base(d.Name), filepath.Ext(d.Name)) + ".svg"
 	if err := d.WritePicture(picture, s.picture()); err != nil {

@@ -19,7 +19,7 @@ func (s Section) begin() string {
 
 const end = "<!-- measured: end -->"
 
-// Marked returns text between the marks. It is to end with a line feed.
+// Marked returns text between the marks. It must end with a line feed.
 func (s Section) Marked(text string) string { return s.begin() + "\n\n" + text + end }
 
 // Document is a file with a place for a section.
@@ -53,7 +53,7 @@ func (d Document) Write(text string) error {
 	return os.WriteFile(d.Name, []byte(d.head+d.section.Marked(text)+d.tail), 0o644) //nolint:gosec // a document
 }
 
-// WritePicture puts a picture beside the document, whose text can link to it by
+// WritePicture puts a picture next to the document, whose text can link to it by
 // its name.
 func (d Document) WritePicture(name string, svg []byte) error {
 	return os.WriteFile(filepath.Join(filepath.Dir(d.Name), name), svg, 0o644) //nolint:gosec // a picture in a document

@@ -24,7 +24,7 @@ type customer struct {
 }
 
 // The driver stores a zero ObjectID as it is, and the second one is a duplicate.
-func TestMongoPitfall_P19_ZeroObjectIDsGetKeys(t *testing.T) {
+func TestMongoDriver_ZeroObjectIDsGetKeys(t *testing.T) {
 	ctx := bounded(t, time.Minute)
 	r, coll := mongoRepository[customer](t, nil)
 	a, b, c := &customer{CustomerName: "a"}, &customer{CustomerName: "b"}, &customer{CustomerName: "c"}
@@ -40,7 +40,7 @@ func TestMongoPitfall_P19_ZeroObjectIDsGetKeys(t *testing.T) {
 
 // An integer key cannot be made by anybody. Zero for all would let every new
 // entity overwrite the one before.
-func TestMongoPitfall_P19_ZeroIntegerKeyIsNoKey(t *testing.T) {
+func TestMongoDriver_ZeroIntegerKeyIsNoKey(t *testing.T) {
 	type row struct {
 		ID   int64 `gorm:"primaryKey" bson:"_id"`
 		Name string
@@ -53,7 +53,7 @@ func TestMongoPitfall_P19_ZeroIntegerKeyIsNoKey(t *testing.T) {
 	}
 }
 
-func TestMongoPitfall_P19_FieldNamesAreLowerCase(t *testing.T) {
+func TestMongoDriver_FieldNamesAreLowerCase(t *testing.T) {
 	ctx := bounded(t, time.Minute)
 	r, coll := mongoRepository[customer](t, nil)
 	e := &customer{CustomerName: "Ada"}
@@ -69,7 +69,7 @@ func TestMongoPitfall_P19_FieldNamesAreLowerCase(t *testing.T) {
 }
 
 // With JSON names a collection that Spring wrote is read as it is.
-func TestMongoPitfall_P19_JSONNamesReadWhatSpringWrote(t *testing.T) {
+func TestMongoDriver_JSONNamesReadWhatSpringWrote(t *testing.T) {
 	ctx := bounded(t, time.Minute)
 	json := &options.BSONOptions{UseJSONStructTags: true}
 	cli, err := mongo.Connect(options.Client().ApplyURI(mongoURI(t)).SetBSONOptions(json))
@@ -93,7 +93,7 @@ func TestMongoPitfall_P19_JSONNamesReadWhatSpringWrote(t *testing.T) {
 }
 
 // Spring leaves null fields out, the driver writes them: both have no value.
-func TestMongoPitfall_P19_AbsentAndNullAreTheSame(t *testing.T) {
+func TestMongoDriver_AbsentAndNullAreTheSame(t *testing.T) {
 	ctx := bounded(t, time.Minute)
 	r, coll := mongoRepository[customer](t, nil)
 	absent, null, given := bson.NewObjectID(), bson.NewObjectID(), bson.NewObjectID()
@@ -115,7 +115,7 @@ func TestMongoPitfall_P19_AbsentAndNullAreTheSame(t *testing.T) {
 
 // Spring stores a String id of 24 hex digits as an ObjectID, which the driver
 // neither finds as text nor decodes into text.
-func TestMongoPitfall_P19_SpringStringIDsAreObjectIDs(t *testing.T) {
+func TestMongoDriver_SpringStringIDsAreObjectIDs(t *testing.T) {
 	type springUser struct {
 		ID   string `bson:"_id"`
 		Name string
@@ -158,7 +158,7 @@ func TestMongoPitfall_P19_SpringStringIDsAreObjectIDs(t *testing.T) {
 }
 
 // Replacing the document would take away what other programs keep in it.
-func TestMongoPitfall_P19_UnknownFieldsSurvive(t *testing.T) {
+func TestMongoDriver_UnknownFieldsSurvive(t *testing.T) {
 	ctx := bounded(t, time.Minute)
 	for name, write := range map[string]func(r *mongorepo.Repository[customer], e *customer) error{
 		"Save":    func(r *mongorepo.Repository[customer], e *customer) error { return r.Save(ctx, e) },
@@ -193,7 +193,7 @@ func smartSaveCustomer(ctx context.Context, r *mongorepo.Repository[customer], e
 
 // Setting the fields that the codec gives would leave a cleared omitempty field
 // as it was.
-func TestMongoPitfall_P19_ClearedOmitemptyFieldsGo(t *testing.T) {
+func TestMongoDriver_ClearedOmitemptyFieldsGo(t *testing.T) {
 	ctx := bounded(t, time.Minute)
 	r, coll := mongoRepository[customer](t, nil)
 	e := &customer{CustomerName: "Ada", Phone: "123"}
@@ -214,7 +214,7 @@ func TestMongoPitfall_P19_ClearedOmitemptyFieldsGo(t *testing.T) {
 
 // The server's index of a failed write counts from the start of the command
 // that the driver made, and folding moves elements too.
-func TestMongoPitfall_P19_BulkErrorsNameTheCallersElements(t *testing.T) {
+func TestMongoDriver_BulkErrorsNameTheCallersElements(t *testing.T) {
 	ctx := bounded(t, time.Minute)
 	r, coll := mongoRepository[customer](t, nil)
 	_, err := coll.Indexes().CreateOne(ctx, mongo.IndexModel{
@@ -261,7 +261,7 @@ func TestMongoPitfall_P19_BulkErrorsNameTheCallersElements(t *testing.T) {
 }
 
 // Two inserts of one key are one insert and one duplicate.
-func TestMongoPitfall_P14_SameKeyTwiceIsOneInsert(t *testing.T) {
+func TestMongoDriver_SameKeyTwiceIsOneInsert(t *testing.T) {
 	ctx := bounded(t, time.Minute)
 	r, _ := mongoRepository[versionedTally](t, nil)
 	first, second := &versionedTally{ID: "a", N: 1}, &versionedTally{ID: "a", N: 2}
@@ -270,5 +270,25 @@ func TestMongoPitfall_P14_SameKeyTwiceIsOneInsert(t *testing.T) {
 	noError(t, err)
 	if e.N != 2 || e.Rev != 1 || second.Rev != 1 || first.Rev != 0 {
 		t.Errorf("stored %+v, first %+v, second %+v", e, first, second)
+	}
+}
+
+// A long list is one condition: nothing is cut off.
+func TestMongoDriver_InTakesManyValues(t *testing.T) {
+	ctx := bounded(t, time.Minute)
+	r, _ := mongoRepository[customer](t, nil)
+	noError(t, r.SaveAll(ctx, []*customer{{CustomerName: "n0"}, {CustomerName: "n69999"}, {CustomerName: "other"}}))
+	names := make([]string, 70_000)
+	for i := range names {
+		names[i] = fmt.Sprintf("n%d", i)
+	}
+	name := repo.F[customer, string]("CustomerName")
+	for _, c := range []struct {
+		cond repo.Option
+		want int64
+	}{{name.In(names...), 2}, {name.NotIn(names...), 1}} {
+		if n, err := r.Count(ctx, c.cond); err != nil || n != c.want {
+			t.Errorf("found %d, want %d, %v", n, c.want, err)
+		}
 	}
 }
