@@ -59,6 +59,11 @@ const (
 // value. What always holds was left out, and a query that never finds anything has an
 // OpOr without alternatives.
 func Compile[T any](opts ...repo.Option) (Query, error) {
+	return CompileFor(reflect.TypeFor[T](), opts...)
+}
+
+// CompileFor does what Compile does, for the entity type t.
+func CompileFor(t reflect.Type, opts ...repo.Option) (Query, error) {
 	var q Query
 	for _, o := range opts {
 		if o == nil {
@@ -69,7 +74,6 @@ func Compile[T any](opts ...repo.Option) (Query, error) {
 	if len(q.Bad) > 0 {
 		return q, q.Bad[0]
 	}
-	t := reflect.TypeFor[T]()
 	for _, c := range q.Where {
 		if err := checkCond(t, c, false); err != nil {
 			return q, err

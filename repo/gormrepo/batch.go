@@ -11,7 +11,7 @@ import (
 )
 
 // inBatches writes items by statements of as many rows as the dialect likes.
-func (r *Repository[T]) inBatches(c *call, items []*item[T], columns []*schema.Field, write func([]*item[T]) error) error {
+func (r *store) inBatches(c *call, items []*item, columns []*schema.Field, write func([]*item) error) error {
 	for batch := range slices.Chunk(items, r.dialect.rows(len(columns))) {
 		if err := r.batch(c, batch, write); err != nil {
 			return err
@@ -23,7 +23,7 @@ func (r *Repository[T]) inBatches(c *call, items []*item[T], columns []*schema.F
 // batch writes items by one statement. A database that refuses it for one row
 // does not say for which, so then the statement is cut in half until it is
 // known. The savepoint is what lets PostgreSQL go on after the error.
-func (r *Repository[T]) batch(c *call, items []*item[T], write func([]*item[T]) error) error {
+func (r *store) batch(c *call, items []*item, write func([]*item) error) error {
 	if (c.once || c.whole) && len(items) > 1 {
 		return write(items)
 	}

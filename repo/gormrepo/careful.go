@@ -19,7 +19,7 @@ import (
 // only after they were refused.
 
 // writeItems runs fn, which saves items, with as few round trips as it takes.
-func (r *Repository[T]) writeItems(ctx context.Context, items []*item[T], fn func(*call) error) error {
+func (r *store) writeItems(ctx context.Context, items []*item, fn func(*call) error) error {
 	known, unsure := r.doubts(items)
 	if r.TxState(ctx) != driver.TxNone {
 		return r.write(ctx, func(c *call) error { return r.tryInside(c, known, unsure, fn) })
@@ -47,7 +47,7 @@ func (r *Repository[T]) writeItems(ctx context.Context, items []*item[T], fn fun
 }
 
 // writeFast trusts that nothing stands in the way.
-func (r *Repository[T]) writeFast(ctx context.Context, items []*item[T], unsure bool, fn func(*call) error) error {
+func (r *store) writeFast(ctx context.Context, items []*item, unsure bool, fn func(*call) error) error {
 	f, fenced := driver.FenceFrom(ctx)
 	switch {
 	case fenced && r.TxState(ctx) == driver.TxNone && r.folds(items):
@@ -61,7 +61,7 @@ func (r *Repository[T]) writeFast(ctx context.Context, items []*item[T], unsure 
 
 // tryInside runs fn inside of a transaction that goes on: what is refused there must
 // leave it as it was.
-func (r *Repository[T]) tryInside(c *call, known, unsure bool, fn func(*call) error) error {
+func (r *store) tryInside(c *call, known, unsure bool, fn func(*call) error) error {
 	const savepoint = "holdfast_try"
 	c.careful = unsure || known && r.careful.Load()
 	if c.careful || !known || r.proven.Load() {
@@ -86,13 +86,13 @@ func (r *Repository[T]) tryInside(c *call, known, unsure bool, fn func(*call) er
 
 // doubts tells whether some items are written by an upsert, and whether some are
 // taken for new and may have been read.
-func (r *Repository[T]) doubts(items []*item[T]) (known, unsure bool) {
-	return r.version == nil && r.dialect.returning && lo.SomeBy(items, func(it *item[T]) bool { return !it.isNew }),
+func (r *store) doubts(items []*item) (known, unsure bool) {
+	return r.version == nil && r.dialect.returning && lo.SomeBy(items, func(it *item) bool { return !it.isNew }),
 		lo.SomeBy(items, r.mayBeRead)
 }
 
-func (r *Repository[T]) mayBeRead(it *item[T]) bool {
-	return it.isNew && r.entity.MayBeRead(it.e, r.unnumbered(it.val))
+func (r *store) mayBeRead(it *item) bool {
+	return it.isNew && r.entity.MayBeRead(it.pointer(), r.unnumbered(it.val))
 }
 
 // needsCare tells whether T itself says that its table takes no INSERT of it.
@@ -105,8 +105,8 @@ func (m *model) needsCare() bool {
 // findRead makes of items that were taken for new, and overwrite what is stored, items
 // that do: where it is stored with version 0, as they were read, or in any version
 // where a document names none.
-func (r *Repository[T]) findRead(c *call, items []*item[T]) error {
-	unsure := lo.Filter(items, func(it *item[T], _ int) bool { return r.mayBeRead(it) })
+func (r *store) findRead(c *call, items []*item) error {
+	unsure := lo.Filter(items, func(it *item, _ int) bool { return r.mayBeRead(it) })
 	if len(unsure) == 0 {
 		return nil
 	}
@@ -119,9 +119,9 @@ func (r *Repository[T]) findRead(c *call, items []*item[T]) error {
 		return err
 	}
 	byKey := r.byKey(r.keysOf(unsure), rows)
-	was := func(it *item[T]) int64 { return r.entity.VersionOf(valueOf(byKey[r.keptIdentity(it)])) }
-	there := lo.Filter(unsure, func(it *item[T], _ int) bool { return byKey[r.keptIdentity(it)] != nil && (it.unnamed || was(it) == 0) })
-	marked, err := r.marked(c, lo.Reject(there, func(it *item[T], _ int) bool { return it.unnamed }))
+	was := func(it *item) int64 { return r.entity.VersionOf(byKey[r.keptIdentity(it)]) }
+	there := lo.Filter(unsure, func(it *item, _ int) bool { return byKey[r.keptIdentity(it)].IsValid() && (it.unnamed || was(it) == 0) })
+	marked, err := r.marked(c, lo.Reject(there, func(it *item, _ int) bool { return it.unnamed }))
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (r *Repository[T]) findRead(c *call, items []*item[T]) error {
 
 // oneStatement tells whether saving takes one statement that writes, and none
 // after it.
-func (r *Repository[T]) oneStatement(items []*item[T]) bool {
+func (r *store) oneStatement(items []*item) bool {
 	if len(items) != 1 || r.hasHooks() || r.opts.Associations || r.opts.Revive {
 		return false
 	}

@@ -103,7 +103,7 @@ func (m *model) keyIn(keys [][]any, d dialect) clause.Expression {
 	return clause.IN{Column: columns[0], Values: values}
 }
 
-func (r *Repository[T]) keyIn(keys [][]any) clause.Expression { return r.model.keyIn(keys, r.dialect) }
+func (r *store) keyIn(keys [][]any) clause.Expression { return r.model.keyIn(keys, r.dialect) }
 
 func (m *model) keyParams(key []any) []any {
 	params := make([]any, len(key))

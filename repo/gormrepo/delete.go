@@ -3,6 +3,7 @@ package gormrepo
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"gorm.io/gorm"
@@ -10,32 +11,25 @@ import (
 	"gorm.io/gorm/clause"
 
 	"github.com/holdfast-go/holdfast/repo"
-	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
 
-// Delete deletes or marks the entities, all or none; see repo.Repository. The
-// hooks BeforeDelete and AfterDelete run here, where the entities are known.
-func (r *Repository[T]) Delete(ctx context.Context, es ...*T) error {
-	if err := dberr.Ended(ctx); err != nil {
-		return r.failed(ctx, "delete", err)
+// delete deletes or marks entities. The hooks BeforeDelete and AfterDelete run here,
+// where the entities are known.
+func (r *store) delete(ctx context.Context, es []reflect.Value) error {
+	if err := dberr.Ended(ctx); err != nil || len(es) == 0 {
+		return err
 	}
-	if err := driver.CheckEntities(es); err != nil {
-		return r.failed(ctx, "delete", err)
-	}
-	if len(es) == 0 {
-		return nil
-	}
-	items := make([]*item[T], len(es))
+	items := make([]*item, len(es))
 	for i, e := range es {
-		items[i] = &item[T]{e: e, val: valueOf(e), index: i, was: r.entity.VersionOf(valueOf(e))}
+		items[i] = &item{val: e, index: i, was: r.entity.VersionOf(e)}
 		items[i].key = r.identity(items[i])
 	}
-	return r.failed(ctx, "delete", r.write(ctx, func(c *call) error { return r.deleteItems(c, items) }))
+	return r.write(ctx, func(c *call) error { return r.deleteItems(c, items) })
 }
 
-func (r *Repository[T]) deleteItems(c *call, items []*item[T]) error {
-	err := r.hooks(c, items, r.schema.BeforeDelete, func(e any, tx *gorm.DB, _ *item[T]) error {
+func (r *store) deleteItems(c *call, items []*item) error {
+	err := r.hooks(c, items, r.schema.BeforeDelete, func(e any, tx *gorm.DB, _ *item) error {
 		if h, ok := e.(callbacks.BeforeDeleteInterface); ok && r.schema.BeforeDelete {
 			return h.BeforeDelete(tx)
 		}
@@ -57,7 +51,7 @@ func (r *Repository[T]) deleteItems(c *call, items []*item[T]) error {
 	if err != nil {
 		return err
 	}
-	return r.hooks(c, items, r.schema.AfterDelete, func(e any, tx *gorm.DB, _ *item[T]) error {
+	return r.hooks(c, items, r.schema.AfterDelete, func(e any, tx *gorm.DB, _ *item) error {
 		if h, ok := e.(callbacks.AfterDeleteInterface); ok && r.schema.AfterDelete {
 			return h.AfterDelete(tx)
 		}
@@ -67,7 +61,7 @@ func (r *Repository[T]) deleteItems(c *call, items []*item[T]) error {
 
 // deleteVersions deletes rows that still have the version in which their
 // entities were read.
-func (r *Repository[T]) deleteVersions(c *call, items []*item[T]) error {
+func (r *store) deleteVersions(c *call, items []*item) error {
 	items = slices.Clone(items)
 	r.sortByKey(items)
 	hit, missed, _, err := r.lockVersions(c, items, nil)
@@ -92,7 +86,7 @@ func (r *Repository[T]) deleteVersions(c *call, items []*item[T]) error {
 	var bad failures
 	for _, it := range present {
 		if !marked[it] {
-			bad.add(it.index, r.shownID(it.e), fmt.Errorf("%w: another version than %d is stored", repo.ErrStale, it.was))
+			bad.add(it.index, r.shownID(it.val), fmt.Errorf("%w: another version than %d is stored", repo.ErrStale, it.was))
 		}
 	}
 	return bad.err()
@@ -100,7 +94,7 @@ func (r *Repository[T]) deleteVersions(c *call, items []*item[T]) error {
 
 // DeleteByID deletes or marks the entity with the id; see repo.Repository. No
 // hooks run.
-func (r *Repository[T]) DeleteByID(ctx context.Context, id any) error {
+func (r *store) DeleteByID(ctx context.Context, id any) error {
 	_, err := r.deleteByID(ctx, []any{id})
 	return r.failed(ctx, "delete by id", single(err))
 }
@@ -108,7 +102,7 @@ func (r *Repository[T]) DeleteByID(ctx context.Context, id any) error {
 // DeleteAllByID deletes or marks the entities with the ids, all or none, and
 // returns how many there were; see repo.Repository. A bad id is reported in a
 // *repo.BatchError. No hooks run.
-func (r *Repository[T]) DeleteAllByID(ctx context.Context, ids []any) (int64, error) {
+func (r *store) DeleteAllByID(ctx context.Context, ids []any) (int64, error) {
 	n, err := r.deleteByID(ctx, ids)
 	if err != nil {
 		return 0, r.failed(ctx, "delete all by id", err)
@@ -116,7 +110,7 @@ func (r *Repository[T]) DeleteAllByID(ctx context.Context, ids []any) (int64, er
 	return n, nil
 }
 
-func (r *Repository[T]) deleteByID(ctx context.Context, ids []any) (n int64, err error) {
+func (r *store) deleteByID(ctx context.Context, ids []any) (n int64, err error) {
 	if err := dberr.Ended(ctx); err != nil {
 		return 0, err
 	}
@@ -135,7 +129,7 @@ func (r *Repository[T]) deleteByID(ctx context.Context, ids []any) (n int64, err
 	return n, err
 }
 
-func (r *Repository[T]) deleteKeys(c *call, keys [][]any) (int64, error) {
+func (r *store) deleteKeys(c *call, keys [][]any) (int64, error) {
 	var n int64
 	for chunk := range slices.Chunk(keys, idsPerStatement) {
 		deleted, err := r.remove(c, r.keyIn(chunk))
@@ -148,13 +142,13 @@ func (r *Repository[T]) deleteKeys(c *call, keys [][]any) (int64, error) {
 }
 
 // remove deletes or marks the rows that satisfy the conditions.
-func (r *Repository[T]) remove(c *call, conds ...clause.Expression) (int64, error) {
+func (r *store) remove(c *call, conds ...clause.Expression) (int64, error) {
 	if len(r.unknown) > 0 {
 		f := r.deleted[0]
 		return r.update(c, map[string]any{f.DBName: r.now()}, append(conds, r.alive...))
 	}
 	tx := through(c.tx, func(tx *gorm.DB) *gorm.DB {
-		return tx.Session(&gorm.Session{SkipHooks: true}).Clauses(clause.Where{Exprs: conds}).Delete(new(T))
+		return tx.Session(&gorm.Session{SkipHooks: true}).Clauses(clause.Where{Exprs: conds}).Delete(r.newPointer())
 	})
 	c.wrote = c.wrote || tx.RowsAffected > 0
 	return tx.RowsAffected, tx.Error

@@ -16,7 +16,7 @@ import (
 
 // failed says what went wrong with a call. An error of the caller's context is
 // made visible: some drivers report no more than that they were interrupted.
-func (r *Repository[T]) failed(ctx context.Context, doing string, err error) error {
+func (r *store) failed(ctx context.Context, doing string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -33,7 +33,7 @@ func (r *Repository[T]) failed(ctx context.Context, doing string, err error) err
 
 // classify gives an error of the database the sentinel that the caller decides
 // by.
-func (r *Repository[T]) classify(err error) error {
+func (r *store) classify(err error) error {
 	switch {
 	case err == nil || errors.Is(err, repo.ErrDuplicateKey) || errors.Is(err, repo.ErrTooMany):
 		return err
@@ -80,7 +80,7 @@ func single(err error) error {
 
 // denied is about the fence when the database says so, else about the table of
 // the entities.
-func (r *Repository[T]) denied(err error, doing string) error {
+func (r *store) denied(err error, doing string) error {
 	if dberr.IsDenied(err) && strings.Contains(err.Error(), "holdfast_") {
 		return fence.Denied(err)
 	}

@@ -15,7 +15,7 @@ import (
 
 // FenceMode says that every transaction under a fence begins with its claims;
 // see driver.Fencer.
-func (r *Repository[T]) FenceMode() driver.FenceMode { return driver.FenceTx }
+func (r *store) FenceMode() driver.FenceMode { return driver.FenceTx }
 
 // MigrateFence makes the tables that a fence needs where they are missing, and
 // changes those of earlier versions. They belong into the schema of the entities'
@@ -89,7 +89,7 @@ func PruneOps(ctx context.Context, db *gorm.DB, olderThan time.Duration, schemas
 // does nothing when the guard has moved already, and returns a
 // *repo.WrongKeyError when it is neither of the two. It may be called
 // concurrently, and must not be called inside a transaction.
-func (r *Repository[T]) MoveGuard(ctx context.Context, from, to string) error {
+func (r *store) MoveGuard(ctx context.Context, from, to string) error {
 	err := repo.ErrInTx
 	if r.TxState(ctx) == driver.TxNone {
 		err = r.fence.PrepareMove(ctx, from, to)

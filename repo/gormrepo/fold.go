@@ -17,7 +17,7 @@ import (
 // folds tells whether items are saved by one INSERT of PostgreSQL that neither
 // looks for a row nor makes a key: when the answer is lost, a key that the
 // database gave could not be told.
-func (r *Repository[T]) folds(items []*item[T]) bool {
+func (r *store) folds(items []*item) bool {
 	if r.dialect.name != postgres || r.hasHooks() || r.opts.Associations || r.opts.Revive || len(items) > r.dialect.rows(len(r.columns)) {
 		return false
 	}
@@ -39,7 +39,7 @@ func (r *Repository[T]) folds(items []*item[T]) bool {
 // one statement with the claims of f. When the statement fails because of what
 // is in a row, it is done again in a transaction, which finds out which row; unless the
 // caller, who is unsure whether the rows are there, does so.
-func (r *Repository[T]) writeFolded(ctx context.Context, f driver.Fence, items []*item[T], unsure bool, fn func(*call) error) error {
+func (r *store) writeFolded(ctx context.Context, f driver.Fence, items []*item, unsure bool, fn func(*call) error) error {
 	err := r.awaitConn(ctx)
 	if err == nil {
 		err = r.repeat(ctx, func(c *call) error {
@@ -53,7 +53,7 @@ func (r *Repository[T]) writeFolded(ctx context.Context, f driver.Fence, items [
 	return err
 }
 
-func (r *Repository[T]) fold(ctx context.Context, s *fence.Showing, c *call, items []*item[T], fn func(*call) error) error {
+func (r *store) fold(ctx context.Context, s *fence.Showing, c *call, items []*item, fn func(*call) error) error {
 	on, err := txconn.NewSingle(ctx, r.plainPool(), fence.BehindBegins, r.dialect.params)
 	if err != nil {
 		return err
@@ -87,7 +87,7 @@ func (r *Repository[T]) fold(ctx context.Context, s *fence.Showing, c *call, ite
 
 // settleFold finds out whether a statement was committed whose answer is missing, and
 // then reads what it would have returned.
-func (r *Repository[T]) settleFold(ctx context.Context, op string, c *call, items []*item[T], cause error) error {
+func (r *store) settleFold(ctx context.Context, op string, c *call, items []*item, cause error) error {
 	// Also when the driver says that nothing was sent: pgx says so of a lost answer
 	// in its simple protocol.
 	if err := r.fence.Settle(ctx, op, cause); err != nil {

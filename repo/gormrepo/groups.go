@@ -10,21 +10,21 @@ import (
 // group are the items that leave the same columns to the database, or to a default.
 // One statement for different ones would need the keyword DEFAULT, which SQLite
 // does not have.
-type group[T any] struct {
+type group struct {
 	left, defaulted []*schema.Field
-	items           []*item[T]
+	items           []*item
 }
 
-func (r *Repository[T]) groups(c *call, items []*item[T], inserted bool) []*group[T] {
-	return grouped(items, func(it *item[T]) group[T] {
-		return group[T]{left: r.left(c.tx.Statement.Context, it.val, inserted)}
+func (r *store) groups(c *call, items []*item, inserted bool) []*group {
+	return grouped(items, func(it *item) group {
+		return group{left: r.left(c.tx.Statement.Context, it.val, inserted)}
 	})
 }
 
 // grouped puts items together that are of one group, in the order of the first ones.
-func grouped[T any](items []*item[T], of func(*item[T]) group[T]) []*group[T] {
-	var groups []*group[T]
-	byName := map[string]*group[T]{}
+func grouped(items []*item, of func(*item) group) []*group {
+	var groups []*group
+	byName := map[string]*group{}
 	for _, it := range items {
 		its := of(it)
 		name := strings.Join(slices.Concat(names(its.left), []string{""}, names(its.defaulted)), "\x00")

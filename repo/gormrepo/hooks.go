@@ -2,7 +2,6 @@ package gormrepo
 
 import (
 	"errors"
-	"reflect"
 
 	"github.com/samber/lo"
 	"gorm.io/gorm"
@@ -12,9 +11,9 @@ import (
 // GORM runs other hooks for an upsert than for an update, and not always those
 // that fit what then happens, so the hooks are run here.
 
-func (r *Repository[T]) beforeSave(c *call, items []*item[T]) error {
+func (r *store) beforeSave(c *call, items []*item) error {
 	has := r.schema.BeforeSave || r.schema.BeforeCreate || r.schema.BeforeUpdate
-	return r.hooks(c, items, has, func(e any, tx *gorm.DB, it *item[T]) error {
+	return r.hooks(c, items, has, func(e any, tx *gorm.DB, it *item) error {
 		if h, ok := e.(callbacks.BeforeSaveInterface); ok && r.schema.BeforeSave {
 			if err := h.BeforeSave(tx); err != nil {
 				return err
@@ -30,9 +29,9 @@ func (r *Repository[T]) beforeSave(c *call, items []*item[T]) error {
 	})
 }
 
-func (r *Repository[T]) afterSave(c *call, items []*item[T]) error {
+func (r *store) afterSave(c *call, items []*item) error {
 	has := r.schema.AfterSave || r.schema.AfterCreate || r.schema.AfterUpdate
-	return r.hooks(c, items, has, func(e any, tx *gorm.DB, it *item[T]) error {
+	return r.hooks(c, items, has, func(e any, tx *gorm.DB, it *item) error {
 		if h, ok := e.(callbacks.AfterCreateInterface); ok && it.isNew && r.schema.AfterCreate {
 			if err := h.AfterCreate(tx); err != nil {
 				return err
@@ -50,7 +49,7 @@ func (r *Repository[T]) afterSave(c *call, items []*item[T]) error {
 	})
 }
 
-func (r *Repository[T]) hasHooks() bool {
+func (r *store) hasHooks() bool {
 	s := r.schema
 	return r.hasUpdateHooks() || !r.db.Statement.SkipHooks &&
 		(s.BeforeSave || s.BeforeCreate || s.AfterSave || s.AfterCreate || s.BeforeDelete || s.AfterDelete)
@@ -58,13 +57,13 @@ func (r *Repository[T]) hasHooks() bool {
 
 // hasUpdateHooks tells whether there are hooks for rows that are stored. Then a save
 // has to know which are.
-func (r *Repository[T]) hasUpdateHooks() bool {
+func (r *store) hasUpdateHooks() bool {
 	return !r.db.Statement.SkipHooks && (r.schema.BeforeUpdate || r.schema.AfterUpdate)
 }
 
 // findExisting locks the rows that hooks for updates have to know of.
-func (r *Repository[T]) findExisting(c *call, items []*item[T]) error {
-	known := lo.Filter(items, func(it *item[T], _ int) bool { return !it.isNew })
+func (r *store) findExisting(c *call, items []*item) error {
+	known := lo.Filter(items, func(it *item, _ int) bool { return !it.isNew })
 	if len(known) == 0 || !r.hasUpdateHooks() {
 		return nil
 	}
@@ -86,17 +85,18 @@ func (r *Repository[T]) findExisting(c *call, items []*item[T]) error {
 // hooks calls run for every item with a handle on the transaction, whose
 // Statement is about that item, as hooks that use SetColumn expect. As in GORM they
 // share the handle. There is nothing to do where T has none of the hooks that run calls.
-func (r *Repository[T]) hooks(c *call, items []*item[T], has bool, run func(e any, tx *gorm.DB, it *item[T]) error) error {
+func (r *store) hooks(c *call, items []*item, has bool, run func(e any, tx *gorm.DB, it *item) error) error {
 	if !has || len(items) == 0 || r.db.Statement.SkipHooks {
 		return nil
 	}
-	s, on := r.schema, c.tx.Model(new(T))
+	s, on := r.schema, c.tx.Model(r.newPointer())
 	ctx, tx := on.Statement.Context, on.Session(&gorm.Session{NewDB: true})
 	on.Statement.Schema, on.Statement.Table = s, s.Table
 	for _, it := range items {
 		on.Statement.Context = it.contextOf(ctx) //nolint:fatcontext // of ctx, each time
-		on.Statement.Model, on.Statement.Dest, on.Statement.ReflectValue = it.e, it.e, it.val
-		err := run(it.e, tx, it)
+		e := it.pointer()
+		on.Statement.Model, on.Statement.Dest, on.Statement.ReflectValue = e, e, it.val
+		err := run(e, tx, it)
 		if err == nil {
 			err = errors.Join(on.Error, tx.Error)
 		}
@@ -110,17 +110,14 @@ func (r *Repository[T]) hooks(c *call, items []*item[T], has bool, run func(e an
 }
 
 // withAssociations saves around the rows what belongs before and after them.
-func (r *Repository[T]) withAssociations(c *call, items []*item[T], write func() error) error {
+func (r *store) withAssociations(c *call, items []*item, write func() error) error {
 	if !r.opts.Associations {
 		return write()
 	}
-	list := make([]*T, len(items))
-	for i, it := range items {
-		list[i] = it.e
-	}
-	tx := c.tx.Session(&gorm.Session{FullSaveAssociations: true}).Model(&list)
+	list := r.listOf(items)
+	tx := c.tx.Session(&gorm.Session{FullSaveAssociations: true}).Model(list.Interface())
 	tx.Statement.Schema, tx.Statement.Table = r.schema, r.schema.Table
-	tx.Statement.Dest, tx.Statement.ReflectValue = &list, reflect.ValueOf(&list).Elem()
+	tx.Statement.Dest, tx.Statement.ReflectValue = list.Interface(), list.Elem()
 	if callbacks.SaveBeforeAssociations(true)(tx); tx.Error != nil {
 		return tx.Error
 	}

@@ -15,10 +15,10 @@ import (
 
 // insert writes new entities by plain INSERTs: a key that exists is an error
 // and never an update.
-func (r *Repository[T]) insert(c *call, items []*item[T]) error {
+func (r *store) insert(c *call, items []*item) error {
 	zeros := r.explicitZeros(items)
 	for _, g := range r.groups(c, items, true) {
-		err := r.inBatches(c, g.items, r.columns, func(batch []*item[T]) error { return r.insertBatch(c, batch, g.left) })
+		err := r.inBatches(c, g.items, r.columns, func(batch []*item) error { return r.insertBatch(c, batch, g.left) })
 		if err != nil {
 			return err
 		}
@@ -26,17 +26,14 @@ func (r *Repository[T]) insert(c *call, items []*item[T]) error {
 	return r.writeZeros(c, zeros)
 }
 
-func (r *Repository[T]) insertBatch(c *call, items []*item[T], left []*schema.Field) error {
-	list := make([]*T, len(items))
-	for i, it := range items {
-		list[i] = it.e
-	}
+func (r *store) insertBatch(c *call, items []*item, left []*schema.Field) error {
+	list := r.listOf(items)
 	tx := through(c.tx, func(tx *gorm.DB) *gorm.DB {
 		tx = tx.Session(&gorm.Session{SkipHooks: true}).Omit(clause.Associations)
 		if c.behind != nil {
 			c.behind.Around(tx, tx.Callback().Create().Clauses)
 		}
-		return tx.Create(&list)
+		return tx.Create(list.Interface())
 	})
 	if tx.Error != nil {
 		return tx.Error
@@ -57,13 +54,13 @@ func (r *Repository[T]) insertBatch(c *call, items []*item[T], left []*schema.Fi
 
 // insertReturns tells whether GORM reads from an INSERT what the database
 // decided: MySQL cannot, MariaDB can.
-func (r *Repository[T]) insertReturns() bool {
+func (r *store) insertReturns() bool {
 	return slices.Contains(r.db.Callback().Create().Clauses, "RETURNING")
 }
 
 // spreadKeys corrects the keys of a batch where the server counts in steps, as
 // the nodes of a cluster do: all that MySQL tells is the first number.
-func (r *Repository[T]) spreadKeys(c *call, items []*item[T]) error {
+func (r *store) spreadKeys(c *call, items []*item) error {
 	if r.dialect.name != mysql || len(items) < 2 || len(r.made) != 1 || !r.made[0].AutoIncrement {
 		return nil
 	}
@@ -90,7 +87,7 @@ func (r *Repository[T]) spreadKeys(c *call, items []*item[T]) error {
 	return nil
 }
 
-func (r *Repository[T]) checkGenerated(items []*item[T]) error {
+func (r *store) checkGenerated(items []*item) error {
 	for _, it := range items {
 		if r.wantsKey(it.val) {
 			return r.itemError(it, fmt.Errorf("%w: this database does not tell the key that it generated; set NewID", repo.ErrUnsupported))

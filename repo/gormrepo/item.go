@@ -10,9 +10,8 @@ import (
 )
 
 // item is an entity on its way into the database.
-type item[T any] struct {
-	e     *T
-	val   reflect.Value // of *e
+type item struct {
+	val   reflect.Value // the struct, which can be set
 	index int           // in the caller's list
 	isNew bool
 	// was is the stored version that an existing entity was read in.
@@ -31,43 +30,62 @@ type item[T any] struct {
 	// explicit are the fields that documents gave a zero value.
 	explicit []*schema.Field
 	// before is a copy to go back to when the save fails.
-	before T
-	// start is how it was when the transaction began.
-	start start[T]
+	before reflect.Value
+	// start is how it was when the transaction began, and begun tells that it has.
+	start start
+	begun bool
 }
 
-type start[T any] struct {
-	e     *T
+type start struct {
+	val   reflect.Value
 	isNew bool
 	was   int64
-	value T
+	// value is a copy of val.
+	value reflect.Value
 }
 
-func (it *item[T]) restore() { *it.e = it.before }
+// itemsFor are the items of entities which are to be saved.
+func (r *store) itemsFor(es []reflect.Value) []*item {
+	copies := reflect.MakeSlice(reflect.SliceOf(r.entity.Type), 2*len(es), 2*len(es))
+	list := make([]item, len(es))
+	for i, e := range es {
+		before := copies.Index(2 * i)
+		before.Set(e)
+		list[i] = item{val: e, index: i, before: before, start: start{value: copies.Index(2*i + 1)}}
+	}
+	return lo.Map(es, func(_ reflect.Value, i int) *item { return &list[i] })
+}
+
+// pointer is the entity as hooks and GORM know it.
+func (it *item) pointer() any { return it.val.Addr().Interface() }
+
+func (it *item) restore() { it.val.Set(it.before) }
 
 // begin goes back to where the transaction begins, which may be for the second
 // time.
-func (it *item[T]) begin() {
+func (it *item) begin() {
 	s := &it.start
-	if s.e == nil {
-		*s = start[T]{it.e, it.isNew, it.was, *it.e}
+	if !it.begun {
+		it.begun = true
+		s.val, s.isNew, s.was = it.val, it.isNew, it.was
+		s.value.Set(it.val)
 		return
 	}
-	it.e, it.val, it.isNew, it.was, it.exists = s.e, valueOf(s.e), s.isNew, s.was, false
-	*it.e = s.value
+	it.val, it.isNew, it.was, it.exists = s.val, s.isNew, s.was, false
+	it.val.Set(s.value)
 }
 
 // firstVersion is what a new entity gets.
-func (r *Repository[T]) firstVersion() int64 { return lo.Ternary[int64](r.opts.VersionFromZero, 0, 1) }
+func (r *store) firstVersion() int64 { return lo.Ternary[int64](r.opts.VersionFromZero, 0, 1) }
 
-func isZero[T any](ctx context.Context, f *schema.Field, it *item[T]) bool {
+func isZero(ctx context.Context, f *schema.Field, it *item) bool {
 	_, zero := f.ValueOf(ctx, it.val)
 	return zero
 }
 
 // stamp sets the times, the version and the deletion mark as they will be
 // stored.
-func (r *Repository[T]) stamp(items []*item[T], now time.Time) {
+func (r *store) stamp(items []*item, now time.Time) {
 	ctx := context.Background()
 	for _, it := range items {
 		it.freshTimes = false
@@ -106,7 +124,7 @@ func (c callerContext) Value(key any) any {
 }
 
 // contextOf is the context for what runs for one entity.
-func (it *item[T]) contextOf(ctx context.Context) context.Context {
+func (it *item) contextOf(ctx context.Context) context.Context {
 	if it.values == nil {
 		return ctx
 	}

@@ -20,17 +20,17 @@ import (
 )
 
 // identity is the key of it as a map key.
-func (r *Repository[T]) identity(it *item[T]) any { return identity(r.entity.KeyOf(it.val)) }
+func (r *store) identity(it *item) any { return identity(r.entity.KeyOf(it.val)) }
 
 // keptIdentity is identity of the key as the database keeps it.
-func (r *Repository[T]) keptIdentity(it *item[T]) any {
+func (r *store) keptIdentity(it *item) any {
 	return identity(r.kept(r.entity.KeyOf(it.val)))
 }
 
 // foldKey is the key of it or, while it is still to get one, the entity itself.
-func (r *Repository[T]) foldKey(it *item[T]) any {
+func (r *store) foldKey(it *item) any {
 	if r.wantsKey(it.val) {
-		return it.e
+		return it.pointer()
 	}
 	return r.identity(it)
 }
@@ -38,7 +38,7 @@ func (r *Repository[T]) foldKey(it *item[T]) any {
 // wantsKey tells whether the entity has no key yet: it is zero, and zero is not
 // a key that somebody assigned. Integers may be assigned zero, and the parts of
 // a composite key too, but for those that the database makes.
-func (r *Repository[T]) wantsKey(e reflect.Value) bool {
+func (r *store) wantsKey(e reflect.Value) bool {
 	return r.unnumbered(e) || len(r.key) == 1 && !r.isInt && r.entity.Key[0].IsZero(e)
 }
 
@@ -51,9 +51,9 @@ func (m *model) unnumbered(e reflect.Value) bool {
 }
 
 // giveKeys decides which items are new, and makes the keys that NewID makes.
-func (r *Repository[T]) giveKeys(ctx context.Context, items []*item[T]) error {
+func (r *store) giveKeys(ctx context.Context, items []*item) error {
 	var bad failures
-	var wanting []*item[T]
+	var wanting []*item
 	for _, it := range items {
 		r.keepKey(it.val)
 		wants := r.wantsKey(it.val)
@@ -78,7 +78,7 @@ func (r *Repository[T]) giveKeys(ctx context.Context, items []*item[T]) error {
 }
 
 // numberAll gives items keys of the sequence.
-func (r *Repository[T]) numberAll(ctx context.Context, items []*item[T]) error {
+func (r *store) numberAll(ctx context.Context, items []*item) error {
 	keys, err := r.takeKeys(ctx, len(items))
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func (r *Repository[T]) numberAll(ctx context.Context, items []*item[T]) error {
 	return nil
 }
 
-func (r *Repository[T]) giveKey(ctx context.Context, it *item[T]) error {
+func (r *store) giveKey(ctx context.Context, it *item) error {
 	id, err := r.opts.NewID(it.contextOf(ctx))
 	if err != nil {
 		return fmt.Errorf("making a key: %w", err)
@@ -111,7 +111,7 @@ func (r *Repository[T]) giveKey(ctx context.Context, it *item[T]) error {
 }
 
 // checkKeys finds the entities that nobody gave a key.
-func (r *Repository[T]) checkKeys(items []*item[T]) error {
+func (r *store) checkKeys(items []*item) error {
 	if len(r.made) > 0 {
 		return nil
 	}
@@ -125,12 +125,12 @@ func (r *Repository[T]) checkKeys(items []*item[T]) error {
 }
 
 // sortByKey puts items into some order of their keys, the same in every process.
-func (r *Repository[T]) sortByKey(items []*item[T]) {
+func (r *store) sortByKey(items []*item) {
 	type keyed struct {
 		key []any
-		it  *item[T]
+		it  *item
 	}
-	list := lo.Map(items, func(it *item[T], _ int) keyed { return keyed{r.entity.KeyOf(it.val), it} })
+	list := lo.Map(items, func(it *item, _ int) keyed { return keyed{r.entity.KeyOf(it.val), it} })
 	slices.SortStableFunc(list, func(a, b keyed) int { return compareKeys(a.key, b.key) })
 	for i, k := range list {
 		items[i] = k.it
@@ -161,19 +161,19 @@ func compareParts(a, b reflect.Value) int {
 }
 
 // shownID is what an error calls e by, nil while it has no key.
-func (r *Repository[T]) shownID(e *T) any {
-	k := r.entity.KeyOf(valueOf(e))
+func (r *store) shownID(e reflect.Value) any {
+	k := r.entity.KeyOf(e)
 	if len(k) > 1 {
 		return k
 	}
-	if r.wantsKey(valueOf(e)) {
+	if r.wantsKey(e) {
 		return nil
 	}
 	return k[0]
 }
 
 // takeKeys takes keys from the sequence of the repository.
-func (r *Repository[T]) takeKeys(ctx context.Context, n int) ([]int64, error) {
+func (r *store) takeKeys(ctx context.Context, n int) ([]int64, error) {
 	on, apart := txconn.Unprepared(r.pool(ctx)), r.plainPool()
 	joined := r.TxState(ctx) != driver.TxNone
 	if pool, ok := apart.(*sql.DB); r.foreign || !ok || joined && pool.Stats().MaxOpenConnections == 1 {
@@ -182,7 +182,7 @@ func (r *Repository[T]) takeKeys(ctx context.Context, n int) ([]int64, error) {
 	return r.sequence.take(ctx, n, on, apart)
 }
 
-func (r *Repository[T]) keysOf(items []*item[T]) [][]any {
+func (r *store) keysOf(items []*item) [][]any {
 	keys := make([][]any, len(items))
 	for i, it := range items {
 		keys[i] = r.kept(r.entity.KeyOf(it.val))
@@ -191,7 +191,7 @@ func (r *Repository[T]) keysOf(items []*item[T]) [][]any {
 }
 
 // sameKey refuses an entity whose key is not that of the row which was read.
-func (r *Repository[T]) sameKey(it *item[T]) error {
+func (r *store) sameKey(it *item) error {
 	if r.identity(it) != it.key {
 		return errKeyChanged()
 	}
@@ -201,26 +201,26 @@ func (r *Repository[T]) sameKey(it *item[T]) error {
 func errKeyChanged() error { return fmt.Errorf("%w: the key was changed", repo.ErrInvalid) }
 
 // item names the element of the caller's list in an error about it alone.
-func (r *Repository[T]) itemError(it *item[T], err error) error {
+func (r *store) itemError(it *item, err error) error {
 	if errors.As(err, new(*repo.BatchError)) {
 		return err
 	}
 	var one failures
-	one.add(it.index, r.shownID(it.e), r.classify(err))
+	one.add(it.index, r.shownID(it.val), r.classify(err))
 	return one.err()
 }
 
 // folded leaves out items whose key comes again.
-func (r *Repository[T]) folded(all []*item[T]) []*item[T] {
+func (r *store) folded(all []*item) []*item {
 	if len(all) < 2 {
 		return all
 	}
-	last := make(map[any]*item[T], len(all))
+	last := make(map[any]*item, len(all))
 	for _, it := range all {
 		last[r.foldKey(it)] = it
 	}
 	if len(last) == len(all) {
 		return all
 	}
-	return lo.Filter(all, func(it *item[T], _ int) bool { return last[r.foldKey(it)] == it })
+	return lo.Filter(all, func(it *item, _ int) bool { return last[r.foldKey(it)] == it })
 }

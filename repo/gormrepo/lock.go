@@ -1,6 +1,7 @@
 package gormrepo
 
 import (
+	"reflect"
 	"slices"
 
 	"gorm.io/gorm"
@@ -9,19 +10,21 @@ import (
 
 // locked reads entities that are not marked as deleted and keeps other writers
 // away from their rows until the transaction ends.
-func (r *Repository[T]) locked(c *call, keys [][]any) ([]*T, error) {
+func (r *store) locked(c *call, keys [][]any) ([]reflect.Value, error) {
 	if err := r.lockDatabase(c); err != nil {
 		return nil, err
 	}
-	var found []*T
-	tx := through(c.tx, func(tx *gorm.DB) *gorm.DB { return r.forUpdate(r.live(tx)).Where(r.keyIn(keys)).Find(&found) })
-	return found, tx.Error
+	found := r.newList()
+	tx := through(c.tx, func(tx *gorm.DB) *gorm.DB {
+		return r.forUpdate(r.live(tx)).Where(r.keyIn(keys)).Find(found.Interface())
+	})
+	return valuesIn(found), tx.Error
 }
 
 // lockDatabase takes the write lock of SQLite before the first read: a
 // transaction that reads first and writes later fails when another one wrote in
 // between.
-func (r *Repository[T]) lockDatabase(c *call) error {
+func (r *store) lockDatabase(c *call) error {
 	if r.dialect.name != sqlite {
 		return nil
 	}
@@ -33,7 +36,7 @@ func (r *Repository[T]) lockDatabase(c *call) error {
 
 // forUpdate locks the rows that are read, where the database can, always in the
 // same order.
-func (r *Repository[T]) forUpdate(tx *gorm.DB) *gorm.DB {
+func (r *store) forUpdate(tx *gorm.DB) *gorm.DB {
 	if !r.dialect.rowLocks {
 		return tx
 	}
@@ -45,7 +48,7 @@ func (r *Repository[T]) forUpdate(tx *gorm.DB) *gorm.DB {
 }
 
 // live leaves out rows with a mark that GORM does not know.
-func (r *Repository[T]) live(tx *gorm.DB) *gorm.DB {
+func (r *store) live(tx *gorm.DB) *gorm.DB {
 	if len(r.unknown) == 0 {
 		return tx
 	}

@@ -1,6 +1,7 @@
 package gormrepo
 
 import (
+	"reflect"
 	"strings"
 	"time"
 
@@ -14,22 +15,22 @@ import (
 // of one of the keys that were asked for.
 
 // byKey makes rows findable by the keys that they were asked for with.
-func (r *Repository[T]) byKey(keys [][]any, rows []*T) map[any]*T {
-	found := make(map[any]*T, len(rows))
+func (r *store) byKey(keys [][]any, rows []reflect.Value) map[any]reflect.Value {
+	found := make(map[any]reflect.Value, len(rows))
 	for _, row := range rows {
-		found[identity(r.entity.KeyOf(valueOf(row)))] = row
+		found[identity(r.entity.KeyOf(row))] = row
 	}
 	wanted := lo.SliceToMap(keys, func(k []any) (any, []any) { return identity(k), k })
-	odd := lo.Filter(rows, func(row *T, _ int) bool { return wanted[identity(r.entity.KeyOf(valueOf(row)))] == nil })
+	odd := lo.Filter(rows, func(row reflect.Value, _ int) bool { return wanted[identity(r.entity.KeyOf(row))] == nil })
 	if len(odd) == 0 {
 		return found
 	}
-	open := lo.OmitBy(wanted, func(id any, _ []any) bool { return found[id] != nil })
+	open := lo.OmitBy(wanted, func(id any, _ []any) bool { return found[id].IsValid() })
 	if len(odd) == 1 && len(open) == 1 {
 		found[lo.Keys(open)[0]] = odd[0]
 		return found
 	}
-	byForm := lo.GroupBy(odd, func(row *T) any { return form(r.entity.KeyOf(valueOf(row))) })
+	byForm := lo.GroupBy(odd, func(row reflect.Value) any { return form(r.entity.KeyOf(row)) })
 	for f, ids := range lo.GroupBy(lo.Keys(open), func(id any) any { return form(open[id]) }) {
 		if rows := byForm[f]; len(rows) == 1 && len(ids) == 1 {
 			found[ids[0]] = rows[0]

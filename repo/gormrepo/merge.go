@@ -2,63 +2,49 @@ package gormrepo
 
 import (
 	"context"
+	"reflect"
 	"slices"
 
 	"github.com/samber/lo"
 
-	"github.com/holdfast-go/holdfast/repo"
-	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
 
-// SmartSave decodes the documents and saves or merges them, all or none; see
-// repo.Repository.
-func (r *Repository[T]) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, opts ...repo.SmartSaveOption) ([]*T, error) {
-	if err := dberr.Ended(ctx); err != nil {
-		return nil, r.failed(ctx, "smart save", err)
-	}
-	docs, err := driver.Decode[T](dto, opts...)
-	if err != nil {
-		return nil, r.failed(ctx, "smart save", err)
-	}
-	return r.SaveDocuments(ctx, docs)
+// documents are those of a SmartSave, of entities of any type.
+type documents struct {
+	replace  bool
+	entities []reflect.Value
+	// mergeInto applies document i to e.
+	mergeInto func(i int, e reflect.Value) error
 }
 
-// SaveDocuments saves or merges decoded documents, all or none; see
-// driver.DocumentSaver. It leaves docs as it was, so that it can be called again.
-func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *driver.Documents[T]) ([]*T, error) {
+// saveDocuments saves or merges decoded documents and returns the entity of each.
+func (r *store) saveDocuments(ctx context.Context, docs *documents) ([]reflect.Value, error) {
 	if err := dberr.Ended(ctx); err != nil {
-		return nil, r.failed(ctx, "smart save", err)
-	}
-	if docs == nil || len(docs.Entities) == 0 {
-		return nil, r.failed(ctx, "smart save", repo.ErrEmptySave)
+		return nil, err
 	}
 	merges := r.merges(docs)
-	items := make([]*item[T], len(merges))
-	for i, m := range merges {
-		items[i] = m.item
-	}
+	items := itemsOf(merges)
 	var err error
-	if docs.Mode == driver.ModeReplace {
+	if docs.replace {
 		err = r.replaceAll(ctx, docs, items)
 	} else {
 		merges, err = r.mergeAll(ctx, docs, merges, items)
 	}
 	if err != nil {
-		return nil, r.failed(ctx, "smart save", err)
+		return nil, err
 	}
-	out := make([]*T, len(docs.Entities))
+	out := r.newValues(len(docs.entities))
 	for _, m := range merges {
 		for _, i := range m.docs {
-			e := *m.e
-			out[i] = &e
+			out[i].Set(m.val)
 		}
 	}
 	return out, nil
 }
 
 // replaceAll saves the entities of documents.
-func (r *Repository[T]) replaceAll(ctx context.Context, docs *driver.Documents[T], items []*item[T]) (err error) {
+func (r *store) replaceAll(ctx context.Context, docs *documents, items []*item) (err error) {
 	for _, it := range items {
 		if it.explicit, err = r.explicit(docs, []int{it.index}, it.val); err != nil {
 			return r.itemError(it, err)
@@ -70,18 +56,17 @@ func (r *Repository[T]) replaceAll(ctx context.Context, docs *driver.Documents[T
 
 // merges puts documents with the same key together, in the order of their last
 // one, as SaveAll does.
-func (r *Repository[T]) merges(docs *driver.Documents[T]) []*merge[T] {
-	byKey := map[any]*merge[T]{}
-	var list []*merge[T]
-	for i, decoded := range slices.Backward(docs.Entities) {
-		e := *decoded
-		it := &item[T]{e: &e, val: valueOf(&e), index: i, before: e}
+func (r *store) merges(docs *documents) []*merge {
+	byKey := map[any]*merge{}
+	var list []*merge
+	for _, it := range slices.Backward(r.itemsFor(r.copies(docs.entities))) {
+		i := it.index
 		key := r.foldKey(it)
 		if m := byKey[key]; m != nil {
 			m.docs = append(m.docs, i)
 			continue
 		}
-		byKey[key] = &merge[T]{item: it, docs: []int{i}}
+		byKey[key] = &merge{item: it, docs: []int{i}}
 		list = append(list, byKey[key])
 	}
 	slices.Reverse(list)
@@ -93,7 +78,7 @@ func (r *Repository[T]) merges(docs *driver.Documents[T]) []*merge[T] {
 }
 
 // mergeAll returns the merges that were made: hooks may have given two one key.
-func (r *Repository[T]) mergeAll(ctx context.Context, docs *driver.Documents[T], given []*merge[T], items []*item[T]) (merges []*merge[T], err error) {
+func (r *store) mergeAll(ctx context.Context, docs *documents, given []*merge, items []*item) (merges []*merge, err error) {
 	if err := r.giveKeys(ctx, items); err != nil {
 		return nil, err
 	}
@@ -133,13 +118,13 @@ func (r *Repository[T]) mergeAll(ctx context.Context, docs *driver.Documents[T],
 
 // reload merges again what a hook has given another key: a row may be stored under
 // that one, and another document may be for it.
-func (r *Repository[T]) reload(c *call, docs *driver.Documents[T], merges []*merge[T]) ([]*merge[T], error) {
-	moved := func(m *merge[T]) bool { return !r.wantsKey(m.val) && m.key != nil && r.identity(m.item) != m.key }
+func (r *store) reload(c *call, docs *documents, merges []*merge) ([]*merge, error) {
+	moved := func(m *merge) bool { return !r.wantsKey(m.val) && m.key != nil && r.identity(m.item) != m.key }
 	if !r.hasHooks() || !lo.SomeBy(merges, moved) {
 		return merges, nil
 	}
-	byKey := map[any]*merge[T]{}
-	var again []*merge[T]
+	byKey := map[any]*merge{}
+	var again []*merge
 	for _, m := range merges {
 		if !moved(m) {
 			byKey[r.foldKey(m.item)] = m
@@ -147,7 +132,7 @@ func (r *Repository[T]) reload(c *call, docs *driver.Documents[T], merges []*mer
 			return nil, r.itemError(m.item, errKeyChanged())
 		}
 	}
-	for _, m := range lo.Filter(merges, func(m *merge[T], _ int) bool { return moved(m) }) {
+	for _, m := range lo.Filter(merges, func(m *merge, _ int) bool { return moved(m) }) {
 		key := r.identity(m.item)
 		same := byKey[key]
 		if same == nil {

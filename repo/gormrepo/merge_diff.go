@@ -17,8 +17,8 @@ import (
 
 // changes finds the columns that differ from what is stored, and leaves out
 // entities without any.
-func (r *Repository[T]) changes(ctx context.Context, merges []*merge[T]) []*merge[T] {
-	return slices.DeleteFunc(slices.Clone(merges), func(m *merge[T]) bool {
+func (r *store) changes(ctx context.Context, merges []*merge) []*merge {
+	return slices.DeleteFunc(slices.Clone(merges), func(m *merge) bool {
 		if m.isNew {
 			return false
 		}
@@ -49,9 +49,9 @@ func (m *model) counted() []*schema.Field {
 
 // writeMerges inserts the new ones and writes the changed columns of the
 // others, those with the same columns together.
-func (r *Repository[T]) writeMerges(c *call, merges []*merge[T]) error {
-	var fresh []*item[T]
-	changed := map[string][]*item[T]{}
+func (r *store) writeMerges(c *call, merges []*merge) error {
+	var fresh []*item
+	changed := map[string][]*item{}
 	fields := map[string][]*schema.Field{}
 	var order []string
 	for _, m := range merges {
@@ -191,8 +191,8 @@ func detached(v reflect.Value) reflect.Value {
 }
 
 // merge is the documents of one entity, which make one write.
-type merge[T any] struct {
-	*item[T]
+type merge struct {
+	*item
 	docs []int
 	// given are those that it began with.
 	given []int
@@ -203,6 +203,6 @@ type merge[T any] struct {
 	revived bool
 }
 
-func itemsOf[T any](merges []*merge[T]) []*item[T] {
-	return lo.Map(merges, func(m *merge[T], _ int) *item[T] { return m.item })
+func itemsOf(merges []*merge) []*item {
+	return lo.Map(merges, func(m *merge, _ int) *item { return m.item })
 }

@@ -4,20 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"reflect"
 
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
-	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // load reads and locks what is stored and applies the documents to it.
-func (r *Repository[T]) load(c *call, docs *driver.Documents[T], merges []*merge[T]) error {
+func (r *store) load(c *call, docs *documents, merges []*merge) error {
 	if err := r.lockDatabase(c); err != nil {
 		return err
 	}
-	var keyed []*item[T]
+	var keyed []*item
 	for _, m := range merges {
 		m.key = nil
 		if !r.wantsKey(m.val) {
@@ -38,7 +37,7 @@ func (r *Repository[T]) load(c *call, docs *driver.Documents[T], merges []*merge
 	for _, m := range merges {
 		row := stored[r.keptIdentity(m.item)]
 		switch {
-		case row == nil || r.wantsKey(m.val):
+		case !row.IsValid() || r.wantsKey(m.val):
 			err = m.first(r, docs)
 		case marked[m.item] && !r.opts.Revive:
 			err = errMarked()
@@ -48,31 +47,24 @@ func (r *Repository[T]) load(c *call, docs *driver.Documents[T], merges []*merge
 		if it, ok := errors.AsType[*repo.ItemError](err); ok {
 			bad = append(bad, it)
 		} else if err != nil {
-			bad.add(m.index, r.shownID(m.e), err)
+			bad.add(m.index, r.shownID(m.val), err)
 		}
 	}
 	return bad.err()
 }
 
 // lockedRows reads whole rows, marked ones too.
-func (r *Repository[T]) lockedRows(c *call, keys [][]any) (map[any]*T, error) {
-	var rows []*T
-	for chunk := range slices.Chunk(keys, idsPerStatement) {
-		var part []*T
-		if err := through(c.tx, func(tx *gorm.DB) *gorm.DB { return r.forUpdate(tx.Unscoped()).Where(r.keyIn(chunk)).Find(&part) }).Error; err != nil {
-			return nil, err
-		}
-		rows = append(rows, part...)
-	}
-	return r.byKey(keys, rows), nil
+func (r *store) lockedRows(c *call, keys [][]any) (map[any]reflect.Value, error) {
+	rows, err := r.chunks(c.tx, keys, func(tx *gorm.DB) *gorm.DB { return r.forUpdate(tx.Unscoped()) })
+	return r.byKey(keys, rows), err
 }
 
 // first makes a new entity of the documents: what the first one says, with the
 // others merged into it.
-func (m *merge[T]) first(r *Repository[T], docs *driver.Documents[T]) error {
+func (m *merge) first(r *store, docs *documents) error {
 	m.isNew = true
 	if len(m.docs) > 1 {
-		if err := docs.MergeInto(m.docs[0], m.replace(new(T))); err != nil {
+		if err := docs.mergeInto(m.docs[0], m.replace(r.newValue())); err != nil {
 			return err
 		}
 		if err := m.mergeInto(r, docs, m.docs[1:]); err != nil {
@@ -86,10 +78,10 @@ func (m *merge[T]) first(r *Repository[T], docs *driver.Documents[T]) error {
 
 // apply merges the documents into the stored entity, and notes how that was
 // before.
-func (m *merge[T]) apply(ctx context.Context, r *Repository[T], docs *driver.Documents[T], row *T, revived bool) error {
-	m.was = r.entity.VersionOf(valueOf(row))
+func (m *merge) apply(ctx context.Context, r *store, docs *documents, row reflect.Value, revived bool) error {
+	m.was = r.entity.VersionOf(row)
 	for _, i := range m.docs {
-		if named := r.entity.VersionOf(valueOf(docs.Entities[i])); named != 0 && named != m.was {
+		if named := r.entity.VersionOf(docs.entities[i]); named != 0 && named != m.was {
 			return &repo.ItemError{Index: i, ID: r.shownID(row), Err: fmt.Errorf("%w: version %d is stored, not %d", repo.ErrStale, m.was, named)}
 		}
 	}
@@ -101,16 +93,16 @@ func (m *merge[T]) apply(ctx context.Context, r *Repository[T], docs *driver.Doc
 }
 
 // replace makes e the entity of m.
-func (m *merge[T]) replace(e *T) *T {
-	m.e, m.val = e, valueOf(e)
+func (m *merge) replace(e reflect.Value) reflect.Value {
+	m.val = e
 	return e
 }
 
 // mergeInto applies documents, but for what no document may change.
-func (m *merge[T]) mergeInto(r *Repository[T], docs *driver.Documents[T], list []int) error {
+func (m *merge) mergeInto(r *store, docs *documents, list []int) error {
 	restore := r.keep(m.val)
 	for _, i := range list {
-		if err := docs.MergeInto(i, m.e); err != nil {
+		if err := docs.mergeInto(i, m.val); err != nil {
 			return err
 		}
 	}

@@ -50,14 +50,14 @@ import (
 // it costs without callbacks. Options.SkipCallbacks takes the price away where the
 // callbacks only watch.
 func New[T any](db *gorm.DB, opts *Options) (*Repository[T], error) {
-	r, err := newRepository[T](db, opts)
+	s, err := newStore(db, reflect.TypeFor[T](), opts)
 	if err != nil {
 		return nil, fmt.Errorf("gormrepo: %w", err)
 	}
-	return r, nil
+	return &Repository[T]{s}, nil
 }
 
-func newRepository[T any](db *gorm.DB, opts *Options) (*Repository[T], error) {
+func newStore(db *gorm.DB, t reflect.Type, opts *Options) (*store, error) {
 	if db == nil || db.Config == nil || db.Statement == nil || db.Dialector == nil {
 		return nil, fmt.Errorf("%w: no database given", repo.ErrInvalid)
 	}
@@ -71,12 +71,12 @@ func newRepository[T any](db *gorm.DB, opts *Options) (*Repository[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := newModel(db, reflect.TypeFor[T]())
+	m, err := newModel(db, t)
 	if err != nil {
 		return nil, err
 	}
-	r := &Repository[T]{
-		db: db.Session(&gorm.Session{NewDB: true, Context: context.Background()}), store: storeOf(db),
+	r := &store{
+		db: db.Session(&gorm.Session{NewDB: true, Context: context.Background()}), database: storeOf(db),
 		foreign: isTx(db), opts: opts.orDefault(), dialect: d, model: m,
 	}
 	if d.name == postgres && !r.opts.TimesAsGiven {

@@ -35,7 +35,7 @@ func (o operand) isText() bool {
 }
 
 // operand finds what an option names.
-func (r *Repository[T]) operand(name string) (operand, error) {
+func (r *store) operand(name string) (operand, error) {
 	f, ok := entity.FieldByName(r.entity.Type, name)
 	if !ok {
 		return operand{}, fmt.Errorf("%w: %s has no field %q", repo.ErrInvalid, r.entity.Type, name)

@@ -73,13 +73,13 @@ func hasCallbacks(processors ...any) bool {
 // callBack runs the callbacks of plugins for entities that may be overwritten: these
 // set columns, a tenant for instance, which an UPDATE would write as they are. GORM
 // does not build a statement where there is one, and does not run it here.
-func (r *Repository[T]) callBack(c *call, items []*item[T]) error {
+func (r *store) callBack(c *call, items []*item) error {
 	if !r.plugged || len(items) == 0 {
 		return nil
 	}
-	list := lo.Map(items, func(it *item[T], _ int) *T { return it.e })
-	tx := c.tx.Session(&gorm.Session{DryRun: true, SkipHooks: true, Logger: logger.Discard}).Omit(clause.Associations).Model(&list)
-	tx.Statement.Dest = &list
+	list := r.listOf(items).Interface()
+	tx := c.tx.Session(&gorm.Session{DryRun: true, SkipHooks: true, Logger: logger.Discard}).Omit(clause.Associations).Model(list)
+	tx.Statement.Dest = list
 	tx.Statement.SQL.WriteString("-- ")
 	return tx.Callback().Create().Execute(tx).Error
 }
@@ -90,7 +90,7 @@ var errTrial = errors.New("tried, not run")
 // checkPlugins refuses to write when a plugin takes writes out of the
 // transaction. It runs GORM's callbacks without a statement, once for each
 // repository.
-func (r *Repository[T]) checkPlugins(tx *gorm.DB, c gorm.ConnPool) error {
+func (r *store) checkPlugins(tx *gorm.DB, c gorm.ConnPool) error {
 	if r.trusted.Load() {
 		return nil
 	}
@@ -98,8 +98,8 @@ func (r *Repository[T]) checkPlugins(tx *gorm.DB, c gorm.ConnPool) error {
 	for _, p := range []interface{ Execute(tx *gorm.DB) *gorm.DB }{
 		callbacks.Create(), callbacks.Update(), callbacks.Delete(), callbacks.Raw(), callbacks.Row(), callbacks.Query(),
 	} {
-		trial := tx.Session(&gorm.Session{DryRun: true, SkipHooks: true, Logger: logger.Discard}).Model(new(T))
-		trial.Statement.Dest = new(T)
+		trial := tx.Session(&gorm.Session{DryRun: true, SkipHooks: true, Logger: logger.Discard}).Model(r.newPointer())
+		trial.Statement.Dest = trial.Statement.Model
 		_ = trial.AddError(errTrial)
 		if res := p.Execute(trial); res.Statement.ConnPool != c {
 			return errElsewhere(tx)

@@ -14,8 +14,8 @@ import (
 )
 
 // compile checks options.
-func (r *Repository[T]) compile(ctx context.Context, opts []repo.Option) (driver.Query, error) {
-	q, err := driver.Compile[T](opts...)
+func (r *store) compile(ctx context.Context, opts []repo.Option) (driver.Query, error) {
+	q, err := driver.CompileFor(r.entity.Type, opts...)
 	if err != nil {
 		return q, err
 	}
@@ -35,7 +35,7 @@ func (r *Repository[T]) compile(ctx context.Context, opts []repo.Option) (driver
 
 // restrict adds the conditions of q to tx; order, limit and offset are still to
 // be added.
-func (r *Repository[T]) restrict(tx *gorm.DB, q driver.Query) (*gorm.DB, error) {
+func (r *store) restrict(tx *gorm.DB, q driver.Query) (*gorm.DB, error) {
 	if err := r.learnZonesOf(tx.Statement.Context, tx.Statement.ConnPool, q.Where); err != nil {
 		return nil, err
 	}
@@ -57,8 +57,8 @@ func (r *Repository[T]) restrict(tx *gorm.DB, q driver.Query) (*gorm.DB, error) 
 
 // native lets the user's functions restrict tx and keeps together what each of
 // them demands: an Or among it must not open up the other conditions.
-func (r *Repository[T]) native(tx *gorm.DB, natives []any) (*gorm.DB, error) {
-	tx = tx.Model(new(T))
+func (r *store) native(tx *gorm.DB, natives []any) (*gorm.DB, error) {
+	tx = tx.Model(r.newPointer())
 	var demands []clause.Expression
 	for _, n := range natives {
 		fn, ok := n.(func(*gorm.DB) *gorm.DB)
@@ -83,7 +83,7 @@ func (r *Repository[T]) native(tx *gorm.DB, natives []any) (*gorm.DB, error) {
 	return tx, nil
 }
 
-func (r *Repository[T]) conditions(conds []driver.Cond) ([]clause.Expression, error) {
+func (r *store) conditions(conds []driver.Cond) ([]clause.Expression, error) {
 	list := make([]clause.Expression, len(conds))
 	for i, c := range conds {
 		var err error
@@ -94,7 +94,7 @@ func (r *Repository[T]) conditions(conds []driver.Cond) ([]clause.Expression, er
 	return list, nil
 }
 
-func (r *Repository[T]) condition(c driver.Cond) (clause.Expression, error) {
+func (r *store) condition(c driver.Cond) (clause.Expression, error) {
 	switch c.Op {
 	case driver.OpAnd:
 		list, err := r.conditions(c.Sub)
@@ -127,7 +127,7 @@ func (r *Repository[T]) condition(c driver.Cond) (clause.Expression, error) {
 	}
 }
 
-func (r *Repository[T]) compare(o operand, c driver.Cond) (clause.Expression, error) {
+func (r *store) compare(o operand, c driver.Cond) (clause.Expression, error) {
 	value, err := o.param(r.model, c)
 	if err != nil {
 		return nil, err
@@ -142,7 +142,7 @@ func (r *Repository[T]) compare(o operand, c driver.Cond) (clause.Expression, er
 	}
 }
 
-func (r *Repository[T]) in(o operand, c driver.Cond) (clause.Expression, error) {
+func (r *store) in(o operand, c driver.Cond) (clause.Expression, error) {
 	list, ok := c.Value.([]any)
 	if !ok {
 		return nil, fmt.Errorf("%w: in of %T", repo.ErrInvalid, c.Value)
@@ -173,7 +173,7 @@ func (r *Repository[T]) in(o operand, c driver.Cond) (clause.Expression, error) 
 }
 
 // ordered adds the sort keys, after those that a Native option asked for.
-func (r *Repository[T]) ordered(tx *gorm.DB, q driver.Query) *gorm.DB {
+func (r *store) ordered(tx *gorm.DB, q driver.Query) *gorm.DB {
 	if len(q.Orders) == 0 {
 		return tx
 	}
@@ -194,7 +194,7 @@ func (r *Repository[T]) ordered(tx *gorm.DB, q driver.Query) *gorm.DB {
 }
 
 // cut adds limit and offset. MySQL has no offset without a limit.
-func (r *Repository[T]) cut(tx *gorm.DB, q driver.Query) *gorm.DB {
+func (r *store) cut(tx *gorm.DB, q driver.Query) *gorm.DB {
 	switch {
 	case q.Limit > 0:
 		tx = tx.Limit(q.Limit)

@@ -1,16 +1,14 @@
 package gormrepo
 
 import (
+	"context"
+	"fmt"
 	"reflect"
-	"sync/atomic"
-	"time"
 
-	"gorm.io/gorm"
+	"github.com/samber/lo"
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
-	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/fence"
-	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
 )
 
 type checked struct{ ID int }
@@ -19,6 +17,7 @@ var (
 	_ repo.Repository[checked]      = (*Repository[checked])(nil)
 	_ repo.Updater[checked]         = (*Repository[checked])(nil)
 	_ driver.DocumentSaver[checked] = (*Repository[checked])(nil)
+	_ driver.GroupUpdater[checked]  = (*Repository[checked])(nil)
 	_ repo.Transactor               = (*Repository[checked])(nil)
 	_ driver.TxReporter             = (*Repository[checked])(nil)
 	_ driver.Fencer                 = (*Repository[checked])(nil)
@@ -26,33 +25,175 @@ var (
 
 // Repository keeps entities of type T in one table. All methods may be called
 // concurrently.
-type Repository[T any] struct {
-	db *gorm.DB
-	// store is the *sql.DB, by which repositories know that they share one
-	// database.
-	store any
-	// foreign tells that db is a transaction which somebody else commits.
-	foreign bool
-	opts    Options
-	dialect dialect
-	fence   *fence.Fence
-	server  txconn.Server
-	// trusted tells that no plugin takes writes out of their transaction.
-	trusted atomic.Bool
-	// sequence makes the keys, nil where that is not asked for.
-	sequence *sequence
-	// plugged tells that saves run the callbacks of plugins.
-	plugged bool
-	// careful tells that the table takes no INSERT of T, proven that it does.
-	careful, proven atomic.Bool
-	*model
+//
+// It has the methods whose signature names T and no code of its own: what is generic
+// is compiled again for each type of entity.
+type Repository[T any] struct{ *store }
+
+// Save inserts or overwrites e; see repo.Repository.
+func (r *Repository[T]) Save(ctx context.Context, e *T) error {
+	return r.failed(ctx, "save", single(r.saved(ctx, []*T{e})))
 }
 
-// now is the time that a save writes, as precise as the databases keep it, so
-// that the entity in memory equals the stored one.
-func (r *Repository[T]) now() time.Time {
-	return r.db.NowFunc().Round(0).Truncate(time.Microsecond)
+// SaveAll inserts or overwrites every element, all or none; see
+// repo.Repository. The error is a *repo.BatchError but where the database
+// refused a statement with many rows and does not say for which.
+func (r *Repository[T]) SaveAll(ctx context.Context, es []*T) error {
+	return r.failed(ctx, "save all", r.saved(ctx, es))
 }
 
-// valueOf is the struct behind e.
+func (r *Repository[T]) saved(ctx context.Context, es []*T) error {
+	if err := driver.CheckEntities(es); err != nil {
+		return err
+	}
+	return r.saveAll(ctx, valuesOf(es))
+}
+
+// SmartSave decodes the documents and saves or merges them, all or none; see
+// repo.Repository.
+func (r *Repository[T]) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, opts ...repo.SmartSaveOption) ([]*T, error) {
+	docs, err := driver.Decode[T](dto, opts...)
+	if err != nil {
+		return nil, r.failed(ctx, "smart save", err)
+	}
+	return r.SaveDocuments(ctx, docs)
+}
+
+// SaveDocuments saves or merges decoded documents, all or none; see
+// driver.DocumentSaver. It leaves docs as it was, so that it can be called again.
+func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *driver.Documents[T]) ([]*T, error) {
+	if docs == nil || len(docs.Entities) == 0 {
+		return nil, r.failed(ctx, "smart save", repo.ErrEmptySave)
+	}
+	saved, err := r.saveDocuments(ctx, &documents{
+		docs.Mode == driver.ModeReplace, valuesOf(docs.Entities),
+		func(i int, e reflect.Value) error { return docs.MergeInto(i, pointerTo[T](e)) },
+	})
+	if err != nil {
+		return nil, r.failed(ctx, "smart save", err)
+	}
+	return pointersTo[T](saved), nil
+}
+
+// Update reads the entity with the id, calls fn with it and saves it, in one
+// transaction; see repo.Updater. Only the columns that changed are written, by an
+// UPDATE. The row is locked from the read on, so that no
+// other writer of the database comes in between: by SELECT ... FOR UPDATE on
+// PostgreSQL and MySQL, by the write lock on SQLite. fn runs inside the
+// transaction and must not use the repository with another context; it runs
+// again when the database gave the transaction up for another one. What fn does
+// to the version and the times is ignored; a changed key is repo.ErrInvalid.
+func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (*T, error) {
+	if fn == nil {
+		return nil, r.failed(ctx, "update", fmt.Errorf("%w: nil function", repo.ErrInvalid))
+	}
+	one := driver.UpdateCall[T]{ID: id, Change: fn}
+	if err := r.updateAll(ctx, &one); err != nil {
+		return nil, r.failed(ctx, "update", single(err))
+	}
+	return one.Entity, one.Err
+}
+
+// UpdateGroup makes several updates in one transaction; see driver.GroupUpdater.
+func (r *Repository[T]) UpdateGroup(ctx context.Context, calls []*driver.UpdateCall[T]) error {
+	return r.failed(ctx, "update", r.updateAll(ctx, calls...))
+}
+
+func (r *Repository[T]) updateAll(ctx context.Context, calls ...*driver.UpdateCall[T]) error {
+	list := lo.Map(calls, func(call *driver.UpdateCall[T], _ int) *updateCall {
+		return &updateCall{values: call.Context, id: call.ID, change: func(e reflect.Value) error { return call.Change(pointerTo[T](e)) }}
+	})
+	err := r.updateGroup(ctx, list)
+	for i, call := range calls {
+		call.Entity, call.Err = pointerTo[T](list[i].entity), list[i].err
+	}
+	return err
+}
+
+// Delete deletes or marks the entities, all or none; see repo.Repository. The
+// hooks BeforeDelete and AfterDelete run here, where the entities are known.
+func (r *Repository[T]) Delete(ctx context.Context, es ...*T) error {
+	err := driver.CheckEntities(es)
+	if err == nil {
+		err = r.delete(ctx, valuesOf(es))
+	}
+	return r.failed(ctx, "delete", err)
+}
+
+// FindByID returns the entity with the id; see repo.Repository.
+func (r *Repository[T]) FindByID(ctx context.Context, id any) (*T, error) {
+	found, err := r.findOne(ctx, id)
+	return pointerTo[T](found), r.failed(ctx, "find by id", err)
+}
+
+// FindAllByID returns the entities in the order of ids; see repo.Repository. A
+// bad id is reported in a *repo.BatchError.
+func (r *Repository[T]) FindAllByID(ctx context.Context, ids []any) ([]*T, error) {
+	found, err := r.findByID(ctx, ids, true)
+	if err != nil {
+		return nil, r.failed(ctx, "find all by id", err)
+	}
+	return pointersTo[T](found), nil
+}
+
+// Find returns the entities that satisfy the options; see repo.Repository.
+func (r *Repository[T]) Find(ctx context.Context, opts ...repo.Option) ([]*T, error) {
+	found := []*T{}
+	if err := r.find(ctx, &found, opts); err != nil {
+		return nil, r.failed(ctx, "find", err)
+	}
+	return found, nil
+}
+
+// CanGroup tells whether saves of several callers may be put together. They may not
+// where associations are saved, nor where callbacks are registered that are not
+// GORM's own, unless Options.SkipCallbacks says that they only watch: those of tenants,
+// for one, ask the context whose rows they are. Register callbacks before.
+func (r *Repository[T]) CanGroup(as repo.Repository[T]) bool {
+	return as == repo.Repository[T](r) && r.canGroup()
+}
+
+// GroupSize returns how many of the calls one statement takes.
+func (r *Repository[T]) GroupSize(calls []driver.SaveCall[T]) int {
+	return driver.GroupSize(calls, r.dialect.rows(len(r.columns)), func(e *T) (any, int) { return r.sizeOf(valueOf(e)) })
+}
+
+// SaveGroup saves the entities of several calls, all or none.
+func (r *Repository[T]) SaveGroup(ctx context.Context, calls []driver.SaveCall[T]) error {
+	var es []*T
+	var contexts []context.Context
+	for _, call := range calls {
+		es = append(es, call.Entities...)
+		contexts = append(contexts, lo.RepeatBy(len(call.Entities), func(int) context.Context { return call.Context })...)
+	}
+	err := driver.CheckEntities(es)
+	if err == nil {
+		err = r.saveGroup(ctx, valuesOf(es), contexts)
+	}
+	return r.failed(ctx, "save", err)
+}
+
+// UpdateGroupSize returns how many of the calls one statement reads.
+func (r *Repository[T]) UpdateGroupSize(calls []*driver.UpdateCall[T]) int {
+	return r.updateGroupSize(lo.Map(calls, func(call *driver.UpdateCall[T], _ int) any { return call.ID }))
+}
+
+// valueOf is the struct that e points to.
 func valueOf[T any](e *T) reflect.Value { return reflect.ValueOf(e).Elem() }
+
+func valuesOf[T any](es []*T) []reflect.Value {
+	return lo.Map(es, func(e *T, _ int) reflect.Value { return valueOf(e) })
+}
+
+// pointerTo points to the struct, nil where there is none.
+func pointerTo[T any](e reflect.Value) *T {
+	if !e.IsValid() {
+		return nil
+	}
+	p, _ := reflect.TypeAssert[*T](e.Addr())
+	return p
+}
+
+func pointersTo[T any](es []reflect.Value) []*T {
+	return lo.Map(es, func(e reflect.Value, _ int) *T { return pointerTo[T](e) })
+}

@@ -13,7 +13,7 @@ const attempts = 4
 
 // repeat runs a transaction of the repository's own, again when the database
 // gave it up for another one. fn gets a fresh call each time.
-func (r *Repository[T]) repeat(ctx context.Context, run func(c *call) error) error {
+func (r *store) repeat(ctx context.Context, run func(c *call) error) error {
 	for n := 1; ; n++ {
 		c := &call{}
 		err := run(c)

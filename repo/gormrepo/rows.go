@@ -12,7 +12,7 @@ import (
 // updateRows writes some columns of rows that are known to exist. It is an UPDATE
 // and no upsert: an INSERT would ask for the columns that T does not have, for
 // the right to insert, and fire the triggers of a new row.
-func (r *Repository[T]) updateRows(c *call, items []*item[T], fields []*schema.Field) error {
+func (r *store) updateRows(c *call, items []*item, fields []*schema.Field) error {
 	if r.opts.Revive {
 		fields = append(without(fields, r.deleted), r.deleted...)
 	}
@@ -25,7 +25,7 @@ func (r *Repository[T]) updateRows(c *call, items []*item[T], fields []*schema.F
 	}
 	return r.exec(c, &updateStatement{
 		table: r.schema.Table, dialect: r.dialect.name, key: names(r.key), columns: names(fields),
-		rows: lo.Map(items, func(it *item[T], _ int) []any {
+		rows: lo.Map(items, func(it *item, _ int) []any {
 			return append(r.keyParams(r.entity.KeyOf(it.val)), r.values(c, it, fields)...)
 		}),
 	})
@@ -122,9 +122,9 @@ func (s *updateStatement) buildSet(b clause.Builder, table string) {
 
 // update sets columns of the rows that satisfy the conditions and returns how
 // many there were.
-func (r *Repository[T]) update(c *call, set map[string]any, conds []clause.Expression) (int64, error) {
+func (r *store) update(c *call, set map[string]any, conds []clause.Expression) (int64, error) {
 	tx := through(c.tx, func(tx *gorm.DB) *gorm.DB {
-		return c.updating(tx.Model(new(T)).Unscoped().Clauses(clause.Where{Exprs: conds})).UpdateColumns(set)
+		return c.updating(tx.Model(r.newPointer()).Unscoped().Clauses(clause.Where{Exprs: conds})).UpdateColumns(set)
 	})
 	c.wrote = c.wrote || tx.RowsAffected > 0
 	return tx.RowsAffected, tx.Error
@@ -132,10 +132,10 @@ func (r *Repository[T]) update(c *call, set map[string]any, conds []clause.Expre
 
 // writeLocked writes some columns of entities whose rows are locked, so that
 // they exist and stay as they are until then.
-func (r *Repository[T]) writeLocked(c *call, items []*item[T], changed []*schema.Field) error {
+func (r *store) writeLocked(c *call, items []*item, changed []*schema.Field) error {
 	for _, g := range r.groups(c, items, false) {
 		columns := slices.Concat(r.key, without(changed, g.left))
-		err := r.inBatches(c, g.items, columns, func(batch []*item[T]) error {
+		err := r.inBatches(c, g.items, columns, func(batch []*item) error {
 			if err := r.updateRows(c, batch, without(changed, g.left)); err != nil {
 				return err
 			}

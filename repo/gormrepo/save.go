@@ -2,40 +2,25 @@ package gormrepo
 
 import (
 	"context"
+	"reflect"
 
 	"github.com/samber/lo"
 
-	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
 )
 
-// Save inserts or overwrites e; see repo.Repository.
-func (r *Repository[T]) Save(ctx context.Context, e *T) error {
-	return r.failed(ctx, "save", single(r.saveAll(ctx, []*T{e})))
-}
-
-// SaveAll inserts or overwrites every element, all or none; see
-// repo.Repository. The error is a *repo.BatchError but where the database
-// refused a statement with many rows and does not say for which.
-func (r *Repository[T]) SaveAll(ctx context.Context, es []*T) error {
-	return r.failed(ctx, "save all", r.saveAll(ctx, es))
-}
-
-func (r *Repository[T]) saveAll(ctx context.Context, es []*T) error {
-	if err := dberr.Ended(ctx); err != nil {
+// saveAll inserts or overwrites every element, all or none.
+func (r *store) saveAll(ctx context.Context, es []reflect.Value) error {
+	if err := dberr.Ended(ctx); err != nil || len(es) == 0 {
 		return err
 	}
-	items, err := r.items(es)
-	if err != nil || len(items) == 0 {
-		return err
-	}
-	return r.saveItems(ctx, items)
+	return r.saveItems(ctx, r.items(es))
 }
 
 // saveItems saves in a transaction and takes back what it did to the entities
 // when that fails.
-func (r *Repository[T]) saveItems(ctx context.Context, items []*item[T]) (err error) {
+func (r *store) saveItems(ctx context.Context, items []*item) (err error) {
 	saved := false
 	defer func() {
 		if !saved { // or a hook panicked
@@ -60,21 +45,12 @@ func (r *Repository[T]) saveItems(ctx context.Context, items []*item[T]) (err er
 	return err
 }
 
-// items checks the list and leaves out elements whose key comes again: the
-// database would refuse a statement that touches a row twice.
-func (r *Repository[T]) items(es []*T) ([]*item[T], error) {
-	if err := driver.CheckEntities(es); err != nil {
-		return nil, err
-	}
-	all := make([]*item[T], len(es))
-	for i, e := range es {
-		all[i] = &item[T]{e: e, val: valueOf(e), index: i, before: *e}
-	}
-	return r.folded(all), nil
-}
+// items leaves out elements whose key comes again: the database would refuse a
+// statement that touches a row twice.
+func (r *store) items(es []reflect.Value) []*item { return r.folded(r.itemsFor(es)) }
 
 // saveIn does the work inside the transaction.
-func (r *Repository[T]) saveIn(c *call, items []*item[T]) error {
+func (r *store) saveIn(c *call, items []*item) error {
 	if c.careful {
 		if err := r.findRead(c, items); err != nil {
 			return err
@@ -97,7 +73,7 @@ func (r *Repository[T]) saveIn(c *call, items []*item[T]) error {
 			return err
 		}
 	}
-	if err := r.callBack(c, lo.Filter(items, func(it *item[T], _ int) bool { return !it.isNew })); err != nil {
+	if err := r.callBack(c, lo.Filter(items, func(it *item, _ int) bool { return !it.isNew })); err != nil {
 		return err
 	}
 	if err := r.toUTC(c, items); err != nil {
@@ -114,8 +90,8 @@ func (r *Repository[T]) saveIn(c *call, items []*item[T]) error {
 // writeRows keeps apart what is new and what may exist: one statement for both
 // could overwrite a row that happens to have the number which the database
 // gives next.
-func (r *Repository[T]) writeRows(c *call, items []*item[T]) error {
-	var fresh, known []*item[T]
+func (r *store) writeRows(c *call, items []*item) error {
+	var fresh, known []*item
 	for _, it := range items {
 		if it.isNew {
 			fresh = append(fresh, it)

@@ -25,7 +25,7 @@ func isTx(db *gorm.DB) bool {
 // TxState says in which transaction a call with ctx would run. It is
 // TxForeign when ctx carries a transaction of another database, and always when
 // the repository was made on a transaction.
-func (r *Repository[T]) TxState(ctx context.Context) driver.TxState {
+func (r *store) TxState(ctx context.Context) driver.TxState {
 	if r.foreign {
 		return driver.TxForeign
 	}
@@ -33,7 +33,7 @@ func (r *Repository[T]) TxState(ctx context.Context) driver.TxState {
 	if !ok {
 		return driver.TxNone
 	}
-	if _, ours := tx.Handle.(*gorm.DB); !ours || tx.Store != r.store {
+	if _, ours := tx.Handle.(*gorm.DB); !ours || tx.Store != r.database {
 		return driver.TxForeign
 	}
 	return driver.TxJoined
@@ -42,7 +42,7 @@ func (r *Repository[T]) TxState(ctx context.Context) driver.TxState {
 // session is a fresh handle for one call on the given connection. It is made
 // from the repository's own handle, because the one in a context may come from
 // a repository with another naming strategy.
-func (r *Repository[T]) session(ctx context.Context, pool gorm.ConnPool) *gorm.DB {
+func (r *store) session(ctx context.Context, pool gorm.ConnPool) *gorm.DB {
 	opts := &gorm.Session{NewDB: true, Context: ctx, SkipDefaultTransaction: true}
 	if c, ok := pool.(txconn.Counter); ok {
 		opts.Logger = txconn.Reporter(r.db.Logger, c)
@@ -53,7 +53,7 @@ func (r *Repository[T]) session(ctx context.Context, pool gorm.ConnPool) *gorm.D
 }
 
 // pool is the connection that a call with ctx uses.
-func (r *Repository[T]) pool(ctx context.Context) gorm.ConnPool {
+func (r *store) pool(ctx context.Context) gorm.ConnPool {
 	if r.TxState(ctx) == driver.TxJoined {
 		tx, _ := driver.TxFrom(ctx)
 		if handle, ok := tx.Handle.(*gorm.DB); ok {
@@ -65,12 +65,12 @@ func (r *Repository[T]) pool(ctx context.Context) gorm.ConnPool {
 
 // plainPool is the connection that a call uses outside of transactions, for statements
 // that are not to be prepared.
-func (r *Repository[T]) plainPool() gorm.ConnPool { return txconn.Unprepared(r.db.Statement.ConnPool) }
+func (r *store) plainPool() gorm.ConnPool { return txconn.Unprepared(r.db.Statement.ConnPool) }
 
 // awaitConn waits until there is a connection for a statement outside of a transaction.
-func (r *Repository[T]) awaitConn(ctx context.Context) error {
+func (r *store) awaitConn(ctx context.Context) error {
 	if r.foreign {
 		return nil
 	}
-	return txconn.Await(ctx, r.store)
+	return txconn.Await(ctx, r.database)
 }

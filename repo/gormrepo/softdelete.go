@@ -2,6 +2,7 @@ package gormrepo
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 
 	"gorm.io/gorm"
@@ -13,8 +14,8 @@ import (
 func errMarked() error { return fmt.Errorf("%w: the entity is marked as deleted", repo.ErrNotFound) }
 
 // marked tells which of the items have a row that is marked as deleted.
-func (r *Repository[T]) marked(c *call, items []*item[T]) (map[*item[T]]bool, error) {
-	marked := map[*item[T]]bool{}
+func (r *store) marked(c *call, items []*item) (map[*item]bool, error) {
+	marked := map[*item]bool{}
 	if len(r.alive) == 0 || len(items) == 0 {
 		return marked, nil
 	}
@@ -30,7 +31,7 @@ func (r *Repository[T]) marked(c *call, items []*item[T]) (map[*item[T]]bool, er
 }
 
 // checkAlive refuses items whose row is marked as deleted.
-func (r *Repository[T]) checkAlive(c *call, items []*item[T]) error {
+func (r *store) checkAlive(c *call, items []*item) error {
 	if r.opts.Revive {
 		return nil
 	}
@@ -41,7 +42,7 @@ func (r *Repository[T]) checkAlive(c *call, items []*item[T]) error {
 	var bad failures
 	for _, it := range items {
 		if marked[it] {
-			bad.add(it.index, r.shownID(it.e), errMarked())
+			bad.add(it.index, r.shownID(it.val), errMarked())
 		}
 	}
 	return bad.err()
@@ -49,11 +50,11 @@ func (r *Repository[T]) checkAlive(c *call, items []*item[T]) error {
 
 // findDead makes of new items whose key belongs to a row that is marked as
 // deleted items that overwrite this row, whatever its version is.
-func (r *Repository[T]) findDead(c *call, items []*item[T]) error {
+func (r *store) findDead(c *call, items []*item) error {
 	if len(r.alive) == 0 {
 		return nil
 	}
-	fresh := slices.DeleteFunc(slices.Clone(items), func(it *item[T]) bool { return !it.isNew || r.wantsKey(it.val) })
+	fresh := slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return !it.isNew || r.wantsKey(it.val) })
 	if len(fresh) == 0 {
 		return nil
 	}
@@ -67,8 +68,8 @@ func (r *Repository[T]) findDead(c *call, items []*item[T]) error {
 	}
 	byKey := r.byKey(r.keysOf(fresh), rows)
 	for _, it := range fresh {
-		if row := byKey[r.keptIdentity(it)]; row != nil {
-			it.isNew, it.was = false, r.entity.VersionOf(valueOf(row))
+		if row := byKey[r.keptIdentity(it)]; row.IsValid() {
+			it.isNew, it.was = false, r.entity.VersionOf(row)
 		}
 	}
 	return nil
@@ -76,18 +77,8 @@ func (r *Repository[T]) findDead(c *call, items []*item[T]) error {
 
 // dead reads some columns of those rows with the keys that are marked as
 // deleted.
-func (r *Repository[T]) dead(tx *gorm.DB, keys [][]any, fields []*schema.Field) ([]*T, error) {
-	var rows []*T
-	for chunk := range slices.Chunk(keys, idsPerStatement) {
-		var part []*T
-		res := through(tx, func(tx *gorm.DB) *gorm.DB {
-			return tx.Session(&gorm.Session{SkipHooks: true}).Unscoped().Select(names(fields)).
-				Where(r.keyIn(chunk)).Where(not{slices.Clone(r.alive)}).Find(&part)
-		})
-		if res.Error != nil {
-			return nil, res.Error
-		}
-		rows = append(rows, part...)
-	}
-	return rows, nil
+func (r *store) dead(tx *gorm.DB, keys [][]any, fields []*schema.Field) ([]reflect.Value, error) {
+	return r.chunks(tx, keys, func(tx *gorm.DB) *gorm.DB {
+		return tx.Session(&gorm.Session{SkipHooks: true}).Unscoped().Select(names(fields)).Where(not{slices.Clone(r.alive)})
+	})
 }

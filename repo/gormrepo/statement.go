@@ -2,6 +2,7 @@ package gormrepo
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 
 	"github.com/samber/lo"
@@ -22,12 +23,12 @@ type statement struct {
 
 // statement inserts the values of all items as they are, but for the defaulted
 // columns, and overwrites those that may be.
-func (r *Repository[T]) statement(c *call, items []*item[T], columns, defaulted []*schema.Field) *statement {
-	st := &statement{model: new(T)}
+func (r *store) statement(c *call, items []*item, columns, defaulted []*schema.Field) *statement {
+	st := &statement{model: r.newPointer()}
 	st.conflict.DoUpdates = r.assignments(c, items[0], r.updatable(columns), defaulted)
 	columns = inserted(columns, defaulted)
 	st.values.Columns = lo.Map(columns, func(f *schema.Field, _ int) clause.Column { return clause.Column{Name: f.DBName} })
-	st.values.Values = lo.Map(items, func(it *item[T], _ int) []any {
+	st.values.Values = lo.Map(items, func(it *item, _ int) []any {
 		values := r.values(c, it, columns)
 		for i, f := range columns {
 			if slices.Contains(defaulted, f) {
@@ -66,7 +67,7 @@ func (s *statement) Build(builder clause.Builder) {
 	stmt.Build(parts...)
 }
 
-func (r *Repository[T]) exec(c *call, st clause.Expression) error {
+func (r *store) exec(c *call, st clause.Expression) error {
 	if c.behind != nil {
 		st = c.behind.Wrap(st)
 	}
@@ -79,25 +80,26 @@ func (r *Repository[T]) exec(c *call, st clause.Expression) error {
 
 // query executes and returns the reported rows with nothing but the columns
 // that were asked for.
-func (r *Repository[T]) query(c *call, st clause.Expression) ([]*T, error) {
+func (r *store) query(c *call, st clause.Expression) ([]reflect.Value, error) {
 	if c.behind != nil {
 		st = c.behind.Wrap(st)
 	}
-	var list []*T
+	list := r.newList()
 	if err := through(c.tx, func(tx *gorm.DB) *gorm.DB {
 		res := tx.Raw("?", st)
-		_ = res.AddError(scanAll(res, &list))
+		_ = res.AddError(scanAll(res, list.Interface()))
 		return res
 	}).Error; err != nil {
 		return nil, err
 	}
-	c.wrote = c.wrote || len(list) > 0
-	return list, nil
+	rows := valuesIn(list)
+	c.wrote = c.wrote || len(rows) > 0
+	return rows, nil
 }
 
 // scanAll does what GORM's Scan does, which also writes out the text of the statement
 // with all its values, for a log that may not want it.
-func scanAll[T any](tx *gorm.DB, list *[]*T) (err error) {
+func scanAll(tx *gorm.DB, list any) (err error) {
 	rows, err := tx.Rows()
 	if err != nil || rows == nil {
 		return nil // tx has the error
@@ -112,7 +114,7 @@ func scanAll[T any](tx *gorm.DB, list *[]*T) (err error) {
 // assignments are what overwriting sets: the changed columns, the defaulted ones to
 // their zero value, and with Revive the deletion mark. There is always one, so that
 // the database reports the row.
-func (r *Repository[T]) assignments(c *call, it *item[T], changed, defaulted []*schema.Field) clause.Set {
+func (r *store) assignments(c *call, it *item, changed, defaulted []*schema.Field) clause.Set {
 	changed = without(changed, defaulted)
 	if len(changed)+len(defaulted) == 0 {
 		changed = r.key

@@ -14,18 +14,27 @@ import (
 
 // stored reads some columns of the rows with the keys, those with a deletion
 // mark too, and locks the rows when asked to and the database can.
-func (r *Repository[T]) stored(tx *gorm.DB, keys [][]any, fields []*schema.Field, lock bool) ([]*T, error) {
-	var rows []*T
-	for chunk := range slices.Chunk(keys, idsPerStatement) {
-		var part []*T
-		q := tx.Session(&gorm.Session{SkipHooks: true}).Unscoped().Select(names(fields)).Where(r.keyIn(chunk))
+func (r *store) stored(tx *gorm.DB, keys [][]any, fields []*schema.Field, lock bool) ([]reflect.Value, error) {
+	return r.chunks(tx, keys, func(tx *gorm.DB) *gorm.DB {
+		tx = tx.Session(&gorm.Session{SkipHooks: true}).Unscoped().Select(names(fields))
 		if lock {
-			q = r.forUpdate(q)
+			return r.forUpdate(tx)
 		}
-		if err := through(q, func(tx *gorm.DB) *gorm.DB { return tx.Find(&part) }).Error; err != nil {
-			return nil, err
+		return tx
+	})
+}
+
+// chunks reads the rows with the keys, of what restrict makes of tx, by as many
+// statements as so many keys take.
+func (r *store) chunks(tx *gorm.DB, keys [][]any, restrict func(tx *gorm.DB) *gorm.DB) ([]reflect.Value, error) {
+	var rows []reflect.Value
+	for chunk := range slices.Chunk(keys, idsPerStatement) {
+		list := r.newList()
+		res := through(tx, func(tx *gorm.DB) *gorm.DB { return restrict(tx).Where(r.keyIn(chunk)).Find(list.Interface()) })
+		if res.Error != nil {
+			return nil, res.Error
 		}
-		rows = append(rows, part...)
+		rows = append(rows, valuesIn(list)...)
 	}
 	return rows, nil
 }
@@ -33,22 +42,22 @@ func (r *Repository[T]) stored(tx *gorm.DB, keys [][]any, fields []*schema.Field
 // takeBack copies fields from the rows that the database reported into the
 // items, matched by key: the order of the rows says nothing. Items without a
 // row failed for the reason given.
-func (r *Repository[T]) takeBack(items []*item[T], rows []*T, fields []*schema.Field, kind error, why string) error {
+func (r *store) takeBack(items []*item, rows []reflect.Value, fields []*schema.Field, kind error, why string) error {
 	byKey := r.byKey(r.keysOf(items), rows)
 	var bad failures
 	for _, it := range items {
 		row := byKey[r.keptIdentity(it)]
-		if row == nil {
-			bad.add(it.index, r.shownID(it.e), fmt.Errorf("%w: %s", kind, why))
+		if !row.IsValid() {
+			bad.add(it.index, r.shownID(it.val), fmt.Errorf("%w: %s", kind, why))
 			continue
 		}
-		copyFields(fields, valueOf(row), it.val)
+		copyFields(fields, row, it.val)
 	}
 	return bad.err()
 }
 
 // readBack reads fields that the database decided.
-func (r *Repository[T]) readBack(c *call, items []*item[T], fields []*schema.Field) error {
+func (r *store) readBack(c *call, items []*item, fields []*schema.Field) error {
 	if len(fields) == 0 || len(items) == 0 {
 		return nil
 	}
@@ -60,10 +69,10 @@ func (r *Repository[T]) readBack(c *call, items []*item[T], fields []*schema.Fie
 }
 
 // split tells apart items that have a row and those that have none.
-func (r *Repository[T]) split(items []*item[T], rows []*T) (with, without []*item[T]) {
+func (r *store) split(items []*item, rows []reflect.Value) (with, without []*item) {
 	byKey := r.byKey(r.keysOf(items), rows)
 	for _, it := range items {
-		if byKey[r.keptIdentity(it)] != nil {
+		if byKey[r.keptIdentity(it)].IsValid() {
 			with = append(with, it)
 		} else {
 			without = append(without, it)

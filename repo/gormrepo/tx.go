@@ -26,7 +26,7 @@ import (
 // the transaction showed the claims of a fence, which those of ctx are before fn
 // is called. Entities keep the keys, times and versions that they got from saves
 // which were rolled back.
-func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
+func (r *store) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
 	if fn == nil {
 		return fmt.Errorf("gormrepo: transaction: %w: nil function", repo.ErrInvalid)
 	}
@@ -44,7 +44,7 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 	var failure error
 	err := r.begin(ctx, txCallers, func(tx *gorm.DB, state *txState) error {
 		handle := tx.Set(txStateKey, state).Session(&gorm.Session{})
-		failure = fn(driver.WithTx(ctx, driver.Tx{Store: r.store, Handle: handle}))
+		failure = fn(driver.WithTx(ctx, driver.Tx{Store: r.database, Handle: handle}))
 		if failure != nil {
 			return failure
 		}

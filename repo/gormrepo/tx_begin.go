@@ -29,7 +29,7 @@ const (
 
 // begin runs fn in a transaction of its own, which begins with the claims of the
 // fence in ctx.
-func (r *Repository[T]) begin(ctx context.Context, kind txKind, fn func(tx *gorm.DB, state *txState) error) error {
+func (r *store) begin(ctx context.Context, kind txKind, fn func(tx *gorm.DB, state *txState) error) error {
 	f, fenced := driver.FenceFrom(ctx)
 	if !fenced {
 		return r.transact(ctx, kind, nil, fn)
@@ -42,7 +42,7 @@ func (r *Repository[T]) begin(ctx context.Context, kind txKind, fn func(tx *gorm
 
 // transact makes one attempt at a transaction. s is what it shows, nil without a
 // fence.
-func (r *Repository[T]) transact(ctx context.Context, kind txKind, s *fence.Showing, fn func(tx *gorm.DB, state *txState) error) error {
+func (r *store) transact(ctx context.Context, kind txKind, s *fence.Showing, fn func(tx *gorm.DB, state *txState) error) error {
 	var c *txconn.Conn
 	end, err := txconn.Connecting(ctx, func(ctx context.Context) (err error) {
 		c, err = r.open(ctx, kind, s != nil)
@@ -80,8 +80,8 @@ func (r *Repository[T]) transact(ctx context.Context, kind txKind, s *fence.Show
 
 // open begins a transaction. On MySQL one that is fenced, or runs what a caller
 // does, must not be taken for committed when the server rolled it back.
-func (r *Repository[T]) open(ctx context.Context, kind txKind, fenced bool) (*txconn.Conn, error) {
-	pool, ok := r.store.(*sql.DB)
+func (r *store) open(ctx context.Context, kind txKind, fenced bool) (*txconn.Conn, error) {
+	pool, ok := r.database.(*sql.DB)
 	if ok && r.dialect.name == mysql && (fenced || kind == txCallers) {
 		limit := time.Duration(0)
 		if fenced {

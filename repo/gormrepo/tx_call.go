@@ -14,7 +14,7 @@ import (
 // read runs fn on the connection that reads under ctx: in the transaction of
 // ctx, or, when ctx carries a fence, in one that shows its claims. fn may run
 // more than once then.
-func (r *Repository[T]) read(ctx context.Context, fn func(tx *gorm.DB) error) error {
+func (r *store) read(ctx context.Context, fn func(tx *gorm.DB) error) error {
 	_, fenced := driver.FenceFrom(ctx)
 	switch {
 	case !fenced:
@@ -41,7 +41,7 @@ func (r *Repository[T]) read(ctx context.Context, fn func(tx *gorm.DB) error) er
 
 // checkTx refuses to write where the write would silently stay outside of the
 // transaction that ctx carries.
-func (r *Repository[T]) checkTx(ctx context.Context) error {
+func (r *store) checkTx(ctx context.Context) error {
 	if _, ok := driver.TxFrom(ctx); ok && r.TxState(ctx) == driver.TxForeign {
 		return fmt.Errorf("%w: the context carries the transaction of another database", repo.ErrInTx)
 	}
@@ -51,7 +51,7 @@ func (r *Repository[T]) checkTx(ctx context.Context) error {
 // writeOnce runs fn, which writes by one statement and does nothing after it
 // that could fail. A transaction around it would only cost round trips, but
 // under a fence.
-func (r *Repository[T]) writeOnce(ctx context.Context, fn func(*call) error) error {
+func (r *store) writeOnce(ctx context.Context, fn func(*call) error) error {
 	if _, fenced := driver.FenceFrom(ctx); fenced || r.TxState(ctx) != driver.TxNone {
 		return r.write(ctx, fn)
 	}
@@ -66,7 +66,7 @@ func (r *Repository[T]) writeOnce(ctx context.Context, fn func(*call) error) err
 
 // write runs fn in the transaction of ctx, in the one that the repository was
 // made on, or in one of its own. fn may run more than once in its own.
-func (r *Repository[T]) write(ctx context.Context, fn func(*call) error) error {
+func (r *store) write(ctx context.Context, fn func(*call) error) error {
 	if err := r.checkTx(ctx); err != nil {
 		return err
 	}

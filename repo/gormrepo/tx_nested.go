@@ -14,7 +14,7 @@ import (
 var errPanicked = errors.New("a nested transaction panicked")
 
 // nest runs fn in the transaction that ctx carries.
-func (r *Repository[T]) nest(ctx context.Context, savepoint bool, fn func(context.Context) error) error {
+func (r *store) nest(ctx context.Context, savepoint bool, fn func(context.Context) error) error {
 	state := stateIn(ctx)
 	if savepoint {
 		return r.nestSaved(ctx, state, fn)
@@ -34,7 +34,7 @@ func (r *Repository[T]) nest(ctx context.Context, savepoint bool, fn func(contex
 }
 
 // nestSaved runs fn behind a savepoint, and goes back to it when fn fails.
-func (r *Repository[T]) nestSaved(ctx context.Context, state *txState, fn func(context.Context) error) (err error) {
+func (r *store) nestSaved(ctx context.Context, state *txState, fn func(context.Context) error) (err error) {
 	pool, mark := r.pool(ctx), state.mark()
 	if _, err := pool.ExecContext(ctx, "SAVEPOINT "+mark.savepoint); err != nil {
 		return fmt.Errorf("gormrepo: transaction: savepoint: %w", err)

@@ -84,7 +84,7 @@ func stateIn(ctx context.Context) *txState {
 
 // join shows those claims of the fence in ctx that the transaction in ctx has
 // not shown yet: a lock can be taken while a transaction is running.
-func (r *Repository[T]) join(ctx context.Context) error {
+func (r *store) join(ctx context.Context) error {
 	f, fenced := driver.FenceFrom(ctx)
 	if !fenced {
 		return nil

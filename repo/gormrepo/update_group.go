@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/samber/lo"
 
 	"github.com/holdfast-go/holdfast/repo"
-	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
 
@@ -16,26 +16,31 @@ import (
 var errNoneLeft = errors.New("no update is left")
 
 // updating is a call of Update on its way: its row, as it was read and as it is written.
-type updating[T any] struct {
-	*merge[T]
-	call *driver.UpdateCall[T]
+type updating struct {
+	*merge
+	call *updateCall
 }
 
-// UpdateGroup makes several updates in one transaction; see driver.GroupUpdater.
-func (r *Repository[T]) UpdateGroup(ctx context.Context, calls []*driver.UpdateCall[T]) error {
-	err := dberr.Ended(ctx)
-	if err == nil {
-		err = r.updateGroup(ctx, calls)
+// updateCall is one call of Update among those that are made in one transaction.
+type updateCall struct {
+	values context.Context //nolint:containedctx // it belongs to the call
+	id     any
+	change func(e reflect.Value) error
+	// entity and err are what the call returns.
+	entity reflect.Value
+	err    error
+}
+
+// updateGroup makes several updates in one transaction. Its error concerns all of them.
+func (r *store) updateGroup(ctx context.Context, calls []*updateCall) error {
+	if err := dberr.Ended(ctx); err != nil {
+		return err
 	}
-	return r.failed(ctx, "update", err)
-}
-
-func (r *Repository[T]) updateGroup(ctx context.Context, calls []*driver.UpdateCall[T]) error {
 	keys := make([][]any, len(calls))
 	for i, call := range calls {
-		key, err := r.keys([]any{call.ID})
+		key, err := r.keys([]any{call.id})
 		if err != nil {
-			call.Err = r.failed(ctx, "update", single(err))
+			call.err = r.failed(ctx, "update", single(err))
 			continue
 		}
 		keys[i] = key[0]
@@ -53,12 +58,12 @@ func (r *Repository[T]) updateGroup(ctx context.Context, calls []*driver.UpdateC
 		if r.ambiguous(wanted, found, rows) {
 			return errAmbiguous
 		}
-		var list []*updating[T]
+		var list []*updating
 		for i, call := range calls {
 			if keys[i] == nil {
 				continue
 			}
-			call.Entity, call.Err = nil, nil
+			call.entity, call.err = reflect.Value{}, nil
 			if u := r.change(c, i, call, rows[identity(keys[i])]); u != nil {
 				list = append(list, u)
 			}
@@ -79,41 +84,41 @@ func (r *Repository[T]) updateGroup(ctx context.Context, calls []*driver.UpdateC
 var errAmbiguous = errors.New("two of the ids may be of one row")
 
 // ambiguous tells whether a key without a row may be another form of the key of a row.
-func (r *Repository[T]) ambiguous(keys [][]any, found []*T, rows map[any]*T) bool {
-	missing := lo.Filter(keys, func(key []any, _ int) bool { return rows[identity(key)] == nil })
+func (r *store) ambiguous(keys [][]any, found []reflect.Value, rows map[any]reflect.Value) bool {
+	missing := lo.Filter(keys, func(key []any, _ int) bool { return !rows[identity(key)].IsValid() })
 	if len(keys) == 1 || len(missing) == 0 {
 		return false
 	}
-	forms := lo.SliceToMap(found, func(row *T) (any, bool) { return form(r.entity.KeyOf(valueOf(row))), true })
+	forms := lo.SliceToMap(found, func(row reflect.Value) (any, bool) { return form(r.entity.KeyOf(row)), true })
 	return lo.SomeBy(missing, func(key []any) bool { return forms[form(key)] })
 }
 
 // change applies what a call does to its row. It returns nil for a call that has failed.
-func (r *Repository[T]) change(c *call, index int, call *driver.UpdateCall[T], row *T) *updating[T] {
+func (r *store) change(c *call, index int, call *updateCall, row reflect.Value) *updating {
 	ctx := c.tx.Statement.Context
-	if row == nil {
-		call.Err = r.failed(ctx, "update", fmt.Errorf("%w: %s", repo.ErrNotFound, r.entity.Type))
+	if !row.IsValid() {
+		call.err = r.failed(ctx, "update", fmt.Errorf("%w: %s", repo.ErrNotFound, r.entity.Type))
 		return nil
 	}
-	it := &item[T]{e: row, val: valueOf(row), index: index, was: r.entity.VersionOf(valueOf(row)), exists: true, values: call.Context}
-	u := &updating[T]{&merge[T]{item: it, old: r.snapshot(ctx, it.val)}, call}
+	it := &item{val: row, index: index, was: r.entity.VersionOf(row), exists: true, values: call.values}
+	u := &updating{&merge{item: it, old: r.snapshot(ctx, it.val)}, call}
 	restore := r.keep(it.val)
 	it.key = r.identity(it)
-	if call.Err = call.Change(row); call.Err != nil {
+	if call.err = call.change(row); call.err != nil {
 		return nil // the caller's own error, untouched
 	}
 	if err := r.sameKey(it); err != nil {
-		call.Err = r.failed(ctx, "update", err)
+		call.err = r.failed(ctx, "update", err)
 		return nil
 	}
 	restore()
-	call.Entity = row
+	call.entity = row
 	return u
 }
 
 // writeUpdates writes what has changed in entities whose rows are locked.
-func (r *Repository[T]) writeUpdates(c *call, list []*updating[T]) error {
-	items := lo.Map(list, func(u *updating[T], _ int) *item[T] { return u.item })
+func (r *store) writeUpdates(c *call, list []*updating) error {
+	items := lo.Map(list, func(u *updating, _ int) *item { return u.item })
 	if err := r.beforeSave(c, items); err != nil {
 		return err
 	}
@@ -127,7 +132,7 @@ func (r *Repository[T]) writeUpdates(c *call, list []*updating[T]) error {
 		return err
 	}
 	r.stamp(items, r.now())
-	merges := lo.Map(list, func(u *updating[T], _ int) *merge[T] { return u.merge })
+	merges := lo.Map(list, func(u *updating, _ int) *merge { return u.merge })
 	if err := r.withAssociations(c, items, func() error { return r.writeMerges(c, merges) }); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package gormrepo
 
 import (
 	"context"
+	"reflect"
 	"slices"
 
 	"github.com/samber/lo"
@@ -14,14 +15,14 @@ import (
 )
 
 // upsert inserts or overwrites entities by their keys.
-func (r *Repository[T]) upsert(c *call, items []*item[T]) error {
+func (r *store) upsert(c *call, items []*item) error {
 	ctx := c.tx.Statement.Context
-	groups := grouped(items, func(it *item[T]) group[T] {
-		return group[T]{left: r.left(ctx, it.val, false), defaulted: r.defaulted(ctx, it)}
+	groups := grouped(items, func(it *item) group {
+		return group{left: r.left(ctx, it.val, false), defaulted: r.defaulted(ctx, it)}
 	})
 	for _, g := range groups {
 		columns := without(r.columns, g.left)
-		err := r.inBatches(c, g.items, columns, func(batch []*item[T]) error { return r.upsertBatch(c, batch, columns, g) })
+		err := r.inBatches(c, g.items, columns, func(batch []*item) error { return r.upsertBatch(c, batch, columns, g) })
 		if err != nil {
 			return err
 		}
@@ -29,7 +30,7 @@ func (r *Repository[T]) upsert(c *call, items []*item[T]) error {
 	return nil
 }
 
-func (r *Repository[T]) upsertBatch(c *call, items []*item[T], columns []*schema.Field, g *group[T]) error {
+func (r *store) upsertBatch(c *call, items []*item, columns []*schema.Field, g *group) error {
 	if !r.dialect.returning || c.careful {
 		return r.upsertLocked(c, items, columns, g)
 	}
@@ -68,22 +69,22 @@ func (r *Repository[T]) upsertBatch(c *call, items []*item[T], columns []*schema
 // it shows: it has a key that the database makes, or the time of its creation. Then
 // an UPDATE comes first, which fires no trigger for inserts and needs no column that
 // T does not have.
-func (r *Repository[T]) looksStored(ctx context.Context, it *item[T]) bool {
+func (r *store) looksStored(ctx context.Context, it *item) bool {
 	return !r.opts.Revive && (len(r.made) > 0 || lo.SomeBy(r.created, func(f *schema.Field) bool { return !it.freshTimes && !isZero(ctx, f, it) }))
 }
 
 // updateFirst overwrites the row of an entity and tells whether there was one.
-func (r *Repository[T]) updateFirst(c *call, it *item[T], columns, back []*schema.Field) (bool, error) {
+func (r *store) updateFirst(c *call, it *item, columns, back []*schema.Field) (bool, error) {
 	fields := r.updatable(columns)
 	if len(fields) == 0 {
 		return false, nil
 	}
-	set, conds := r.assigned(c, it, fields), append([]clause.Expression{r.keyIn(r.keysOf([]*item[T]{it}))}, r.alive...)
+	set, conds := r.assigned(c, it, fields), append([]clause.Expression{r.keyIn(r.keysOf([]*item{it}))}, r.alive...)
 	if len(back) == 0 {
 		n, err := r.update(c, set, conds)
 		return n > 0, err
 	}
-	row := new(T)
+	row := r.newPointer()
 	tx := through(c.tx, func(tx *gorm.DB) *gorm.DB {
 		list := lo.Map(back, func(f *schema.Field, _ int) clause.Column { return clause.Column{Name: f.DBName} })
 		return c.updating(tx.Model(row).Unscoped().Clauses(clause.Returning{Columns: list}, clause.Where{Exprs: conds})).UpdateColumns(set)
@@ -92,6 +93,6 @@ func (r *Repository[T]) updateFirst(c *call, it *item[T], columns, back []*schem
 		return false, tx.Error
 	}
 	c.wrote = true
-	copyFields(back, valueOf(row), it.val)
+	copyFields(back, reflect.ValueOf(row).Elem(), it.val)
 	return true, nil
 }

@@ -16,7 +16,7 @@ import (
 // So the rows that exist are locked first and overwritten by an UPDATE. Of the rows
 // that do not exist each must be there afterwards, else the statement hit another
 // one in its place.
-func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns []*schema.Field, g *group[T]) error {
+func (r *store) upsertLocked(c *call, items []*item, columns []*schema.Field, g *group) error {
 	back := append(slices.Clone(r.created), g.left...)
 	if err := r.lockDatabase(c); err != nil {
 		return err
@@ -63,7 +63,7 @@ func (r *Repository[T]) upsertLocked(c *call, items []*item[T], columns []*schem
 
 // insertPlain inserts rows that were not there a moment ago by GORM's Create, whose
 // callbacks see them. Another writer may have been first.
-func (r *Repository[T]) insertPlain(c *call, items []*item[T]) error {
+func (r *store) insertPlain(c *call, items []*item) error {
 	zeros := r.explicitZeros(items)
 	for _, g := range r.groups(c, items, true) {
 		if err := r.insertBatch(c, g.items, g.left); err != nil {
@@ -77,6 +77,6 @@ func (r *Repository[T]) insertPlain(c *call, items []*item[T]) error {
 // numbersAlone tells whether the part of the key that is numbered is a key of the
 // table by itself: SQLite numbers nothing else, and knows no conflict of both parts
 // then.
-func (r *Repository[T]) numbersAlone() bool {
+func (r *store) numbersAlone() bool {
 	return r.dialect.name == sqlite && len(r.key) > 1 && lo.SomeBy(r.made, func(f *schema.Field) bool { return f.AutoIncrement })
 }

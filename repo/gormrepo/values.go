@@ -8,7 +8,7 @@ import (
 )
 
 // assigned are columns with their values, as GORM's updates take them.
-func (r *Repository[T]) assigned(c *call, it *item[T], fields []*schema.Field) map[string]any {
+func (r *store) assigned(c *call, it *item, fields []*schema.Field) map[string]any {
 	values := r.values(c, it, fields)
 	set := make(map[string]any, len(fields))
 	for i, f := range fields {
@@ -18,11 +18,11 @@ func (r *Repository[T]) assigned(c *call, it *item[T], fields []*schema.Field) m
 }
 
 // values are what the database gets for the columns of an entity.
-func (r *Repository[T]) values(c *call, it *item[T], fields []*schema.Field) []any {
+func (r *store) values(c *call, it *item, fields []*schema.Field) []any {
 	return lo.Map(fields, func(f *schema.Field, _ int) any { return r.value(c.tx.Statement.Context, it, f) })
 }
 
-func (r *Repository[T]) value(ctx context.Context, it *item[T], f *schema.Field) any {
+func (r *store) value(ctx context.Context, it *item, f *schema.Field) any {
 	if alive, ok := r.aliveValue(); ok && lo.Contains(r.deleted, f) {
 		return alive
 	}

@@ -2,6 +2,7 @@ package gormrepo
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 
 	"gorm.io/gorm/clause"
@@ -13,7 +14,7 @@ import (
 // overwriteVersions overwrites rows that still have the version in which their
 // entities were read. An entity that came from outside, a document for instance,
 // does not know when it was created, so that is read.
-func (r *Repository[T]) overwriteVersions(c *call, items []*item[T]) error {
+func (r *store) overwriteVersions(c *call, items []*item) error {
 	if len(items) != 1 {
 		return r.overwriteLocked(c, items)
 	}
@@ -29,7 +30,7 @@ func (r *Repository[T]) overwriteVersions(c *call, items []*item[T]) error {
 
 // overwriteLocked does the same for many, in a few statements: an UPDATE of many
 // rows does not tell which it has left alone.
-func (r *Repository[T]) overwriteLocked(c *call, items []*item[T]) error {
+func (r *store) overwriteLocked(c *call, items []*item) error {
 	hit, missed, rows, err := r.lockVersions(c, items, r.created)
 	if err != nil {
 		return err
@@ -44,7 +45,7 @@ func (r *Repository[T]) overwriteLocked(c *call, items []*item[T]) error {
 				missed = append(missed, it)
 			}
 		}
-		hit = slices.DeleteFunc(hit, func(it *item[T]) bool { return marked[it] })
+		hit = slices.DeleteFunc(hit, func(it *item) bool { return marked[it] })
 	}
 	if err := r.missed(c, missed); err != nil {
 		return err
@@ -58,7 +59,7 @@ func (r *Repository[T]) overwriteLocked(c *call, items []*item[T]) error {
 // lockVersions locks the rows of items, reads some of their columns, and tells
 // apart those in the version in which their entities were read and all others,
 // absent ones too.
-func (r *Repository[T]) lockVersions(c *call, items []*item[T], fields []*schema.Field) (hit, missed []*item[T], rows []*T, err error) {
+func (r *store) lockVersions(c *call, items []*item, fields []*schema.Field) (hit, missed []*item, rows []reflect.Value, err error) {
 	if err := r.lockDatabase(c); err != nil {
 		return nil, nil, nil, err
 	}
@@ -68,7 +69,7 @@ func (r *Repository[T]) lockVersions(c *call, items []*item[T], fields []*schema
 	}
 	byKey := r.byKey(r.keysOf(items), rows)
 	for _, it := range items {
-		if row := byKey[r.keptIdentity(it)]; row != nil && r.entity.VersionOf(valueOf(row)) == it.was {
+		if row := byKey[r.keptIdentity(it)]; row.IsValid() && r.entity.VersionOf(row) == it.was {
 			hit = append(hit, it)
 		} else {
 			missed = append(missed, it)
@@ -77,10 +78,10 @@ func (r *Repository[T]) lockVersions(c *call, items []*item[T], fields []*schema
 	return hit, missed, rows, nil
 }
 
-func (r *Repository[T]) overwriteVersion(c *call, it *item[T]) (int64, error) {
+func (r *store) overwriteVersion(c *call, it *item) (int64, error) {
 	left := r.left(c.tx.Statement.Context, it.val, false)
 	set := r.assigned(c, it, without(r.updatable(r.columns), left))
-	conds := []clause.Expression{r.keyIn(r.keysOf([]*item[T]{it})), r.versionIs(it.was)}
+	conds := []clause.Expression{r.keyIn(r.keysOf([]*item{it})), r.versionIs(it.was)}
 	if r.opts.Revive {
 		for _, f := range r.deleted {
 			set[f.DBName], _ = r.aliveValue()
@@ -93,7 +94,7 @@ func (r *Repository[T]) overwriteVersion(c *call, it *item[T]) (int64, error) {
 
 // versionIs holds for rows in a version. A row without one was stored before the
 // type had it, and is in version 0.
-func (r *Repository[T]) versionIs(version int64) clause.Expression {
+func (r *store) versionIs(version int64) clause.Expression {
 	is := clause.Eq{Column: clause.Column{Table: clause.CurrentTable, Name: r.version.DBName}, Value: version}
 	if version != 0 {
 		return is
@@ -103,7 +104,7 @@ func (r *Repository[T]) versionIs(version int64) clause.Expression {
 
 // missed says of each item why no row had its key and version. Those that were
 // never stored are inserted.
-func (r *Repository[T]) missed(c *call, items []*item[T]) error {
+func (r *store) missed(c *call, items []*item) error {
 	if len(items) == 0 {
 		return nil
 	}
@@ -113,14 +114,14 @@ func (r *Repository[T]) missed(c *call, items []*item[T]) error {
 	}
 	present, absent := r.split(items, rows)
 	var bad failures
-	var fresh []*item[T]
+	var fresh []*item
 	for _, it := range absent {
 		if it.was == 0 {
 			r.entity.SetVersion(it.val, r.firstVersion())
 			fresh = append(fresh, it)
 			continue
 		}
-		bad.add(it.index, r.shownID(it.e), fmt.Errorf("%w: the entity is gone", repo.ErrStale))
+		bad.add(it.index, r.shownID(it.val), fmt.Errorf("%w: the entity is gone", repo.ErrStale))
 	}
 	marked, err := r.marked(c, present)
 	if err != nil {
@@ -128,10 +129,10 @@ func (r *Repository[T]) missed(c *call, items []*item[T]) error {
 	}
 	for _, it := range present {
 		if marked[it] && !r.opts.Revive {
-			bad.add(it.index, r.shownID(it.e), errMarked())
+			bad.add(it.index, r.shownID(it.val), errMarked())
 			continue
 		}
-		bad.add(it.index, r.shownID(it.e), fmt.Errorf("%w: another version than %d is stored", repo.ErrStale, it.was))
+		bad.add(it.index, r.shownID(it.val), fmt.Errorf("%w: another version than %d is stored", repo.ErrStale, it.was))
 	}
 	if err := bad.err(); err != nil {
 		return err

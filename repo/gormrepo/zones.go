@@ -20,7 +20,7 @@ import (
 // zone is to be written or compared.
 
 // askZones asks the database which columns keep a clock time.
-func (r *Repository[T]) askZones(ctx context.Context, pool gorm.ConnPool) error {
+func (r *store) askZones(ctx context.Context, pool gorm.ConnPool) error {
 	table := r.db.Statement.Quote(clause.Table{Name: r.schema.Table})
 	rows, err := pool.QueryContext(ctx, "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass($1) AND atttypid = 'timestamp'::regtype", table)
 	if err != nil {
@@ -43,9 +43,9 @@ func (r *Repository[T]) askZones(ctx context.Context, pool gorm.ConnPool) error 
 }
 
 // learnZones makes sure that the columns of the items' times are known.
-func (r *Repository[T]) learnZones(ctx context.Context, pool gorm.ConnPool, items []*item[T]) error {
+func (r *store) learnZones(ctx context.Context, pool gorm.ConnPool, items []*item) error {
 	asks := lo.SomeBy(r.zones.times, func(f *schema.Field) bool {
-		return lo.SomeBy(items, func(it *item[T]) bool {
+		return lo.SomeBy(items, func(it *item) bool {
 			t, ok := r.timeOf(ctx, f, it)
 			return ok && r.zones.mustAsk(f, t)
 		})
@@ -56,7 +56,7 @@ func (r *Repository[T]) learnZones(ctx context.Context, pool gorm.ConnPool, item
 	return r.askZones(ctx, pool)
 }
 
-func (r *Repository[T]) timeOf(ctx context.Context, f *schema.Field, it *item[T]) (time.Time, bool) {
+func (r *store) timeOf(ctx context.Context, f *schema.Field, it *item) (time.Time, bool) {
 	v, _ := timeIn(f.ReflectValueOf(ctx, it.val))
 	if !v.IsValid() {
 		return time.Time{}, false
@@ -65,7 +65,7 @@ func (r *Repository[T]) timeOf(ctx context.Context, f *schema.Field, it *item[T]
 }
 
 // toUTC gives the times of items that go into such columns the clock of UTC.
-func (r *Repository[T]) toUTC(c *call, items []*item[T]) error {
+func (r *store) toUTC(c *call, items []*item) error {
 	ctx := c.tx.Statement.Context
 	if !c.once { // else they are known, or there is nothing to know
 		if err := r.learnZones(ctx, c.tx.Statement.ConnPool, items); err != nil {
@@ -92,7 +92,7 @@ func (r *Repository[T]) toUTC(c *call, items []*item[T]) error {
 }
 
 // learnZonesOf does the same for the values of conditions.
-func (r *Repository[T]) learnZonesOf(ctx context.Context, pool gorm.ConnPool, conds []driver.Cond) error {
+func (r *store) learnZonesOf(ctx context.Context, pool gorm.ConnPool, conds []driver.Cond) error {
 	for _, c := range conds {
 		if err := r.learnZonesOf(ctx, pool, c.Sub); err != nil {
 			return err

@@ -1,4 +1,4 @@
-package dberr
+package dberr_test
 
 import (
 	"errors"
@@ -7,6 +7,8 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/utils/tests"
+
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
 
 type stateError string
@@ -55,7 +57,7 @@ func TestIsDuplicate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := IsDuplicate(c.err, innermost{own: own}); got != c.want {
+			if got := dberr.IsDuplicate(c.err, innermost{own: own}); got != c.want {
 				t.Fatalf("got %v", got)
 			}
 		})

@@ -69,7 +69,7 @@ func (s *Single) ExecContext(ctx context.Context, text string, args ...any) (res
 // QueryContext runs a statement that returns rows.
 func (s *Single) QueryContext(ctx context.Context, text string, args ...any) (rows *sql.Rows, err error) {
 	if err = s.admit(text, args); err == nil {
-		rows, err = s.ConnPool.QueryContext(ctx, text, args...) //nolint:sqlclosecheck // the caller closes them
+		rows, err = s.ConnPool.QueryContext(ctx, text, args...)
 	}
 	s.err = err
 	return rows, err
