@@ -1,4 +1,3 @@
-// Package sqltext writes parts of SQL statements as each dialect has them.
 package sqltext
 
 import (

@@ -1,0 +1,2 @@
+// Package sqltext writes parts of SQL statements as each dialect has them.
+package sqltext
