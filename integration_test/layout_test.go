@@ -89,7 +89,7 @@ var house = []floor{
 	{
 		pkg:     "repo/mongorepo",
 		own:     []string{"repo", "repo/driver", "repo/internal/...", "repo/mongorepo/internal/..."},
-		modules: []string{"github.com/samber/lo", "go.mongodb.org/mongo-driver/v2"},
+		modules: []string{"github.com/samber/lo", "go.mongodb.org/mongo-driver/v2", "golang.org/x/sync"},
 	},
 	{
 		pkg:     "repo/memrepo",

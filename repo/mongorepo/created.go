@@ -3,7 +3,9 @@ package mongorepo
 import (
 	"context"
 	"fmt"
+	"reflect"
 
+	"github.com/samber/lo"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 )
 
@@ -12,30 +14,28 @@ func (r *Repository[T]) readCreated(ctx context.Context, writes []*write[T]) err
 	if len(r.ent.Created) == 0 || r.layout.opaque {
 		return nil
 	}
-	var keys []keyed
-	failed := false
-	for _, w := range writes {
-		if w.err == nil && !w.insert {
-			keys = append(keys, w.key)
-		}
-		failed = failed || w.err != nil
-	}
+	written := lo.Filter(writes, func(w *write[T], _ int) bool { return w.err == nil && !w.insert })
+	failed := lo.SomeBy(writes, func(w *write[T]) bool { return w.err != nil })
 	// A failed write has aborted the transaction: nothing can be read in it.
-	if len(keys) == 0 || failed && mongo.SessionFromContext(ctx) != nil {
+	if len(written) == 0 || failed && mongo.SessionFromContext(ctx) != nil {
 		return nil
 	}
-	found, err := r.loadStored(ctx, nil, keys, r.fresh)
+	found, err := r.loadStored(ctx, nil, lo.Map(written, func(w *write[T], _ int) keyed { return w.key }), r.fresh)
 	if err != nil {
 		return fmt.Errorf("saved, but the creation times cannot be read: %w", err)
 	}
-	for _, w := range writes {
-		if s := found[w.key.cmp]; s != nil && s.e != nil && !w.insert {
-			for _, f := range r.ent.Created {
-				if created := f.Value(valueOf(s.e)); created.IsValid() {
-					f.Reach(valueOf(w.e)).Set(created)
-				}
-			}
+	for _, w := range lo.Reject(writes, func(w *write[T], _ int) bool { return w.insert }) {
+		if s := found[w.key.cmp]; s != nil && s.e != nil {
+			r.copyCreated(valueOf(s.e), valueOf(w.e))
 		}
 	}
 	return nil
+}
+
+func (r *Repository[T]) copyCreated(from, to reflect.Value) {
+	for _, f := range r.ent.Created {
+		if created := f.Value(from); created.IsValid() {
+			f.Reach(to).Set(created)
+		}
+	}
 }

@@ -47,18 +47,28 @@ func (r *Repository[T]) explain(ctx context.Context, writes []*write[T], missing
 	if err := r.renewRefused(ctx, unclear, found); err != nil {
 		return nil, err
 	}
-	// A failed write has aborted the transaction that it was in.
-	mayRepeat := mongo.SessionFromContext(ctx) == nil
 	for _, w := range unclear {
-		s := found[w.key.cmp]
-		if w.err = r.reason(w, s); mayRepeat && w.sent < sendTries {
-			repeat, err := r.prepareAgain(w, s)
-			if err != nil {
-				return nil, err
-			}
-			if repeat {
-				again = append(again, w)
-			}
+		w.err = r.reason(w, found[w.key.cmp])
+	}
+	// A failed write has aborted the transaction that it was in.
+	if mongo.SessionFromContext(ctx) != nil {
+		return nil, nil
+	}
+	return r.repeatable(unclear, found)
+}
+
+// repeatable are the writes that are to be sent again.
+func (r *Repository[T]) repeatable(writes []*write[T], found map[string]*loaded[T]) (again []*write[T], err error) {
+	for _, w := range writes {
+		if w.sent >= sendTries {
+			continue
+		}
+		repeat, err := r.prepareAgain(w, found[w.key.cmp])
+		if err != nil {
+			return nil, err
+		}
+		if repeat {
+			again = append(again, w)
 		}
 	}
 	return again, nil

@@ -2,9 +2,9 @@ package mongorepo
 
 import (
 	"context"
-	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"golang.org/x/sync/errgroup"
 )
 
 // parallelWrites is how many single writes are under way at once.
@@ -30,31 +30,15 @@ func inParallel[E any](workers int, list []E, fn func(E) error) error {
 		}
 		return nil
 	}
-	var mu sync.Mutex
-	var first error
-	next := func() (e E, ok bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		if len(list) == 0 || first != nil {
-			return e, false
-		}
-		e, list = list[0], list[1:]
-		return e, true
-	}
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for e, ok := next(); ok; e, ok = next() {
-				if err := fn(e); err != nil {
-					mu.Lock()
-					if first == nil {
-						first = err
-					}
-					mu.Unlock()
-				}
+	group, ctx := errgroup.WithContext(context.Background())
+	group.SetLimit(workers)
+	for _, e := range list {
+		group.Go(func() error {
+			if ctx.Err() != nil {
+				return nil // one has failed
 			}
+			return fn(e)
 		})
 	}
-	wg.Wait()
-	return first
+	return group.Wait()
 }

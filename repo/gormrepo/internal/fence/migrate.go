@@ -33,20 +33,13 @@ func (t tables) migrate(ctx context.Context, db *gorm.DB, from tables) error {
 		return err
 	}
 	create := func(pool gorm.ConnPool) error {
-		for _, s := range statements {
-			if _, err := pool.ExecContext(ctx, s); err != nil {
-				return err
-			}
+		if err := execAll(ctx, pool, statements); err != nil {
+			return err
 		}
 		if ready, err := t.ready(ctx, pool); ready || err != nil {
 			return err
 		}
-		for _, s := range upgrade(t) {
-			if _, err := pool.ExecContext(ctx, s); err != nil {
-				return err
-			}
-		}
-		return nil
+		return execAll(ctx, pool, upgrade(t))
 	}
 	if t.schema != from.schema {
 		create = both(create, func(pool gorm.ConnPool) error { return t.adopt(ctx, pool, from) })
@@ -64,6 +57,15 @@ func (t tables) migrate(ctx context.Context, db *gorm.DB, from tables) error {
 		}
 		return create(pool)
 	})
+}
+
+func execAll(ctx context.Context, pool gorm.ConnPool, statements []string) error {
+	for _, s := range statements {
+		if _, err := pool.ExecContext(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func both(first, second func(gorm.ConnPool) error) func(gorm.ConnPool) error {
