@@ -14,11 +14,11 @@
 // The node with the lowest create revision owns the name. The state of a Node says what is
 // known of its key:
 //
-//	new           nothing was sent
+//	new           it was sent nothing of its own; the exchange that puts it may be under way
 //	maybe queued  a request that puts the key had no answer: it may be there
 //	queued        the key is there, behind another
 //	owner         the key is there, and no other is before it
-//	gone          the key is out of the queue, and the process counts on it no more
+//	gone          the process counts on it no more: etcd has deleted the key, or is asked to
 //
 // and changes like this, where anything but gone may become gone:
 //
@@ -27,7 +27,7 @@
 //	queued       -> owner          Await: the predecessor has left, and a snapshot, the
 //	                               predecessor's hand-off or a check says that nobody is before
 //	owner        -> gone           Release, HandOff: etcd has deleted the key
-//	any          -> gone           leave: it was given up, or somebody deleted the key
+//	any          -> gone           leave: somebody deleted the key; abandon: it was given up
 //
 // The state is about the key. The node's context is about the process: it ends as soon as the
 // process does not count on the place any more, with ErrLost if that was taken away. What
