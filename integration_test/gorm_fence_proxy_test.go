@@ -34,7 +34,7 @@ type wire struct {
 	addr, to string
 
 	mu    sync.Mutex
-	match func(message []byte) bool // nil when nothing is to go wrong
+	match func(message []byte) bool // nil when nothing goes wrong
 	fault fault
 	down  bool
 	open  []*wired

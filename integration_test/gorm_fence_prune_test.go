@@ -57,7 +57,7 @@ func TestGormFence_PrunesItself(t *testing.T) {
 			must(t, kept.Save(f.with(ctx), &gormCounter{ID: 1, N: n}))
 		}
 		if s := stat(); s.Ops != old+writes {
-			t.Errorf("notes were deleted that are to be kept: %+v", s)
+			t.Errorf("notes were deleted that must be kept: %+v", s)
 		}
 		for n := range writes {
 			must(t, r.Save(f.with(ctx), &gormCounter{ID: 1, N: n}))

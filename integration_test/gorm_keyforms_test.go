@@ -129,7 +129,7 @@ type gormBillLine struct {
 	Text string `gorm:"size:20"`
 }
 
-// Two entities whose part of the key is to be made get a row each.
+// Two entities whose part of the key the database makes get a row each.
 func TestGormCompositeKeysAreNumbered(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {

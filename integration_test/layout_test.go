@@ -13,7 +13,7 @@ import (
 
 const module = "github.com/holdfast-go/holdfast"
 
-// floor says what a package may import beside the standard library: packages of
+// floor says what a package may import in addition to the standard library: packages of
 // this module, named from its root, and other modules. A name that ends in /...
 // stands for everything below it as well; "any" lifts the rule.
 type floor struct {

@@ -41,7 +41,7 @@ func busyProcess(ctx context.Context, t *testing.T, l *etcdlock.Locker, name str
 	}
 }
 
-// Whoever waits behind a busy process is served, in the order of arrival,
+// A process that waits behind a busy one is served, in the order of arrival,
 // whatever implementation it is.
 func TestLockBusy_ServesOthersInOrder(t *testing.T) {
 	t.Parallel()

@@ -49,7 +49,7 @@ func runCrowd(spec string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	// Not for ever, should the test that started it be gone.
+	// Not without end, should the test that started it be gone.
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	r, err := c.run(ctx)

@@ -64,8 +64,8 @@ func (i *interceptor) loses(what string, answer bool, n int64) *atomic.Int64 {
 	return &lost
 }
 
-// A process that goes on wanting the lock gives it back and queues anew by one
-// request. If that or its answer is lost, nobody waits for ever, and nothing
+// A process that goes on wanting the lock gives it back and queues again by one
+// request. If that or its answer is lost, nobody waits without end, and nothing
 // stays.
 func TestLockExchange_LostMessages(t *testing.T) {
 	t.Parallel()

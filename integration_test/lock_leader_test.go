@@ -70,7 +70,7 @@ var changes = map[string]func(ctx context.Context, t *testing.T, c *cluster) err
 }
 
 // A change of leader, or a time without one, in all that a name may go
-// through: nobody loses the lock, and nobody waits for ever. The TTL is so long
+// through: nobody loses the lock, and nobody waits without end. The TTL is so long
 // that no lease runs out.
 func TestLockLeader(t *testing.T) {
 	t.Parallel()

@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock"
 )
 
-// A hold that lingers leaves for whoever queues: with an hour to linger,
+// A hold that lingers leaves for a process that queues: with an hour to linger,
 // nothing else would let the others in.
 func TestLockLinger_LeavesForOthers(t *testing.T) {
 	t.Parallel()

@@ -133,7 +133,7 @@ func TestLockLoss_SentinelDeleted(t *testing.T) {
 	mustUnlock(ctx, t, mustLock(ctx, t, l, "n"))
 }
 
-// A waiter whose place was taken away does not wait for ever, and does not get
+// A waiter whose place was taken away does not wait without end, and does not get
 // the lock.
 func TestLockLoss_WhileWaiting(t *testing.T) {
 	t.Parallel()

@@ -119,7 +119,7 @@ func TestLockPassing_Bounds(t *testing.T) {
 }
 
 // A hold that is lost while goroutines wait for it ends the turn of one, and
-// the others get the name anew.
+// the others get the name again.
 func TestLockPassing_LossInTheMiddle(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string]func(ctx context.Context, f *fleet, l *etcdlock.Locker) error{

@@ -64,7 +64,7 @@ var endings = map[string]func(*pb.WatchResponse){
 
 // eachEnding runs the test once for each way in which the watch of a client
 // ends instead of telling of a key that was put, or deleted. The test arms the
-// thief when the next such message is the one that is to be lost.
+// thief when the next such message is the one to lose.
 func eachEnding(t *testing.T, what mvccpb.Event_EventType, test func(ctx context.Context, t *testing.T, f *fleet, robbed *clientv3.Client, n *newsThief)) {
 	t.Helper()
 	for name, end := range endings {

@@ -152,7 +152,7 @@ func (s *fencedSite) want(t testing.TB, id string, n int64) {
 	}
 }
 
-// endLease ends the lease of whoever holds key, as its end would.
+// endLease ends the lease of the holder of key, as its end would.
 func (s *fencedSite) endLease(ctx context.Context, t testing.TB, key string) {
 	t.Helper()
 	looker, err := etcdlock.New(s.cli, &etcdlock.Options{Namespace: s.namespace})

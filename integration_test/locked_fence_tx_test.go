@@ -105,7 +105,7 @@ func TestLockedFence_TxSeesWhatWasSavedMeanwhile(t *testing.T) {
 	})
 }
 
-// The second key of a transaction is fenced as the first one: whoever held it
+// The second key of a transaction is fenced as the first one: a process that held it
 // before comes too late.
 func TestLockedFence_TxFencesTheSecondKey(t *testing.T) {
 	onTwoTypes(t, func(ctx context.Context, t *testing.T, s *fencedSite, a, b *fencedShop) {

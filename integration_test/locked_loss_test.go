@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast-go/holdfast/lockedrepo"
 )
 
-// breakHold revokes the lease of whoever holds key, as an operator would.
+// breakHold revokes the lease of the holder of key, as an operator would.
 func breakHold(ctx context.Context, f *fleet, l *etcdlock.Locker, key string) error {
 	holders, err := l.Holders(ctx, key)
 	if err != nil {

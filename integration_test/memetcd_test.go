@@ -54,7 +54,7 @@ func newSide(rt *rapid.T, cli *clientv3.Client) *side {
 	}
 	// When a client's only watch is refused, it asks for it a second time, and a
 	// Close meanwhile hangs (clientv3 3.7.3). With this one none is the only one.
-	<-cli.Watch(rt.Context(), "beside", clientv3.WithCreatedNotify())
+	<-cli.Watch(rt.Context(), "next to", clientv3.WithCreatedNotify())
 	return &side{cli: cli, base: resp.Header.Revision}
 }
 

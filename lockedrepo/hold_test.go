@@ -131,7 +131,7 @@ type closing struct {
 func (c closing) FindByID(ctx context.Context, id any) (*order, error) {
 	e, err := c.watched.FindByID(ctx, id)
 	over, cancel := context.WithCancel(context.Background())
-	cancel() // it is to wait for nobody
+	cancel() // it must wait for nobody
 	_ = c.locker.Close(over)
 	return e, err
 }

@@ -25,7 +25,7 @@ type round struct {
 	took       time.Duration
 }
 
-// total is how many operations the round is to do.
+// total is how many operations the round does.
 func (r *round) total(documents int) int {
 	if r.Kind == importing {
 		return r.workers * documents

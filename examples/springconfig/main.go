@@ -29,7 +29,7 @@ func main() {
 }
 
 func run(out io.Writer) error {
-	// A program that ships its file beside it calls drivers.Load(path).
+	// A program that ships its file next to it calls drivers.Load(path).
 	conf, err := drivers.Parse(application)
 	if err != nil {
 		return err

@@ -127,7 +127,7 @@ func (r *store) Count(ctx context.Context, opts ...repo.Option) (int64, error) {
 		if err != nil {
 			return err
 		}
-		// What a Native option loads beside the entities does not matter here.
+		// What a Native option loads with the entities does not matter here.
 		clear(tx.Statement.Preloads)
 		return through(tx, func(tx *gorm.DB) *gorm.DB { return tx.Model(r.newPointer()).Count(&n) }).Error
 	})

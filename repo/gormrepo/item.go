@@ -44,7 +44,7 @@ type start struct {
 	value reflect.Value
 }
 
-// itemsFor are the items of entities which are to be saved.
+// itemsFor are the items of entities that a call saves.
 func (r *store) itemsFor(es []reflect.Value) []*item {
 	copies := reflect.MakeSlice(reflect.SliceOf(r.entity.Type), 2*len(es), 2*len(es))
 	list := make([]item, len(es))

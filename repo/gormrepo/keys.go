@@ -42,7 +42,7 @@ func (r *store) wantsKey(e reflect.Value) bool {
 	return r.unnumbered(e) || len(r.key) == 1 && !r.isInt && r.entity.Key[0].IsZero(e)
 }
 
-// unnumbered tells whether the database is to make the key, or a part of it.
+// unnumbered tells whether the database makes the key, or a part of it.
 func (m *model) unnumbered(e reflect.Value) bool {
 	return lo.SomeBy(m.made, func(f *schema.Field) bool {
 		_, zero := f.ValueOf(context.Background(), e)

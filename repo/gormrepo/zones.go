@@ -17,7 +17,7 @@ import (
 // drivers send that of the zone which the value happens to have. So that every process
 // reads the instant that was written, such columns keep UTC. Which they are the tag
 // of the field tells, else the database: it is asked once, when a time of another
-// zone is to be written or compared.
+// zone has to be written or compared.
 
 // askZones asks the database which columns keep a clock time.
 func (r *store) askZones(ctx context.Context, pool gorm.ConnPool) error {

@@ -65,7 +65,7 @@ func (r *Repository[T]) UpdateGroup(ctx context.Context, calls []*driver.UpdateC
 	}
 }
 
-// change is an update on its way: the row that was seen, and what is to replace it.
+// change is an update on its way: the row that was seen, and what replaces it.
 type change[T any] struct {
 	index int
 	call  *driver.UpdateCall[T]

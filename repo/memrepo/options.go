@@ -38,7 +38,7 @@ type Options struct {
 	// while the repository is locked. By default it is time.Now.
 	Now func() time.Time
 
-	// Unique lists constraints beside those of the tags: each is a list of Go
+	// Unique lists constraints in addition to those of the tags: each is a list of Go
 	// field names that no two entities may have equal values in.
 	Unique [][]string
 

@@ -64,7 +64,7 @@ func (r *Repository[T]) DeleteByID(ctx context.Context, id any) error {
 
 // DeleteAllByID deletes or marks the entities with the ids and returns how
 // many there were; see repo.Repository. A bad id is reported in a
-// *repo.BatchError, and then nothing is deleted. Beside another error, and
+// *repo.BatchError, and then nothing is deleted. With another error, and
 // where an answer was lost and the documents are found to be gone, the number
 // tells how many are known to be deleted.
 func (r *Repository[T]) DeleteAllByID(ctx context.Context, ids []any) (int64, error) {

@@ -18,7 +18,7 @@ import (
 const sendTries = 4
 
 // explain turns what the server said of failed writes into the errors of the
-// contract, and returns those that are to be sent again, now that it is known what is
+// contract, and returns those to send again, now that it is known what is
 // stored. A conditional write that did not find its document tried to insert it, if it
 // may, and broke the index on _id: what is stored now says why. An insert can have met
 // the claim of a newer holder, or a tombstone. Of the writes that were sent together
@@ -57,7 +57,7 @@ func (r *Repository[T]) explain(ctx context.Context, writes []*write[T], missing
 	return r.repeatable(unclear, found)
 }
 
-// repeatable are the writes that are to be sent again.
+// repeatable are the writes to send again.
 func (r *Repository[T]) repeatable(writes []*write[T], found map[string]*loaded[T]) (again []*write[T], err error) {
 	for _, w := range writes {
 		if w.sent >= sendTries {

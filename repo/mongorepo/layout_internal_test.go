@@ -23,7 +23,7 @@ type Base struct {
 
 type nested struct {
 	City   string `json:"town"`
-	hidden string //nolint:unused // the codec must pass over it
+	hidden string //nolint:unused // the codec must ignore it
 }
 
 type flat struct {

@@ -9,7 +9,7 @@ import (
 )
 
 // A save is a sequence: its entities are encoded, which makes writes of them; those
-// that are built on what is stored were raised before. Then, until no write is to be
+// that are built on what is stored were raised before. Then, until no write has to be
 // sent again, the writes are sent, refusals are explained and lost answers settled.
 
 // perform sends all writes and puts back the entities whose write failed.
@@ -36,7 +36,7 @@ func (r *Repository[T]) perform(ctx context.Context, writes []*write[T]) error {
 	return r.report(ctx, writes)
 }
 
-// round sends the writes once and returns those that are to be sent again.
+// round sends the writes once and returns those to send again.
 func (r *Repository[T]) round(ctx context.Context, writes []*write[T]) ([]*write[T], error) {
 	missing, err := r.send(ctx, writes)
 	if err != nil {

@@ -139,7 +139,7 @@ func (s *script) reply(sections []byte) bson.D {
 }
 
 // command puts the sections of a message together: the command, and the lists
-// that the driver sends beside it, such as the updates of an update.
+// that the driver sends with it, such as the updates of an update.
 func command(sections []byte) (bson.Raw, error) {
 	size := binary.LittleEndian.Uint32(sections[1:])
 	body, rest := bson.Raw(sections[1:1+size]), sections[1+size:]

@@ -19,7 +19,7 @@ func findByIDOfAbsent(t *testing.T, h Harness) {
 		e, err := r.FindByID(t.Context(), "absent")
 		wantErr(t, err, repo.ErrNotFound)
 		if e != nil {
-			t.Fatalf("got %s beside the error", shown(e))
+			t.Fatalf("got %s with the error", shown(e))
 		}
 		saveItems(t, r, item("a"))
 	}

@@ -52,7 +52,7 @@ type Harness struct {
 	// Stock above n.
 	Native func(n int64) any
 
-	// PrepareFence makes what the fence needs beside the tables of the entities,
+	// PrepareFence makes what the fence needs in addition to the tables of the entities,
 	// for repositories that are a driver.Fencer. It is called after a repository
 	// was made and before the first call with a fence. It may be nil.
 	PrepareFence func(t *testing.T)

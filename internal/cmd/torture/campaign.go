@@ -218,7 +218,7 @@ func (k *campaign) rounds(c *cell) int {
 	return 3
 }
 
-// run does one cell after the other: they share the machine, and a fault is to
+// run does one cell after the other: they share the machine, and a fault has to
 // be felt by one of them alone.
 func (k *campaign) run(ctx context.Context) ([]result, error) {
 	results := make([]result, 0, len(k.cells))

@@ -19,7 +19,7 @@ type Options struct {
 	// Schema is where the tables of the fence are; empty: where Table is.
 	Schema string
 	// Limit is how long a claim waits, and how long a transaction that showed one
-	// may be idle. Zero is for ever.
+	// may be idle. Zero is without end.
 	Limit time.Duration
 	// Keep is how long notes of operations are kept; less than zero: by others.
 	Keep time.Duration

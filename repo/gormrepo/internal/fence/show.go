@@ -8,7 +8,7 @@ import (
 
 // Show runs an attempt at a transaction that begins with the claims, and draws them
 // again when they were refused for a reason that has gone. writes tells that the
-// operation is to be noted.
+// operation has to be noted.
 func (f *Fence) Show(ctx context.Context, from driver.Fence, writes bool, run func(*Showing) error) error {
 	pool := f.pool()
 	for n := 1; ; n++ {
