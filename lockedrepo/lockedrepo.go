@@ -52,7 +52,7 @@ func check[T any](inner repo.Repository[T], locker *etcdlock.Locker, o *Options)
 		return fmt.Errorf("%w: nil repository", repo.ErrInvalid)
 	}
 	if locker == nil {
-		return fmt.Errorf("%w: nil locker", repo.ErrInvalid)
+		return fmt.Errorf("%w: nil locker: make one by etcdlock.New, in tests by locktest.NewLocal", repo.ErrInvalid)
 	}
 	if t := reflect.TypeFor[T](); t.Kind() == reflect.Pointer {
 		return fmt.Errorf("%w: entity type %s is a pointer; name the type it points to", repo.ErrInvalid, t)
