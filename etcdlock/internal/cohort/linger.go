@@ -4,10 +4,11 @@ import "time"
 
 // lingers reports whether the hold may stay although nobody uses it. One that
 // others had to leave first does not stay before it is certain that none of
-// them is back: where processes compete, every wait would be longer by that.
+// them is back: where processes compete, every wait would be longer by that. Whether its
+// lease is valid is asked when the hold is used again.
 func (h *Hold) lingers() bool {
 	a := h.c.all
-	return a.Linger > 0 && h.alone && !h.wanted && a.Closing.Err() == nil && h.passes()
+	return a.Linger > 0 && h.alone && !h.wanted && a.Closing.Err() == nil && h.hasBudget()
 }
 
 // linger starts the time for which the hold stays, if that is not running.
