@@ -151,7 +151,7 @@ func TestGormLimits_PreparedStatementsOfMySQL(t *testing.T) {
 }
 
 // A list that is as long works together with other conditions and orders.
-func TestGormLimits_LongListsBesideOtherConditions(t *testing.T) {
+func TestGormLimits_LongListsWithOtherConditions(t *testing.T) {
 	t.Parallel()
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {

@@ -189,7 +189,7 @@ func TestMongoFence_IsNoFieldOfAnInlineMap(t *testing.T) {
 }
 
 // Of one version many may come, whatever they hold; only one gets through.
-func TestMongoFence_VersionsAreCheckedBesideIt(t *testing.T) {
+func TestMongoFence_VersionsAreCheckedToo(t *testing.T) {
 	ctx := bounded(t, time.Minute)
 	r, _ := mongoRepository[versionedTally](t, nil)
 	es := []*versionedTally{{ID: "a"}, {ID: "b"}}

@@ -168,7 +168,7 @@ func TestCluster_Expire(t *testing.T) {
 	}
 }
 
-func TestCluster_CutAndMend(t *testing.T) {
+func TestCluster_CutAndReconnect(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	l := newLocker(t, c, &etcdlock.Options{Linger: etcdlock.NoLinger})

@@ -49,11 +49,11 @@ func run(ctx context.Context) error {
 	}
 	defer locker.Close(ctx)
 
-	plain, err := gormrepo.New[Order](db, nil) // what you have
+	plain, err := gormrepo.New[Order](db, nil) // on your *gorm.DB
 	if err != nil {
 		return err
 	}
-	orders, err := lockedrepo.New(plain, locker, nil) // what you use instead
+	orders, err := lockedrepo.New(plain, locker, nil) // what your code uses
 	if err != nil {
 		return err
 	}

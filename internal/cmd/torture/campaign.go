@@ -249,7 +249,7 @@ func (k *campaign) run(ctx context.Context) ([]result, error) {
 	return results, nil
 }
 
-// cellOverhead is about what a cell takes in addition to its fault.
+// cellOverhead is about how much longer than its fault a cell lasts.
 const cellOverhead = 2 * time.Second
 
 func (k *campaign) close() {
