@@ -159,6 +159,13 @@ func expiredLoginOn(t *testing.T, line etcdLine) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { // its answer depends on the server's line
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if err := locker.Close(limited); err != nil {
+			t.Log("Close: ", err)
+		}
+	})
 	mustUnlock(ctx, t, mustLock(ctx, t, locker, "n"))
 	// Each login has a token, and the last one used expires last.
 	for used := time.Now(); ; {
