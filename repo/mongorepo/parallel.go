@@ -34,10 +34,12 @@ func inParallel[E any](workers int, list []E, fn func(E) error) error {
 	group.SetLimit(workers)
 	for _, e := range list {
 		group.Go(func() error {
-			if ctx.Err() != nil {
-				return nil // one has failed
+			select {
+			case <-ctx.Done(): // one has failed
+				return nil
+			default:
+				return fn(e)
 			}
-			return fn(e)
 		})
 	}
 	return group.Wait()
