@@ -16,28 +16,22 @@ import (
 
 func TestGormConformance(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			repotest.Run(t, gormHarness(b.open(t)))
-		})
-	}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		repotest.Run(t, gormHarness(b.open(t)))
+	})
 }
 
 func TestGormModel(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			repotest.RunModel(t, gormHarness(b.open(t)), repotest.Harness{
-				Features:  repotest.Features{Update: true},
-				Items:     inMemory[repotest.Item](nil),
-				Marked:    inMemory[repotest.Marked](nil),
-				FromZero:  inMemory[repotest.Marked](&memrepo.Options{VersionFromZero: true}),
-				Defaulted: inMemory[repotest.Defaulted](nil),
-			}, 400)
-		})
-	}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		repotest.RunModel(t, gormHarness(b.open(t)), repotest.Harness{
+			Features:  repotest.Features{Update: true},
+			Items:     inMemory[repotest.Item](nil),
+			Marked:    inMemory[repotest.Marked](nil),
+			FromZero:  inMemory[repotest.Marked](&memrepo.Options{VersionFromZero: true}),
+			Defaulted: inMemory[repotest.Defaulted](nil),
+		}, 400)
+	})
 }
 
 func inMemory[T any](opts *memrepo.Options) func(t *testing.T) repo.Repository[T] {

@@ -55,70 +55,64 @@ func (h *gormHooked) AfterDelete(*gorm.DB) error  { return h.note("AfterDelete")
 
 func TestGormTheSameHooksRunWhateverHappens(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormHooked](t, db, nil)
-			saved := []string{"BeforeSave", "AfterSave"}
-			updated := []string{"BeforeSave", "BeforeUpdate", "AfterSave"}
-			created := []string{"BeforeSave", "BeforeCreate", "AfterCreate", "AfterSave"}
-			check := func(what string, e *gormHooked, want []string) {
-				t.Helper()
-				if !slices.Equal(e.calls, want) {
-					t.Errorf("%s: got %v, want %v", what, e.calls, want)
-				}
-				if got, err := r.FindByID(ctx, e.ID); err != nil || got.Name != "set by hook" {
-					t.Errorf("%s: stored is %+v, %v", what, got, err)
-				}
-				e.calls = nil
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormHooked](t, db, nil)
+		saved := []string{"BeforeSave", "AfterSave"}
+		updated := []string{"BeforeSave", "BeforeUpdate", "AfterSave"}
+		created := []string{"BeforeSave", "BeforeCreate", "AfterCreate", "AfterSave"}
+		check := func(what string, e *gormHooked, want []string) {
+			t.Helper()
+			if !slices.Equal(e.calls, want) {
+				t.Errorf("%s: got %v, want %v", what, e.calls, want)
 			}
-			fresh, absent := &gormHooked{}, &gormHooked{ID: "a"}
-			must(t, r.Save(ctx, fresh))
-			check("new", fresh, created)
-			must(t, r.Save(ctx, absent))
-			check("absent", absent, saved)
-			must(t, r.Save(ctx, absent))
-			check("stored", absent, updated)
-			list := []*gormHooked{absent, {}, {ID: "b"}}
-			must(t, r.SaveAll(ctx, list))
-			check("stored in a list", list[0], updated)
-			check("new in a list", list[1], created)
-			check("absent in a list", list[2], saved)
-			e, err := r.Update(ctx, "b", func(*gormHooked) error { return nil })
-			must(t, err)
-			check("updated", e, updated)
-			must(t, r.Delete(ctx, e))
-			if !slices.Equal(e.calls, []string{"BeforeDelete", "AfterDelete"}) {
-				t.Errorf("deleted: got %v", e.calls)
+			if got, err := r.FindByID(ctx, e.ID); err != nil || got.Name != "set by hook" {
+				t.Errorf("%s: stored is %+v, %v", what, got, err)
 			}
-		})
-	}
+			e.calls = nil
+		}
+		fresh, absent := &gormHooked{}, &gormHooked{ID: "a"}
+		must(t, r.Save(ctx, fresh))
+		check("new", fresh, created)
+		must(t, r.Save(ctx, absent))
+		check("absent", absent, saved)
+		must(t, r.Save(ctx, absent))
+		check("stored", absent, updated)
+		list := []*gormHooked{absent, {}, {ID: "b"}}
+		must(t, r.SaveAll(ctx, list))
+		check("stored in a list", list[0], updated)
+		check("new in a list", list[1], created)
+		check("absent in a list", list[2], saved)
+		e, err := r.Update(ctx, "b", func(*gormHooked) error { return nil })
+		must(t, err)
+		check("updated", e, updated)
+		must(t, r.Delete(ctx, e))
+		if !slices.Equal(e.calls, []string{"BeforeDelete", "AfterDelete"}) {
+			t.Errorf("deleted: got %v", e.calls)
+		}
+	})
 }
 
 func TestGormFailingHookUndoesEverything(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormHooked](t, db, nil)
-			for _, name := range []string{"BeforeSave", "BeforeCreate", "AfterCreate", "AfterSave", "AfterSave by handle"} {
-				list := []*gormHooked{{ID: "a"}, {Fail: name}, {}}
-				err := r.SaveAll(ctx, list)
-				var batch *repo.BatchError
-				if !errors.As(err, &batch) || len(batch.Items) != 1 || batch.Items[0].Index != 1 {
-					t.Errorf("%s: got %v", name, err)
-				}
-				if n, err := r.Count(ctx); n != 0 || err != nil {
-					t.Errorf("%s: %d rows are there, %v", name, n, err)
-				}
-				if list[0].Name != "" || list[1].ID != "" || list[2].ID != "" {
-					t.Errorf("%s: the entities became %+v %+v %+v", name, list[0], list[1], list[2])
-				}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormHooked](t, db, nil)
+		for _, name := range []string{"BeforeSave", "BeforeCreate", "AfterCreate", "AfterSave", "AfterSave by handle"} {
+			list := []*gormHooked{{ID: "a"}, {Fail: name}, {}}
+			err := r.SaveAll(ctx, list)
+			var batch *repo.BatchError
+			if !errors.As(err, &batch) || len(batch.Items) != 1 || batch.Items[0].Index != 1 {
+				t.Errorf("%s: got %v", name, err)
 			}
-		})
-	}
+			if n, err := r.Count(ctx); n != 0 || err != nil {
+				t.Errorf("%s: %d rows are there, %v", name, n, err)
+			}
+			if list[0].Name != "" || list[1].ID != "" || list[2].ID != "" {
+				t.Errorf("%s: the entities became %+v %+v %+v", name, list[0], list[1], list[2])
+			}
+		}
+	})
 }
 
 type gormAuthor struct {
@@ -142,84 +136,75 @@ type gormHouse struct {
 
 func TestGormAssociationsAreLeftAlone(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			must(t, db.AutoMigrate(new(gormHouse)))
-			ctx, r := t.Context(), gormRepo[gormAuthor](t, db, nil)
-			must(t, db.AutoMigrate(new(gormBook)))
-			e := &gormAuthor{Name: "a", Books: []gormBook{{Title: "t"}}, House: &gormHouse{Name: "h"}}
-			for range 2 {
-				must(t, r.SaveAll(ctx, []*gormAuthor{e, {Name: "b"}}))
-				must(t, r.Save(ctx, e))
-			}
-			if b, h := rows[gormBook](t, db), rows[gormHouse](t, db); len(b) != 0 || len(h) != 0 {
-				t.Fatalf("saved %v and %v", b, h)
-			}
-		})
-	}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		must(t, db.AutoMigrate(new(gormHouse)))
+		ctx, r := t.Context(), gormRepo[gormAuthor](t, db, nil)
+		must(t, db.AutoMigrate(new(gormBook)))
+		e := &gormAuthor{Name: "a", Books: []gormBook{{Title: "t"}}, House: &gormHouse{Name: "h"}}
+		for range 2 {
+			must(t, r.SaveAll(ctx, []*gormAuthor{e, {Name: "b"}}))
+			must(t, r.Save(ctx, e))
+		}
+		if b, h := rows[gormBook](t, db), rows[gormHouse](t, db); len(b) != 0 || len(h) != 0 {
+			t.Fatalf("saved %v and %v", b, h)
+		}
+	})
 }
 
 func TestGormAssociationsAreSavedWhenAsked(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			must(t, db.AutoMigrate(new(gormHouse)))
-			ctx, r := t.Context(), gormRepo[gormAuthor](t, db, &gormrepo.Options{Associations: true})
-			must(t, db.AutoMigrate(new(gormBook)))
-			e := &gormAuthor{Name: "a", Books: []gormBook{{Title: "t"}, {Title: "u"}}, House: &gormHouse{Name: "h"}}
-			must(t, r.SaveAll(ctx, []*gormAuthor{{Name: "b"}, e}))
-			e.Books[1].Title, e.House.Name = "changed", "changed"
-			must(t, r.Save(ctx, e))
-			got, err := r.Find(ctx, repo.F[gormAuthor, string]("Name").Eq("a"),
-				repo.Native(func(db *gorm.DB) *gorm.DB { return db.Preload("Books").Preload("House") }))
-			must(t, err)
-			if len(got) != 1 || got[0].House.Name != "changed" || len(got[0].Books) != 2 || got[0].Books[1].Title != "changed" {
-				t.Fatalf("got %+v", got)
-			}
-			if b, h := rows[gormBook](t, db), rows[gormHouse](t, db); len(b) != 2 || len(h) != 1 {
-				t.Fatalf("there are %v and %v", b, h)
-			}
-			// The books are part of the save: without them, no author.
-			must(t, db.Migrator().DropTable(new(gormBook)))
-			if err := r.Save(ctx, &gormAuthor{Name: "c", Books: []gormBook{{Title: "v"}}}); err == nil {
-				t.Fatal("no error")
-			}
-			if n, err := r.Count(ctx); n != 2 || err != nil {
-				t.Fatalf("%d authors, %v", n, err)
-			}
-		})
-	}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		must(t, db.AutoMigrate(new(gormHouse)))
+		ctx, r := t.Context(), gormRepo[gormAuthor](t, db, &gormrepo.Options{Associations: true})
+		must(t, db.AutoMigrate(new(gormBook)))
+		e := &gormAuthor{Name: "a", Books: []gormBook{{Title: "t"}, {Title: "u"}}, House: &gormHouse{Name: "h"}}
+		must(t, r.SaveAll(ctx, []*gormAuthor{{Name: "b"}, e}))
+		e.Books[1].Title, e.House.Name = "changed", "changed"
+		must(t, r.Save(ctx, e))
+		got, err := r.Find(ctx, repo.F[gormAuthor, string]("Name").Eq("a"),
+			repo.Native(func(db *gorm.DB) *gorm.DB { return db.Preload("Books").Preload("House") }))
+		must(t, err)
+		if len(got) != 1 || got[0].House.Name != "changed" || len(got[0].Books) != 2 || got[0].Books[1].Title != "changed" {
+			t.Fatalf("got %+v", got)
+		}
+		if b, h := rows[gormBook](t, db), rows[gormHouse](t, db); len(b) != 2 || len(h) != 1 {
+			t.Fatalf("there are %v and %v", b, h)
+		}
+		// The books are part of the save: without them, no author.
+		must(t, db.Migrator().DropTable(new(gormBook)))
+		if err := r.Save(ctx, &gormAuthor{Name: "c", Books: []gormBook{{Title: "v"}}}); err == nil {
+			t.Fatal("no error")
+		}
+		if n, err := r.Count(ctx); n != 2 || err != nil {
+			t.Fatalf("%d authors, %v", n, err)
+		}
+	})
 }
 
 func TestGormTxFailedHalfwayCannotCommit(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
-			must(t, r.Save(ctx, &gormItem{Email: "taken@x"}))
-			err := r.InTx(ctx, func(ctx context.Context) error {
-				// One of the two batches is written when the other fails.
-				list := append(gormItems(1500, 0), &gormItem{Email: "taken@x"})
-				if err := r.SaveAll(ctx, list); !errors.Is(err, repo.ErrDuplicateKey) {
-					t.Errorf("got %v", err)
-				}
-				if err := r.Save(ctx, &gormItem{Email: "after@x"}); err == nil {
-					t.Error("a write was accepted that cannot be committed")
-				}
-				return nil
-			})
-			if !errors.Is(err, repo.ErrDuplicateKey) {
-				t.Errorf("the commit said %v", err)
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
+		must(t, r.Save(ctx, &gormItem{Email: "taken@x"}))
+		err := r.InTx(ctx, func(ctx context.Context) error {
+			// One of the two batches is written when the other fails.
+			list := append(gormItems(1500, 0), &gormItem{Email: "taken@x"})
+			if err := r.SaveAll(ctx, list); !errors.Is(err, repo.ErrDuplicateKey) {
+				t.Errorf("got %v", err)
 			}
-			if n, err := r.Count(ctx); n != 1 || err != nil {
-				t.Fatalf("%d rows, %v", n, err)
+			if err := r.Save(ctx, &gormItem{Email: "after@x"}); err == nil {
+				t.Error("a write was accepted that cannot be committed")
 			}
+			return nil
 		})
-	}
+		if !errors.Is(err, repo.ErrDuplicateKey) {
+			t.Errorf("the commit said %v", err)
+		}
+		if n, err := r.Count(ctx); n != 1 || err != nil {
+			t.Fatalf("%d rows, %v", n, err)
+		}
+	})
 }

@@ -19,12 +19,9 @@ import (
 
 func TestGormKeysOfAMixedListAreRight(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			keysAreRight(t, b.open(t))
-		})
-	}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		keysAreRight(t, b.open(t))
+	})
 }
 
 // A cluster counts in steps, and MySQL tells the first key only.
@@ -69,63 +66,57 @@ type gormCoded struct {
 
 func TestGormIDsAreNeverSQL(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormCoded](t, db, nil)
-			must(t, r.SaveAll(ctx, []*gormCoded{{"a", "a"}, {"b", "b"}}))
-			for _, id := range []string{"1=1 OR 1", "1=1", "' OR ''='", "a' -- ", "?", "", "@name", "(SELECT 1)", "1", "\\' OR 1=1 -- "} {
-				if _, err := r.FindByID(ctx, id); !errors.Is(err, repo.ErrNotFound) {
-					t.Errorf("%q: find by id: %v", id, err)
-				}
-				if ok, err := r.ExistsByID(ctx, id); ok || err != nil {
-					t.Errorf("%q: exists: %v, %v", id, ok, err)
-				}
-				if got, err := r.FindAllByID(ctx, []any{id, id + "x"}); len(got) != 0 || err != nil {
-					t.Errorf("%q: find all by id: %v, %v", id, got, err)
-				}
-				if n, err := r.DeleteAllByID(ctx, []any{id, id + "x"}); n != 0 || err != nil {
-					t.Errorf("%q: deleted %d, %v", id, n, err)
-				}
-				if got, err := r.Find(ctx, repo.F[gormCoded, string]("ID").Eq(id)); len(got) != 0 || err != nil {
-					t.Errorf("%q: find: %v, %v", id, got, err)
-				}
-				must(t, r.DeleteByID(ctx, id))
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormCoded](t, db, nil)
+		must(t, r.SaveAll(ctx, []*gormCoded{{"a", "a"}, {"b", "b"}}))
+		for _, id := range []string{"1=1 OR 1", "1=1", "' OR ''='", "a' -- ", "?", "", "@name", "(SELECT 1)", "1", "\\' OR 1=1 -- "} {
+			if _, err := r.FindByID(ctx, id); !errors.Is(err, repo.ErrNotFound) {
+				t.Errorf("%q: find by id: %v", id, err)
 			}
-			if got, err := r.FindAllByID(ctx, nil); len(got) != 0 || err != nil {
-				t.Errorf("no ids found %v, %v", got, err)
+			if ok, err := r.ExistsByID(ctx, id); ok || err != nil {
+				t.Errorf("%q: exists: %v, %v", id, ok, err)
 			}
-			if n, err := r.DeleteAllByID(ctx, []any{}); n != 0 || err != nil {
-				t.Errorf("no ids deleted %d, %v", n, err)
+			if got, err := r.FindAllByID(ctx, []any{id, id + "x"}); len(got) != 0 || err != nil {
+				t.Errorf("%q: find all by id: %v, %v", id, got, err)
 			}
-			if n, err := r.Count(ctx); n != 2 || err != nil {
-				t.Fatalf("%d rows are left, %v", n, err)
+			if n, err := r.DeleteAllByID(ctx, []any{id, id + "x"}); n != 0 || err != nil {
+				t.Errorf("%q: deleted %d, %v", id, n, err)
 			}
-			weird := &gormCoded{ID: "1=1 OR 1", Text: strings.Repeat("'\"`\\", 3)}
-			must(t, r.Save(ctx, weird))
-			if got, err := r.FindByID(ctx, weird.ID); err != nil || *got != *weird {
-				t.Fatalf("got %v, %v", got, err)
+			if got, err := r.Find(ctx, repo.F[gormCoded, string]("ID").Eq(id)); len(got) != 0 || err != nil {
+				t.Errorf("%q: find: %v, %v", id, got, err)
 			}
-		})
-	}
+			must(t, r.DeleteByID(ctx, id))
+		}
+		if got, err := r.FindAllByID(ctx, nil); len(got) != 0 || err != nil {
+			t.Errorf("no ids found %v, %v", got, err)
+		}
+		if n, err := r.DeleteAllByID(ctx, []any{}); n != 0 || err != nil {
+			t.Errorf("no ids deleted %d, %v", n, err)
+		}
+		if n, err := r.Count(ctx); n != 2 || err != nil {
+			t.Fatalf("%d rows are left, %v", n, err)
+		}
+		weird := &gormCoded{ID: "1=1 OR 1", Text: strings.Repeat("'\"`\\", 3)}
+		must(t, r.Save(ctx, weird))
+		if got, err := r.FindByID(ctx, weird.ID); err != nil || *got != *weird {
+			t.Fatalf("got %v, %v", got, err)
+		}
+	})
 }
 
 func TestGormAKeyTwiceInAListIsWrittenOnce(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
-			for range 2 { // inserting, then updating
-				must(t, r.SaveAll(ctx, []*gormItem{{1, "a@x", "first"}, {2, "b@x", "b"}, {1, "a@x", "last"}}))
-				if got := rows[gormItem](t, db); !slices.Equal(got, []gormItem{{1, "a@x", "last"}, {2, "b@x", "b"}}) {
-					t.Fatalf("got %v", got)
-				}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
+		for range 2 { // inserting, then updating
+			must(t, r.SaveAll(ctx, []*gormItem{{1, "a@x", "first"}, {2, "b@x", "b"}, {1, "a@x", "last"}}))
+			if got := rows[gormItem](t, db); !slices.Equal(got, []gormItem{{1, "a@x", "last"}, {2, "b@x", "b"}}) {
+				t.Fatalf("got %v", got)
 			}
-		})
-	}
+		}
+	})
 }
 
 type gormPair struct {
@@ -135,38 +126,32 @@ type gormPair struct {
 
 func TestGormZeroPartsOfACompositeKeyAreAKey(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormPair](t, db, nil)
-			for _, text := range []string{"inserted", "updated"} {
-				e := &gormPair{A: 0, B: 1, Text: text}
-				must(t, r.Save(ctx, e))
-				must(t, r.SaveAll(ctx, []*gormPair{e, {A: 1, B: 0}, {}}))
-				if got, err := r.FindByID(ctx, gormPair{B: 1}); err != nil || *got != *e {
-					t.Fatalf("got %v, %v", got, err)
-				}
-				if n, err := r.Count(ctx); err != nil || n != 3 {
-					t.Fatalf("%d rows, %v", n, err)
-				}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormPair](t, db, nil)
+		for _, text := range []string{"inserted", "updated"} {
+			e := &gormPair{A: 0, B: 1, Text: text}
+			must(t, r.Save(ctx, e))
+			must(t, r.SaveAll(ctx, []*gormPair{e, {A: 1, B: 0}, {}}))
+			if got, err := r.FindByID(ctx, gormPair{B: 1}); err != nil || *got != *e {
+				t.Fatalf("got %v, %v", got, err)
 			}
-			if n, err := r.DeleteAllByID(ctx, []any{gormPair{}, gormPair{A: 1}, gormPair{A: 2}}); n != 2 || err != nil {
-				t.Fatalf("deleted %d, %v", n, err)
+			if n, err := r.Count(ctx); err != nil || n != 3 {
+				t.Fatalf("%d rows, %v", n, err)
 			}
-		})
-	}
+		}
+		if n, err := r.DeleteAllByID(ctx, []any{gormPair{}, gormPair{A: 1}, gormPair{A: 2}}); n != 2 || err != nil {
+			t.Fatalf("deleted %d, %v", n, err)
+		}
+	})
 }
 
 func TestGormATableWithoutAKeyIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			if _, err := gormrepo.New[struct{ Name string }](db, nil); !errors.Is(err, repo.ErrInvalid) {
-				t.Fatalf("got %v", err)
-			}
-		})
-	}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		if _, err := gormrepo.New[struct{ Name string }](db, nil); !errors.Is(err, repo.ErrInvalid) {
+			t.Fatalf("got %v", err)
+		}
+	})
 }

@@ -72,25 +72,22 @@ type gormRounded struct {
 // Keys that the database gives back in another form are those of their rows.
 func TestGormKeysThatTheDatabaseRewrites(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			filled := gormRepo[gormFilled](t, db, nil)
-			rewritten(t, filled, &gormFilled{Code: "ab"}, &gormFilled{Code: "cd"}, `"code":"ab"`, "ab", "zz")
-			at := time.Date(2026, 5, 6, 7, 8, 9, 623456789, time.FixedZone("x", 2*3600))
-			if b.name == "MySQL" {
-				rounded := gormRepo[gormRounded](t, db, nil)
-				rewritten(t, rounded, &gormRounded{Sensor: 1, At: at}, &gormRounded{Sensor: 2, At: at}, `"sensor":1,"at":"2026-05-06T07:08:09.623456789+02:00"`,
-					&gormRounded{Sensor: 1, At: at}, &gormRounded{Sensor: 3, At: at})
-			}
-			if b.name == "PostgreSQL" {
-				const key, other = "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "B0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"
-				cased := gormRepo[gormCased](t, db, nil)
-				rewritten(t, cased, &gormCased{ID: key}, &gormCased{ID: other}, `"id":"`+key+`"`, key, strings.Replace(key, "A", "C", 1))
-			}
-		})
-	}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		filled := gormRepo[gormFilled](t, db, nil)
+		rewritten(t, filled, &gormFilled{Code: "ab"}, &gormFilled{Code: "cd"}, `"code":"ab"`, "ab", "zz")
+		at := time.Date(2026, 5, 6, 7, 8, 9, 623456789, time.FixedZone("x", 2*3600))
+		if b.name == "MySQL" {
+			rounded := gormRepo[gormRounded](t, db, nil)
+			rewritten(t, rounded, &gormRounded{Sensor: 1, At: at}, &gormRounded{Sensor: 2, At: at}, `"sensor":1,"at":"2026-05-06T07:08:09.623456789+02:00"`,
+				&gormRounded{Sensor: 1, At: at}, &gormRounded{Sensor: 3, At: at})
+		}
+		if b.name == "PostgreSQL" {
+			const key, other = "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "B0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"
+			cased := gormRepo[gormCased](t, db, nil)
+			rewritten(t, cased, &gormCased{ID: key}, &gormCased{ID: other}, `"id":"`+key+`"`, key, strings.Replace(key, "A", "C", 1))
+		}
+	})
 }
 
 // rewritten saves one and other, and finds and changes one, whose key is id and stands
@@ -132,20 +129,17 @@ type gormBillLine struct {
 // Two entities whose part of the key the database makes get a row each.
 func TestGormCompositeKeysAreNumbered(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			ctx, r := t.Context(), gormRepo[gormBillLine](t, b.open(t), nil)
-			a, c := &gormBillLine{Bill: "x", Text: "a"}, &gormBillLine{Bill: "x", Text: "c"}
-			must(t, r.SaveAll(ctx, []*gormBillLine{a, c}))
-			out, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"bill":"x","text":"d"}`, `{"bill":"x","text":"e"}`}}, repo.Merge())
-			must(t, err)
-			if a.No == 0 || c.No == 0 || a.No == c.No || out[0].No == out[1].No {
-				t.Errorf("got %+v %+v %+v %+v", a, c, out[0], out[1])
-			}
-			if n, err := r.Count(ctx); n != 4 || err != nil {
-				t.Errorf("%d rows, %v", n, err)
-			}
-		})
-	}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		ctx, r := t.Context(), gormRepo[gormBillLine](t, b.open(t), nil)
+		a, c := &gormBillLine{Bill: "x", Text: "a"}, &gormBillLine{Bill: "x", Text: "c"}
+		must(t, r.SaveAll(ctx, []*gormBillLine{a, c}))
+		out, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"bill":"x","text":"d"}`, `{"bill":"x","text":"e"}`}}, repo.Merge())
+		must(t, err)
+		if a.No == 0 || c.No == 0 || a.No == c.No || out[0].No == out[1].No {
+			t.Errorf("got %+v %+v %+v %+v", a, c, out[0], out[1])
+		}
+		if n, err := r.Count(ctx); n != 4 || err != nil {
+			t.Errorf("%d rows, %v", n, err)
+		}
+	})
 }

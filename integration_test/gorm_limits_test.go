@@ -45,26 +45,23 @@ func (f *severalClaims) Claims() []repo.Claim {
 
 func TestGormLimits_ParametersOfWideRows(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			r := gormRepo[gormBroad](t, db, nil)
-			must(t, gormrepo.MigrateFence(t.Context(), db))
-			fenced := driver.WithFence(t.Context(), &severalClaims{})
-			for n, ctx := range map[int]context.Context{1: t.Context(), 2: fenced} {
-				for _, rows := range []int{770, 771} {
-					list := lo.Times(rows, func(i int) *gormBroad { return &gormBroad{ID: int64(i), X: gormDozen{L: n*10_000 + rows}} })
-					must(t, r.SaveAll(ctx, list))
-					found, err := r.Count(ctx, repo.F[gormBroad, int]("X.L").Eq(n*10_000+rows))
-					must(t, err)
-					if found != int64(rows) {
-						t.Errorf("%d rows", found)
-					}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		r := gormRepo[gormBroad](t, db, nil)
+		must(t, gormrepo.MigrateFence(t.Context(), db))
+		fenced := driver.WithFence(t.Context(), &severalClaims{})
+		for n, ctx := range map[int]context.Context{1: t.Context(), 2: fenced} {
+			for _, rows := range []int{770, 771} {
+				list := lo.Times(rows, func(i int) *gormBroad { return &gormBroad{ID: int64(i), X: gormDozen{L: n*10_000 + rows}} })
+				must(t, r.SaveAll(ctx, list))
+				found, err := r.Count(ctx, repo.F[gormBroad, int]("X.L").Eq(n*10_000+rows))
+				must(t, err)
+				if found != int64(rows) {
+					t.Errorf("%d rows", found)
 				}
 			}
-		})
-	}
+		}
+	})
 }
 
 type gormListed struct {
@@ -80,12 +77,9 @@ const manyValues = 70_000
 
 func TestGormLimits_LongListsOfValues(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			longLists(t, gormRepo[gormListed](t, b.open(t), nil))
-		})
-	}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		longLists(t, gormRepo[gormListed](t, b.open(t), nil))
+	})
 	t.Run("Memory", func(t *testing.T) {
 		t.Parallel()
 		r, err := memrepo.New[gormListed](nil)
@@ -153,22 +147,19 @@ func TestGormLimits_PreparedStatementsOfMySQL(t *testing.T) {
 // A list that is as long works together with other conditions and orders.
 func TestGormLimits_LongListsWithOtherConditions(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			r := gormRepo[gormItem](t, b.open(t), nil)
-			must(t, r.SaveAll(t.Context(), gormItems(30, 0)))
-			ids := lo.Times(manyValues, func(i int) int64 { return int64(i + 5) })
-			id := repo.F[gormItem, int64]("ID")
-			q := []repo.Option{
-				repo.Or(id.In(ids...), id.Eq(1)), id.Lt(20), id.Desc(), repo.Limit(3), repo.Offset(14),
-				repo.Native(func(db *gorm.DB) *gorm.DB { return db.Where("name = ?", "n") }),
-			}
-			got, err := r.Find(t.Context(), q...)
-			must(t, err)
-			if ids := lo.Map(got, func(e *gormItem, _ int) int64 { return e.ID }); fmt.Sprint(ids) != "[5 1]" {
-				t.Errorf("got %v", ids)
-			}
-		})
-	}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		r := gormRepo[gormItem](t, b.open(t), nil)
+		must(t, r.SaveAll(t.Context(), gormItems(30, 0)))
+		ids := lo.Times(manyValues, func(i int) int64 { return int64(i + 5) })
+		id := repo.F[gormItem, int64]("ID")
+		q := []repo.Option{
+			repo.Or(id.In(ids...), id.Eq(1)), id.Lt(20), id.Desc(), repo.Limit(3), repo.Offset(14),
+			repo.Native(func(db *gorm.DB) *gorm.DB { return db.Where("name = ?", "n") }),
+		}
+		got, err := r.Find(t.Context(), q...)
+		must(t, err)
+		if ids := lo.Map(got, func(e *gormItem, _ int) int64 { return e.ID }); fmt.Sprint(ids) != "[5 1]" {
+			t.Errorf("got %v", ids)
+		}
+	})
 }

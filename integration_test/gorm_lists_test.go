@@ -20,41 +20,38 @@ import (
 
 func TestGormReportedRowsGoToTheirOwnEntities(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormSoft](t, db, nil)
-			start := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
-			var stored, list []*gormSoft
-			for i := range 20 {
-				stored = append(stored, &gormSoft{ID: int64(i + 1), CreatedAt: start.AddDate(0, 0, i)})
-				list = append([]*gormSoft{{ID: int64(i + 1)}}, list...)
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormSoft](t, db, nil)
+		start := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
+		var stored, list []*gormSoft
+		for i := range 20 {
+			stored = append(stored, &gormSoft{ID: int64(i + 1), CreatedAt: start.AddDate(0, 0, i)})
+			list = append([]*gormSoft{{ID: int64(i + 1)}}, list...)
+		}
+		must(t, r.SaveAll(ctx, stored))
+		must(t, r.SaveAll(ctx, list))
+		for _, e := range list {
+			if want := start.AddDate(0, 0, int(e.ID)-1); !e.CreatedAt.Equal(want) {
+				t.Errorf("%d was created %v, want %v", e.ID, e.CreatedAt, want)
 			}
-			must(t, r.SaveAll(ctx, stored))
-			must(t, r.SaveAll(ctx, list))
-			for _, e := range list {
-				if want := start.AddDate(0, 0, int(e.ID)-1); !e.CreatedAt.Equal(want) {
-					t.Errorf("%d was created %v, want %v", e.ID, e.CreatedAt, want)
-				}
+		}
+		// Skipped rows shift nothing: the error names them, and nobody else
+		// gets their values.
+		must(t, r.DeleteByID(ctx, 7))
+		must(t, r.DeleteByID(ctx, 12))
+		again := []*gormSoft{{ID: 30}, {ID: 7}, {ID: 8}, {ID: 12}, {ID: 31, Name: "new"}}
+		err := r.SaveAll(ctx, again)
+		var batch *repo.BatchError
+		if !errors.As(err, &batch) || len(batch.Items) != 2 || batch.Items[0].Index != 1 || batch.Items[1].Index != 3 {
+			t.Fatalf("got %v", err)
+		}
+		for i, e := range again {
+			if !e.CreatedAt.IsZero() || e.ID != []int64{30, 7, 8, 12, 31}[i] {
+				t.Errorf("element %d became %+v", i, e)
 			}
-			// Skipped rows shift nothing: the error names them, and nobody else
-			// gets their values.
-			must(t, r.DeleteByID(ctx, 7))
-			must(t, r.DeleteByID(ctx, 12))
-			again := []*gormSoft{{ID: 30}, {ID: 7}, {ID: 8}, {ID: 12}, {ID: 31, Name: "new"}}
-			err := r.SaveAll(ctx, again)
-			var batch *repo.BatchError
-			if !errors.As(err, &batch) || len(batch.Items) != 2 || batch.Items[0].Index != 1 || batch.Items[1].Index != 3 {
-				t.Fatalf("got %v", err)
-			}
-			for i, e := range again {
-				if !e.CreatedAt.IsZero() || e.ID != []int64{30, 7, 8, 12, 31}[i] {
-					t.Errorf("element %d became %+v", i, e)
-				}
-			}
-		})
-	}
+		}
+	})
 }
 
 type gormStrict struct {
@@ -65,95 +62,86 @@ type gormStrict struct {
 
 func TestGormMergeOfAPartNeedsNoOtherColumns(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormStrict](t, db, nil)
-			e := &gormStrict{Code: "c", Name: "old"}
-			must(t, r.Save(ctx, e))
-			out, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{fmt.Sprintf(`{"id":%d,"name":"new"}`, e.ID)}}, repo.Merge())
-			must(t, err)
-			if got := rows[gormStrict](t, db); len(got) != 1 || got[0].Name != "new" || got[0].Code != "c" || *out[0] != got[0] {
-				t.Fatalf("got %+v, returned %+v", got, out[0])
-			}
-		})
-	}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormStrict](t, db, nil)
+		e := &gormStrict{Code: "c", Name: "old"}
+		must(t, r.Save(ctx, e))
+		out, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{fmt.Sprintf(`{"id":%d,"name":"new"}`, e.ID)}}, repo.Merge())
+		must(t, err)
+		if got := rows[gormStrict](t, db); len(got) != 1 || got[0].Name != "new" || got[0].Code != "c" || *out[0] != got[0] {
+			t.Fatalf("got %+v, returned %+v", got, out[0])
+		}
+	})
 }
 
 func TestGormDuplicatesAreKnownWithAndWithoutTranslation(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			const secret = "ada-lovelace@example.com"
-			for _, translate := range []bool{false, true} {
-				db := renamed(t, db)
-				db.TranslateError = translate
-				ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
-				must(t, r.Save(ctx, &gormItem{Email: secret}))
-				err := r.Save(ctx, &gormItem{Email: secret})
-				if !errors.Is(err, repo.ErrDuplicateKey) || strings.Contains(err.Error(), "ada") {
-					t.Errorf("translate %v: got %v", translate, err)
-				}
-				known := errors.Is(err, gorm.ErrDuplicatedKey) ||
-					errors.As(err, new(*pgconn.PgError)) || errors.As(err, new(*mysql.MySQLError)) || errors.As(err, new(*sqlite.Error))
-				if !known {
-					t.Errorf("translate %v: the cause is lost: %v", translate, err)
-				}
-				list := r.SaveAll(ctx, []*gormItem{{Email: "b@x"}, {Email: secret}})
-				if !errors.Is(list, repo.ErrDuplicateKey) || strings.Contains(list.Error(), "ada") || !strings.Contains(list.Error(), "element 1") {
-					t.Errorf("translate %v: of a list: %v", translate, list)
-				}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		const secret = "ada-lovelace@example.com"
+		for _, translate := range []bool{false, true} {
+			db := renamed(t, db)
+			db.TranslateError = translate
+			ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
+			must(t, r.Save(ctx, &gormItem{Email: secret}))
+			err := r.Save(ctx, &gormItem{Email: secret})
+			if !errors.Is(err, repo.ErrDuplicateKey) || strings.Contains(err.Error(), "ada") {
+				t.Errorf("translate %v: got %v", translate, err)
 			}
-		})
-	}
+			known := errors.Is(err, gorm.ErrDuplicatedKey) ||
+				errors.As(err, new(*pgconn.PgError)) || errors.As(err, new(*mysql.MySQLError)) || errors.As(err, new(*sqlite.Error))
+			if !known {
+				t.Errorf("translate %v: the cause is lost: %v", translate, err)
+			}
+			list := r.SaveAll(ctx, []*gormItem{{Email: "b@x"}, {Email: secret}})
+			if !errors.Is(list, repo.ErrDuplicateKey) || strings.Contains(list.Error(), "ada") || !strings.Contains(list.Error(), "element 1") {
+				t.Errorf("translate %v: of a list: %v", translate, list)
+			}
+		}
+	})
 }
 
 func TestGormListsFillNoCacheOfStatements(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			must(t, db.AutoMigrate(new(gormSoft)))
-			db = db.Session(&gorm.Session{PrepareStmt: true})
-			r, err := gormrepo.New[gormSoft](db, nil)
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		must(t, db.AutoMigrate(new(gormSoft)))
+		db = db.Session(&gorm.Session{PrepareStmt: true})
+		r, err := gormrepo.New[gormSoft](db, nil)
+		must(t, err)
+		cache := db.ConnPool.(*gorm.PreparedStmtDB).Stmts
+		ctx := t.Context()
+		var used []string
+		for n := 2; n < 12; n++ {
+			list := make([]*gormSoft, n)
+			ids := make([]any, n)
+			for i := range list {
+				list[i] = &gormSoft{}
+			}
+			for _, save := range []func(context.Context) error{
+				func(ctx context.Context) error { return r.SaveAll(ctx, list) },
+				func(ctx context.Context) error { return r.SaveAll(ctx, list) },
+				func(ctx context.Context) error {
+					return r.InTx(ctx, func(ctx context.Context) error { return r.SaveAll(ctx, list) })
+				},
+			} {
+				must(t, save(ctx))
+			}
+			for i, e := range list {
+				ids[i] = e.ID
+			}
+			found, err := r.FindAllByID(ctx, ids)
 			must(t, err)
-			cache := db.ConnPool.(*gorm.PreparedStmtDB).Stmts
-			ctx := t.Context()
-			var used []string
-			for n := 2; n < 12; n++ {
-				list := make([]*gormSoft, n)
-				ids := make([]any, n)
-				for i := range list {
-					list[i] = &gormSoft{}
-				}
-				for _, save := range []func(context.Context) error{
-					func(ctx context.Context) error { return r.SaveAll(ctx, list) },
-					func(ctx context.Context) error { return r.SaveAll(ctx, list) },
-					func(ctx context.Context) error {
-						return r.InTx(ctx, func(ctx context.Context) error { return r.SaveAll(ctx, list) })
-					},
-				} {
-					must(t, save(ctx))
-				}
-				for i, e := range list {
-					ids[i] = e.ID
-				}
-				found, err := r.FindAllByID(ctx, ids)
-				must(t, err)
-				_, err = r.FindByID(ctx, ids[0]) // this one may stay prepared
-				must(t, err)
-				must(t, r.Delete(ctx, found...))
-				if n == 2 {
-					used = cache.Keys()
-				}
+			_, err = r.FindByID(ctx, ids[0]) // this one may stay prepared
+			must(t, err)
+			must(t, r.Delete(ctx, found...))
+			if n == 2 {
+				used = cache.Keys()
 			}
-			if got := cache.Keys(); len(got) != len(used) {
-				t.Fatalf("the cache grew from %d to %d: %q", len(used), len(got), slices.DeleteFunc(got, func(s string) bool { return slices.Contains(used, s) }))
-			}
-		})
-	}
+		}
+		if got := cache.Keys(); len(got) != len(used) {
+			t.Fatalf("the cache grew from %d to %d: %q", len(used), len(got), slices.DeleteFunc(got, func(s string) bool { return slices.Contains(used, s) }))
+		}
+	})
 }

@@ -10,89 +10,77 @@ import (
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
-// The tests whose names begin with a pitfall show that what GORM's own Save and
-// Find get wrong is right here.
-
 func TestGormNewEntityOverwritesNoImportedRow(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
-			// As after an import: the rows have keys, the sequence knows of none.
-			must(t, db.Create(&gormItem{ID: 1, Email: "imported@x", Name: "imported"}).Error)
-			fresh := []*gormItem{{Email: "b@x", Name: "fresh"}, {Email: "c@x", Name: "fresh"}}
-			for _, save := range []func() error{
-				func() error { return r.Save(ctx, fresh[0]) },
-				func() error { return r.SaveAll(ctx, fresh) },
-			} {
-				if err := save(); err != nil && !errors.Is(err, repo.ErrDuplicateKey) {
-					t.Fatal(err)
-				}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
+		// As after an import: the rows have keys, the sequence knows of none.
+		must(t, db.Create(&gormItem{ID: 1, Email: "imported@x", Name: "imported"}).Error)
+		fresh := []*gormItem{{Email: "b@x", Name: "fresh"}, {Email: "c@x", Name: "fresh"}}
+		for _, save := range []func() error{
+			func() error { return r.Save(ctx, fresh[0]) },
+			func() error { return r.SaveAll(ctx, fresh) },
+		} {
+			if err := save(); err != nil && !errors.Is(err, repo.ErrDuplicateKey) {
+				t.Fatal(err)
 			}
-			got, err := r.FindByID(ctx, 1)
-			must(t, err)
-			if got.Name != "imported" {
-				t.Fatalf("the imported row became %+v", got)
-			}
-		})
-	}
+		}
+		got, err := r.FindByID(ctx, 1)
+		must(t, err)
+		if got.Name != "imported" {
+			t.Fatalf("the imported row became %+v", got)
+		}
+	})
 }
 
 func TestGormUniqueIndexHitRewritesNoOtherRow(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
-			must(t, db.Create([]gormItem{{1, "a@x", "a"}, {3, "c@x", "c"}}).Error)
-			want := rows[gormItem](t, db)
-			for name, list := range map[string][]*gormItem{
-				"AbsentKey":       {{2, "a@x", "thief"}},
-				"StoredKey":       {{3, "a@x", "thief"}},
-				"InAListOfAbsent": {{5, "e@x", ""}, {2, "a@x", "thief"}, {6, "f@x", ""}},
-				"InAMixedList":    {{3, "c@x", "changed"}, {2, "a@x", "thief"}},
-				"InAListOfStored": {{1, "new@x", ""}, {3, "new@x", "thief"}},
-			} {
-				err := r.SaveAll(ctx, list)
-				var batch *repo.BatchError
-				if !errors.Is(err, repo.ErrDuplicateKey) || !errors.As(err, &batch) || len(batch.Items) != 1 {
-					t.Errorf("%s: got %v", name, err)
-				} else if i := batch.Items[0].Index; list[i].Name != "thief" {
-					t.Errorf("%s: the error names element %d", name, i)
-				}
-				if got := rows[gormItem](t, db); !slices.Equal(got, want) {
-					t.Fatalf("%s: the rows became %v", name, got)
-				}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
+		must(t, db.Create([]gormItem{{1, "a@x", "a"}, {3, "c@x", "c"}}).Error)
+		want := rows[gormItem](t, db)
+		for name, list := range map[string][]*gormItem{
+			"AbsentKey":       {{2, "a@x", "thief"}},
+			"StoredKey":       {{3, "a@x", "thief"}},
+			"InAListOfAbsent": {{5, "e@x", ""}, {2, "a@x", "thief"}, {6, "f@x", ""}},
+			"InAMixedList":    {{3, "c@x", "changed"}, {2, "a@x", "thief"}},
+			"InAListOfStored": {{1, "new@x", ""}, {3, "new@x", "thief"}},
+		} {
+			err := r.SaveAll(ctx, list)
+			var batch *repo.BatchError
+			if !errors.Is(err, repo.ErrDuplicateKey) || !errors.As(err, &batch) || len(batch.Items) != 1 {
+				t.Errorf("%s: got %v", name, err)
+			} else if i := batch.Items[0].Index; list[i].Name != "thief" {
+				t.Errorf("%s: the error names element %d", name, i)
 			}
-		})
-	}
+			if got := rows[gormItem](t, db); !slices.Equal(got, want) {
+				t.Fatalf("%s: the rows became %v", name, got)
+			}
+		}
+	})
 }
 
 // On MySQL the key of an entity need not be the key of the table: then a row
 // can be hit through an index that the database looks at first.
 func TestGormUniqueIndexHitIsNoticedWhenTheRowExists(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			number := map[string]string{"sqlite": "INTEGER PRIMARY KEY AUTOINCREMENT", "postgres": "SERIAL PRIMARY KEY", "mysql": "INT AUTO_INCREMENT PRIMARY KEY"}
-			must(t, db.Exec("CREATE TABLE gorm_items (n "+number[db.Name()]+", email VARCHAR(100) UNIQUE, id BIGINT UNIQUE, name VARCHAR(100))").Error)
-			r, err := gormrepo.New[gormItem](db, nil)
-			must(t, err)
-			must(t, db.Exec("INSERT INTO gorm_items (id, email, name) VALUES (1, 'a@x', 'a'), (3, 'c@x', 'c')").Error)
-			want := rows[gormItem](t, db)
-			if err := r.Save(t.Context(), &gormItem{3, "a@x", "thief"}); !errors.Is(err, repo.ErrDuplicateKey) {
-				t.Fatalf("got %v", err)
-			}
-			if got := rows[gormItem](t, db); !slices.Equal(got, want) {
-				t.Fatalf("the rows became %v", got)
-			}
-		})
-	}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		number := map[string]string{"sqlite": "INTEGER PRIMARY KEY AUTOINCREMENT", "postgres": "SERIAL PRIMARY KEY", "mysql": "INT AUTO_INCREMENT PRIMARY KEY"}
+		must(t, db.Exec("CREATE TABLE gorm_items (n "+number[db.Name()]+", email VARCHAR(100) UNIQUE, id BIGINT UNIQUE, name VARCHAR(100))").Error)
+		r, err := gormrepo.New[gormItem](db, nil)
+		must(t, err)
+		must(t, db.Exec("INSERT INTO gorm_items (id, email, name) VALUES (1, 'a@x', 'a'), (3, 'c@x', 'c')").Error)
+		want := rows[gormItem](t, db)
+		if err := r.Save(t.Context(), &gormItem{3, "a@x", "thief"}); !errors.Is(err, repo.ErrDuplicateKey) {
+			t.Fatalf("got %v", err)
+		}
+		if got := rows[gormItem](t, db); !slices.Equal(got, want) {
+			t.Fatalf("the rows became %v", got)
+		}
+	})
 }
 
 type gormDefaults struct {
@@ -104,51 +92,45 @@ type gormDefaults struct {
 
 func TestGormColumnsWithDefaultsAreUpdated(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormDefaults](t, db, nil)
-			a, b := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2022, 2, 2, 0, 0, 0, 0, time.UTC)
-			e := &gormDefaults{Stamp: a, Age: 30, Text: "x"}
-			must(t, r.Save(ctx, e))
-			e.Stamp, e.Age, e.Text = b, 0, ""
-			must(t, r.Save(ctx, e))
-			got, err := r.FindByID(ctx, e.ID)
-			must(t, err)
-			if !got.Stamp.Equal(b) || got.Age != 0 || got.Text != "" {
-				t.Fatalf("stored is %+v", got)
-			}
-		})
-	}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormDefaults](t, db, nil)
+		early, late := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2022, 2, 2, 0, 0, 0, 0, time.UTC)
+		e := &gormDefaults{Stamp: early, Age: 30, Text: "x"}
+		must(t, r.Save(ctx, e))
+		e.Stamp, e.Age, e.Text = late, 0, ""
+		must(t, r.Save(ctx, e))
+		got, err := r.FindByID(ctx, e.ID)
+		must(t, err)
+		if !got.Stamp.Equal(late) || got.Age != 0 || got.Text != "" {
+			t.Fatalf("stored is %+v", got)
+		}
+	})
 }
 
 func TestGormTheDatabasesDefaultIsWrittenBack(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormDefaults](t, db, nil)
-			at := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
-			list := []*gormDefaults{{}, {Stamp: at}, {}, {ID: 70}, {ID: 71, Stamp: at}}
-			must(t, r.SaveAll(ctx, list))
-			for i, e := range list {
-				got, err := r.FindByID(ctx, e.ID)
-				must(t, err)
-				if e.Stamp.IsZero() || !got.Stamp.Equal(e.Stamp) || (i == 1 || i == 4) != e.Stamp.Equal(at) {
-					t.Errorf("%d: stored %v, in memory %v", i, got.Stamp, e.Stamp)
-				}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormDefaults](t, db, nil)
+		at := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
+		list := []*gormDefaults{{}, {Stamp: at}, {}, {ID: 70}, {ID: 71, Stamp: at}}
+		must(t, r.SaveAll(ctx, list))
+		for i, e := range list {
+			got, err := r.FindByID(ctx, e.ID)
+			must(t, err)
+			if e.Stamp.IsZero() || !got.Stamp.Equal(e.Stamp) || (i == 1 || i == 4) != e.Stamp.Equal(at) {
+				t.Errorf("%d: stored %v, in memory %v", i, got.Stamp, e.Stamp)
 			}
-			// A zero value leaves the stored one.
-			if err := r.Save(ctx, &gormDefaults{ID: 71, Age: 1}); err != nil {
-				t.Fatal(err)
-			}
-			if got, err := r.FindByID(ctx, 71); err != nil || !got.Stamp.Equal(at) {
-				t.Fatalf("got %+v, %v", got, err)
-			}
-		})
-	}
+		}
+		// A zero value leaves the stored one.
+		if err := r.Save(ctx, &gormDefaults{ID: 71, Age: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := r.FindByID(ctx, 71); err != nil || !got.Stamp.Equal(at) {
+			t.Fatalf("got %+v, %v", got, err)
+		}
+	})
 }
 
 // Ten are ten columns.
@@ -167,26 +149,23 @@ type gormWide struct {
 
 func TestGormListsBeyondTheParameterLimit(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormWide](t, db, nil)
-			list := make([]*gormWide, 1000) // with 71 columns
-			for i := range list {
-				list[i] = &gormWide{V: Ten{J: i}}
-			}
-			for range 2 { // inserts, then updates
-				must(t, r.SaveAll(ctx, list))
-			}
-			if n, err := r.Count(ctx); err != nil || n != 1000 {
-				t.Fatalf("%d rows, %v", n, err)
-			}
-			got, err := r.Find(ctx, repo.F[gormWide, int]("V.J").Eq(999))
-			must(t, err)
-			if len(got) != 1 || got[0].ID != list[999].ID {
-				t.Fatalf("got %+v", got)
-			}
-		})
-	}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormWide](t, db, nil)
+		list := make([]*gormWide, 1000) // with 71 columns
+		for i := range list {
+			list[i] = &gormWide{V: Ten{J: i}}
+		}
+		for range 2 { // inserts, then updates
+			must(t, r.SaveAll(ctx, list))
+		}
+		if n, err := r.Count(ctx); err != nil || n != 1000 {
+			t.Fatalf("%d rows, %v", n, err)
+		}
+		got, err := r.Find(ctx, repo.F[gormWide, int]("V.J").Eq(999))
+		must(t, err)
+		if len(got) != 1 || got[0].ID != list[999].ID {
+			t.Fatalf("got %+v", got)
+		}
+	})
 }

@@ -53,184 +53,172 @@ func people(t testing.TB, db *gorm.DB) *gormrepo.Repository[gormPerson] {
 
 func TestGormQueryFields(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), people(t, db)
-			name, nick := repo.F[gormPerson, string]("Name"), repo.F[gormPerson, *string]("Nick")
-			since := repo.F[gormPerson, int64]("Since")
-			for what, c := range map[string]struct {
-				q    []repo.Option
-				want []int64
-			}{
-				"Embedded":          {[]repo.Option{repo.F[gormPerson, string]("Home.City").Eq("Turin")}, []int64{2}},
-				"EmbeddedPointer":   {[]repo.Option{repo.F[gormPerson, string]("Work.City").Eq("London")}, []int64{3}},
-				"EmbeddedNull":      {[]repo.Option{repo.F[gormPerson, string]("Work.City").Null()}, []int64{2}},
-				"Promoted":          {[]repo.Option{repo.F[gormPerson, string]("By").Eq("x")}, []int64{1, 3}},
-				"ThroughEmbedded":   {[]repo.Option{repo.F[gormPerson, string]("Audit.By").Eq("y")}, []int64{2}},
-				"Serialized":        {[]repo.Option{since.Ge(time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC).Unix())}, []int64{2, 3}},
-				"SerializedIn":      {[]repo.Option{since.In(time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC).Unix())}, []int64{2}},
-				"PrefixKeepsCase":   {[]repo.Option{name.Prefix("A")}, []int64{1}},
-				"PrefixIsLiteral":   {[]repo.Option{name.Prefix("100%_!*?[a]\\")}, []int64{3}},
-				"PrefixNoWildcard":  {[]repo.Option{name.Prefix("1_0")}, nil},
-				"PrefixNoStar":      {[]repo.Option{name.Prefix("A*")}, nil},
-				"PrefixNothing":     {[]repo.Option{name.Prefix("")}, []int64{1, 2, 3}},
-				"PrefixSkipsNull":   {[]repo.Option{nick.Prefix("")}, []int64{1}},
-				"InOfNone":          {[]repo.Option{name.In()}, nil},
-				"InOfNull":          {[]repo.Option{nick.In(nil)}, nil},
-				"EqualToNull":       {[]repo.Option{nick.Eq(nil)}, nil},
-				"NotEqualSkipsNull": {[]repo.Option{nick.Ne(new(string))}, []int64{1}},
-				"AnyOf":             {[]repo.Option{repo.Or(name.Eq("Ada"), nick.Null()), since.Lt(time.Date(2021, 6, 1, 0, 0, 0, 0, time.UTC).Unix())}, []int64{1, 2}},
-				"AnyOfNone":         {[]repo.Option{repo.Or()}, nil},
-				"OffsetAlone":       {[]repo.Option{repo.Offset(1), repo.F[gormPerson, int64]("ID").Asc()}, []int64{2, 3}},
-				"NullsFirst":        {[]repo.Option{nick.Asc(), repo.Limit(1), repo.Offset(2)}, []int64{1}},
-				"NullsLastBackward": {[]repo.Option{nick.Desc(), repo.Limit(1)}, []int64{1}},
-			} {
-				found, err := r.Find(ctx, c.q...)
-				if err != nil {
-					t.Errorf("%s: %v", what, err)
-					continue
-				}
-				var got []int64
-				for _, e := range found {
-					got = append(got, e.ID)
-				}
-				slices.Sort(got)
-				if !slices.Equal(got, c.want) {
-					t.Errorf("%s: got %v, want %v", what, got, c.want)
-				}
-				if n, err := r.Count(ctx, c.q...); err != nil || len(c.want) > 0 && n < int64(len(c.want)) || len(c.want) == 0 && n != 0 {
-					t.Errorf("%s: counted %d, %v", what, n, err)
-				}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), people(t, db)
+		name, nick := repo.F[gormPerson, string]("Name"), repo.F[gormPerson, *string]("Nick")
+		since := repo.F[gormPerson, int64]("Since")
+		for what, c := range map[string]struct {
+			q    []repo.Option
+			want []int64
+		}{
+			"Embedded":          {[]repo.Option{repo.F[gormPerson, string]("Home.City").Eq("Turin")}, []int64{2}},
+			"EmbeddedPointer":   {[]repo.Option{repo.F[gormPerson, string]("Work.City").Eq("London")}, []int64{3}},
+			"EmbeddedNull":      {[]repo.Option{repo.F[gormPerson, string]("Work.City").Null()}, []int64{2}},
+			"Promoted":          {[]repo.Option{repo.F[gormPerson, string]("By").Eq("x")}, []int64{1, 3}},
+			"ThroughEmbedded":   {[]repo.Option{repo.F[gormPerson, string]("Audit.By").Eq("y")}, []int64{2}},
+			"Serialized":        {[]repo.Option{since.Ge(time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC).Unix())}, []int64{2, 3}},
+			"SerializedIn":      {[]repo.Option{since.In(time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC).Unix())}, []int64{2}},
+			"PrefixKeepsCase":   {[]repo.Option{name.Prefix("A")}, []int64{1}},
+			"PrefixIsLiteral":   {[]repo.Option{name.Prefix("100%_!*?[a]\\")}, []int64{3}},
+			"PrefixNoWildcard":  {[]repo.Option{name.Prefix("1_0")}, nil},
+			"PrefixNoStar":      {[]repo.Option{name.Prefix("A*")}, nil},
+			"PrefixNothing":     {[]repo.Option{name.Prefix("")}, []int64{1, 2, 3}},
+			"PrefixSkipsNull":   {[]repo.Option{nick.Prefix("")}, []int64{1}},
+			"InOfNone":          {[]repo.Option{name.In()}, nil},
+			"InOfNull":          {[]repo.Option{nick.In(nil)}, nil},
+			"EqualToNull":       {[]repo.Option{nick.Eq(nil)}, nil},
+			"NotEqualSkipsNull": {[]repo.Option{nick.Ne(new(string))}, []int64{1}},
+			"AnyOf":             {[]repo.Option{repo.Or(name.Eq("Ada"), nick.Null()), since.Lt(time.Date(2021, 6, 1, 0, 0, 0, 0, time.UTC).Unix())}, []int64{1, 2}},
+			"AnyOfNone":         {[]repo.Option{repo.Or()}, nil},
+			"OffsetAlone":       {[]repo.Option{repo.Offset(1), repo.F[gormPerson, int64]("ID").Asc()}, []int64{2, 3}},
+			"NullsFirst":        {[]repo.Option{nick.Asc(), repo.Limit(1), repo.Offset(2)}, []int64{1}},
+			"NullsLastBackward": {[]repo.Option{nick.Desc(), repo.Limit(1)}, []int64{1}},
+		} {
+			found, err := r.Find(ctx, c.q...)
+			if err != nil {
+				t.Errorf("%s: %v", what, err)
+				continue
 			}
-			for what, q := range map[string]repo.Option{
-				"NotAColumn":     repo.F[gormPerson, string]("Skip").Eq("x"),
-				"ACompositeOne":  repo.F[gormPerson, Place]("Home").Null(),
-				"SortedByNothin": repo.F[gormPerson, string]("Skip").Asc(),
-				"OtherNative":    repo.Native("name = 'x'"),
-				"NilNative":      repo.Native((func(*gorm.DB) *gorm.DB)(nil)),
-			} {
-				if _, err := r.Find(ctx, q); !errors.Is(err, repo.ErrUnsupported) {
-					t.Errorf("%s: got %v", what, err)
-				}
-				if _, err := r.Count(ctx, q); !errors.Is(err, repo.ErrUnsupported) {
-					t.Errorf("%s: counting: got %v", what, err)
-				}
+			var got []int64
+			for _, e := range found {
+				got = append(got, e.ID)
 			}
-		})
-	}
+			slices.Sort(got)
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%s: got %v, want %v", what, got, c.want)
+			}
+			if n, err := r.Count(ctx, c.q...); err != nil || len(c.want) > 0 && n < int64(len(c.want)) || len(c.want) == 0 && n != 0 {
+				t.Errorf("%s: counted %d, %v", what, n, err)
+			}
+		}
+		for what, q := range map[string]repo.Option{
+			"NotAColumn":     repo.F[gormPerson, string]("Skip").Eq("x"),
+			"ACompositeOne":  repo.F[gormPerson, Place]("Home").Null(),
+			"SortedByNothin": repo.F[gormPerson, string]("Skip").Asc(),
+			"OtherNative":    repo.Native("name = 'x'"),
+			"NilNative":      repo.Native((func(*gorm.DB) *gorm.DB)(nil)),
+		} {
+			if _, err := r.Find(ctx, q); !errors.Is(err, repo.ErrUnsupported) {
+				t.Errorf("%s: got %v", what, err)
+			}
+			if _, err := r.Count(ctx, q); !errors.Is(err, repo.ErrUnsupported) {
+				t.Errorf("%s: counting: got %v", what, err)
+			}
+		}
+	})
 }
 
 func TestGormQueryNative(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormSoft](t, db, nil)
-			list := []*gormSoft{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}}
-			must(t, r.SaveAll(ctx, list))
-			must(t, r.Delete(ctx, list[3]))
-			name := repo.F[gormSoft, string]("Name")
-			native := func(fn func(*gorm.DB) *gorm.DB) repo.Option { return repo.Native(fn) }
-			for what, c := range map[string]struct {
-				q    []repo.Option
-				want string
-			}{
-				"Where": {[]repo.Option{native(func(db *gorm.DB) *gorm.DB { return db.Where("name > ?", "a") })}, "bc"},
-				// An Or in it opens neither the other conditions nor the mark.
-				"Or": {[]repo.Option{name.Ne("a"), native(func(db *gorm.DB) *gorm.DB {
-					return db.Where("name = ?", "a").Or("name = ?", "b").Or("name = ?", "d")
-				})}, "b"},
-				"Two": {[]repo.Option{
-					native(func(db *gorm.DB) *gorm.DB { return db.Where("name = ?", "a").Or("name = ?", "b") }),
-					native(func(db *gorm.DB) *gorm.DB { return db.Where("name = ?", "b").Or("name = ?", "c") }),
-				}, "b"},
-				"Group": {[]repo.Option{native(func(db *gorm.DB) *gorm.DB {
-					return db.Where("name < ?", "c").Where(db.Where("name = ?", "a").Or("name = ?", "c"))
-				})}, "a"},
-				"Unscoped": {[]repo.Option{name.Ge("c"), native(func(db *gorm.DB) *gorm.DB { return db.Unscoped() })}, "cd"},
-				"Nothing":  {[]repo.Option{native(func(db *gorm.DB) *gorm.DB { return db })}, "abc"},
-			} {
-				found, err := r.Find(ctx, append(c.q, name.Asc())...)
-				must(t, err)
-				var text strings.Builder
-				for _, e := range found {
-					text.WriteString(e.Name)
-				}
-				got := text.String()
-				if n, err := r.Count(ctx, c.q...); got != c.want || err != nil || int(n) != len(c.want) {
-					t.Errorf("%s: got %q and %d, want %q, %v", what, got, n, c.want, err)
-				}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormSoft](t, db, nil)
+		list := []*gormSoft{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}}
+		must(t, r.SaveAll(ctx, list))
+		must(t, r.Delete(ctx, list[3]))
+		name := repo.F[gormSoft, string]("Name")
+		native := func(fn func(*gorm.DB) *gorm.DB) repo.Option { return repo.Native(fn) }
+		for what, c := range map[string]struct {
+			q    []repo.Option
+			want string
+		}{
+			"Where": {[]repo.Option{native(func(db *gorm.DB) *gorm.DB { return db.Where("name > ?", "a") })}, "bc"},
+			// An Or in it opens neither the other conditions nor the mark.
+			"Or": {[]repo.Option{name.Ne("a"), native(func(db *gorm.DB) *gorm.DB {
+				return db.Where("name = ?", "a").Or("name = ?", "b").Or("name = ?", "d")
+			})}, "b"},
+			"Two": {[]repo.Option{
+				native(func(db *gorm.DB) *gorm.DB { return db.Where("name = ?", "a").Or("name = ?", "b") }),
+				native(func(db *gorm.DB) *gorm.DB { return db.Where("name = ?", "b").Or("name = ?", "c") }),
+			}, "b"},
+			"Group": {[]repo.Option{native(func(db *gorm.DB) *gorm.DB {
+				return db.Where("name < ?", "c").Where(db.Where("name = ?", "a").Or("name = ?", "c"))
+			})}, "a"},
+			"Unscoped": {[]repo.Option{name.Ge("c"), native(func(db *gorm.DB) *gorm.DB { return db.Unscoped() })}, "cd"},
+			"Nothing":  {[]repo.Option{native(func(db *gorm.DB) *gorm.DB { return db })}, "abc"},
+		} {
+			found, err := r.Find(ctx, append(c.q, name.Asc())...)
+			must(t, err)
+			var text strings.Builder
+			for _, e := range found {
+				text.WriteString(e.Name)
 			}
-			if _, err := r.Find(ctx, native(func(*gorm.DB) *gorm.DB { return nil })); !errors.Is(err, repo.ErrInvalid) {
-				t.Errorf("nil from a native option: %v", err)
+			got := text.String()
+			if n, err := r.Count(ctx, c.q...); got != c.want || err != nil || int(n) != len(c.want) {
+				t.Errorf("%s: got %q and %d, want %q, %v", what, got, n, c.want, err)
 			}
-			if _, err := r.Find(ctx, native(func(db *gorm.DB) *gorm.DB { return db.Where("no_such_column = 1") })); err == nil {
-				t.Error("no error")
-			}
-		})
-	}
+		}
+		if _, err := r.Find(ctx, native(func(*gorm.DB) *gorm.DB { return nil })); !errors.Is(err, repo.ErrInvalid) {
+			t.Errorf("nil from a native option: %v", err)
+		}
+		if _, err := r.Find(ctx, native(func(db *gorm.DB) *gorm.DB { return db.Where("no_such_column = 1") })); err == nil {
+			t.Error("no error")
+		}
+	})
 }
 
 // A mark that GORM does not know is left out like one that it does.
 func TestGormQueryLeavesOutMarked(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormVersioned](t, db, nil)
-			e := &gormVersioned{Name: "a"}
-			must(t, r.SaveAll(ctx, []*gormVersioned{e, {Name: "b"}}))
-			must(t, r.DeleteByID(ctx, e.ID))
-			must(t, r.DeleteByID(ctx, e.ID))
-			or := repo.Native(func(db *gorm.DB) *gorm.DB { return db.Where("1 = 1").Or("1 = 1") })
-			if got, err := r.Find(ctx, or); err != nil || len(got) != 1 {
-				t.Fatalf("got %v, %v", got, err)
-			}
-			unscoped := repo.Native(func(db *gorm.DB) *gorm.DB { return db.Unscoped() })
-			if got, err := r.Find(ctx, unscoped); err != nil || len(got) != 2 {
-				t.Fatalf("got %v, %v", got, err)
-			}
-		})
-	}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormVersioned](t, db, nil)
+		e := &gormVersioned{Name: "a"}
+		must(t, r.SaveAll(ctx, []*gormVersioned{e, {Name: "b"}}))
+		must(t, r.DeleteByID(ctx, e.ID))
+		must(t, r.DeleteByID(ctx, e.ID))
+		or := repo.Native(func(db *gorm.DB) *gorm.DB { return db.Where("1 = 1").Or("1 = 1") })
+		if got, err := r.Find(ctx, or); err != nil || len(got) != 1 {
+			t.Fatalf("got %v, %v", got, err)
+		}
+		unscoped := repo.Native(func(db *gorm.DB) *gorm.DB { return db.Unscoped() })
+		if got, err := r.Find(ctx, unscoped); err != nil || len(got) != 2 {
+			t.Fatalf("got %v, %v", got, err)
+		}
+	})
 }
 
 // Repositories with different names for their tables share a transaction.
 func TestGormTxSpansNamingStrategies(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, a, b := t.Context(), gormRepo[gormItem](t, db, nil), gormRepo[gormItem](t, renamed(t, db), nil)
-			stop := errors.New("stop")
-			for _, want := range []error{stop, nil} {
-				err := a.InTx(ctx, func(ctx context.Context) error {
-					must(t, a.Save(ctx, &gormItem{ID: 1}))
-					must(t, b.SaveAll(ctx, gormItems(3, 1)))
-					return b.InTx(ctx, func(ctx context.Context) error {
-						if n, err := b.Count(ctx); n != 3 || err != nil {
-							t.Errorf("inside: %d, %v", n, err)
-						}
-						return want
-					})
+	onSQL(t, func(t *testing.T, on sqlBackend) {
+		db := on.open(t)
+		ctx, a, b := t.Context(), gormRepo[gormItem](t, db, nil), gormRepo[gormItem](t, renamed(t, db), nil)
+		stop := errors.New("stop")
+		for _, want := range []error{stop, nil} {
+			err := a.InTx(ctx, func(ctx context.Context) error {
+				must(t, a.Save(ctx, &gormItem{ID: 1}))
+				must(t, b.SaveAll(ctx, gormItems(3, 1)))
+				return b.InTx(ctx, func(ctx context.Context) error {
+					if n, err := b.Count(ctx); n != 3 || err != nil {
+						t.Errorf("inside: %d, %v", n, err)
+					}
+					return want
 				})
-				if err != want { //nolint:errorlint // fn's error comes back as it is
-					t.Fatalf("got %v", err)
-				}
-				na, err := a.Count(ctx)
-				must(t, err)
-				nb, err := b.Count(ctx)
-				must(t, err)
-				if want != nil && na+nb != 0 || want == nil && na+nb != 4 {
-					t.Fatalf("after %v: %d and %d", want, na, nb)
-				}
+			})
+			if err != want { //nolint:errorlint // fn's error comes back as it is
+				t.Fatalf("got %v", err)
 			}
-		})
-	}
+			na, err := a.Count(ctx)
+			must(t, err)
+			nb, err := b.Count(ctx)
+			must(t, err)
+			if want != nil && na+nb != 0 || want == nil && na+nb != 4 {
+				t.Fatalf("after %v: %d and %d", want, na, nb)
+			}
+		}
+	})
 }
 
 func TestGormErrorsNameTheCall(t *testing.T) {

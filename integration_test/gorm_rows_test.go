@@ -16,71 +16,65 @@ import (
 
 func TestGormAForeignTransactionIsNoticed(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
-			if got := r.TxState(ctx); got != driver.TxNone {
-				t.Fatalf("without a transaction: %v", got)
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
+		if got := r.TxState(ctx); got != driver.TxNone {
+			t.Fatalf("without a transaction: %v", got)
+		}
+		err := db.Transaction(func(tx *gorm.DB) error {
+			inside, err := gormrepo.New[gormItem](tx, nil)
+			must(t, err)
+			if got := inside.TxState(ctx); got != driver.TxForeign {
+				t.Errorf("made on a transaction: %v", got)
 			}
-			err := db.Transaction(func(tx *gorm.DB) error {
-				inside, err := gormrepo.New[gormItem](tx, nil)
-				must(t, err)
-				if got := inside.TxState(ctx); got != driver.TxForeign {
-					t.Errorf("made on a transaction: %v", got)
-				}
-				if err := inside.InTx(ctx, func(context.Context) error { return nil }); !errors.Is(err, repo.ErrInTx) {
-					t.Errorf("InTx: %v", err)
-				}
-				must(t, inside.Save(ctx, &gormItem{ID: 1}))
-				must(t, inside.SaveAll(ctx, gormItems(3, 10)))
-				return errors.New("roll it back")
-			})
-			if err == nil {
-				t.Fatal("no error")
+			if err := inside.InTx(ctx, func(context.Context) error { return nil }); !errors.Is(err, repo.ErrInTx) {
+				t.Errorf("InTx: %v", err)
 			}
-			if got := rows[gormItem](t, db); len(got) != 0 {
-				t.Fatalf("the repository committed by itself: %v", got)
-			}
+			must(t, inside.Save(ctx, &gormItem{ID: 1}))
+			must(t, inside.SaveAll(ctx, gormItems(3, 10)))
+			return errors.New("roll it back")
 		})
-	}
+		if err == nil {
+			t.Fatal("no error")
+		}
+		if got := rows[gormItem](t, db); len(got) != 0 {
+			t.Fatalf("the repository committed by itself: %v", got)
+		}
+	})
 }
 
 func TestGormTheTransactionOfAnotherDatabaseIsNoticed(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
-			other := gormRepo[gormItem](t, sqliteDB(t), nil)
-			must(t, other.InTx(ctx, func(ctx context.Context) error {
-				if got := other.TxState(ctx); got != driver.TxJoined {
-					t.Errorf("its own: %v", got)
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
+		other := gormRepo[gormItem](t, sqliteDB(t), nil)
+		must(t, other.InTx(ctx, func(ctx context.Context) error {
+			if got := other.TxState(ctx); got != driver.TxJoined {
+				t.Errorf("its own: %v", got)
+			}
+			if got := r.TxState(ctx); got != driver.TxForeign {
+				t.Errorf("of another database: %v", got)
+			}
+			e := &gormItem{ID: 1}
+			_, updated := r.Update(ctx, 1, func(*gormItem) error { return nil })
+			_, smart := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"id":1}`}}, repo.Merge())
+			for name, err := range map[string]error{
+				"Save": r.Save(ctx, e), "SaveAll": r.SaveAll(ctx, []*gormItem{e}), "Delete": r.Delete(ctx, e),
+				"DeleteByID": r.DeleteByID(ctx, 1), "Update": updated, "SmartSave": smart,
+				"InTx": r.InTx(ctx, func(context.Context) error { return nil }),
+			} {
+				if !errors.Is(err, repo.ErrInTx) {
+					t.Errorf("%s: %v", name, err)
 				}
-				if got := r.TxState(ctx); got != driver.TxForeign {
-					t.Errorf("of another database: %v", got)
-				}
-				e := &gormItem{ID: 1}
-				_, updated := r.Update(ctx, 1, func(*gormItem) error { return nil })
-				_, smart := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"id":1}`}}, repo.Merge())
-				for name, err := range map[string]error{
-					"Save": r.Save(ctx, e), "SaveAll": r.SaveAll(ctx, []*gormItem{e}), "Delete": r.Delete(ctx, e),
-					"DeleteByID": r.DeleteByID(ctx, 1), "Update": updated, "SmartSave": smart,
-					"InTx": r.InTx(ctx, func(context.Context) error { return nil }),
-				} {
-					if !errors.Is(err, repo.ErrInTx) {
-						t.Errorf("%s: %v", name, err)
-					}
-				}
-				if _, err := r.Count(ctx); err != nil {
-					t.Errorf("reading: %v", err)
-				}
-				return nil
-			}))
-		})
-	}
+			}
+			if _, err := r.Count(ctx); err != nil {
+				t.Errorf("reading: %v", err)
+			}
+			return nil
+		}))
+	})
 }
 
 type gormSoft struct {
@@ -93,98 +87,89 @@ type gormSoft struct {
 
 func TestGormSoftDeletedRowsDoNotComeBack(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormSoft](t, db, nil)
-			e, kept := &gormSoft{Name: "e"}, &gormSoft{Name: "kept"}
-			must(t, r.SaveAll(ctx, []*gormSoft{e, kept}))
-			must(t, r.Delete(ctx, e))
-			before := rows[gormSoft](t, db)
-			if !before[0].DeletedAt.Valid {
-				t.Fatalf("it is not marked: %+v", before[0])
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormSoft](t, db, nil)
+		e, kept := &gormSoft{Name: "e"}, &gormSoft{Name: "kept"}
+		must(t, r.SaveAll(ctx, []*gormSoft{e, kept}))
+		must(t, r.Delete(ctx, e))
+		before := rows[gormSoft](t, db)
+		if !before[0].DeletedAt.Valid {
+			t.Fatalf("it is not marked: %+v", before[0])
+		}
+		back := &gormSoft{ID: e.ID, Name: "back"}
+		_, updated := r.Update(ctx, e.ID, func(*gormSoft) error { return nil })
+		_, replaced := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{fmt.Sprintf(`{"id":%d}`, e.ID)}})
+		_, merged := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{fmt.Sprintf(`{"id":%d}`, e.ID)}}, repo.Merge())
+		for name, err := range map[string]error{
+			"Save": r.Save(ctx, back), "SaveAll": r.SaveAll(ctx, []*gormSoft{kept, back}), "Update": updated,
+			"SmartSave": replaced, "Merge": merged,
+		} {
+			if !errors.Is(err, repo.ErrNotFound) {
+				t.Errorf("%s: %v", name, err)
 			}
-			back := &gormSoft{ID: e.ID, Name: "back"}
-			_, updated := r.Update(ctx, e.ID, func(*gormSoft) error { return nil })
-			_, replaced := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{fmt.Sprintf(`{"id":%d}`, e.ID)}})
-			_, merged := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{fmt.Sprintf(`{"id":%d}`, e.ID)}}, repo.Merge())
-			for name, err := range map[string]error{
-				"Save": r.Save(ctx, back), "SaveAll": r.SaveAll(ctx, []*gormSoft{kept, back}), "Update": updated,
-				"SmartSave": replaced, "Merge": merged,
-			} {
-				if !errors.Is(err, repo.ErrNotFound) {
-					t.Errorf("%s: %v", name, err)
-				}
+		}
+		after := rows[gormSoft](t, db)
+		for i := range after {
+			if after[i].Name != before[i].Name || after[i].DeletedAt.Valid != before[i].DeletedAt.Valid || !after[i].UpdatedAt.Equal(before[i].UpdatedAt) {
+				t.Errorf("%+v became %+v", before[i], after[i])
 			}
-			after := rows[gormSoft](t, db)
-			for i := range after {
-				if after[i].Name != before[i].Name || after[i].DeletedAt.Valid != before[i].DeletedAt.Valid || !after[i].UpdatedAt.Equal(before[i].UpdatedAt) {
-					t.Errorf("%+v became %+v", before[i], after[i])
-				}
-			}
-			if n, err := r.DeleteAllByID(ctx, []any{e.ID, kept.ID}); n != 1 || err != nil {
-				t.Fatalf("deleted %d, %v", n, err)
-			}
-		})
-	}
+		}
+		if n, err := r.DeleteAllByID(ctx, []any{e.ID, kept.ID}); n != 1 || err != nil {
+			t.Fatalf("deleted %d, %v", n, err)
+		}
+	})
 }
 
 func TestGormReviveBringsThemBackWhenAsked(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormSoft](t, db, &gormrepo.Options{Revive: true})
-			e := &gormSoft{Name: "e"}
-			for _, save := range []func() error{
-				func() error { return r.Save(ctx, e) },
-				func() error { return r.SaveAll(ctx, []*gormSoft{{Name: "other"}, e}) },
-				func() error {
-					_, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{fmt.Sprintf(`{"id":%d,"name":"e"}`, e.ID)}}, repo.Merge())
-					return err
-				},
-			} {
-				must(t, save())
-				must(t, r.Delete(ctx, e))
-				if ok, err := r.ExistsByID(ctx, e.ID); ok || err != nil {
-					t.Fatalf("after the delete: %v, %v", ok, err)
-				}
-				must(t, save())
-				if got, err := r.FindByID(ctx, e.ID); err != nil || got.Name != "e" || got.DeletedAt.Valid {
-					t.Fatalf("got %+v, %v", got, err)
-				}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormSoft](t, db, &gormrepo.Options{Revive: true})
+		e := &gormSoft{Name: "e"}
+		for _, save := range []func() error{
+			func() error { return r.Save(ctx, e) },
+			func() error { return r.SaveAll(ctx, []*gormSoft{{Name: "other"}, e}) },
+			func() error {
+				_, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{fmt.Sprintf(`{"id":%d,"name":"e"}`, e.ID)}}, repo.Merge())
+				return err
+			},
+		} {
+			must(t, save())
+			must(t, r.Delete(ctx, e))
+			if ok, err := r.ExistsByID(ctx, e.ID); ok || err != nil {
+				t.Fatalf("after the delete: %v, %v", ok, err)
 			}
-		})
-	}
+			must(t, save())
+			if got, err := r.FindByID(ctx, e.ID); err != nil || got.Name != "e" || got.DeletedAt.Valid {
+				t.Fatalf("got %+v, %v", got, err)
+			}
+		}
+	})
 }
 
 func TestGormCreationTimesAreNeverOverwritten(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormSoft](t, db, nil)
-			long := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
-			must(t, r.SaveAll(ctx, []*gormSoft{{ID: 1, CreatedAt: long}, {ID: 2, CreatedAt: long.AddDate(1, 0, 0)}}))
-			wrong := time.Date(2022, 2, 2, 0, 0, 0, 0, time.UTC)
-			list := []*gormSoft{{ID: 2}, {ID: 3}, {ID: 1, CreatedAt: wrong}}
-			one := &gormSoft{ID: 1}
-			must(t, r.SaveAll(ctx, list))
-			must(t, r.Save(ctx, one))
-			_, err := r.Update(ctx, 1, func(e *gormSoft) error { e.CreatedAt = wrong; return nil })
-			must(t, err)
-			_, err = r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"id":1,"createdAt":"2022-02-02T00:00:00Z","name":"x"}`}}, repo.Merge())
-			must(t, err)
-			if got, err := r.FindByID(ctx, 1); err != nil || !got.CreatedAt.Equal(long) || got.UpdatedAt.Before(long.AddDate(20, 0, 0)) {
-				t.Fatalf("stored is %+v, %v", got, err)
-			}
-			// In memory it is what is stored, of the right row each.
-			if !list[0].CreatedAt.Equal(long.AddDate(1, 0, 0)) || list[1].CreatedAt.Before(wrong) || !list[2].CreatedAt.Equal(long) || !one.CreatedAt.Equal(long) {
-				t.Fatalf("in memory: %v, %v, %v, %v", list[0].CreatedAt, list[1].CreatedAt, list[2].CreatedAt, one.CreatedAt)
-			}
-		})
-	}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormSoft](t, db, nil)
+		long := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
+		must(t, r.SaveAll(ctx, []*gormSoft{{ID: 1, CreatedAt: long}, {ID: 2, CreatedAt: long.AddDate(1, 0, 0)}}))
+		wrong := time.Date(2022, 2, 2, 0, 0, 0, 0, time.UTC)
+		list := []*gormSoft{{ID: 2}, {ID: 3}, {ID: 1, CreatedAt: wrong}}
+		one := &gormSoft{ID: 1}
+		must(t, r.SaveAll(ctx, list))
+		must(t, r.Save(ctx, one))
+		_, err := r.Update(ctx, 1, func(e *gormSoft) error { e.CreatedAt = wrong; return nil })
+		must(t, err)
+		_, err = r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"id":1,"createdAt":"2022-02-02T00:00:00Z","name":"x"}`}}, repo.Merge())
+		must(t, err)
+		if got, err := r.FindByID(ctx, 1); err != nil || !got.CreatedAt.Equal(long) || got.UpdatedAt.Before(long.AddDate(20, 0, 0)) {
+			t.Fatalf("stored is %+v, %v", got, err)
+		}
+		// In memory it is what is stored, of the right row each.
+		if !list[0].CreatedAt.Equal(long.AddDate(1, 0, 0)) || list[1].CreatedAt.Before(wrong) || !list[2].CreatedAt.Equal(long) || !one.CreatedAt.Equal(long) {
+			t.Fatalf("in memory: %v, %v, %v, %v", list[0].CreatedAt, list[1].CreatedAt, list[2].CreatedAt, one.CreatedAt)
+		}
+	})
 }

@@ -30,106 +30,97 @@ func gormItems(n int, from int64) []*gormItem {
 
 func TestGormSaveFindDelete(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
-			e := &gormItem{Email: "a@x", Name: "a"}
-			must(t, r.Save(ctx, e))
-			if e.ID == 0 {
-				t.Fatal("no key was written back")
-			}
-			e.Name = "b"
-			must(t, r.Save(ctx, e))
-			got, err := r.FindByID(ctx, int(e.ID))
-			must(t, err)
-			if *got != *e {
-				t.Fatalf("got %+v, want %+v", got, e)
-			}
-			must(t, r.Save(ctx, &gormItem{ID: 70, Email: "c@x"}))
-			all, err := r.FindAllByID(ctx, []any{70, 5000, e, 70})
-			must(t, err)
-			if len(all) != 2 || all[0].ID != 70 || all[1].ID != e.ID {
-				t.Fatalf("got %v", all)
-			}
-			must(t, r.Delete(ctx, e, e))
-			if _, err := r.FindByID(ctx, e.ID); !errors.Is(err, repo.ErrNotFound) {
-				t.Fatalf("got %v", err)
-			}
-			n, err := r.DeleteAllByID(ctx, []any{70, 71})
-			must(t, err)
-			if n != 1 {
-				t.Fatalf("deleted %d", n)
-			}
-			must(t, r.DeleteByID(ctx, 70))
-		})
-	}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
+		e := &gormItem{Email: "a@x", Name: "a"}
+		must(t, r.Save(ctx, e))
+		if e.ID == 0 {
+			t.Fatal("no key was written back")
+		}
+		e.Name = "b"
+		must(t, r.Save(ctx, e))
+		got, err := r.FindByID(ctx, int(e.ID))
+		must(t, err)
+		if *got != *e {
+			t.Fatalf("got %+v, want %+v", got, e)
+		}
+		must(t, r.Save(ctx, &gormItem{ID: 70, Email: "c@x"}))
+		all, err := r.FindAllByID(ctx, []any{70, 5000, e, 70})
+		must(t, err)
+		if len(all) != 2 || all[0].ID != 70 || all[1].ID != e.ID {
+			t.Fatalf("got %v", all)
+		}
+		must(t, r.Delete(ctx, e, e))
+		if _, err := r.FindByID(ctx, e.ID); !errors.Is(err, repo.ErrNotFound) {
+			t.Fatalf("got %v", err)
+		}
+		n, err := r.DeleteAllByID(ctx, []any{70, 71})
+		must(t, err)
+		if n != 1 {
+			t.Fatalf("deleted %d", n)
+		}
+		must(t, r.DeleteByID(ctx, 70))
+	})
 }
 
 func TestGormSaveAllManyBatches(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
-			const n = 2500
-			fresh := gormItems(n, 0)
-			must(t, r.SaveAll(ctx, fresh))
-			ids := make([]any, n)
-			for i, e := range fresh {
-				ids[n-1-i] = e.ID
-				e.Name = fmt.Sprint("renamed ", i)
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
+		const n = 2500
+		fresh := gormItems(n, 0)
+		must(t, r.SaveAll(ctx, fresh))
+		ids := make([]any, n)
+		for i, e := range fresh {
+			ids[n-1-i] = e.ID
+			e.Name = fmt.Sprint("renamed ", i)
+		}
+		must(t, r.SaveAll(ctx, fresh))
+		found, err := r.FindAllByID(ctx, ids)
+		must(t, err)
+		slices.Reverse(found)
+		if len(found) != n {
+			t.Fatalf("found %d", len(found))
+		}
+		for i, e := range found {
+			if *e != *fresh[i] {
+				t.Fatalf("%d: got %+v, want %+v", i, e, fresh[i])
 			}
-			must(t, r.SaveAll(ctx, fresh))
-			found, err := r.FindAllByID(ctx, ids)
-			must(t, err)
-			slices.Reverse(found)
-			if len(found) != n {
-				t.Fatalf("found %d", len(found))
-			}
-			for i, e := range found {
-				if *e != *fresh[i] {
-					t.Fatalf("%d: got %+v, want %+v", i, e, fresh[i])
-				}
-			}
-			deleted, err := r.DeleteAllByID(ctx, ids)
-			must(t, err)
-			if count, err := r.Count(ctx); deleted != n || err != nil || count != 0 {
-				t.Fatalf("deleted %d, %d are left, %v", deleted, count, err)
-			}
-		})
-	}
+		}
+		deleted, err := r.DeleteAllByID(ctx, ids)
+		must(t, err)
+		if count, err := r.Count(ctx); deleted != n || err != nil || count != 0 {
+			t.Fatalf("deleted %d, %d are left, %v", deleted, count, err)
+		}
+	})
 }
 
 // Two lists that lock the same rows in opposite order are a deadlock, which the
 // database resolves by giving up one of them.
 func TestGormListsInOppositeOrderBothSucceed(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			ctx, r := t.Context(), gormRepo[gormItem](t, b.open(t), nil)
-			must(t, r.SaveAll(ctx, gormItems(200, 1)))
-			var wg sync.WaitGroup
-			for g := range 4 {
-				wg.Go(func() {
-					list := gormItems(200, 1)
-					if g%2 == 0 {
-						slices.Reverse(list)
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		ctx, r := t.Context(), gormRepo[gormItem](t, b.open(t), nil)
+		must(t, r.SaveAll(ctx, gormItems(200, 1)))
+		var wg sync.WaitGroup
+		for g := range 4 {
+			wg.Go(func() {
+				list := gormItems(200, 1)
+				if g%2 == 0 {
+					slices.Reverse(list)
+				}
+				for range 15 {
+					if err := r.SaveAll(ctx, list); err != nil {
+						t.Error(err)
+						return
 					}
-					for range 15 {
-						if err := r.SaveAll(ctx, list); err != nil {
-							t.Error(err)
-							return
-						}
-					}
-				})
-			}
-			wg.Wait()
-		})
-	}
+				}
+			})
+		}
+		wg.Wait()
+	})
 }
 
 // Somebody else's transaction may lock in any order. When the database gives up

@@ -33,6 +33,17 @@ func sqlBackends() []sqlBackend {
 	}
 }
 
+// onSQL runs the test on each of them, side by side.
+func onSQL(t *testing.T, test func(t *testing.T, b sqlBackend)) {
+	t.Helper()
+	for _, b := range sqlBackends() {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, b)
+		})
+	}
+}
+
 func sqliteDB(t testing.TB) *gorm.DB {
 	t.Helper()
 	return openSQL(t, drivers.SQLConfig{Dialect: drivers.SQLite, DSN: filepath.Join(t.TempDir(), "test.db")})

@@ -51,59 +51,56 @@ func keepTenantsApart(t testing.TB, db *gorm.DB) {
 
 func TestGormTenants_CallbacksSeeEverySave(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			must(t, db.AutoMigrate(new(gormTenanted), new(gormTenantedVersion)))
-			must(t, gormrepo.MigrateFence(t.Context(), db))
-			keepTenantsApart(t, db)
-			r, err := gormrepo.New[gormTenanted](db, nil)
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		must(t, db.AutoMigrate(new(gormTenanted), new(gormTenantedVersion)))
+		must(t, gormrepo.MigrateFence(t.Context(), db))
+		keepTenantsApart(t, db)
+		r, err := gormrepo.New[gormTenanted](db, nil)
+		must(t, err)
+		fenced := driver.WithFence(t.Context(), &severalClaims{})
+		for name, ctx := range map[string]context.Context{"plain ": t.Context(), "fenced ": fenced} {
+			a, other := asTenant(ctx, "a"), asTenant(ctx, "b")
+			id := func(s string) string { return name + s }
+			must(t, r.Save(a, &gormTenanted{ID: id("1"), Name: "a"}))
+			must(t, r.SaveAll(a, []*gormTenanted{{ID: id("2"), Name: "a"}, {ID: id("1"), Name: "a2", N: 5}, {ID: id("3"), Name: "a"}}))
+			_, err := r.SmartSave(a, repo.SmartSaveDTO{EntityList: []string{`{"id":"` + id("4") + `","name":"a","n":0}`, `{"id":"` + id("2") + `","name":"a2"}`}})
 			must(t, err)
-			fenced := driver.WithFence(t.Context(), &severalClaims{})
-			for name, ctx := range map[string]context.Context{"plain ": t.Context(), "fenced ": fenced} {
-				a, other := asTenant(ctx, "a"), asTenant(ctx, "b")
-				id := func(s string) string { return name + s }
-				must(t, r.Save(a, &gormTenanted{ID: id("1"), Name: "a"}))
-				must(t, r.SaveAll(a, []*gormTenanted{{ID: id("2"), Name: "a"}, {ID: id("1"), Name: "a2", N: 5}, {ID: id("3"), Name: "a"}}))
-				_, err := r.SmartSave(a, repo.SmartSaveDTO{EntityList: []string{`{"id":"` + id("4") + `","name":"a","n":0}`, `{"id":"` + id("2") + `","name":"a2"}`}})
-				must(t, err)
-				must(t, r.Save(a, &gormTenanted{ID: id("3"), Name: "a2"}))
-				for what, err := range map[string]error{
-					"Save":      r.Save(other, &gormTenanted{ID: id("1"), Name: "stolen"}),
-					"SaveAll":   r.SaveAll(other, []*gormTenanted{{ID: id("b"), Name: "b"}, {ID: id("2"), Name: "stolen"}}),
-					"InTx":      r.InTx(other, func(ctx context.Context) error { return r.Save(ctx, &gormTenanted{ID: id("1"), Name: "stolen"}) }),
-					"SmartSave": smartSaved(r.SmartSave(other, repo.SmartSaveDTO{EntityList: []string{`{"id":"` + id("1") + `","name":"stolen"}`}})),
-					"Merge":     smartSaved(r.SmartSave(other, repo.SmartSaveDTO{EntityList: []string{`{"id":"` + id("1") + `","name":"stolen"}`}}, repo.Merge())),
-				} {
-					if !errors.Is(err, repo.ErrDuplicateKey) {
-						t.Errorf("%s over the row of another tenant: %v", what, err)
-					}
-				}
-				got, err := r.Find(a, repo.F[gormTenanted, string]("ID").Prefix(name), repo.F[gormTenanted, string]("ID").Asc())
-				must(t, err)
-				want := []gormTenanted{{id("1"), "a", "a2", 5}, {id("2"), "a", "a2", 0}, {id("3"), "a", "a2", 0}, {id("4"), "a", "a", 0}}
-				if len(got) != len(want) {
-					t.Fatalf("got %d rows", len(got))
-				}
-				for i, e := range got {
-					if *e != want[i] {
-						t.Errorf("got %+v, want %+v", *e, want[i])
-					}
+			must(t, r.Save(a, &gormTenanted{ID: id("3"), Name: "a2"}))
+			for what, err := range map[string]error{
+				"Save":      r.Save(other, &gormTenanted{ID: id("1"), Name: "stolen"}),
+				"SaveAll":   r.SaveAll(other, []*gormTenanted{{ID: id("b"), Name: "b"}, {ID: id("2"), Name: "stolen"}}),
+				"InTx":      r.InTx(other, func(ctx context.Context) error { return r.Save(ctx, &gormTenanted{ID: id("1"), Name: "stolen"}) }),
+				"SmartSave": smartSaved(r.SmartSave(other, repo.SmartSaveDTO{EntityList: []string{`{"id":"` + id("1") + `","name":"stolen"}`}})),
+				"Merge":     smartSaved(r.SmartSave(other, repo.SmartSaveDTO{EntityList: []string{`{"id":"` + id("1") + `","name":"stolen"}`}}, repo.Merge())),
+			} {
+				if !errors.Is(err, repo.ErrDuplicateKey) {
+					t.Errorf("%s over the row of another tenant: %v", what, err)
 				}
 			}
-			v, err := gormrepo.New[gormTenantedVersion](db, nil)
+			got, err := r.Find(a, repo.F[gormTenanted, string]("ID").Prefix(name), repo.F[gormTenanted, string]("ID").Asc())
 			must(t, err)
-			a, other := asTenant(t.Context(), "a"), asTenant(t.Context(), "b")
-			must(t, v.Save(a, &gormTenantedVersion{ID: 1, Name: "a"}))
-			if err := v.Save(other, &gormTenantedVersion{ID: 1, Name: "stolen"}); !errors.Is(err, repo.ErrDuplicateKey) {
-				t.Errorf("new: %v", err)
+			want := []gormTenanted{{id("1"), "a", "a2", 5}, {id("2"), "a", "a2", 0}, {id("3"), "a", "a2", 0}, {id("4"), "a", "a", 0}}
+			if len(got) != len(want) {
+				t.Fatalf("got %d rows", len(got))
 			}
-			if err := v.Save(other, &gormTenantedVersion{ID: 1, Name: "stolen", Rev: 1}); !errors.Is(err, repo.ErrStale) {
-				t.Errorf("read: %v", err)
+			for i, e := range got {
+				if *e != want[i] {
+					t.Errorf("got %+v, want %+v", *e, want[i])
+				}
 			}
-		})
-	}
+		}
+		v, err := gormrepo.New[gormTenantedVersion](db, nil)
+		must(t, err)
+		a, other := asTenant(t.Context(), "a"), asTenant(t.Context(), "b")
+		must(t, v.Save(a, &gormTenantedVersion{ID: 1, Name: "a"}))
+		if err := v.Save(other, &gormTenantedVersion{ID: 1, Name: "stolen"}); !errors.Is(err, repo.ErrDuplicateKey) {
+			t.Errorf("new: %v", err)
+		}
+		if err := v.Save(other, &gormTenantedVersion{ID: 1, Name: "stolen", Rev: 1}); !errors.Is(err, repo.ErrStale) {
+			t.Errorf("read: %v", err)
+		}
+	})
 }
 
 func smartSaved[T any](_ []*T, err error) error { return err }
@@ -111,22 +108,19 @@ func smartSaved[T any](_ []*T, err error) error { return err }
 // Two that save the same absent row at once both succeed, as without callbacks.
 func TestGormTenants_RacesForOneRow(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			must(t, db.AutoMigrate(new(gormTenanted)))
-			keepTenantsApart(t, db)
-			r, err := gormrepo.New[gormTenanted](db, nil)
-			must(t, err)
-			ctx := asTenant(t.Context(), "a")
-			for _, id := range []string{"1", "2", "3", "4", "5"} {
-				errs := make(chan error)
-				for range 2 {
-					go func() { errs <- r.Save(ctx, &gormTenanted{ID: id, Name: "x"}) }()
-				}
-				must(t, errors.Join(<-errs, <-errs))
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		must(t, db.AutoMigrate(new(gormTenanted)))
+		keepTenantsApart(t, db)
+		r, err := gormrepo.New[gormTenanted](db, nil)
+		must(t, err)
+		ctx := asTenant(t.Context(), "a")
+		for _, id := range []string{"1", "2", "3", "4", "5"} {
+			errs := make(chan error)
+			for range 2 {
+				go func() { errs <- r.Save(ctx, &gormTenanted{ID: id, Name: "x"}) }()
 			}
-		})
-	}
+			must(t, errors.Join(<-errs, <-errs))
+		}
+	})
 }

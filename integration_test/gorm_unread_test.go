@@ -44,54 +44,48 @@ func nulls(t testing.TB, db *gorm.DB) (n int64) {
 
 func TestGormUnread_StaysInUpdatesAndMerges(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), slimTable(t, db, 60)
-			for i := range 2 {
-				e, err := r.Update(ctx, i+1, func(e *gormSlim) error { e.Name = "u"; return nil })
-				must(t, err)
-				if e.Name != "u" {
-					t.Fatalf("got %+v", e)
-				}
-			}
-			docs := make([]string, 60)
-			for i := range docs {
-				docs[i] = fmt.Sprintf(`{"id":%d,"name":"m%d"}`, i+1, i)
-			}
-			_, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: docs}, repo.Merge())
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), slimTable(t, db, 60)
+		for i := range 2 {
+			e, err := r.Update(ctx, i+1, func(e *gormSlim) error { e.Name = "u"; return nil })
 			must(t, err)
-			if n := nulls(t, db); n != 60 {
-				t.Errorf("%d of 60 rows have kept what was not read", n)
+			if e.Name != "u" {
+				t.Fatalf("got %+v", e)
 			}
-			for i, e := range rows[gormSlim](t, db) {
-				if e.Name != fmt.Sprintf("m%d", i) {
-					t.Errorf("row %d: %+v", i, e)
-				}
+		}
+		docs := make([]string, 60)
+		for i := range docs {
+			docs[i] = fmt.Sprintf(`{"id":%d,"name":"m%d"}`, i+1, i)
+		}
+		_, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: docs}, repo.Merge())
+		must(t, err)
+		if n := nulls(t, db); n != 60 {
+			t.Errorf("%d of 60 rows have kept what was not read", n)
+		}
+		for i, e := range rows[gormSlim](t, db) {
+			if e.Name != fmt.Sprintf("m%d", i) {
+				t.Errorf("row %d: %+v", i, e)
 			}
-		})
-	}
+		}
+	})
 }
 
 func TestGormUnread_ASaveOfAStoredRowNeedsNoInsert(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), slimTable(t, db, 4)
-			must(t, r.InTx(ctx, func(ctx context.Context) error { return r.Save(ctx, &gormSlim{ID: 3, Name: "s", Nick: "3"}) }))
-			must(t, r.Save(ctx, &gormSlim{ID: 1, Name: "s", Nick: "1"}))
-			must(t, r.SaveAll(ctx, []*gormSlim{{ID: 1, Name: "l", Nick: "1"}, {ID: 2, Name: "l", Nick: "2"}}))
-			if err := r.Save(ctx, &gormSlim{ID: 99}); err == nil {
-				t.Error("a row without its columns was inserted")
-			}
-			if got := rows[gormSlim](t, db); len(got) != 4 || got[0].Name != "l" || got[1].Nick != "2" || got[2].Name != "s" || got[0].Owner != "o" {
-				t.Fatalf("got %+v", got)
-			}
-		})
-	}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), slimTable(t, db, 4)
+		must(t, r.InTx(ctx, func(ctx context.Context) error { return r.Save(ctx, &gormSlim{ID: 3, Name: "s", Nick: "3"}) }))
+		must(t, r.Save(ctx, &gormSlim{ID: 1, Name: "s", Nick: "1"}))
+		must(t, r.SaveAll(ctx, []*gormSlim{{ID: 1, Name: "l", Nick: "1"}, {ID: 2, Name: "l", Nick: "2"}}))
+		if err := r.Save(ctx, &gormSlim{ID: 99}); err == nil {
+			t.Error("a row without its columns was inserted")
+		}
+		if got := rows[gormSlim](t, db); len(got) != 4 || got[0].Name != "l" || got[1].Nick != "2" || got[2].Name != "s" || got[0].Owner != "o" {
+			t.Fatalf("got %+v", got)
+		}
+	})
 }
 
 type gormCleared struct {
@@ -105,38 +99,35 @@ type gormCleared struct {
 
 func TestGormDefaults_NullCanBeCleared(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormCleared](t, db, nil)
-			note, at := "note", time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-			full := func() *gormCleared {
-				return &gormCleared{"a", "nick", &note, &at, sql.NullString{String: "x", Valid: true}, []byte("x")}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormCleared](t, db, nil)
+		note, at := "note", time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+		full := func() *gormCleared {
+			return &gormCleared{"a", "nick", &note, &at, sql.NullString{String: "x", Valid: true}, []byte("x")}
+		}
+		for name, empty := range map[string]func() error{
+			"Save":    func() error { return r.Save(ctx, &gormCleared{ID: "a"}) },
+			"SaveAll": func() error { return r.SaveAll(ctx, []*gormCleared{full2("b"), {ID: "a"}}) },
+			"Update": func() error {
+				_, err := r.Update(ctx, "a", func(e *gormCleared) error { *e = gormCleared{ID: "a"}; return nil })
+				return err
+			},
+			"Merge": func() error {
+				doc := `{"id":"a","nick":null,"note":null,"till":null,"text":null,"raw":null}`
+				_, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{doc}}, repo.Merge())
+				return err
+			},
+		} {
+			must(t, r.Save(ctx, full()))
+			must(t, empty())
+			e, err := r.FindByID(ctx, "a")
+			must(t, err)
+			if e.Nick != "" || e.Note != nil || e.Till != nil || e.Text.Valid || e.Raw != nil {
+				t.Errorf("%s left %+v", name, e)
 			}
-			for name, empty := range map[string]func() error{
-				"Save":    func() error { return r.Save(ctx, &gormCleared{ID: "a"}) },
-				"SaveAll": func() error { return r.SaveAll(ctx, []*gormCleared{full2("b"), {ID: "a"}}) },
-				"Update": func() error {
-					_, err := r.Update(ctx, "a", func(e *gormCleared) error { *e = gormCleared{ID: "a"}; return nil })
-					return err
-				},
-				"Merge": func() error {
-					doc := `{"id":"a","nick":null,"note":null,"till":null,"text":null,"raw":null}`
-					_, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{doc}}, repo.Merge())
-					return err
-				},
-			} {
-				must(t, r.Save(ctx, full()))
-				must(t, empty())
-				e, err := r.FindByID(ctx, "a")
-				must(t, err)
-				if e.Nick != "" || e.Note != nil || e.Till != nil || e.Text.Valid || e.Raw != nil {
-					t.Errorf("%s left %+v", name, e)
-				}
-			}
-		})
-	}
+		}
+	})
 }
 
 func full2(id string) *gormCleared { return &gormCleared{ID: id, Nick: "nick"} }
@@ -161,27 +152,24 @@ func (u *gormUpper) BeforeDelete(*gorm.DB) error { return u.BeforeSave(nil) }
 
 func TestGormHooks_ThatChangeTheKey(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormUpper](t, db, nil)
-			must(t, r.SaveAll(ctx, []*gormUpper{{"fr", "1"}, {"FR", "2"}}))
-			out, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"code":"fr"}`, `{"code":"FR","name":"m"}`, `{"code":"de","name":"d"}`}}, repo.Merge())
-			must(t, err)
-			if *out[0] != (gormUpper{"FR", "m"}) || *out[1] != *out[0] || *out[2] != (gormUpper{"DE", "d"}) {
-				t.Fatalf("got %+v %+v %+v", out[0], out[1], out[2])
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[gormUpper](t, db, nil)
+		must(t, r.SaveAll(ctx, []*gormUpper{{"fr", "1"}, {"FR", "2"}}))
+		out, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"code":"fr"}`, `{"code":"FR","name":"m"}`, `{"code":"de","name":"d"}`}}, repo.Merge())
+		must(t, err)
+		if *out[0] != (gormUpper{"FR", "m"}) || *out[1] != *out[0] || *out[2] != (gormUpper{"DE", "d"}) {
+			t.Fatalf("got %+v %+v %+v", out[0], out[1], out[2])
+		}
+		must(t, db.Exec("INSERT INTO gorm_uppers (code, name) VALUES ('it', 'low'), ('IT', 'high')").Error)
+		_, updated := r.Update(ctx, "it", func(u *gormUpper) error { u.Name = "x"; return nil })
+		for name, err := range map[string]error{"Update": updated, "Delete": r.Delete(ctx, &gormUpper{Code: "it"})} {
+			if !errors.Is(err, repo.ErrInvalid) {
+				t.Errorf("%s: got %v", name, err)
 			}
-			must(t, db.Exec("INSERT INTO gorm_uppers (code, name) VALUES ('it', 'low'), ('IT', 'high')").Error)
-			_, updated := r.Update(ctx, "it", func(u *gormUpper) error { u.Name = "x"; return nil })
-			for name, err := range map[string]error{"Update": updated, "Delete": r.Delete(ctx, &gormUpper{Code: "it"})} {
-				if !errors.Is(err, repo.ErrInvalid) {
-					t.Errorf("%s: got %v", name, err)
-				}
-			}
-			if e, err := r.FindByID(ctx, "IT"); err != nil || e.Name != "high" {
-				t.Fatalf("got %+v, %v", e, err)
-			}
-		})
-	}
+		}
+		if e, err := r.FindByID(ctx, "IT"); err != nil || e.Name != "high" {
+			t.Fatalf("got %+v, %v", e, err)
+		}
+	})
 }

@@ -112,18 +112,15 @@ type groupSite[T any] struct {
 func onGroups[T any](t *testing.T, run func(ctx context.Context, t *testing.T, s *groupSite[T])) {
 	t.Helper()
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			must(t, db.AutoMigrate(new(T)))
-			must(t, gormrepo.MigrateFence(t.Context(), db))
-			s := &groupSite[T]{plain: &groupCounter[T]{Repository: gormRepo[T](t, db, nil)}}
-			ctx := bounded(t, time.Minute)
-			s.lock(ctx, t)
-			run(ctx, t, s)
-		})
-	}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		must(t, db.AutoMigrate(new(T)))
+		must(t, gormrepo.MigrateFence(t.Context(), db))
+		s := &groupSite[T]{plain: &groupCounter[T]{Repository: gormRepo[T](t, db, nil)}}
+		ctx := bounded(t, time.Minute)
+		s.lock(ctx, t)
+		run(ctx, t, s)
+	})
 }
 
 // lock wraps the repository, and has another process take the lock.
@@ -425,20 +422,17 @@ func TestGroup_LostLock(t *testing.T) {
 // whose rows they are.
 func TestGroup_NotWithCallbacks(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			db := b.open(t)
-			must(t, db.AutoMigrate(&groupRow{}))
-			if r := gormRepo[groupRow](t, db, nil); !r.CanGroup(r) {
-				t.Error("GORM's own callbacks are taken for others")
-			}
-			must(t, db.Callback().Raw().Before("gorm:raw").Register("tenant", func(*gorm.DB) {}))
-			if r := gormRepo[groupRow](t, db, nil); r.CanGroup(r) {
-				t.Error("a callback is not seen")
-			}
-		})
-	}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		must(t, db.AutoMigrate(&groupRow{}))
+		if r := gormRepo[groupRow](t, db, nil); !r.CanGroup(r) {
+			t.Error("GORM's own callbacks are taken for others")
+		}
+		must(t, db.Callback().Raw().Before("gorm:raw").Register("tenant", func(*gorm.DB) {}))
+		if r := gormRepo[groupRow](t, db, nil); r.CanGroup(r) {
+			t.Error("a callback is not seen")
+		}
+	})
 }
 
 // A batch that takes long makes way for others; what it did not come to keeps its order.
@@ -550,26 +544,23 @@ func (c *checkedRows) Save(ctx context.Context, e *groupRow) error {
 // What a repository around the store's own does is never left out, however many wait.
 func TestGroup_NotPastAnotherRepository(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			ctx, db := bounded(t, time.Minute), b.open(t)
-			must(t, db.AutoMigrate(&groupRow{}))
-			must(t, gormrepo.MigrateFence(ctx, db))
-			f := newFleet(t, etcdEndpoints(t))
-			inner := &checkedRows{Repository: gormRepo[groupRow](t, db, nil)}
-			locked, err := lockedrepo.New[groupRow](inner, f.locker(nil), &lockedrepo.Options{Key: "group"})
-			must(t, err)
-			var callers errgroup.Group
-			for id := range int64(20) {
-				callers.Go(func() error { return locked.Save(ctx, row(id)) })
-			}
-			must(t, callers.Wait())
-			if n := inner.saves.Load(); n != 20 {
-				t.Errorf("%d of 20 saves went through it", n)
-			}
-		})
-	}
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		ctx, db := bounded(t, time.Minute), b.open(t)
+		must(t, db.AutoMigrate(&groupRow{}))
+		must(t, gormrepo.MigrateFence(ctx, db))
+		f := newFleet(t, etcdEndpoints(t))
+		inner := &checkedRows{Repository: gormRepo[groupRow](t, db, nil)}
+		locked, err := lockedrepo.New[groupRow](inner, f.locker(nil), &lockedrepo.Options{Key: "group"})
+		must(t, err)
+		var callers errgroup.Group
+		for id := range int64(20) {
+			callers.Go(func() error { return locked.Save(ctx, row(id)) })
+		}
+		must(t, callers.Wait())
+		if n := inner.saves.Load(); n != 20 {
+			t.Errorf("%d of 20 saves went through it", n)
+		}
+	})
 }
 
 // A caller that gives up while the batch works on others leaves, and nothing of its call

@@ -11,13 +11,13 @@ import (
 	"gorm.io/gorm/clause"
 
 	"github.com/holdfast-go/holdfast/repo"
-	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // delete deletes or marks entities. The hooks BeforeDelete and AfterDelete run here,
 // where the entities are known.
 func (r *store) delete(ctx context.Context, es []reflect.Value) error {
-	if err := dberr.Ended(ctx); err != nil || len(es) == 0 {
+	if err := driver.Ended(ctx); err != nil || len(es) == 0 {
 		return err
 	}
 	items := make([]*item, len(es))
@@ -111,7 +111,7 @@ func (r *store) DeleteAllByID(ctx context.Context, ids []any) (int64, error) {
 }
 
 func (r *store) deleteByID(ctx context.Context, ids []any) (n int64, err error) {
-	if err := dberr.Ended(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return 0, err
 	}
 	keys, err := r.keys(ids)

@@ -25,7 +25,7 @@ func (r *store) failed(ctx context.Context, doing string, err error) error {
 	if _, fenced := driver.FenceFrom(ctx); fenced && dberr.IsLockTimeout(err) && !errors.Is(err, repo.ErrBusy) && !errors.Is(err, repo.ErrUnknown) {
 		err = fmt.Errorf("%w: %w", repo.ErrBusy, err)
 	}
-	if ended := dberr.Ended(ctx); ended != nil && (!errors.Is(err, ctx.Err()) || !errors.Is(err, context.Cause(ctx))) {
+	if ended := driver.Ended(ctx); ended != nil && (!errors.Is(err, ctx.Err()) || !errors.Is(err, context.Cause(ctx))) {
 		err = fmt.Errorf("%w: %w", ended, err)
 	}
 	return fmt.Errorf("gormrepo: %s: %w", doing, err)

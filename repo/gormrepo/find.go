@@ -8,7 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
-	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
 )
 
@@ -27,7 +27,7 @@ func (r *store) findOne(ctx context.Context, id any) (reflect.Value, error) {
 // findByID reads entities. The text of the statement depends on the length of a
 // list.
 func (r *store) findByID(ctx context.Context, ids []any, list bool) ([]reflect.Value, error) {
-	if err := dberr.Ended(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return nil, err
 	}
 	keys, err := r.keys(ids)
@@ -84,7 +84,7 @@ func (r *store) keys(ids []any) ([][]any, error) {
 // ExistsByID tells whether there is an entity with the id; see
 // repo.Repository.
 func (r *store) ExistsByID(ctx context.Context, id any) (bool, error) {
-	if err := dberr.Ended(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return false, r.failed(ctx, "exists by id", err)
 	}
 	keys, err := r.keys([]any{id})

@@ -4,7 +4,7 @@ import (
 	"context"
 	"reflect"
 
-	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // canGroup tells whether what several callers save may be put together; see
@@ -37,7 +37,7 @@ func (r *store) bytes(e reflect.Value) (n int) {
 // saveGroup saves the entities of several callers, each with the values of its caller's
 // context.
 func (r *store) saveGroup(ctx context.Context, es []reflect.Value, values []context.Context) error {
-	if err := dberr.Ended(ctx); err != nil || len(es) == 0 {
+	if err := driver.Ended(ctx); err != nil || len(es) == 0 {
 		return err
 	}
 	items := r.items(es)

@@ -162,14 +162,7 @@ func compareParts(a, b reflect.Value) int {
 
 // shownID is what an error calls e by, nil while it has no key.
 func (r *store) shownID(e reflect.Value) any {
-	k := r.entity.KeyOf(e)
-	if len(k) > 1 {
-		return k
-	}
-	if r.wantsKey(e) {
-		return nil
-	}
-	return k[0]
+	return entity.ShownID(r.entity.KeyOf(e), r.wantsKey(e))
 }
 
 // takeKeys takes keys from the sequence of the repository.
@@ -200,7 +193,7 @@ func (r *store) sameKey(it *item) error {
 
 func errKeyChanged() error { return fmt.Errorf("%w: the key was changed", repo.ErrInvalid) }
 
-// item names the element of the caller's list in an error about it alone.
+// itemError names the element of the caller's list in an error about it alone.
 func (r *store) itemError(it *item, err error) error {
 	if errors.As(err, new(*repo.BatchError)) {
 		return err
@@ -215,12 +208,5 @@ func (r *store) folded(all []*item) []*item {
 	if len(all) < 2 {
 		return all
 	}
-	last := make(map[any]*item, len(all))
-	for _, it := range all {
-		last[r.foldKey(it)] = it
-	}
-	if len(last) == len(all) {
-		return all
-	}
-	return lo.Filter(all, func(it *item, _ int) bool { return last[r.foldKey(it)] == it })
+	return lo.Map(entity.LastOfEach(all, r.foldKey), func(i, _ int) *item { return all[i] })
 }

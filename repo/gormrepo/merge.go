@@ -7,7 +7,7 @@ import (
 
 	"github.com/samber/lo"
 
-	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // documents are those of a SmartSave, of entities of any type.
@@ -20,7 +20,7 @@ type documents struct {
 
 // saveDocuments saves or merges decoded documents and returns the entity of each.
 func (r *store) saveDocuments(ctx context.Context, docs *documents) ([]reflect.Value, error) {
-	if err := dberr.Ended(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return nil, err
 	}
 	merges := r.merges(docs)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
-	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
 
 // compile checks options.
@@ -19,7 +18,7 @@ func (r *store) compile(ctx context.Context, opts []repo.Option) (driver.Query, 
 	if err != nil {
 		return q, err
 	}
-	if err := dberr.Ended(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return q, err
 	}
 	if _, err := r.conditions(q.Where); err != nil {

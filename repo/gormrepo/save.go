@@ -6,13 +6,13 @@ import (
 
 	"github.com/samber/lo"
 
-	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
 )
 
 // saveAll inserts or overwrites every element, all or none.
 func (r *store) saveAll(ctx context.Context, es []reflect.Value) error {
-	if err := dberr.Ended(ctx); err != nil || len(es) == 0 {
+	if err := driver.Ended(ctx); err != nil || len(es) == 0 {
 		return err
 	}
 	return r.saveItems(ctx, r.items(es))

@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm/schema"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
 
@@ -93,7 +94,7 @@ func (s *sequence) take(ctx context.Context, n int, on, apart gorm.ConnPool) ([]
 	case <-s.turn:
 		defer func() { s.turn <- struct{}{} }()
 	case <-ctx.Done():
-		return nil, dberr.Ended(ctx)
+		return nil, driver.Ended(ctx)
 	}
 	keys := make([]int64, 0, n)
 	for {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
-	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
 
 // InTx calls fn with a context that carries a transaction; see
@@ -38,7 +37,7 @@ func (r *store) InTx(ctx context.Context, fn func(ctx context.Context) error) er
 		return r.nest(ctx, savepoint, fn)
 	case driver.TxNone:
 	}
-	if err := dberr.Ended(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return fmt.Errorf("gormrepo: transaction: %w", err)
 	}
 	var failure error

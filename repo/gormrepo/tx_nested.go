@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast-go/holdfast/repo"
-	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
 )
 
@@ -25,7 +25,7 @@ func (r *store) nest(ctx context.Context, savepoint bool, fn func(context.Contex
 			state.spoil(fmt.Errorf("a nested transaction failed: %w", err))
 		}
 	}()
-	if ended := dberr.Ended(ctx); ended != nil {
+	if ended := driver.Ended(ctx); ended != nil {
 		err = fmt.Errorf("gormrepo: transaction: %w", ended)
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/samber/lo"
 
 	"github.com/holdfast-go/holdfast/repo"
-	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // errNoneLeft rolls a transaction back in which no update is left to be written.
@@ -33,7 +33,7 @@ type updateCall struct {
 
 // updateGroup makes several updates in one transaction. Its error concerns all of them.
 func (r *store) updateGroup(ctx context.Context, calls []*updateCall) error {
-	if err := dberr.Ended(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return err
 	}
 	keys := make([][]any, len(calls))

@@ -41,7 +41,7 @@ func (db *DB) begin(ctx context.Context) error {
 	case db.writer <- struct{}{}:
 		return nil
 	case <-bounded.Done():
-		if err := done(ctx); err != nil {
+		if err := driver.Ended(ctx); err != nil {
 			return err
 		}
 		return fmt.Errorf("%w: a transaction of the same database is open", repo.ErrBusy)

@@ -10,7 +10,7 @@ import (
 
 // Delete deletes or marks the entities, all or none; see repo.Repository.
 func (r *Repository[T]) Delete(ctx context.Context, es ...*T) error {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return wrap("delete", err)
 	}
 	if err := driver.CheckEntities(es); err != nil {
@@ -37,7 +37,7 @@ func (r *Repository[T]) Delete(ctx context.Context, es ...*T) error {
 
 // DeleteByID deletes or marks the entity with the id; see repo.Repository.
 func (r *Repository[T]) DeleteByID(ctx context.Context, id any) error {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return wrap("delete by id", err)
 	}
 	key, err := r.key(id)
@@ -52,7 +52,7 @@ func (r *Repository[T]) DeleteByID(ctx context.Context, id any) error {
 // returns how many there were; see repo.Repository. A bad id is reported in a
 // *repo.BatchError.
 func (r *Repository[T]) DeleteAllByID(ctx context.Context, ids []any) (int64, error) {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return 0, wrap("delete all by id", err)
 	}
 	keys, err := r.keys(ids)

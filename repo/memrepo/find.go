@@ -20,7 +20,7 @@ func (r *Repository[T]) FindByID(ctx context.Context, id any) (*T, error) {
 }
 
 func (r *Repository[T]) find(ctx context.Context, id any) (*row[T], error) {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return nil, err
 	}
 	key, err := r.key(id)
@@ -42,7 +42,7 @@ func (r *Repository[T]) find(ctx context.Context, id any) (*row[T], error) {
 // FindAllByID returns copies in the order of ids; see repo.Repository. A bad id
 // is reported in a *repo.BatchError.
 func (r *Repository[T]) FindAllByID(ctx context.Context, ids []any) ([]*T, error) {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return nil, wrap("find all by id", err)
 	}
 	keys, err := r.keys(ids)
@@ -88,7 +88,7 @@ func (r *Repository[T]) keys(ids []any) ([]any, error) {
 // ExistsByID tells whether there is an entity with the id; see
 // repo.Repository.
 func (r *Repository[T]) ExistsByID(ctx context.Context, id any) (bool, error) {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return false, wrap("exists by id", err)
 	}
 	key, err := r.key(id)
@@ -139,7 +139,7 @@ func (r *Repository[T]) Count(ctx context.Context, opts ...repo.Option) (int64, 
 // each calls visit with every row that satisfies q, in no order. Native conditions run
 // without the lock, because they are code of the user.
 func (r *Repository[T]) each(ctx context.Context, q driver.Query, visit func(*row[T])) error {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return err
 	}
 	matches, err := r.conjunction(q.Where)
@@ -167,7 +167,7 @@ func (r *Repository[T]) each(ctx context.Context, q driver.Query, visit func(*ro
 			visit(w)
 		}
 	}
-	return done(ctx)
+	return driver.Ended(ctx)
 }
 
 // scan calls visit with every row that is not marked as deleted.

@@ -100,7 +100,7 @@ func (r *Repository[T]) changes(ctx context.Context, calls []*driver.UpdateCall[
 
 // look finds the rows of the calls.
 func (r *Repository[T]) look(ctx context.Context, calls []*driver.UpdateCall[T]) ([]*row[T], error) {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return nil, err
 	}
 	t, unlock, err := r.toRead(ctx)

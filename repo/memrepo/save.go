@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
 // Save inserts or overwrites e; see repo.Repository.
@@ -26,7 +27,7 @@ func (r *Repository[T]) SaveAll(ctx context.Context, es []*T) error {
 }
 
 func (r *Repository[T]) saveAll(ctx context.Context, es []*T) error {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return err
 	}
 	if err := driver.CheckEntities(es); err != nil {
@@ -35,7 +36,7 @@ func (r *Repository[T]) saveAll(ctx context.Context, es []*T) error {
 	saved := make([]*T, len(es))
 	err := r.write(ctx, len(es), func(b *batch[T]) []*repo.ItemError {
 		var bad []*repo.ItemError
-		for _, i := range r.lastOfEach(es) {
+		for _, i := range entity.LastOfEach(es, r.identity) {
 			saved[i] = copyOf(es[i])
 			if err := b.save(saved[i], nil); err != nil {
 				bad = append(bad, &repo.ItemError{Index: i, ID: r.shownID(es[i]), Err: err})

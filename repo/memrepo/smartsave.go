@@ -9,12 +9,13 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
 // SmartSave decodes the documents and saves or merges them, all or none; see
 // repo.Repository.
 func (r *Repository[T]) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, opts ...repo.SmartSaveOption) ([]*T, error) {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return nil, wrap("smart save", err)
 	}
 	docs, err := driver.Decode[T](dto, opts...)
@@ -27,7 +28,7 @@ func (r *Repository[T]) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, op
 // SaveDocuments saves or merges decoded documents, all or none; see
 // driver.DocumentSaver. It leaves docs as it was, so that it can be called again.
 func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *driver.Documents[T]) ([]*T, error) {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return nil, wrap("smart save", err)
 	}
 	if docs == nil || len(docs.Entities) == 0 {
@@ -73,7 +74,7 @@ func (r *Repository[T]) group(docs *driver.Documents[T]) []*group[T] {
 		byKey[id].docs = append(byKey[id].docs, i)
 	}
 	var groups []*group[T]
-	for _, i := range r.lastOfEach(docs.Entities) {
+	for _, i := range entity.LastOfEach(docs.Entities, r.identity) {
 		groups = append(groups, byKey[r.identity(docs.Entities[i])])
 	}
 	return groups

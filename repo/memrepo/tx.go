@@ -32,14 +32,14 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 		return wrap("transaction", repo.ErrInTx)
 	case driver.TxJoined:
 		return r.nest(ctx, savepoint, func(ctx context.Context) error {
-			if err := done(ctx); err != nil {
+			if err := driver.Ended(ctx); err != nil {
 				return wrap("transaction", err) // which spoils the one around it
 			}
 			return fn(ctx)
 		})
 	case driver.TxNone:
 	}
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return wrap("transaction", err)
 	}
 	err := r.begin(ctx, fn)
@@ -102,7 +102,7 @@ func (r *Repository[T]) begin(ctx context.Context, fn func(ctx context.Context) 
 	}
 	err := t.end()
 	if err == nil {
-		err = done(ctx)
+		err = driver.Ended(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", repo.ErrRolledBack, err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // Update reads the entity with the id, calls fn with a copy and saves it; see
@@ -47,7 +48,7 @@ func (r *Repository[T]) exchange(ctx context.Context, seen *row[T], e *T) (*T, e
 		return nil, err
 	}
 	defer unlock()
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return nil, err
 	}
 	key := r.keyOf(e)

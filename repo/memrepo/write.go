@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // write runs fn under the lock and takes everything back when it reports a bad
@@ -33,7 +34,7 @@ func (r *Repository[T]) writeLocked(ctx context.Context, fn func(*batch[T]) []*r
 		slices.SortStableFunc(bad, func(x, y *repo.ItemError) int { return cmp.Compare(x.Index, y.Index) })
 		return &repo.BatchError{Items: bad}
 	}
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return err
 	}
 	finished = true

@@ -23,7 +23,7 @@ func (r *Repository[T]) Delete(ctx context.Context, es ...*T) error {
 }
 
 func (r *Repository[T]) delete(ctx context.Context, es []*T) error {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return err
 	}
 	if err := driver.CheckEntities(es); err != nil {
@@ -48,7 +48,7 @@ func (r *Repository[T]) delete(ctx context.Context, es []*T) error {
 
 // DeleteByID deletes or marks the entity with the id; see repo.Repository.
 func (r *Repository[T]) DeleteByID(ctx context.Context, id any) error {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return wrap(ctx, "delete by id", err)
 	}
 	k, err := r.keyFrom(id)
@@ -68,7 +68,7 @@ func (r *Repository[T]) DeleteByID(ctx context.Context, id any) error {
 // where an answer was lost and the documents are found to be gone, the number
 // tells how many are known to be deleted.
 func (r *Repository[T]) DeleteAllByID(ctx context.Context, ids []any) (int64, error) {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return 0, wrap(ctx, "delete all by id", err)
 	}
 	keys, err := r.keysFrom(ids)
@@ -139,7 +139,7 @@ func (r *Repository[T]) deleteUnder(ctx context.Context, cs fence.Claims, list [
 		return 0, err
 	}
 	for part := range slices.Chunk(list, idsPerQuery) {
-		if err := done(ctx); err != nil { // what is not sent need not be asked about
+		if err := driver.Ended(ctx); err != nil { // what is not sent need not be asked about
 			return total, err
 		}
 		send := r.deleteMany

@@ -6,18 +6,6 @@ import (
 	"fmt"
 )
 
-// done is the context's error with its cause, nil while it goes on.
-func done(ctx context.Context) error {
-	err := ctx.Err()
-	if err == nil {
-		return nil
-	}
-	if cause := context.Cause(ctx); !errors.Is(err, cause) {
-		return fmt.Errorf("%w: %w", err, cause)
-	}
-	return err
-}
-
 // wrap says what failed. The driver does not always keep the context's error
 // in its own, so that is added when the context is done.
 func wrap(ctx context.Context, doing string, err error) error {

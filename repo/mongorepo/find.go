@@ -15,7 +15,7 @@ import (
 
 // FindByID returns the entity with the id; see repo.Repository.
 func (r *Repository[T]) FindByID(ctx context.Context, id any) (*T, error) {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return nil, wrap(ctx, "find by id", err)
 	}
 	k, err := r.keyFrom(id)
@@ -32,7 +32,7 @@ func (r *Repository[T]) FindByID(ctx context.Context, id any) (*T, error) {
 // FindAllByID returns the entities in the order of ids; see repo.Repository. A
 // bad id is reported in a *repo.BatchError.
 func (r *Repository[T]) FindAllByID(ctx context.Context, ids []any) ([]*T, error) {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return nil, wrap(ctx, "find all by id", err)
 	}
 	keys, err := r.keysFrom(ids)
@@ -72,7 +72,7 @@ func (r *Repository[T]) query(ctx context.Context, filter bson.D, opts *options.
 // ExistsByID tells whether there is an entity with the id; see
 // repo.Repository.
 func (r *Repository[T]) ExistsByID(ctx context.Context, id any) (bool, error) {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return false, wrap(ctx, "exists by id", err)
 	}
 	k, err := r.keyFrom(id)
@@ -96,7 +96,7 @@ func (r *Repository[T]) Find(ctx context.Context, opts ...repo.Option) ([]*T, er
 }
 
 func (r *Repository[T]) find(ctx context.Context, opts []repo.Option) ([]*T, error) {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return nil, err
 	}
 	q, err := driver.Compile[T](opts...)
@@ -124,7 +124,7 @@ func (r *Repository[T]) Count(ctx context.Context, opts ...repo.Option) (int64, 
 }
 
 func (r *Repository[T]) count(ctx context.Context, opts []repo.Option) (int64, error) {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return 0, err
 	}
 	q, err := driver.Compile[T](opts...)

@@ -170,28 +170,5 @@ func (r *Repository[T]) identity(e *T) any {
 
 // shownID is what an ItemError calls e by.
 func (r *Repository[T]) shownID(e *T) any {
-	k := r.ent.KeyOf(valueOf(e))
-	if len(k) > 1 {
-		return k
-	}
-	if r.unnumbered(e) {
-		return nil
-	}
-	return k[0]
-}
-
-// lastOfEach lists the indexes of the elements to write: of those with the
-// same key only the last. An unordered bulk write has no last one.
-func (r *Repository[T]) lastOfEach(es []*T) []int {
-	last := make(map[any]int, len(es))
-	for i, e := range es {
-		last[r.identity(e)] = i
-	}
-	list := make([]int, 0, len(last))
-	for i, e := range es {
-		if last[r.identity(e)] == i {
-			list = append(list, i)
-		}
-	}
-	return list
+	return entity.ShownID(r.ent.KeyOf(valueOf(e)), r.unnumbered(e))
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // Update starts over at most this often. Each time somebody else has saved the
@@ -23,6 +25,6 @@ func pause(ctx context.Context, try int) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return done(ctx)
+		return driver.Ended(ctx)
 	}
 }

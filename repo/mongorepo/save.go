@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
 // Save inserts or overwrites e; see repo.Repository. Fields of the stored
@@ -33,7 +34,7 @@ func (r *Repository[T]) SaveAll(ctx context.Context, es []*T) error {
 
 // saveAll saves entities, or what documents gave.
 func (r *Repository[T]) saveAll(ctx context.Context, es []*T, documents bool) error {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return err
 	}
 	if err := driver.CheckEntities(es); err != nil {
@@ -42,7 +43,7 @@ func (r *Repository[T]) saveAll(ctx context.Context, es []*T, documents bool) er
 	now := r.now()
 	var writes []*write[T]
 	var bad []*repo.ItemError
-	for _, i := range r.lastOfEach(es) {
+	for _, i := range entity.LastOfEach(es, r.identity) {
 		w, err := r.prepare(ctx, i, es[i], now)
 		if err != nil {
 			bad = append(bad, &repo.ItemError{Index: i, ID: r.shownID(es[i]), Err: err})

@@ -6,6 +6,8 @@ import (
 
 	"github.com/samber/lo"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // send sends the writes and notes in each what the server said: nothing where it is
@@ -41,7 +43,7 @@ func (r *Repository[T]) goesAlone(w *write[T]) bool {
 // bulk sends the writes in one unordered bulk write and notes the failed ones. It
 // returns how many found no document to change.
 func (r *Repository[T]) bulk(ctx context.Context, writes []*write[T]) (missing int, err error) {
-	if err := done(ctx); err != nil { // what is not sent need not be asked about
+	if err := driver.Ended(ctx); err != nil { // what is not sent need not be asked about
 		return 0, err
 	}
 	models := lo.Map(writes, func(w *write[T], _ int) mongo.WriteModel {

@@ -9,13 +9,14 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
 // SmartSave decodes the documents and saves or merges them; see
 // repo.Repository. Documents that a *repo.BatchError does not name are saved,
 // unless it reports documents that do not decode.
 func (r *Repository[T]) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, opts ...repo.SmartSaveOption) ([]*T, error) {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return nil, wrap(ctx, "smart save", err)
 	}
 	docs, err := driver.Decode[T](dto, opts...)
@@ -33,7 +34,7 @@ func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *driver.Document
 }
 
 func (r *Repository[T]) saveDocuments(ctx context.Context, docs *driver.Documents[T]) ([]*T, error) {
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return nil, err
 	}
 	if docs == nil || len(docs.Entities) == 0 {
@@ -79,7 +80,7 @@ func (r *Repository[T]) group(docs *driver.Documents[T]) []*group[T] {
 		byKey[id].docs = append(byKey[id].docs, i)
 	}
 	var groups []*group[T]
-	for _, i := range r.lastOfEach(docs.Entities) {
+	for _, i := range entity.LastOfEach(docs.Entities, r.identity) {
 		groups = append(groups, byKey[r.identity(docs.Entities[i])])
 	}
 	return groups

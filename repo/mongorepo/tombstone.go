@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/mongorepo/internal/fence"
 )
 
@@ -70,7 +71,7 @@ func (r *Repository[T]) PruneTombstones(ctx context.Context, olderThan time.Dura
 	if olderThan <= 0 {
 		return 0, wrap(ctx, "prune tombstones", fmt.Errorf("%w: age %s", repo.ErrInvalid, olderThan))
 	}
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return 0, wrap(ctx, "prune tombstones", err)
 	}
 	res, err := r.firm.DeleteMany(ctx, fence.GoneBefore(r.now().Add(-olderThan)))

@@ -43,7 +43,7 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 			return wrap(ctx, "transaction", fmt.Errorf("%w: savepoints", repo.ErrUnsupported))
 		}
 		return r.nest(ctx, func(ctx context.Context) error {
-			if err := done(ctx); err != nil {
+			if err := driver.Ended(ctx); err != nil {
 				return wrap(ctx, "transaction", err) // which spoils the one around it
 			}
 			return fn(ctx)
@@ -51,7 +51,7 @@ func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) e
 	case driver.TxForeign:
 		return wrap(ctx, "transaction", repo.ErrInTx)
 	}
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return wrap(ctx, "transaction", err)
 	}
 	if err := r.tx.check(ctx, r.client()); err != nil {
@@ -127,7 +127,7 @@ func (r *Repository[T]) try(ctx context.Context, t *command.Transaction, fn func
 	if err := t.Failure(); err != nil {
 		return fmt.Errorf("%w: %w", repo.ErrRolledBack, err)
 	}
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return fmt.Errorf("%w: %w", repo.ErrRolledBack, err)
 	}
 	return nil

@@ -21,7 +21,7 @@ func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (
 	if fn == nil {
 		return nil, wrap(ctx, "update", fmt.Errorf("%w: nil function", repo.ErrInvalid))
 	}
-	if err := done(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return nil, wrap(ctx, "update", err)
 	}
 	k, err := r.keyFrom(id)

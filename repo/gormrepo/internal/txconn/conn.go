@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/sqltext"
 )
@@ -140,7 +141,7 @@ func (c *Conn) admit(ctx context.Context, text string) error {
 	case c.ended != nil:
 		return c.rolledBack()
 	}
-	if err := dberr.Ended(ctx); err != nil {
+	if err := driver.Ended(ctx); err != nil {
 		return err // it would not be sent
 	}
 	if endsTransaction(text, c.dialect) {

@@ -1,4 +1,4 @@
-package dberr
+package driver
 
 import (
 	"context"
@@ -6,7 +6,8 @@ import (
 	"fmt"
 )
 
-// Ended is the context's error with its cause, nil while it goes on.
+// Ended is the error of a context that has ended, together with its cause, and nil while
+// it goes on. Stores return it before they ask a server.
 func Ended(ctx context.Context) error {
 	err := ctx.Err()
 	if err == nil {
