@@ -2,6 +2,9 @@ package driver
 
 import (
 	"context"
+	"slices"
+
+	"github.com/samber/lo"
 
 	"github.com/holdfast-go/holdfast/repo"
 )
@@ -25,6 +28,22 @@ type Guard interface {
 	// registers the first. There is more than one while a key is being renamed.
 	// None: it is not checked which key guards the table.
 	Keys() []string
+}
+
+// GuardKeys are the keys that a table of f's call may be registered under: of those that
+// a [Guard] names the ones of which a claim is shown, else the only key of the claims.
+// There are none where that cannot be said; then nothing is checked.
+func GuardKeys(f Fence, shown []repo.Claim) []string {
+	keys := lo.Map(shown, func(c repo.Claim, _ int) string { return c.Key })
+	guard, ok := f.(Guard)
+	switch {
+	case ok:
+		return lo.Filter(guard.Keys(), func(key string, _ int) bool { return slices.Contains(keys, key) })
+	case len(keys) == 1:
+		return keys
+	default:
+		return nil
+	}
 }
 
 type fenceKey struct{}

@@ -98,7 +98,7 @@ func (r *Repository[T]) show(ctx context.Context, t *table[T]) error {
 		return nil
 	}
 	claims := f.Claims()
-	keys := candidates(f, claims)
+	keys := driver.GuardKeys(f, claims)
 	if t.guard != "" && len(keys) > 0 && !slices.Contains(keys, t.guard) {
 		return &repo.WrongKeyError{Resource: r.ent.Type.String(), Registered: t.guard, Presented: keys}
 	}
@@ -107,21 +107,6 @@ func (r *Repository[T]) show(ctx context.Context, t *table[T]) error {
 	}
 	if t.guard == "" && len(keys) > 0 {
 		t.guard = keys[0]
-	}
-	return nil
-}
-
-// candidates are the keys that a writer may be registered under: those that the
-// fence names and shows a claim of, else its only one. None where that cannot be
-// said.
-func candidates(f driver.Fence, shown []repo.Claim) []string {
-	if guard, ok := f.(driver.Guard); ok {
-		return slices.DeleteFunc(slices.Clone(guard.Keys()), func(key string) bool {
-			return !slices.ContainsFunc(shown, func(c repo.Claim) bool { return c.Key == key })
-		})
-	}
-	if len(shown) == 1 {
-		return []string{shown[0].Key}
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ func (f *Fence) draw(ctx context.Context, pool gorm.ConnPool, from driver.Fence,
 			return nil, err
 		}
 	}
-	s.keys, s.resource = guardKeys(from, s.claims), f.resource()
+	s.keys, s.resource = driver.GuardKeys(from, s.claims), f.resource()
 	if writes {
 		s.op = f.tables().newOp(time.Now())
 	}

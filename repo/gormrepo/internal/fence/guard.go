@@ -4,30 +4,12 @@ import (
 	"context"
 	"slices"
 
-	"github.com/samber/lo"
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
-	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/sqltext"
 )
-
-// guardKeys are the keys of which one guards the table of a call: those that the
-// fence names, else its only one. Of several that nobody tells apart none is
-// checked.
-func guardKeys(f driver.Fence, claims []repo.Claim) []string {
-	shown := lo.Map(claims, func(c repo.Claim, _ int) string { return c.Key })
-	g, ok := f.(driver.Guard)
-	switch {
-	case ok:
-		return slices.DeleteFunc(slices.Clone(g.Keys()), func(k string) bool { return !slices.Contains(shown, k) })
-	case len(shown) == 1:
-		return shown
-	default:
-		return nil
-	}
-}
 
 // guarded is the key of those given that guards the table. It is remembered: from
 // then on each claim of that key is accepted only as long as its row tells of no

@@ -59,7 +59,7 @@ func (f *Fence) draw(ctx context.Context) (Claims, *command.Transaction, error) 
 		return nil, nil, fmt.Errorf("reading the epoch: %w", err)
 	}
 	shown := in.Claims()
-	moves, err := f.guards.check(ctx, candidates(in, shown))
+	moves, err := f.guards.check(ctx, driver.GuardKeys(in, shown))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -11,7 +11,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/holdfast-go/holdfast/repo"
-	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/mongorepo/internal/command"
 )
 
@@ -41,21 +40,6 @@ func newGuards(coll *mongo.Collection) *guards {
 }
 
 func (g *guards) id() bson.D { return bson.D{{Key: "_id", Value: g.name}} }
-
-// candidates are the keys that a writer may be registered under: those that the
-// fence names and shows a claim of, else its only one. None where that cannot be
-// said.
-func candidates(f driver.Fence, shown []repo.Claim) []string {
-	if guard, ok := f.(driver.Guard); ok {
-		return slices.DeleteFunc(slices.Clone(guard.Keys()), func(key string) bool {
-			return !slices.ContainsFunc(shown, func(c repo.Claim) bool { return c.Key == key })
-		})
-	}
-	if len(shown) == 1 {
-		return []string{shown[0].Key}
-	}
-	return nil
-}
 
 // check returns how often the guard was moved, or a *repo.WrongKeyError. It
 // asks the server only before it knows the guard, and before it refuses.
