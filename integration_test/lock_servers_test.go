@@ -44,8 +44,10 @@ var lockTests = []string{
 // TestLockServers runs the tests of the lock on servers of other lines than that
 // of go.mod. Each is a process of its own.
 func TestLockServers(t *testing.T) {
+	t.Parallel()
 	for _, line := range etcdLines {
 		t.Run(line.version, func(t *testing.T) {
+			t.Parallel()
 			server := line.start(t)
 			t.Run("Suite", func(t *testing.T) { lockSuiteOn(t, server.endpoint) })
 			t.Run("NoWatchIsLeft", func(t *testing.T) { noWatchIsLeft(t, server.endpoint) })
