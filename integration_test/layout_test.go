@@ -46,7 +46,7 @@ var house = []floor{
 	{
 		pkg:     "repo/driver",
 		own:     []string{"repo", "repo/internal/..."},
-		modules: []string{"github.com/go-json-experiment/json"},
+		modules: []string{"github.com/go-json-experiment/json", "github.com/samber/lo"},
 	},
 	{
 		pkg: "repo/internal/fencesim", // tests only

@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -47,6 +50,10 @@ func run(m *testing.M) (code int) {
 		return 1
 	}
 	defer os.RemoveAll(shared.dir)
+	if err := testSideBySide(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	code = m.Run()
 	if code == 0 { // a test that fails may leave things behind
 		if err := leftOnServers(); err != nil {
@@ -65,6 +72,16 @@ func run(m *testing.M) (code int) {
 		}
 	}
 	return code
+}
+
+// testSideBySide has twice as many tests run at a time as there are processors, unless a
+// flag says how many: most of them wait for a server. With the race detector they do not.
+func testSideBySide() error {
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); !raced && parallel.Value.String() == parallel.DefValue {
+		return parallel.Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0)))
+	}
+	return nil
 }
 
 // leftByOthers are the goroutines that an embedded etcd server leaves behind when
