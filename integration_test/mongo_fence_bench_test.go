@@ -10,9 +10,8 @@ import (
 )
 
 // BenchmarkMongoFence saves and changes entities without a fence and with it,
-// each caller its own. The stand-in looks at every document of a collection when
-// a filter names more than the id, as those of the fence do, so each run has a
-// collection of its own, and MongoDB's ratio is another.
+// each caller its own. The stand-in finds the document of a fenced write by a
+// command of its own, so MongoDB's ratio is another.
 func BenchmarkMongoFence(b *testing.B) {
 	db := mongoDatabase(b)
 	fences := map[string]func(ctx context.Context) context.Context{

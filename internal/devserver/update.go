@@ -38,6 +38,9 @@ func (s *serializer) update(req message) (message, error) {
 	var n, modified int32
 	upserted, failed := bson.A{}, bson.A{}
 	for i, st := range statements {
+		if st, err = line.narrowStatement(head, st); err != nil {
+			return nil, err
+		}
 		res, err := line.run(append(slices.Clone(head), bson.E{Key: "updates", Value: bson.A{st}}))
 		if err != nil {
 			return nil, err
@@ -77,6 +80,9 @@ func (s *serializer) findAndModify(req message) (message, error) {
 	}
 	line := &line{target: s.target}
 	defer line.close()
+	if err := line.narrowFilter(cmd, cmd, "query"); err != nil {
+		return nil, err
+	}
 	res, err := line.run(cmd)
 	if err != nil {
 		return nil, err

@@ -245,7 +245,7 @@ func openStandIn(ctx context.Context, dir string) (*store, error) {
 		return nil, errors.Join(err, srv.Close())
 	}
 	return &store{
-		about: "FerretDB on SQLite without fsync, which runs one command at a time and, where a filter names more than the id, as those of a fence do, looks at every document of a collection: MongoDB's ratios are others, the number of commands is the same",
+		about: "FerretDB on SQLite without fsync, which runs one command at a time and has no index for ids that are numbers, so that it looks at every document of a collection: MongoDB's ratios are others, the number of commands is the same",
 		trips: &commands, unit: "commands", key: uniqueName("fence"),
 		repository: func() (repo.Repository[record], error) {
 			return mongorepo.New[record](cli.Database("bench").Collection(uniqueName("fence")), nil)
