@@ -117,18 +117,12 @@ func splitID(filter bson.Raw) (id bson.RawValue, rest []bson.RawElement, ok bool
 	return id, elems[1:], id.Type == bson.TypeString || id.Type == bson.TypeObjectID
 }
 
-// setsFields tells whether an upsert may make fields of the conditions.
+// setsFields tells whether FerretDB makes fields of the conditions in an upsert,
+// as it does of those that name a value.
 func setsFields(conditions []bson.RawElement) bool {
 	return slices.ContainsFunc(conditions, func(c bson.RawElement) bool {
-		switch alternatives, _ := c.Value().ArrayOK(); c.Key() {
-		case "$or":
-			values, err := alternatives.Values()
-			return err != nil || len(values) < 2
-		case "$and":
-			return true
-		}
 		_, ok := operators(c.Value())
-		return !ok
+		return !ok && !strings.HasPrefix(c.Key(), "$")
 	})
 }
 
