@@ -174,5 +174,5 @@ func regressed(err error, now int64) error {
 	if !ok || !overtaken(refused) || refused.Stored.Revision() <= now {
 		return err
 	}
-	return fmt.Errorf("lockedrepo: %w: etcd is at revision %d; %s is stored, %s was presented", repo.ErrRegressed, now, refused.Stored, refused.Presented)
+	return fmt.Errorf("lockedrepo: comparing etcd with the store: %w: etcd is at revision %d; %s is stored, %s was presented", repo.ErrRegressed, now, refused.Stored, refused.Presented)
 }

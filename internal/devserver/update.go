@@ -101,7 +101,7 @@ func splitUpdate(cmd bson.D) (head bson.D, statements bson.A, ordered bool, err 
 		case "updates":
 			list, ok := el.Value.(bson.A)
 			if !ok {
-				return nil, nil, false, fmt.Errorf("devserver: the updates of a command are a %T", el.Value)
+				return nil, nil, false, fmt.Errorf("devserver: updating: the statements of a command are a %T", el.Value)
 			}
 			statements = list
 			continue

@@ -31,12 +31,12 @@ func readMessage(r io.Reader) (message, error) {
 	}
 	n := binary.LittleEndian.Uint32(head[:])
 	if n < headerLen || n > maxMessage {
-		return nil, fmt.Errorf("devserver: a wire message of %d bytes", n)
+		return nil, fmt.Errorf("devserver: reading a message: it has %d bytes", n)
 	}
 	m := make(message, n)
 	copy(m, head[:])
 	if _, err := io.ReadFull(r, m[headerLen:]); err != nil {
-		return nil, errors.Join(errors.New("devserver: a wire message ended early"), err)
+		return nil, errors.Join(errors.New("devserver: reading a message: it ended early"), err)
 	}
 	return m, nil
 }
@@ -76,7 +76,7 @@ func (m message) command() string {
 	return string(name)
 }
 
-var errBadMessage = errors.New("devserver: a wire message that is not understood")
+var errBadMessage = errors.New("devserver: reading a message: it is not understood")
 
 // body returns the document of the section that every message has one of.
 func (m message) body() (bson.Raw, error) {

@@ -52,7 +52,7 @@ import (
 func New[T any](db *gorm.DB, opts *Options) (*Repository[T], error) {
 	s, err := newStore(db, reflect.TypeFor[T](), opts)
 	if err != nil {
-		return nil, fmt.Errorf("gormrepo: %w", err)
+		return nil, fmt.Errorf("gormrepo: new: %w", err)
 	}
 	return &Repository[T]{s}, nil
 }

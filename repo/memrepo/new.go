@@ -28,7 +28,7 @@ var (
 func New[T any](opts *Options) (*Repository[T], error) {
 	ent, err := entity.Parse(reflect.TypeFor[T]())
 	if err != nil {
-		return nil, fmt.Errorf("memrepo: %w", err)
+		return nil, fmt.Errorf("memrepo: new: %w", err)
 	}
 	var o Options
 	if opts != nil {
@@ -42,7 +42,7 @@ func New[T any](opts *Options) (*Repository[T], error) {
 	}
 	unique, err := indexesOf(ent, o.Unique)
 	if err != nil {
-		return nil, fmt.Errorf("memrepo: %w", err)
+		return nil, fmt.Errorf("memrepo: new: %w", err)
 	}
 	r := &Repository[T]{ent: ent, newID: o.NewID, now: o.Now, revive: o.Revive, db: o.DB, table: newTable[T](unique)}
 	if !o.VersionFromZero {
@@ -52,7 +52,7 @@ func New[T any](opts *Options) (*Repository[T], error) {
 		r.columns = columnsOf(ent)
 		timesByName(ent)
 		if r.defaults, err = literalsOf(ent); err != nil {
-			return nil, fmt.Errorf("memrepo: %w", err)
+			return nil, fmt.Errorf("memrepo: new: %w", err)
 		}
 	}
 	return r, nil

@@ -34,7 +34,7 @@ var (
 func New[T any](coll *mongo.Collection, opts *Options) (*Repository[T], error) {
 	r, err := newRepository[T](coll, opts)
 	if err != nil {
-		return nil, fmt.Errorf("mongorepo: %w", err)
+		return nil, fmt.Errorf("mongorepo: new: %w", err)
 	}
 	return r, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -50,12 +51,19 @@ func noErr(t *testing.T, err error) {
 	}
 }
 
+// saysWhat is the beginning of an error's text: the package, what it was doing, and
+// the cause.
+var saysWhat = regexp.MustCompile(`^[a-z]+: [a-z][a-z0-9 ]*: \S`)
+
 // wantErr wants an error that matches target, what target itself matches, and no
-// other sentinel of repo.
+// other sentinel of repo. Its text says what was being done.
 func wantErr(t *testing.T, err, target error) {
 	t.Helper()
 	if !errors.Is(err, target) {
 		t.Fatalf("got error %v, want one that matches %q", err, target)
+	}
+	if !saysWhat.MatchString(err.Error()) {
+		t.Fatalf("error %q does not begin with the package and what it was doing", err)
 	}
 	for _, other := range []error{
 		repo.ErrNotFound, repo.ErrEmptySave, repo.ErrInvalid, repo.ErrDuplicateKey, repo.ErrStale, repo.ErrFenced, repo.ErrUnknown,
@@ -64,6 +72,14 @@ func wantErr(t *testing.T, err, target error) {
 		if !errors.Is(target, other) && errors.Is(err, other) {
 			t.Fatalf("error %v matches %q in addition to %q", err, other, target)
 		}
+	}
+}
+
+// wantOwn wants the error of the caller's own function, with or without more text.
+func wantOwn(t *testing.T, err, own error) {
+	t.Helper()
+	if !errors.Is(err, own) {
+		t.Fatalf("got error %v, want one that matches %q", err, own)
 	}
 }
 

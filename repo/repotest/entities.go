@@ -88,7 +88,7 @@ type Seal [16]byte //nolint:recvcheck // as uuid.UUID has them
 // UnmarshalText reads the digits, upper-case ones too.
 func (s *Seal) UnmarshalText(text []byte) error {
 	if len(text) != 2*len(s) {
-		return fmt.Errorf("repotest: a seal of %d digits", len(text))
+		return fmt.Errorf("repotest: reading a seal: it has %d digits", len(text))
 	}
 	_, err := hex.Decode(s[:], text)
 	return err
@@ -108,7 +108,7 @@ func (s *Seal) Scan(v any) error {
 	case []byte:
 		return s.UnmarshalText(v)
 	default:
-		return fmt.Errorf("repotest: a seal from a %T", v)
+		return fmt.Errorf("repotest: reading a seal: it is a %T", v)
 	}
 }
 

@@ -55,7 +55,7 @@ func txRollsBack(t *testing.T, h Harness) {
 		}
 		return mine
 	})
-	wantErr(t, err, mine)
+	wantOwn(t, err, mine)
 	stored(t, r, itemsOf("a", "b")...)
 }
 
@@ -88,7 +88,7 @@ func txJoins(t *testing.T, h Harness) {
 		}
 		return mine
 	})
-	wantErr(t, err, mine)
+	wantOwn(t, err, mine)
 	stored(t, r)
 	noErr(t, tx.InTx(t.Context(), func(ctx context.Context) error {
 		return tx.InTx(ctx, func(ctx context.Context) error { return r.Save(ctx, item("a")) })
@@ -112,7 +112,7 @@ func txSpansRepositories(t *testing.T, h Harness) {
 			return result
 		})
 	}
-	wantErr(t, both(mine), mine)
+	wantOwn(t, both(mine), mine)
 	stored(t, items)
 	count(t, plains, 0)
 	noErr(t, both(nil))
@@ -165,7 +165,7 @@ func txUpdateInside(t *testing.T, h Harness) {
 		}
 		return mine
 	})
-	wantErr(t, err, mine)
+	wantOwn(t, err, mine)
 	stored(t, r, item("a"))
 }
 

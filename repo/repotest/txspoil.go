@@ -144,7 +144,7 @@ func txStragglerWritesNothing(t *testing.T, h Harness) {
 			return errors.Join(<-saves, mine)
 		})
 		<-stopped
-		wantErr(t, err, mine)
+		wantOwn(t, err, mine)
 	}
 	stored(t, r)
 }

@@ -54,7 +54,7 @@ func updateFailingWritesNothing(t *testing.T, h Harness) {
 		scribble(e)
 		return mine
 	})
-	wantErr(t, err, mine)
+	wantOwn(t, err, mine)
 	stored(t, r, item("a"))
 }
 
