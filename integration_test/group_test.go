@@ -56,7 +56,8 @@ func withHook(ctx context.Context, fn groupHook) context.Context {
 	return context.WithValue(ctx, groupHookKey{}, fn)
 }
 
-// groupSizes counts the calls of each transaction that is for several.
+// groupSizes counts the calls of each transaction that is for several, below zero where
+// it leaves out those that fail.
 type groupSizes struct {
 	mu     sync.Mutex
 	groups []int
@@ -75,6 +76,11 @@ func (c *groupCounter[T]) CanGroup(repo.Repository[T]) bool {
 func (c *groupCounter[T]) SaveGroup(ctx context.Context, calls []driver.SaveCall[T]) error {
 	c.count(len(calls))
 	return c.Repository.SaveGroup(ctx, calls)
+}
+
+func (c *groupCounter[T]) SaveParts(ctx context.Context, calls []driver.SaveCall[T]) ([]error, error) {
+	c.count(-len(calls))
+	return c.Repository.SaveParts(ctx, calls)
 }
 
 func (c *groupCounter[T]) UpdateGroup(ctx context.Context, calls []*driver.UpdateCall[T]) error {

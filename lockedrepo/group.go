@@ -25,6 +25,7 @@ import (
 type group[T any] struct {
 	m       *member
 	saver   driver.GroupSaver[T]
+	parts   driver.PartSaver[T]    // nil where a group fails as a whole
 	updater driver.GroupUpdater[T] // nil where updates are made one by one
 	// atomic tells that a group is saved as a whole or not at all.
 	atomic bool
@@ -53,7 +54,6 @@ type waiting[T any] struct {
 	// wait ends when the caller waits no longer.
 	wait  context.Context //nolint:containedctx // it belongs to the call
 	doing string
-	one   bool // it is a Save, whose error is about its one entity
 	// work is the call by itself.
 	work func(context.Context) error
 	// left tells that wait ended before the call was sent. It is set by the goroutine
@@ -88,6 +88,7 @@ func newGroup[T any](inner repo.Repository[T], m *member, o Options) *group[T] {
 	}
 	fencer, ok := repo.As[driver.Fencer](inner)
 	g := &group[T]{m: m, saver: saver, atomic: !ok || fencer.FenceMode() != driver.FenceDocument}
+	g.parts, _ = repo.As[driver.PartSaver[T]](inner)
 	g.updater, _ = repo.As[driver.GroupUpdater[T]](inner)
 	return g
 }
@@ -108,7 +109,7 @@ func (g *group[T]) close() {
 
 // save saves with others what the caller gives.
 func (g *group[T]) save(ctx context.Context, doing string, es []*T, work func(context.Context) error) error {
-	return g.run(ctx, &waiting[T]{SaveCall: driver.SaveCall[T]{Context: ctx, Entities: es}, doing: doing, one: doing == saving, work: work})
+	return g.run(ctx, &waiting[T]{SaveCall: driver.SaveCall[T]{Context: ctx, Entities: es, One: doing == saving}, doing: doing, work: work})
 }
 
 // update makes an update with others.

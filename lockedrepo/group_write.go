@@ -71,9 +71,16 @@ func (g *group[T]) doTogether(hold *etcdlock.Lock, calls []*waiting[T]) {
 		return
 	}
 	got := g.try(context.Background(), hold, calls[0].doing, func(ctx context.Context) error { return g.transaction(ctx, calls) })
+	if got.done() {
+		return
+	}
+	if g.parts != nil && calls[0].update == nil && concernsSome(got.err) && hold.Context().Err() == nil {
+		if got = g.doParts(hold, calls); got.done() {
+			return
+		}
+	}
 	_, named := errors.AsType[*repo.BatchError](got.err)
 	switch {
-	case got.done():
 	case !g.atomic && got.err != nil:
 		shareOut(calls, got)
 	case named && hold.Context().Err() == nil: // whatever it is, it is about these elements
@@ -91,6 +98,22 @@ func (g *group[T]) doTogether(hold *etcdlock.Lock, calls []*waiting[T]) {
 			g.doTogether(hold, part)
 		}
 	}
+}
+
+// doParts does saves that have failed together by one transaction, without those that
+// fail by themselves.
+func (g *group[T]) doParts(hold *etcdlock.Lock, calls []*waiting[T]) outcome {
+	var failed []error
+	got := g.try(context.Background(), hold, calls[0].doing, func(ctx context.Context) (err error) {
+		failed, err = g.parts.SaveParts(ctx, saveCalls(calls))
+		return err
+	})
+	if got.done() {
+		for i, w := range calls {
+			w.err = failed[i]
+		}
+	}
+	return got
 }
 
 // shareOut gives each call what concerns it, on a store that writes elements one by one.
@@ -113,7 +136,7 @@ func shareOut[T any](calls []*waiting[T], got outcome) {
 		begin += len(w.Entities)
 		switch {
 		case len(own.Items) == 0:
-		case w.one:
+		case w.One:
 			w.err = own.Items[0].Err
 		default:
 			w.err = own
@@ -153,6 +176,11 @@ func (g *group[T]) doAlone(hold *etcdlock.Lock, calls []*waiting[T]) {
 			return
 		}
 	}
+}
+
+// concernsSome tells whether an error may say something about single calls only.
+func concernsSome(err error) bool {
+	return err != nil && !errors.Is(err, repo.ErrBusy) && !concernsAll(err)
 }
 
 // concernsAll tells whether an error says nothing about the entities.

@@ -13,6 +13,8 @@ type SaveCall[T any] struct {
 	Context context.Context //nolint:containedctx // it belongs to the call
 	// Entities are those of the call.
 	Entities []*T
+	// One tells of a call of Save, whose error is about its one entity.
+	One bool
 }
 
 // GroupSaver is a repository that saves what several callers have waiting by one
@@ -33,6 +35,16 @@ type GroupSaver[T any] interface {
 	// FenceDocument those that it does not name are written, and another error says
 	// nothing about single ones; elsewhere an error says that nothing was written.
 	SaveGroup(ctx context.Context, calls []SaveCall[T]) error
+}
+
+// PartSaver is a GroupSaver that can save a group without the calls that fail.
+type PartSaver[T any] interface {
+	GroupSaver[T]
+	// SaveParts does for each call, in their order, what Save or SaveAll does, all in
+	// one transaction. A call that fails has its error in failed, at its place, and
+	// the others are saved. Where err is not nil it concerns all of them, names none,
+	// and nothing was written.
+	SaveParts(ctx context.Context, calls []SaveCall[T]) (failed []error, err error)
 }
 
 // groupBytes bounds a group besides the number of its elements.

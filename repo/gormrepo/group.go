@@ -4,6 +4,8 @@ import (
 	"context"
 	"reflect"
 
+	"github.com/samber/lo"
+
 	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
@@ -34,17 +36,29 @@ func (r *store) bytes(e reflect.Value) (n int) {
 	return n
 }
 
-// saveGroup saves the entities of several callers, each with the values of its caller's
-// context.
-func (r *store) saveGroup(ctx context.Context, es []reflect.Value, values []context.Context) error {
+// saveCall is one call of Save or SaveAll among those that are saved together.
+type saveCall struct {
+	values   context.Context //nolint:containedctx // it belongs to the call
+	entities []reflect.Value
+	one      bool
+	err      error
+}
+
+// saveGroup saves the entities of several calls, each with the values of its caller's
+// context. It names the elements that fail only where there is one call.
+func (r *store) saveGroup(ctx context.Context, calls []*saveCall) error {
+	es := lo.FlatMap(calls, func(call *saveCall, _ int) []reflect.Value { return call.entities })
 	if err := driver.Ended(ctx); err != nil || len(es) == 0 {
 		return err
 	}
+	values := lo.FlatMap(calls, func(call *saveCall, _ int) []context.Context {
+		return lo.RepeatBy(len(call.entities), func(int) context.Context { return call.values })
+	})
 	items := r.items(es)
 	for _, it := range items {
 		it.values = values[it.index] //nolint:fatcontext // one for each
 	}
-	return r.saveItems(ctx, items)
+	return r.saveItems(ctx, items, len(calls) > 1)
 }
 
 // updateGroupSize is how many of the ids one statement reads: as many as it takes, and

@@ -51,7 +51,7 @@ func (r *store) replaceAll(ctx context.Context, docs *documents, items []*item) 
 		}
 		it.unnamed = r.entity.VersionOf(it.val) == 0
 	}
-	return r.saveItems(ctx, items)
+	return r.saveItems(ctx, items, false)
 }
 
 // merges puts documents with the same key together, in the order of their last

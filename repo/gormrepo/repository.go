@@ -160,17 +160,26 @@ func (r *Repository[T]) GroupSize(calls []driver.SaveCall[T]) int {
 
 // SaveGroup saves the entities of several calls, all or none.
 func (r *Repository[T]) SaveGroup(ctx context.Context, calls []driver.SaveCall[T]) error {
-	var es []*T
-	var contexts []context.Context
-	for _, call := range calls {
-		es = append(es, call.Entities...)
-		contexts = append(contexts, lo.RepeatBy(len(call.Entities), func(int) context.Context { return call.Context })...)
-	}
-	err := driver.CheckEntities(es)
+	err := driver.CheckEntities(lo.FlatMap(calls, func(call driver.SaveCall[T], _ int) []*T { return call.Entities }))
 	if err == nil {
-		err = r.saveGroup(ctx, valuesOf(es), contexts)
+		err = r.saveGroup(ctx, saveCalls(calls))
 	}
 	return r.failed(ctx, "save", err)
+}
+
+// SaveParts saves what it can of several calls; see driver.PartSaver.
+func (r *Repository[T]) SaveParts(ctx context.Context, calls []driver.SaveCall[T]) ([]error, error) {
+	list := saveCalls(calls)
+	if err := r.saveParts(ctx, list); err != nil {
+		return nil, err
+	}
+	return lo.Map(list, func(call *saveCall, _ int) error { return call.err }), nil
+}
+
+func saveCalls[T any](calls []driver.SaveCall[T]) []*saveCall {
+	return lo.Map(calls, func(call driver.SaveCall[T], _ int) *saveCall {
+		return &saveCall{values: call.Context, entities: valuesOf(call.Entities), one: call.One}
+	})
 }
 
 // UpdateGroupSize returns how many of the calls one statement reads.

@@ -15,12 +15,12 @@ func (r *store) saveAll(ctx context.Context, es []reflect.Value) error {
 	if err := driver.Ended(ctx); err != nil || len(es) == 0 {
 		return err
 	}
-	return r.saveItems(ctx, r.items(es))
+	return r.saveItems(ctx, r.items(es), false)
 }
 
 // saveItems saves in a transaction and takes back what it did to the entities
-// when that fails.
-func (r *store) saveItems(ctx context.Context, items []*item) (err error) {
+// when that fails. With whole it does not look for the element that failed.
+func (r *store) saveItems(ctx context.Context, items []*item, whole bool) (err error) {
 	saved := false
 	defer func() {
 		if !saved { // or a hook panicked
@@ -36,6 +36,7 @@ func (r *store) saveItems(ctx context.Context, items []*item) (err error) {
 		return err
 	}
 	err = r.writeItems(ctx, items, func(c *call) error {
+		c.whole = c.whole || whole
 		for _, it := range items {
 			it.begin()
 		}

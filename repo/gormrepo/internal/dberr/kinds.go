@@ -42,6 +42,9 @@ func BlamesRow(err error, d gorm.Dialector) bool {
 	if code := SQLite(err); code != 0 {
 		return code&0xff == 19 // SQLITE_CONSTRAINT
 	}
+	if lo.Contains([]string{"22", "23"}, mysqlClass(err)) || MySQL(err) == 3819 { // MySQL's own code for a CHECK
+		return true
+	}
 	if translator, ok := d.(gorm.ErrorTranslator); ok {
 		err = translator.Translate(err)
 	}
