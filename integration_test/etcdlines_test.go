@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 
+	"github.com/holdfast-go/holdfast/internal/checkout"
 	"github.com/holdfast-go/holdfast/internal/devserver"
 )
 
@@ -50,11 +51,11 @@ func buildEtcd(t *testing.T, module string) string {
 	t.Helper()
 	path := filepath.Join(shared.dir, module+".exe")
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".")
-	cmd.Dir = filepath.Join(moduleRoot, "internal", "etcdtest", "servers", module)
+	cmd.Dir = filepath.Join(checkout.Root(), "internal", "etcdtest", "servers", module)
 	cmd.Env = append(cmd.Environ(), "GOFLAGS=-buildvcs=false", "GOWORK=off", "GOTOOLCHAIN=local")
 	begun := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil {
-		if cannotDownload(string(out)) && os.Getenv("REQUIRE_BACKENDS") != "1" {
+		if checkout.CannotDownload(string(out)) && os.Getenv("REQUIRE_BACKENDS") != "1" {
 			t.Skipf("the modules of this server can be had neither from the cache nor from the network: %s", out)
 		}
 		t.Fatalf("building %s: %v\n%s", module, err, out)

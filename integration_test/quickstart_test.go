@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/internal/checkout"
 )
 
 // TestQuickstart_OnGivenServers runs the demo as a user with servers does. The
@@ -37,7 +38,7 @@ func TestQuickstart_OnGivenServers(t *testing.T) {
 		t.Fatalf("building: %v\n%s", err, out)
 	}
 	readme := filepath.Join(dir, "README.md")
-	writeFile(t, readme, string(readFile(t, "README.md")))
+	must(t, os.WriteFile(readme, checkout.Read(t, "README.md"), 0o600))
 	var out, status bytes.Buffer
 	cmd := exec.CommandContext(ctx, program, "--config", config, "--workers", "2", "--ops", "25", "--readme", readme)
 	cmd.Stdout, cmd.Stderr = &out, &status
@@ -52,7 +53,7 @@ func TestQuickstart_OnGivenServers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if shown, now := keptTable(t, string(readFile(t, "README.md"))), keptTable(t, string(written)); !slices.EqualFunc(shown, now, func(a, b kept) bool { return a.what == b.what }) {
+	if shown, now := keptTable(t, string(checkout.Read(t, "README.md"))), keptTable(t, string(written)); !slices.EqualFunc(shown, now, func(a, b kept) bool { return a.what == b.what }) {
 		t.Errorf("README.md shows the table %+v, the demo writes %+v", shown, now)
 	}
 	db, err := drivers.OpenSQL(ctx, sql)
@@ -101,7 +102,7 @@ func keptTable(t *testing.T, readme string) []kept {
 // What README.md shows is a run of the demo as its command starts it.
 func TestREADMEShowsWhatIsLost(t *testing.T) {
 	t.Parallel()
-	readme := string(readFile(t, "README.md"))
+	readme := string(checkout.Read(t, "README.md"))
 	rows := keptTable(t, readme)
 	if len(rows) != 4 || !strings.Contains(readme, "\n| 600 updates by 3 processes | kept | lost |\n") { // 3 workers, 200 each
 		t.Fatalf("the table of README.md has the rows %+v", rows)

@@ -1,4 +1,4 @@
-package integration_test
+package conventions_test
 
 import (
 	"go/ast"
@@ -13,7 +13,7 @@ func TestSourceAvoidsWords(t *testing.T) {
 	t.Parallel()
 	for name, text := range repositoryFiles(t) {
 		// These two hold the words themselves.
-		if !strings.HasSuffix(name, ".go") || name == "integration_test/docs_language_test.go" || name == "integration_test/source_language_test.go" {
+		if !strings.HasSuffix(name, ".go") || name == "integration_test/conventions/docs_language_test.go" || name == "integration_test/conventions/source_language_test.go" {
 			continue
 		}
 		for place, w := range wordsOf(t, name, text) {

@@ -1,4 +1,4 @@
-package integration_test
+package conventions_test
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/go-sql-driver/mysql"
+	"github.com/holdfast-go/holdfast/internal/checkout"
 )
 
 // composeProject loads docker-compose.yml as `docker compose` does, which refuses
@@ -20,7 +21,7 @@ import (
 func composeProject(t *testing.T, text []byte) (*types.Project, error) {
 	t.Helper()
 	return loader.LoadWithContext(t.Context(), types.ConfigDetails{
-		WorkingDir:  moduleRoot,
+		WorkingDir:  checkout.Root(),
 		ConfigFiles: []types.ConfigFile{{Filename: "docker-compose.yml", Content: text}},
 	})
 }
@@ -29,7 +30,7 @@ func composeProject(t *testing.T, text []byte) (*types.Project, error) {
 // known of it without starting it is checked here.
 func TestComposeFile(t *testing.T) {
 	t.Parallel()
-	text := readFile(t, "docker-compose.yml")
+	text := checkout.Read(t, "docker-compose.yml")
 	file, err := composeProject(t, text)
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +151,7 @@ func publishesWhatTheMakefileNames(t *testing.T, file *types.Project) {
 func makefileAddresses(t *testing.T) map[string]string {
 	t.Helper()
 	env := map[string]string{}
-	for _, m := range regexp.MustCompile(`(?m)^\t([A-Z_]+)=('?)(.*?)('?)(?: \\)?$`).FindAllSubmatch(readFile(t, "Makefile"), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\t([A-Z_]+)=('?)(.*?)('?)(?: \\)?$`).FindAllSubmatch(checkout.Read(t, "Makefile"), -1) {
 		env[string(m[1])] = string(m[3])
 	}
 	addresses := map[string]string{}

@@ -1,4 +1,4 @@
-package integration_test
+package conventions_test
 
 import (
 	"bytes"
@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/holdfast-go/holdfast/internal/checkout"
 )
 
 const module = "github.com/holdfast-go/holdfast"
@@ -224,7 +226,8 @@ var house = []floor{
 	{pkg: "internal/devserver", modules: []string{"any"}},
 	{pkg: "internal/cmd/...", own: []string{"any"}, modules: []string{"any"}},
 	{pkg: "examples/...", own: []string{"any"}, modules: []string{"any"}},
-	{pkg: "integration_test", own: []string{"any"}, modules: []string{"any"}},
+	{pkg: "internal/checkout"},
+	{pkg: "integration_test/...", own: []string{"any"}, modules: []string{"any"}},
 }
 
 // testModules may be imported by the tests of any package: small ones, and those
@@ -321,7 +324,7 @@ func TestLibraryNeverReachesTheTestServers(t *testing.T) {
 // isLibrary reports whether users can import the package, or get it with one
 // that they import.
 func isLibrary(name string) bool {
-	return !allowed(name, []string{"internal/devserver", "internal/cmd/...", "examples/...", "integration_test"})
+	return !allowed(name, []string{"internal/devserver", "internal/cmd/...", "examples/...", "integration_test/..."})
 }
 
 func heavy(mod string) bool {
@@ -340,7 +343,7 @@ func allowed(name string, patterns []string) bool {
 func goList(t *testing.T, args ...string) []listed {
 	t.Helper()
 	args = append([]string{"list", "-json=ImportPath,Name,Dir,ForTest,Imports,TestImports,XTestImports,Standard,Module"}, args...)
-	dec := json.NewDecoder(bytes.NewReader(goCommand(t, moduleRoot, nil, args...)))
+	dec := json.NewDecoder(bytes.NewReader(goCommand(t, checkout.Root(), nil, args...)))
 	var all []listed
 	for {
 		var p listed

@@ -1,4 +1,4 @@
-package integration_test
+package conventions_test
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/holdfast-go/holdfast/internal/checkout"
 )
 
 // docPage is what the checks of the language know of one page.
@@ -21,7 +23,7 @@ type docPage struct {
 func docPages(t *testing.T) []docPage {
 	t.Helper()
 	names := []string{"README.md", "CONTRIBUTING.md"}
-	found, err := filepath.Glob(filepath.Join(moduleRoot, "docs", "*.md"))
+	found, err := filepath.Glob(filepath.Join(checkout.Root(), "docs", "*.md"))
 	if err != nil || len(found) == 0 {
 		t.Fatalf("%d pages in docs, %v", len(found), err)
 	}
@@ -30,7 +32,7 @@ func docPages(t *testing.T) []docPage {
 	}
 	var all []docPage
 	for _, name := range names {
-		text := string(readFile(t, name))
+		text := string(checkout.Read(t, name))
 		all = append(all, docPage{name, regexp.MustCompile(`(?s)<!-- measured: begin.*?<!-- measured: end -->`).ReplaceAllString(text, "")})
 	}
 	return all
@@ -185,7 +187,7 @@ var wordsToAvoid = regexp.MustCompile(`(?i)\b(whoever|whom|anew|mend(s|ed|ing)?|
 
 func TestPagesAvoidWords(t *testing.T) {
 	t.Parallel()
-	for _, p := range append(docPages(t), docPage{"docs/decisions/README.md", string(readFile(t, "docs/decisions/README.md"))}) {
+	for _, p := range append(docPages(t), docPage{"docs/decisions/README.md", string(checkout.Read(t, "docs/decisions/README.md"))}) {
 		for i, line := range strings.Split(p.text, "\n") {
 			for _, w := range wordsToAvoid.FindAllString(line, -1) {
 				t.Errorf("%s:%d: %q in: %s", p.name, i+1, w, line)

@@ -1,4 +1,4 @@
-package integration_test
+package conventions_test
 
 import (
 	"bytes"
@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/holdfast-go/holdfast/internal/checkout"
 )
 
 // consumerProgram is what a user of the library has at the least.
@@ -59,7 +61,7 @@ func main() {
 // is enough to break this.
 func TestConsumerGetsNoTestServer(t *testing.T) {
 	t.Parallel()
-	root, err := filepath.Abs(moduleRoot)
+	root, err := filepath.Abs(checkout.Root())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,10 +77,10 @@ replace %[1]s => %[2]q
 `, module, root))
 	// With the checksums at hand nobody needs to be asked for them; tidy drops the
 	// lines that are not needed, which is what this test is about.
-	writeFile(t, filepath.Join(dir, "go.sum"), string(readFile(t, "go.sum")))
+	writeFile(t, filepath.Join(dir, "go.sum"), string(checkout.Read(t, "go.sum")))
 
 	if out, err := consumerGo(t, dir, "mod", "tidy"); err != nil {
-		if cannotDownload(out) && os.Getenv("REQUIRE_BACKENDS") != "1" {
+		if checkout.CannotDownload(out) && os.Getenv("REQUIRE_BACKENDS") != "1" {
 			t.Skipf("a user's modules can be had neither from the cache nor from the network: %s", out)
 		}
 		t.Fatalf("go mod tidy: %v\n%s", err, out)
@@ -120,17 +122,6 @@ func consumerGo(t *testing.T, dir string, args ...string) (string, error) {
 		t.Fatal(err)
 	}
 	return string(out), err
-}
-
-// cannotDownload reports whether the go command failed for want of a module that
-// it could not get.
-func cannotDownload(out string) bool {
-	for _, s := range []string{"dial tcp", "no such host", "connection refused", "i/o timeout", "module lookup disabled", "proxyconnect"} {
-		if strings.Contains(out, s) {
-			return true
-		}
-	}
-	return false
 }
 
 func writeFile(t *testing.T, name, text string) {

@@ -1,4 +1,4 @@
-package integration_test
+package conventions_test
 
 import (
 	"encoding/json"
@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/holdfast-go/holdfast/internal/checkout"
 )
 
 func TestEveryPackageSaysWhatItIs(t *testing.T) {
@@ -25,7 +27,7 @@ func TestEveryPackageSaysWhatItIs(t *testing.T) {
 		switch {
 		case p.Name == "main" && !exists(filepath.Join(p.Dir, file)):
 			file = "main.go"
-		case name == "integration_test", name == "etcdlock/internal/sim", name == "repo/internal/fencesim":
+		case strings.HasPrefix(name, "integration_test"), name == "etcdlock/internal/sim", name == "repo/internal/fencesim":
 			file = "doc_test.go"
 		}
 		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, file), nil, parser.ParseComments|parser.PackageClauseOnly)
@@ -212,7 +214,7 @@ func TestCodeOfPages(t *testing.T) {
 func TestREADMENamesTheCommands(t *testing.T) {
 	t.Parallel()
 	var commands []string
-	for _, m := range mdCommand.FindAllStringSubmatch(string(readFile(t, "README.md")), -1) {
+	for _, m := range mdCommand.FindAllStringSubmatch(string(checkout.Read(t, "README.md")), -1) {
 		commands = append(commands, m[1])
 	}
 	for _, want := range []string{"go run ./examples/quickstart", "go test ./..."} {
@@ -237,7 +239,7 @@ func TestLinksBetweenDocumentsWork(t *testing.T) {
 			if m[1] != "" {
 				target = path.Join(path.Dir(name), m[1])
 			}
-			if !exists(filepath.Join(moduleRoot, filepath.FromSlash(target))) {
+			if !exists(filepath.Join(checkout.Root(), filepath.FromSlash(target))) {
 				t.Errorf("%s links to %s, which is not there", name, m[1])
 			}
 			if m[2] != "" && !slices.Contains(anchors(files[target]), m[2]) {
@@ -273,7 +275,7 @@ func TestNoMachinePaths(t *testing.T) {
 // compile builds a program as if it stood in a folder of this module.
 func compile(t *testing.T, program string) {
 	t.Helper()
-	root, err := filepath.Abs(moduleRoot)
+	root, err := filepath.Abs(checkout.Root())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +289,7 @@ func compile(t *testing.T, program string) {
 		t.Fatal(err)
 	}
 	writeFile(t, filepath.Join(dir, "overlay.json"), string(overlay))
-	goCommand(t, moduleRoot, nil, "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", filepath.Join(dir, "program.exe"), "./examples/from-readme")
+	goCommand(t, checkout.Root(), nil, "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", filepath.Join(dir, "program.exe"), "./examples/from-readme")
 }
 
 func exists(path string) bool {
@@ -300,11 +302,11 @@ func exists(path string) bool {
 func repositoryFiles(t *testing.T) map[string]string {
 	t.Helper()
 	files := map[string]string{}
-	err := filepath.WalkDir(moduleRoot, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(checkout.Root(), func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(moduleRoot, path)
+		rel, err := filepath.Rel(checkout.Root(), path)
 		if err != nil {
 			return err
 		}
@@ -318,7 +320,7 @@ func repositoryFiles(t *testing.T) map[string]string {
 		switch filepath.Ext(path) {
 		case ".go", ".md", ".yml", ".yaml", ".mod", ".json", ".txt", "":
 			if d.Type().IsRegular() && rel != ".git" {
-				files[filepath.ToSlash(rel)] = string(readFile(t, filepath.ToSlash(rel)))
+				files[filepath.ToSlash(rel)] = string(checkout.Read(t, filepath.ToSlash(rel)))
 			}
 		}
 		return nil

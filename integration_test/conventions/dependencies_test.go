@@ -1,4 +1,4 @@
-package integration_test
+package conventions_test
 
 import (
 	"encoding/json"
@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/holdfast-go/holdfast/internal/checkout"
 )
 
 type goMod struct {
@@ -23,7 +25,7 @@ type goMod struct {
 func rootGoMod(t *testing.T) goMod {
 	t.Helper()
 	var mod goMod
-	if err := json.Unmarshal(goCommand(t, moduleRoot, nil, "mod", "edit", "-json"), &mod); err != nil {
+	if err := json.Unmarshal(goCommand(t, checkout.Root(), nil, "mod", "edit", "-json"), &mod); err != nil {
 		t.Fatal(err)
 	}
 	return mod
@@ -32,7 +34,7 @@ func rootGoMod(t *testing.T) goMod {
 func TestEveryDependencyHasAReason(t *testing.T) {
 	t.Parallel()
 	reasons := map[string]bool{}
-	for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\| ([^|]+) \\| ([^|]+) \\|$").FindAllStringSubmatch(string(readFile(t, "docs/dependencies.md")), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\| ([^|]+) \\| ([^|]+) \\|$").FindAllStringSubmatch(string(checkout.Read(t, "docs/dependencies.md")), -1) {
 		if reasons[m[1]] {
 			t.Errorf("docs/dependencies.md names %s twice", m[1])
 		}
@@ -83,8 +85,8 @@ func TestDependencyVersions(t *testing.T) {
 
 func TestEveryDecisionIsInTheIndex(t *testing.T) {
 	t.Parallel()
-	index := string(readFile(t, "docs/decisions/README.md"))
-	pages, err := filepath.Glob(filepath.Join(moduleRoot, "docs", "decisions", "*.md"))
+	index := string(checkout.Read(t, "docs/decisions/README.md"))
+	pages, err := filepath.Glob(filepath.Join(checkout.Root(), "docs", "decisions", "*.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package integration_test
+package conventions_test
 
 import (
 	"slices"
