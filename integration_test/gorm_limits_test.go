@@ -75,7 +75,7 @@ type gormListed struct {
 
 const manyValues = 70_000
 
-func TestGormLimits_LongListsOfValues(t *testing.T) {
+func TestLimits_LongListsOfValues(t *testing.T) {
 	t.Parallel()
 	onSQL(t, func(t *testing.T, b sqlBackend) {
 		longLists(t, gormRepo[gormListed](t, b.open(t), nil))
@@ -84,6 +84,11 @@ func TestGormLimits_LongListsOfValues(t *testing.T) {
 		t.Parallel()
 		r, err := memrepo.New[gormListed](nil)
 		must(t, err)
+		longLists(t, r)
+	})
+	t.Run("MongoDB", func(t *testing.T) {
+		t.Parallel()
+		r, _ := mongoRepository[gormListed](t, nil)
 		longLists(t, r)
 	})
 }
@@ -98,16 +103,23 @@ func longLists(t *testing.T, r repo.Repository[gormListed]) {
 		{ID: "é", N: -1, On: true, Rate: 69_000.5, At: at.Add(manyValues * time.Hour), Raw: []byte("69000")},
 		{ID: "other", N: -2, Rate: -1, At: at.Add(-time.Hour), Raw: []byte("x")},
 	}))
+	many := lo.Times(manyValues, func(i int) int64 { return int64(i) })
+	texts := append(lo.Times(manyValues, func(i int) string { return fmt.Sprint("k", i) }), odd)
 	times := func(i int) time.Time { return at.In(time.FixedZone("east", 8*3600)).Add(time.Duration(i) * time.Hour) }
 	for name, c := range map[string]struct {
 		cond repo.Option
 		want int
 	}{
-		"Text":    {repo.F[gormListed, string]("ID").In(append(lo.Times(manyValues, func(i int) string { return fmt.Sprint("k", i) }), odd, "é")...), 2},
-		"Numbers": {repo.F[gormListed, int64]("N").In(lo.Times(manyValues, func(i int) int64 { return int64(i) })...), 1},
+		"Text":    {repo.F[gormListed, string]("ID").In(append(texts, "é")...), 2},
+		"Numbers": {repo.F[gormListed, int64]("N").In(many...), 1},
 		"Bools":   {repo.F[gormListed, bool]("On").In(lo.Times(manyValues, func(int) bool { return true })...), 2},
 		"Rates":   {repo.F[gormListed, float64]("Rate").In(append(lo.Times(manyValues, func(i int) float64 { return float64(i) + 0.5 }), 0.1)...), 2},
 		"Times":   {repo.F[gormListed, time.Time]("At").In(lo.Times(manyValues+1, times)...), 2},
+		"Or":      {repo.Or(repo.F[gormListed, bool]("On").Eq(false), repo.F[gormListed, int64]("N").In(many...)), 2},
+		"Not":     {repo.Not(repo.F[gormListed, int64]("N").In(many...)), 2},
+		"NotIn":   {repo.F[gormListed, int64]("N").NotIn(many...), 2},
+		"NotInOr": {repo.Or(repo.F[gormListed, int64]("N").NotIn(many...), repo.F[gormListed, bool]("On").Eq(true)), 3},
+		"NotText": {repo.Not(repo.Or(repo.F[gormListed, string]("ID").In(texts...), repo.F[gormListed, int64]("N").Eq(-2))), 1},
 		"Bytes":   {repo.F[gormListed, []byte]("Raw").In(append(lo.Times(manyValues, func(i int) []byte { return []byte(fmt.Sprint(i)) }), []byte{0, 255})...), 2},
 	} {
 		got, err := r.Find(ctx, c.cond)

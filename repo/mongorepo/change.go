@@ -18,7 +18,7 @@ func (r *Repository[T]) changeOf(e *T, was *document, raw bson.Raw, index int, t
 		return nil, nil
 	}
 	v := valueOf(e)
-	w := &write[T]{index: index, e: e, shown: r.shownID(e), version: r.ent.VersionOf(v), keepGone: true, undo: r.remember(e)}
+	w := &write[T]{index: index, e: e, shown: r.shownID(e), version: r.ent.VersionOf(v), read: true, keepGone: true, undo: r.remember(e)}
 	r.ent.SetVersion(v, w.version+1)
 	for _, f := range r.ent.Updated {
 		f.SetTime(v, r.now())

@@ -9,12 +9,13 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 )
 
-// readCreated tells entities that were overwritten when they were created.
+// readCreated tells entities when they were created that were overwritten and not read
+// before.
 func (r *Repository[T]) readCreated(ctx context.Context, writes []*write[T]) error {
 	if len(r.ent.Created) == 0 || r.layout.opaque {
 		return nil
 	}
-	written := lo.Filter(writes, func(w *write[T], _ int) bool { return w.err == nil && !w.insert })
+	written := lo.Filter(writes, func(w *write[T], _ int) bool { return w.err == nil && !w.insert && !w.read })
 	failed := lo.SomeBy(writes, func(w *write[T]) bool { return w.err != nil })
 	// A failed write has aborted the transaction: nothing can be read in it.
 	if len(written) == 0 || failed && mongo.SessionFromContext(ctx) != nil {
@@ -24,7 +25,7 @@ func (r *Repository[T]) readCreated(ctx context.Context, writes []*write[T]) err
 	if err != nil {
 		return fmt.Errorf("saved, but the creation times cannot be read: %w", err)
 	}
-	for _, w := range lo.Reject(writes, func(w *write[T], _ int) bool { return w.insert }) {
+	for _, w := range written {
 		if s := found[w.key.cmp]; s != nil && s.e != nil {
 			r.copyCreated(valueOf(s.e), valueOf(w.e))
 		}

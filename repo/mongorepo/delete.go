@@ -138,7 +138,7 @@ func (r *Repository[T]) deleteUnder(ctx context.Context, cs fence.Claims, list [
 	if err != nil {
 		return 0, err
 	}
-	for part := range slices.Chunk(list, idsPerQuery) {
+	for part := range parts(list) {
 		if err := driver.Ended(ctx); err != nil { // what is not sent need not be asked about
 			return total, err
 		}

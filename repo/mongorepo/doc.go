@@ -69,7 +69,8 @@
 // Conditions name Go fields. A field without a value, null or absent, compares
 // with nothing, as in SQL. Text is compared by its bytes unless the collection
 // has a collation. Sorted pages end with the key, so that they do not overlap.
-// Native takes a filter as bson.D or bson.M, in the names of the store.
+// Native takes a filter as bson.D or bson.M, in the names of the store. Conditions
+// of more than 16 MiB are repo.ErrTooMany, and so long a document is repo.ErrInvalid.
 //
 // # Transactions
 //
@@ -94,9 +95,9 @@
 // context has, the smaller are documents and filters: a locked repository
 // should pass only those of its own lock.
 //
-//   - FindByID and FindAllByID store the claims with the read, one command per
-//     document, so that no older holder can write it any more. Update and merging
-//     read in the same way, and write on condition that the document still has the
+//   - FindByID and FindAllByID store the claims with the read, FindAllByID by one
+//     update and one find for 10 000 ids, so that no older holder can write the
+//     documents any more. Update and merging read in the same way, and write on condition that the document still has the
 //     claims of the read.
 //   - Save, SaveAll and replacing documents write on condition that the document
 //     accepts the claims, without another round trip. One that is not there is

@@ -29,6 +29,9 @@ func (r *Repository[T]) encode(e *T) (*document, error) {
 	if d.id, err = r.idOf(r.ent.KeyOf(valueOf(e))); err != nil {
 		return nil, err
 	}
+	if len(raw) > maxDocument {
+		return nil, fmt.Errorf("%w: a document of %d bytes, MongoDB takes %d", repo.ErrInvalid, len(raw), maxDocument)
+	}
 	elems, err := elements(raw)
 	if err != nil {
 		return nil, err
@@ -90,12 +93,9 @@ func (r *Repository[T]) decodeKey(id bson.RawValue, e *T) error {
 	if len(r.ent.Key) == 1 && r.layout.keyNames[0] == "_id" {
 		return nil
 	}
-	parts := []bson.RawValue{id}
-	if len(r.ent.Key) > 1 {
-		var err error
-		if parts, err = r.keyParts(id); err != nil {
-			return fmt.Errorf("decoding a stored %s: %w", r.ent.Type, err)
-		}
+	parts, err := r.keyParts(id)
+	if err != nil {
+		return fmt.Errorf("decoding a stored %s: %w", r.ent.Type, err)
 	}
 	for i, f := range r.ent.Key {
 		part := parts[i]
@@ -106,10 +106,13 @@ func (r *Repository[T]) decodeKey(id bson.RawValue, e *T) error {
 	return nil
 }
 
-// keyParts takes a composite _id apart. To MongoDB another order of fields, or
+// keyParts are the values of the key in an _id, which several are a document of. To MongoDB another order of fields, or
 // one more, as Spring's _class, is another _id: an entity that was read from one
 // would be saved as a second document, and found by its id never.
 func (r *Repository[T]) keyParts(id bson.RawValue) ([]bson.RawValue, error) {
+	if len(r.ent.Key) == 1 {
+		return []bson.RawValue{id}, nil
+	}
 	doc, ok := id.DocumentOK()
 	if !ok {
 		return nil, fmt.Errorf("its _id is a %s, want a document", id.Type)

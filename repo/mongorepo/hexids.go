@@ -1,12 +1,8 @@
 package mongorepo
 
 import (
-	"fmt"
-
 	"github.com/samber/lo"
 	"go.mongodb.org/mongo-driver/v2/bson"
-
-	"github.com/holdfast-go/holdfast/repo"
 )
 
 // Spring Data stores a text id of 24 hex digits as an ObjectID, and text fields as
@@ -41,28 +37,17 @@ func asText(v bson.RawValue) any {
 	return v
 }
 
-// replaced is doc with the values at some paths changed.
+// replaced is doc with the values at some paths changed, in every document of a list.
 func replaced(doc bson.D, paths []string, change func(bson.RawValue) any) (bson.D, error) {
 	for i, el := range doc {
 		v, ok := el.Value.(bson.RawValue)
-		if !ok {
+		below := lo.FilterMap(paths, func(path string, _ int) (string, bool) { return cutPath(path, el.Key) })
+		if !ok || len(below) == 0 {
 			continue
 		}
-		below := lo.FilterMap(paths, func(path string, _ int) (string, bool) { return cutPath(path, el.Key) })
-		var next any
-		switch inner, isDoc := v.DocumentOK(); {
-		case lo.Contains(below, ""):
-			next = change(v)
-		case len(below) == 0 || !isDoc:
-			continue
-		default:
-			elems, err := elements(inner)
-			if err != nil {
-				return nil, err
-			}
-			if next, err = replaced(elems, below, change); err != nil {
-				return nil, err
-			}
+		next, err := replacedIn(v, below, change)
+		if err != nil {
+			return nil, err
 		}
 		raw, err := bson.Marshal(bson.D{{Key: "v", Value: next}})
 		if err != nil {
@@ -71,6 +56,31 @@ func replaced(doc bson.D, paths []string, change func(bson.RawValue) any) (bson.
 		doc[i].Value = bson.Raw(raw).Lookup("v")
 	}
 	return doc, nil
+}
+
+func replacedIn(v bson.RawValue, paths []string, change func(bson.RawValue) any) (any, error) {
+	if lo.Contains(paths, "") {
+		return change(v), nil
+	}
+	if doc, ok := v.DocumentOK(); ok {
+		elems, err := elements(doc)
+		if err != nil {
+			return nil, err
+		}
+		return replaced(elems, paths, change)
+	}
+	list, ok := v.ArrayOK()
+	if !ok {
+		return v, nil
+	}
+	values, err := list.Values()
+	next := make(bson.A, len(values))
+	for i := range values {
+		if next[i], err = replacedIn(values[i], paths, change); err != nil {
+			return nil, err
+		}
+	}
+	return next, err
 }
 
 // textual is a stored document as the entity has it.
@@ -86,22 +96,6 @@ func (r *Repository[T]) textual(raw bson.Raw) (bson.Raw, error) {
 		return nil, err
 	}
 	return bson.Marshal(doc)
-}
-
-// checkKey refuses a document whose key would be saved in another form: that would
-// make a second one.
-func (r *Repository[T]) checkKey(raw bson.Raw, e *T) error {
-	if len(r.ent.Key) > 1 || !r.opts.HexIDs && !isUUID(deref(r.ent.Key[0].Type)) {
-		return nil
-	}
-	id, err := r.idOf(r.ent.KeyOf(valueOf(e)))
-	if err != nil {
-		return err
-	}
-	if stored := raw.Lookup("_id"); !equal(id, stored) {
-		return fmt.Errorf("%w: its _id is stored as a %s, and would be saved as a %s", repo.ErrInvalid, stored.Type, id.Type)
-	}
-	return nil
 }
 
 // isReference tells whether the text at the path is stored as an ObjectID.

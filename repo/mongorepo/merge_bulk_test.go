@@ -113,7 +113,7 @@ func fieldOf(fence bson.Raw) string {
 // changed, unchanged and absent.
 func TestMerge_OfManyIsFewCommands(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int64{249, 3249} {
+	for _, n := range []int64{249, 1000, 3249, 10_000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
 			var ids []int64

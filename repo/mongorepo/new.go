@@ -30,7 +30,8 @@ var (
 // repo.ErrInvalid when coll is nil, when T is no struct, has no key or is
 // marked wrongly, when a field with a duty is not stored, and when
 // Options.BSON or Options.Registry are others than those of the collection, or
-// Options.ShardKey names a field that T does not have.
+// Options.ShardKey names a field that T does not have. ShardKey together with
+// Tombstones is repo.ErrUnsupported.
 func New[T any](coll *mongo.Collection, opts *Options) (*Repository[T], error) {
 	r, err := newRepository[T](coll, opts)
 	if err != nil {
@@ -62,6 +63,12 @@ func newRepository[T any](coll *mongo.Collection, opts *Options) (*Repository[T]
 	}
 	if r.opts.UUIDs < UUIDsAsArrays || r.opts.UUIDs > UUIDsJavaLegacy || r.opts.UUIDs != UUIDsAsArrays && r.opts.Registry != nil {
 		return nil, fmt.Errorf("%w: Options.UUIDs %d, or together with a registry that has the codec already", repo.ErrInvalid, r.opts.UUIDs)
+	}
+	if r.opts.BSON != nil && r.opts.BSON.ObjectIDAsHexString {
+		return nil, fmt.Errorf("%w: with ObjectIDAsHexString a save would turn ObjectIDs into text: use Options.HexIDs", repo.ErrInvalid)
+	}
+	if r.opts.Tombstones && len(r.opts.ShardKey) > 0 {
+		return nil, fmt.Errorf("%w: a tombstone has no shard key", repo.ErrUnsupported)
 	}
 	r.codec = newCodec(r.opts, ent)
 	if r.layout, err = newLayout(ent, r.codec.opts.UseJSONStructTags); err != nil {

@@ -54,6 +54,19 @@ func TestNew_RefusesWhatCannotWork(t *testing.T) {
 	if _, err := mongorepo.New[marked](coll, nil); !errors.Is(err, repo.ErrInvalid) {
 		t.Errorf("a text as version: %v", err)
 	}
+	hex := &options.BSONOptions{ObjectIDAsHexString: true}
+	for name, coll := range map[string]*mongo.Collection{"Client": collection(t, hex), "Repository": coll} {
+		opts := &mongorepo.Options{HexIDs: true}
+		if name == "Repository" {
+			opts.BSON = hex
+		}
+		if _, err := mongorepo.New[thing](coll, opts); !errors.Is(err, repo.ErrInvalid) {
+			t.Errorf("ObjectIDs read as text, %s: %v", name, err)
+		}
+	}
+	if _, err := mongorepo.New[thing](coll, &mongorepo.Options{Tombstones: true, ShardKey: []string{"Name"}}); !errors.Is(err, repo.ErrUnsupported) {
+		t.Errorf("tombstones in shards: %v", err)
+	}
 }
 
 // Names that differ between the repository and the rest of the program would

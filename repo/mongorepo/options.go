@@ -28,7 +28,7 @@ type Options struct {
 	//
 	// Other text stays text. A field of text, or of a list of texts, that Spring Data
 	// stores as ObjectIDs, as it does with references, has the tag
-	// `holdfast:"objectid"`. An ObjectID in a field without the tag cannot be read:
+	// `holdfast:"objectid"`, in nested documents and in lists of them too. An ObjectID in a field without the tag cannot be read:
 	// a save would turn it into text.
 	HexIDs bool
 
@@ -39,12 +39,14 @@ type Options struct {
 	UUIDs UUIDs
 
 	// ShardKey names the Go fields of the shard key, for a sharded collection whose
-	// shard key is not _id: an upsert has to name them. They must not change.
+	// shard key is not _id: an upsert has to name them. They must not change. It does
+	// not go with Tombstones, which have no such fields.
 	ShardKey []string
 
 	// BSON says how entities are encoded and decoded. By default it is what the
 	// collection has from the client, or was made with. Another one than that is
-	// repo.ErrInvalid where the collection has one.
+	// repo.ErrInvalid where the collection has one, and so is ObjectIDAsHexString: a
+	// save would turn into text what it reads as text. See HexIDs.
 	BSON *options.BSONOptions
 
 	// Registry holds the codecs for entities and condition values. By default it

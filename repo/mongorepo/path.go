@@ -96,9 +96,7 @@ func newLayout(ent *entity.Entity, json bool) (*layout, error) {
 			return nil, fmt.Errorf("field %s: %w", m.field.Name, err)
 		}
 	}
-	if err := l.readReferences(ent); err != nil {
-		return nil, err
-	}
+	l.findReferences(ent.Type, "")
 	p := reflect.PointerTo(ent.Type)
 	if p.Implements(reflect.TypeFor[bson.Marshaler]()) || p.Implements(reflect.TypeFor[bson.ValueMarshaler]()) {
 		l.opaque = true
@@ -106,16 +104,20 @@ func newLayout(ent *entity.Entity, json bool) (*layout, error) {
 	return l, l.learn(ent.Type, "")
 }
 
-// readReferences finds the marked fields.
-func (l *layout) readReferences(ent *entity.Entity) error {
-	for _, f := range ent.References {
-		path, err := l.path(f.Index)
-		if err != nil {
-			return fmt.Errorf("field %s: %w", f.Name, err)
+// findReferences finds the marked fields of t, in documents and lists too. A type that
+// is inside of itself is read once.
+func (l *layout) findReferences(t reflect.Type, prefix string, above ...reflect.Type) {
+	for sf := range t.Fields() {
+		tg := tagsOf(sf, l.json)
+		path := prefix + tg.name
+		switch inner := elemOf(sf.Type); {
+		case tg.skip:
+		case entity.IsReference(sf.Tag):
+			l.references = append(l.references, path)
+		case inner.Kind() == reflect.Struct && !slices.Contains(above, inner):
+			l.findReferences(inner, lo.Ternary(tg.inline, prefix, path+"."), append(above, t)...)
 		}
-		l.references = append(l.references, path)
 	}
-	return nil
 }
 
 // learn collects the known paths of t, and notes an inline map.
@@ -243,6 +245,14 @@ func join(path, rest string) string {
 
 func deref(t reflect.Type) reflect.Type {
 	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t
+}
+
+// elemOf is t without pointers and lists.
+func elemOf(t reflect.Type) reflect.Type {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Array {
 		t = t.Elem()
 	}
 	return t

@@ -21,7 +21,13 @@ func (r *Repository[T]) filter(q driver.Query) (bson.D, error) {
 	if err != nil {
 		return nil, err
 	}
-	all = append(all, conds...)
+	if len(conds) > 0 {
+		raw, err := fits(conds)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, raw)
+	}
 	for _, n := range q.Native {
 		switch n := n.(type) {
 		case bson.D, bson.M:

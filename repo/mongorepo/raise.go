@@ -16,9 +16,6 @@ import (
 	"github.com/holdfast-go/holdfast/repo/mongorepo/internal/fence"
 )
 
-// idsPerQuery keeps a query by ids well below the largest message.
-const idsPerQuery = 10_000
-
 // raiseTries bounds how often a raise starts over because the document came,
 // went or became acceptable between its two command.Collection.
 const raiseTries = 5
@@ -68,7 +65,7 @@ func (r *Repository[T]) raiseAll(ctx context.Context, cs fence.Claims, keys []ke
 	left := keys
 	if len(keys) > 1 {
 		left = nil
-		for part := range slices.Chunk(keys, idsPerQuery) {
+		for part := range parts(keys) {
 			if _, err := r.on(cs).UpdateMany(ctx, command.And(byIDs(part), cs.Accept()), command.SetUnset(cs.Set(), nil)); err != nil {
 				return nil, err
 			}
@@ -114,8 +111,10 @@ func (r *Repository[T]) loadStored(ctx context.Context, cs fence.Claims, keys []
 		return r.raiseAll(ctx, cs, keys)
 	}
 	found := make(map[string]*loaded[T], len(keys))
-	for part := range slices.Chunk(keys, idsPerQuery) {
-		err := from.Find(ctx, byIDs(part), options.Find(), func(raw bson.Raw) error {
+	for part := range parts(keys) {
+		// One more than there can be, or the server is asked whether there is more.
+		all := options.Find().SetBatchSize(int32(len(part) + 1))
+		err := from.Find(ctx, byIDs(part), all, func(raw bson.Raw) error {
 			s, err := r.seen(slices.Clone(raw), nil)
 			if err != nil {
 				return err

@@ -25,6 +25,8 @@ type write[T any] struct {
 	// unnamed tells of an insert that its document names no version: it overwrites
 	// what is stored in any version.
 	unnamed bool
+	// read tells that the entity is the stored one with changes, its times too.
+	read bool
 	// keepGone tells that a missing document stays missing.
 	keepGone bool
 	filter   bson.D

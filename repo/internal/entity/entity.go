@@ -43,8 +43,6 @@ type Entity struct {
 	Version, Deleted *Field
 	// Created and Updated are the fields with the times; there may be several.
 	Created, Updated []*Field
-	// References are text that stands for ObjectIDs.
-	References []*Field
 }
 
 // Parse reads t, a struct type. A type that is no struct, has no key, or marks

@@ -25,13 +25,19 @@ func (e *Entity) readMarkers() error {
 	return nil
 }
 
-func (e *Entity) markersOf(f *Field) []string {
-	var marks []string
-	if tag := f.Tag.Get("holdfast"); tag != "" {
-		for m := range strings.SplitSeq(tag, ",") {
-			marks = append(marks, strings.TrimSpace(m))
-		}
+// marksIn are those that a tag gives.
+func marksIn(tag reflect.StructTag) []string {
+	if tag.Get("holdfast") == "" {
+		return nil
 	}
+	return lo.Map(strings.Split(tag.Get("holdfast"), ","), func(m string, _ int) string { return strings.TrimSpace(m) })
+}
+
+// IsReference tells whether a tag marks text that stands for ObjectIDs.
+func IsReference(tag reflect.StructTag) bool { return lo.Contains(marksIn(tag), "objectid") }
+
+func (e *Entity) markersOf(f *Field) []string {
+	marks := marksIn(f.Tag)
 	g := gormTag(f.Tag)
 	switch {
 	case isNamed(f.Type, "gorm.io/gorm", "DeletedAt"):
@@ -72,8 +78,6 @@ func (e *Entity) mark(mark string, f *Field) error {
 		e.Created = lo.Uniq(append(e.Created, f))
 	case "updated":
 		e.Updated = lo.Uniq(append(e.Updated, f))
-	case "objectid":
-		e.References = lo.Uniq(append(e.References, f))
 	}
 	return nil
 }
