@@ -24,18 +24,22 @@ type keeper[T any] struct {
 	t      *testing.T
 	r      repo.Repository[T]
 	rnd    *rand.Rand
-	rows   func() []map[string]any // of the table, nil where there is none
+	rows   func() []map[string]any // as they are stored, nil where they cannot be seen
+	column func(f *schema.Field) string
+	// defaults tells that the store gives literal defaults.
+	defaults bool
+
 	schema *schema.Schema
 	fields []*schema.Field // that are the caller's
 	model  map[string]*T
 	trace  []string
 }
 
-func keep[T any](t *testing.T, r repo.Repository[T], rnd *rand.Rand, rows func() []map[string]any) {
+func keep[T any](t *testing.T, k *keeper[T]) {
 	t.Helper()
 	s, err := schema.Parse(new(T), &sync.Map{}, oneTable{table: "x"})
 	must(t, err)
-	k := &keeper[T]{t: t, r: r, rnd: rnd, rows: rows, schema: s, model: map[string]*T{}}
+	k.t, k.schema, k.model = t, s, map[string]*T{}
 	for _, f := range s.Fields {
 		duty := f.Tag.Get("holdfast") != "" || f.AutoCreateTime > 0 || f.AutoUpdateTime > 0
 		if f.DBName != "" && !f.PrimaryKey && !duty {
@@ -185,7 +189,7 @@ func plainTimes(v reflect.Value) {
 // for zero values, unless a document has named them.
 func (k *keeper[T]) put(e *T, named ...*schema.Field) {
 	c := copied(e)
-	if k.model[k.key(e)] == nil {
+	if k.defaults && k.model[k.key(e)] == nil {
 		for _, f := range k.fields {
 			text, isDefault := f.TagSettings["DEFAULT"]
 			if v := k.of(f, c); isDefault && text != "null" && v.IsZero() && !slices.Contains(named, f) {

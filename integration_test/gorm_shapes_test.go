@@ -6,11 +6,11 @@ import (
 	"reflect"
 	"regexp"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/samber/lo"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
 	"gorm.io/gorm/schema"
@@ -21,17 +21,15 @@ import (
 
 // shape is a type with the runs on the kinds of stores.
 type shape struct {
-	name    string
-	sql     func(t *testing.T, db *gorm.DB, rnd *rand.Rand)
-	memory  func(t *testing.T, rnd *rand.Rand)
-	fresh   func(t *testing.T, open any, rnd *rand.Rand)
-	onlySQL bool
+	name   string
+	sql    func(t *testing.T, db *gorm.DB, rnd *rand.Rand)
+	memory func(t *testing.T, opts *memrepo.Options, rnd *rand.Rand)
+	mongo  func(t *testing.T, db *mongo.Database, rnd *rand.Rand)
 }
 
 func ofShape[T any]() []shape {
-	name := regexp.MustCompile(`[\w./-]+[./](\w+)`).ReplaceAllString(reflect.TypeFor[T]().Name(), "$1")
 	return []shape{{
-		name: name,
+		name: regexp.MustCompile(`[\w./-]+[./](\w+)`).ReplaceAllString(reflect.TypeFor[T]().Name(), "$1"),
 		sql: func(t *testing.T, db *gorm.DB, rnd *rand.Rand) {
 			t.Helper()
 			table := uniqueName("t")
@@ -40,19 +38,18 @@ func ofShape[T any]() []shape {
 			must(t, own.AutoMigrate(new(T)))
 			r, err := gormrepo.New[T](own, nil)
 			must(t, err)
-			keep[T](t, r, rnd, func() []map[string]any { return tableRows(t, own.Table(table)) })
+			keep(t, &keeper[T]{
+				r: r, rnd: rnd, defaults: true, column: func(f *schema.Field) string { return f.DBName },
+				rows: func() []map[string]any { return tableRows(t, own.Table(table)) },
+			})
 		},
-		memory: func(t *testing.T, rnd *rand.Rand) {
+		memory: func(t *testing.T, opts *memrepo.Options, rnd *rand.Rand) {
 			t.Helper()
-			r, err := memrepo.New[T](nil)
+			r, err := memrepo.New[T](opts)
 			must(t, err)
-			keep[T](t, r, rnd, nil)
+			keep(t, &keeper[T]{r: r, rnd: rnd, defaults: opts == nil})
 		},
-		fresh: func(t *testing.T, open any, rnd *rand.Rand) {
-			t.Helper()
-			keep[T](t, documentsOf[T](t, open), rnd, nil)
-		},
-		onlySQL: strings.HasPrefix(name, "shapeDefaulted"),
+		mongo: keepDocuments[T],
 	}}
 }
 
@@ -113,13 +110,13 @@ func TestGormShapes_AreKept(t *testing.T) {
 			}
 		})
 	}
-	t.Run("Memory", func(t *testing.T) {
-		t.Parallel()
-		rnd := shapeRandom(t)
-		for _, s := range shapes() {
-			if !s.onlySQL {
-				t.Run(s.name, func(t *testing.T) { s.memory(t, rnd) })
+	for name, opts := range map[string]*memrepo.Options{"Memory": nil, "MemoryOfDocuments": {Documents: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rnd := shapeRandom(t)
+			for _, s := range shapes() {
+				t.Run(s.name, func(t *testing.T) { s.memory(t, opts, rnd) })
 			}
-		}
-	})
+		})
+	}
 }

@@ -272,23 +272,3 @@ func TestMongoDriver_SameKeyTwiceIsOneInsert(t *testing.T) {
 		t.Errorf("stored %+v, first %+v, second %+v", e, first, second)
 	}
 }
-
-// A long list is one condition: nothing is cut off.
-func TestMongoDriver_InTakesManyValues(t *testing.T) {
-	ctx := bounded(t, time.Minute)
-	r, _ := mongoRepository[customer](t, nil)
-	noError(t, r.SaveAll(ctx, []*customer{{CustomerName: "n0"}, {CustomerName: "n69999"}, {CustomerName: "other"}}))
-	names := make([]string, 70_000)
-	for i := range names {
-		names[i] = fmt.Sprintf("n%d", i)
-	}
-	name := repo.F[customer, string]("CustomerName")
-	for _, c := range []struct {
-		cond repo.Option
-		want int64
-	}{{name.In(names...), 2}, {name.NotIn(names...), 1}} {
-		if n, err := r.Count(ctx, c.cond); err != nil || n != c.want {
-			t.Errorf("found %d, want %d, %v", n, c.want, err)
-		}
-	}
-}

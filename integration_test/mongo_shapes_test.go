@@ -1,11 +1,16 @@
 package integration_test
 
 import (
+	"math/rand/v2"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/samber/lo"
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"gorm.io/gorm/schema"
 
-	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
 )
 
@@ -13,16 +18,74 @@ func TestMongoShapes_AreKept(t *testing.T) {
 	t.Parallel()
 	db, rnd := mongoDatabase(t), shapeRandom(t)
 	for _, s := range shapes() {
-		if !s.onlySQL {
-			t.Run(s.name, func(t *testing.T) { s.fresh(t, db, rnd) })
-		}
+		t.Run(s.name, func(t *testing.T) { s.mongo(t, db, rnd) })
 	}
 }
 
-// documentsOf makes a repository on an empty collection of the database.
-func documentsOf[T any](t *testing.T, db any) repo.Repository[T] {
+// keepDocuments compares documents, in which another program keeps members too.
+func keepDocuments[T any](t *testing.T, db *mongo.Database, rnd *rand.Rand) {
 	t.Helper()
-	r, err := mongorepo.New[T](db.(*mongo.Database).Collection(uniqueName("c_")), nil)
+	coll := db.Collection(uniqueName("c_"))
+	r, err := mongorepo.New[T](coll, nil)
 	noError(t, err)
-	return r
+	keep(t, &keeper[T]{r: r, rnd: rnd, column: documentPath, rows: func() []map[string]any {
+		addMembers(t, coll)
+		return lo.Map(documentsOf(t, coll), func(doc bson.Raw, _ int) map[string]any { return flatDocument(t, doc, "", map[string]any{}) })
+	}})
+}
+
+func documentsOf(t *testing.T, coll *mongo.Collection) (list []bson.Raw) {
+	t.Helper()
+	cur, err := coll.Find(bounded(t, time.Minute), bson.D{})
+	noError(t, err)
+	noError(t, cur.All(bounded(t, time.Minute), &list))
+	return list
+}
+
+// addMembers puts a member that the type does not have into every document.
+func addMembers(t *testing.T, coll *mongo.Collection) {
+	t.Helper()
+	for _, doc := range documentsOf(t, coll) {
+		if hasField(doc, "_class") {
+			continue
+		}
+		set := bson.D{{Key: "_class", Value: "shop.Shape"}}
+		elems, err := doc.Elements()
+		noError(t, err)
+		for _, el := range elems {
+			if _, nested := el.Value().DocumentOK(); nested && el.Key() != "_id" {
+				set = append(set, bson.E{Key: el.Key() + ".others", Value: 7})
+			}
+		}
+		_, err = coll.UpdateOne(bounded(t, time.Minute), bson.D{{Key: "_id", Value: doc.Lookup("_id")}}, bson.D{{Key: "$set", Value: set}})
+		noError(t, err)
+	}
+}
+
+// flatDocument adds the members of a document by their paths.
+func flatDocument(t *testing.T, doc bson.Raw, prefix string, to map[string]any) map[string]any {
+	t.Helper()
+	elems, err := doc.Elements()
+	noError(t, err)
+	for _, el := range elems {
+		if inner, ok := el.Value().DocumentOK(); ok {
+			flatDocument(t, inner, prefix+el.Key()+".", to)
+		} else {
+			to[prefix+el.Key()] = el.Value().String()
+		}
+	}
+	return to
+}
+
+// documentPath is where a field of a shape is in its document.
+func documentPath(f *schema.Field) string {
+	path := strings.ToLower(strings.Join(f.BindNames, "."))
+	switch {
+	case f.Tag.Get("bson") == "_id":
+		return "_id"
+	case f.PrimaryKey:
+		return "_id." + path
+	default:
+		return path
+	}
 }

@@ -28,7 +28,7 @@ func (r *store) writeItems(ctx context.Context, items []*item, fn func(*call) er
 		c.careful = true
 		return fn(c)
 	}
-	if known && r.careful.Load() {
+	if known && r.careful.Load() || unsure && r.hooksForSome() {
 		return r.write(ctx, careful)
 	}
 	err := r.writeFast(ctx, items, unsure, func(c *call) error {

@@ -61,6 +61,12 @@ func (r *store) hasUpdateHooks() bool {
 	return !r.db.Statement.SkipHooks && (r.schema.BeforeUpdate || r.schema.AfterUpdate)
 }
 
+// hooksForSome tells whether there are hooks for new rows or for stored ones alone,
+// which must not run, and refuse, for the others.
+func (r *store) hooksForSome() bool {
+	return r.hasUpdateHooks() || !r.db.Statement.SkipHooks && (r.schema.BeforeCreate || r.schema.AfterCreate)
+}
+
 // findExisting locks the rows that hooks for updates have to know of.
 func (r *store) findExisting(c *call, items []*item) error {
 	known := lo.Filter(items, func(it *item, _ int) bool { return !it.isNew })

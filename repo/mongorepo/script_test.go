@@ -21,7 +21,7 @@ import (
 // that a real server gives by chance only: conflicts and lost races. What a
 // server does with the commands it does not show.
 type script struct {
-	t      *testing.T
+	t      testing.TB
 	addr   string
 	answer func(name string, cmd bson.Raw) bson.D
 
@@ -36,7 +36,7 @@ const (
 )
 
 // newScript starts the server and returns a collection on it.
-func newScript(t *testing.T, answer func(name string, cmd bson.Raw) bson.D) (*script, *mongo.Collection) {
+func newScript(t testing.TB, answer func(name string, cmd bson.Raw) bson.D) (*script, *mongo.Collection) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

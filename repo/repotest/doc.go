@@ -28,6 +28,10 @@
 // one that is known to be right, memrepo for instance, and compares what they
 // say. It prints its seed; set REPOTEST_SEED to it to run the same again.
 //
+// No entity here has hooks, which only GORM calls. Compare runs the same for an entity
+// and operations of your own: Holdfast's tests compare SQL stores, which call hooks,
+// with a model that calls them by the rule in package gormrepo.
+//
 // # What it does not promise
 //
 // It does not look at isolation between processes, at speed, or at what a store

@@ -35,40 +35,47 @@ func RunModel(t *testing.T, h, model Harness, steps int) {
 	features.Update = h.Features.Update && model.Features.Update
 	t.Run("Items", func(t *testing.T) {
 		g := generator{rand.New(rand.NewPCG(seed, 1)), features}
-		compareRuns(t, h.items(t), model.items(t), steps, g.itemStep)
+		Compare(t, h.items(t), model.items(t), steps, g.itemStep)
 	})
 	t.Run("Marked", func(t *testing.T) {
 		g := generator{rand.New(rand.NewPCG(seed, 2)), features}
-		compareRuns(t, h.marked(t), model.marked(t), steps, g.markedStep)
+		Compare(t, h.marked(t), model.marked(t), steps, g.markedStep)
 	})
 	t.Run("FromZero", func(t *testing.T) {
 		g := generator{rand.New(rand.NewPCG(seed, 3)), features}
-		compareRuns(t, from(t, "Marked from version 0", h.FromZero), from(t, "Marked from version 0", model.FromZero), steps, g.markedStep)
+		Compare(t, from(t, "Marked from version 0", h.FromZero), from(t, "Marked from version 0", model.FromZero), steps, g.markedStep)
 	})
 	t.Run("Defaulted", func(t *testing.T) {
 		g := generator{rand.New(rand.NewPCG(seed, 4)), features}
-		compareRuns(t, from(t, "Defaulted", h.Defaulted), from(t, "Defaulted", model.Defaulted), steps, g.defaultedStep)
+		Compare(t, from(t, "Defaulted", h.Defaulted), from(t, "Defaulted", model.Defaulted), steps, g.defaultedStep)
 	})
 }
 
-// step is one operation with its arguments fixed.
-type step[T any] struct {
-	text string
-	do   func(ctx context.Context, r repo.Repository[T]) (any, error)
+// Step is one operation with its arguments fixed.
+type Step[T any] struct {
+	// Text says what it does, and Do does it and returns what it answers: entities,
+	// anything else that fmt prints alike, or an error.
+	Text string
+	Do   func(ctx context.Context, r repo.Repository[T]) (any, error)
 }
 
-func compareRuns[T any](t *testing.T, subject, model repo.Repository[T], steps int, next func() step[T]) {
+// Compare is RunModel for an entity and operations of your own, such as one with
+// hooks, where model calls what the store calls. It takes steps operations from next,
+// and wants the same answers and errors of the same kinds, and now and then and in
+// the end the same entities, in the order of their field ID. Do must not change what
+// both repositories get.
+func Compare[T any](t *testing.T, subject, model repo.Repository[T], steps int, next func() Step[T]) {
 	t.Helper()
 	var history []string
-	check := func(s step[T]) {
+	check := func(s Step[T]) {
 		got, want := answer(t.Context(), subject, s), answer(t.Context(), model, s)
-		history = append(history, s.text+" -> "+want)
+		history = append(history, s.Text+" -> "+want)
 		if got != want {
-			t.Fatalf("step %d: %s\n  got  %s\n  want %s\nbefore it:\n  %s", len(history), s.text, got, want,
+			t.Fatalf("step %d: %s\n  got  %s\n  want %s\nbefore it:\n  %s", len(history), s.Text, got, want,
 				strings.Join(history[max(0, len(history)-30):len(history)-1], "\n  "))
 		}
 	}
-	all := step[T]{"Find()", func(ctx context.Context, r repo.Repository[T]) (any, error) {
+	all := Step[T]{"Find()", func(ctx context.Context, r repo.Repository[T]) (any, error) {
 		return r.Find(ctx, repo.F[T, string]("ID").Asc())
 	}}
 	for i := range steps {
@@ -81,8 +88,8 @@ func compareRuns[T any](t *testing.T, subject, model repo.Repository[T], steps i
 }
 
 // answer is the result as text, without what two stores may do differently.
-func answer[T any](ctx context.Context, r repo.Repository[T], s step[T]) string {
-	out, err := s.do(ctx, r)
+func answer[T any](ctx context.Context, r repo.Repository[T], s Step[T]) string {
+	out, err := s.Do(ctx, r)
 	if err != nil {
 		return kindOf(err)
 	}

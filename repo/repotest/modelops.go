@@ -109,31 +109,31 @@ func (g generator) query() (string, []repo.Option) {
 	return text, q
 }
 
-func (g generator) itemStep() step[Item] {
+func (g generator) itemStep() Step[Item] {
 	id, ids, e, list := g.id(), g.ids(), g.item(), g.items()
 	switch g.rnd.IntN(12) {
 	case 0:
-		return step[Item]{"FindByID " + id, func(ctx context.Context, r repo.Repository[Item]) (any, error) { return r.FindByID(ctx, id) }}
+		return Step[Item]{"FindByID " + id, func(ctx context.Context, r repo.Repository[Item]) (any, error) { return r.FindByID(ctx, id) }}
 	case 1:
-		return step[Item]{fmt.Sprint("FindAllByID ", shown(ids)), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
+		return Step[Item]{fmt.Sprint("FindAllByID ", shown(ids)), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
 			return r.FindAllByID(ctx, ids)
 		}}
 	case 2:
-		return step[Item]{"ExistsByID " + id, func(ctx context.Context, r repo.Repository[Item]) (any, error) { return r.ExistsByID(ctx, id) }}
+		return Step[Item]{"ExistsByID " + id, func(ctx context.Context, r repo.Repository[Item]) (any, error) { return r.ExistsByID(ctx, id) }}
 	case 3, 4:
 		return g.findStep()
 	case 5:
-		return step[Item]{"Delete " + shown(list), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
+		return Step[Item]{"Delete " + shown(list), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
 			return nil, r.Delete(ctx, pointers(list)...)
 		}}
 	case 6:
-		return step[Item]{fmt.Sprint("DeleteAllByID ", shown(ids)), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
+		return Step[Item]{fmt.Sprint("DeleteAllByID ", shown(ids)), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
 			return r.DeleteAllByID(ctx, ids)
 		}}
 	case 7:
 		return g.smartSaveStep()
 	case 8:
-		return step[Item]{"SaveAll " + shown(list), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
+		return Step[Item]{"SaveAll " + shown(list), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
 			return nil, r.SaveAll(ctx, pointers(list))
 		}}
 	case 9:
@@ -144,26 +144,26 @@ func (g generator) itemStep() step[Item] {
 	if g.rnd.IntN(3) == 0 {
 		e.SKU = "shared"
 	}
-	return step[Item]{"Save " + shown(e), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
+	return Step[Item]{"Save " + shown(e), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
 		mine := e
 		return nil, r.Save(ctx, &mine)
 	}}
 }
 
-func (g generator) findStep() step[Item] {
+func (g generator) findStep() Step[Item] {
 	text, q := g.query()
 	if g.rnd.IntN(3) == 0 {
-		return step[Item]{"Count " + text, func(ctx context.Context, r repo.Repository[Item]) (any, error) { return r.Count(ctx, q...) }}
+		return Step[Item]{"Count " + text, func(ctx context.Context, r repo.Repository[Item]) (any, error) { return r.Count(ctx, q...) }}
 	}
 	q = append(q, repo.F[Item, int64]("Stock").Desc(), repo.F[Item, string]("ID").Asc())
 	if n := g.rnd.IntN(6); n > 0 {
 		off := g.rnd.IntN(3)
 		q, text = append(q, repo.Limit(n), repo.Offset(off)), fmt.Sprintf("%s limit %d offset %d", text, n, off)
 	}
-	return step[Item]{"Find " + text, func(ctx context.Context, r repo.Repository[Item]) (any, error) { return r.Find(ctx, q...) }}
+	return Step[Item]{"Find " + text, func(ctx context.Context, r repo.Repository[Item]) (any, error) { return r.Find(ctx, q...) }}
 }
 
-func (g generator) smartSaveStep() step[Item] {
+func (g generator) smartSaveStep() Step[Item] {
 	var dto repo.SmartSaveDTO
 	for range g.rnd.IntN(5) {
 		dto.EntityList = append(dto.EntityList, g.document())
@@ -171,7 +171,7 @@ func (g generator) smartSaveStep() step[Item] {
 	// What the earlier of two documents of one entity returns is left open.
 	dto.EntityList = firstOfEach(dto.EntityList)
 	if g.rnd.IntN(3) == 0 {
-		return step[Item]{"SmartSave " + shown(dto), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
+		return Step[Item]{"SmartSave " + shown(dto), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
 			return r.SmartSave(ctx, dto)
 		}}
 	}
@@ -179,7 +179,7 @@ func (g generator) smartSaveStep() step[Item] {
 	if g.rnd.IntN(2) == 0 {
 		name, opt = "MergeNonNull", repo.MergeNonNull()
 	}
-	return step[Item]{name + " " + shown(dto), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
+	return Step[Item]{name + " " + shown(dto), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
 		return r.SmartSave(ctx, dto, opt)
 	}}
 }
@@ -197,9 +197,9 @@ func firstOfEach(texts []string) []string {
 	return list
 }
 
-func (g generator) updateStep() step[Item] {
+func (g generator) updateStep() Step[Item] {
 	id, name, refuse := g.id(), g.pick("", "ant", "dog"), g.rnd.IntN(5) == 0
-	return step[Item]{fmt.Sprintf("Update %s name=%q refuse=%v", id, name, refuse), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
+	return Step[Item]{fmt.Sprintf("Update %s name=%q refuse=%v", id, name, refuse), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
 		u, ok := repo.As[repo.Updater[Item]](r)
 		if !ok {
 			return nil, errors.New("no Updater")
@@ -216,8 +216,8 @@ func (g generator) updateStep() step[Item] {
 	}}
 }
 
-func (g generator) markedUpdate(id, name string) step[Marked] {
-	return step[Marked]{fmt.Sprintf("Update %s %q", id, name), func(ctx context.Context, r repo.Repository[Marked]) (any, error) {
+func (g generator) markedUpdate(id, name string) Step[Marked] {
+	return Step[Marked]{fmt.Sprintf("Update %s %q", id, name), func(ctx context.Context, r repo.Repository[Marked]) (any, error) {
 		u, ok := repo.As[repo.Updater[Marked]](r)
 		if !ok {
 			return nil, errors.New("no Updater")
@@ -229,7 +229,7 @@ func (g generator) markedUpdate(id, name string) step[Marked] {
 	}}
 }
 
-func (g generator) defaultedStep() step[Defaulted] {
+func (g generator) defaultedStep() Step[Defaulted] {
 	e := Defaulted{ID: g.id(), Age: g.rnd.IntN(3) * 9, On: g.rnd.IntN(2) == 0, Kind: g.pick("", "abc", "x"), Plain: g.rnd.IntN(2)}
 	if g.rnd.IntN(2) == 0 {
 		e.Opt = new(g.rnd.IntN(2) == 0)
@@ -238,34 +238,34 @@ func (g generator) defaultedStep() step[Defaulted] {
 	doc := fmt.Sprintf(`{"id":%q,%s}`, e.ID, members[g.rnd.IntN(len(members))])
 	switch g.rnd.IntN(6) {
 	case 0:
-		return step[Defaulted]{"Delete " + e.ID, func(ctx context.Context, r repo.Repository[Defaulted]) (any, error) {
+		return Step[Defaulted]{"Delete " + e.ID, func(ctx context.Context, r repo.Repository[Defaulted]) (any, error) {
 			return nil, r.DeleteByID(ctx, e.ID)
 		}}
 	case 1, 2:
 		opt := []repo.SmartSaveOption{repo.Replace(), repo.Merge(), repo.MergeNonNull()}[g.rnd.IntN(3)]
-		return step[Defaulted]{"SmartSave " + doc, func(ctx context.Context, r repo.Repository[Defaulted]) (any, error) {
+		return Step[Defaulted]{"SmartSave " + doc, func(ctx context.Context, r repo.Repository[Defaulted]) (any, error) {
 			return r.SmartSave(ctx, docs(doc), opt)
 		}}
 	case 3:
-		return step[Defaulted]{"SaveAll " + shown(e), func(ctx context.Context, r repo.Repository[Defaulted]) (any, error) {
+		return Step[Defaulted]{"SaveAll " + shown(e), func(ctx context.Context, r repo.Repository[Defaulted]) (any, error) {
 			list := []*Defaulted{new(e), {ID: "fixed"}}
 			err := r.SaveAll(ctx, list)
 			return list, err
 		}}
 	}
-	return step[Defaulted]{"Save " + shown(e), func(ctx context.Context, r repo.Repository[Defaulted]) (any, error) {
+	return Step[Defaulted]{"Save " + shown(e), func(ctx context.Context, r repo.Repository[Defaulted]) (any, error) {
 		mine := e
 		err := r.Save(ctx, &mine)
 		return &mine, err
 	}}
 }
 
-func (g generator) markedStep() step[Marked] {
+func (g generator) markedStep() Step[Marked] {
 	id, name, rev := g.id(), g.pick("", "ant", "bee"), g.rnd.Int64N(4)
 	switch g.rnd.IntN(10) {
 	case 8:
 		doc := fmt.Sprintf(`{"id":%q,"name":%q,"rev":%d}`, id, name, rev/2*rev)
-		return step[Marked]{"Replace " + doc, func(ctx context.Context, r repo.Repository[Marked]) (any, error) {
+		return Step[Marked]{"Replace " + doc, func(ctx context.Context, r repo.Repository[Marked]) (any, error) {
 			out, err := r.SmartSave(ctx, docs(doc))
 			if errors.Is(err, repo.ErrDuplicateKey) || errors.Is(err, repo.ErrNotFound) {
 				return "the key is taken", nil
@@ -277,25 +277,25 @@ func (g generator) markedStep() step[Marked] {
 			return g.markedUpdate(id, name)
 		}
 	case 0:
-		return step[Marked]{"FindByID " + id, func(ctx context.Context, r repo.Repository[Marked]) (any, error) { return r.FindByID(ctx, id) }}
+		return Step[Marked]{"FindByID " + id, func(ctx context.Context, r repo.Repository[Marked]) (any, error) { return r.FindByID(ctx, id) }}
 	case 1:
-		return step[Marked]{"Count", func(ctx context.Context, r repo.Repository[Marked]) (any, error) { return r.Count(ctx) }}
+		return Step[Marked]{"Count", func(ctx context.Context, r repo.Repository[Marked]) (any, error) { return r.Count(ctx) }}
 	case 2:
-		return step[Marked]{fmt.Sprint("Delete ", id, " rev ", rev), func(ctx context.Context, r repo.Repository[Marked]) (any, error) {
+		return Step[Marked]{fmt.Sprint("Delete ", id, " rev ", rev), func(ctx context.Context, r repo.Repository[Marked]) (any, error) {
 			return nil, r.Delete(ctx, &Marked{ID: id, Rev: rev})
 		}}
 	case 3:
 		other := g.id()
-		return step[Marked]{fmt.Sprint("DeleteAllByID ", id, " ", other), func(ctx context.Context, r repo.Repository[Marked]) (any, error) {
+		return Step[Marked]{fmt.Sprint("DeleteAllByID ", id, " ", other), func(ctx context.Context, r repo.Repository[Marked]) (any, error) {
 			return r.DeleteAllByID(ctx, []any{id, other})
 		}}
 	case 4:
 		doc := fmt.Sprintf(`{"id":%q,"name":%q}`, id, name)
-		return step[Marked]{"Merge " + doc, func(ctx context.Context, r repo.Repository[Marked]) (any, error) {
+		return Step[Marked]{"Merge " + doc, func(ctx context.Context, r repo.Repository[Marked]) (any, error) {
 			return r.SmartSave(ctx, docs(doc), repo.Merge())
 		}}
 	}
-	return step[Marked]{fmt.Sprintf("Save %s %q rev %d", id, name, rev), func(ctx context.Context, r repo.Repository[Marked]) (any, error) {
+	return Step[Marked]{fmt.Sprintf("Save %s %q rev %d", id, name, rev), func(ctx context.Context, r repo.Repository[Marked]) (any, error) {
 		e := &Marked{ID: id, Name: name, Rev: rev}
 		err := r.Save(ctx, e)
 		if rev == 0 && (errors.Is(err, repo.ErrDuplicateKey) || errors.Is(err, repo.ErrNotFound)) {
