@@ -81,7 +81,8 @@
 // BeforeCreate and AfterCreate for the new ones too, BeforeDelete and
 // AfterDelete in Delete, AfterFind where entities are read. Their handle is the
 // transaction. BeforeUpdate and AfterUpdate run where a row is updated: saves of
-// types that have them look first whether it is there. No other hooks run.
+// types that have them look first whether it is there, and so do saves of entities
+// with version 0 whose types have hooks for new ones. No other hooks run.
 //
 // # Queries
 //
