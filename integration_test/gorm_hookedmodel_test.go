@@ -70,7 +70,9 @@ func (m *hookedModel) Save(ctx context.Context, e *hooked) error {
 
 // SaveAll saves the last of each key.
 func (m *hookedModel) SaveAll(ctx context.Context, es []*hooked) error {
-	last := lo.UniqBy(lo.Reverse(slices.Clone(es)), func(e *hooked) string { return e.ID })
+	last := slices.Clone(es)
+	slices.Reverse(last)
+	last = lo.UniqBy(last, func(e *hooked) string { return e.ID })
 	slices.Reverse(last)
 	saved, err := m.save(ctx, lo.Map(last, func(e *hooked, _ int) hooked { return *e }), false)
 	for i, e := range saved {
@@ -89,7 +91,7 @@ func (m *hookedModel) save(ctx context.Context, list []hooked, documents bool) (
 			if err != nil {
 				return err
 			}
-			isNew := e.Rev == 0 && !(documents && stored)
+			isNew := e.Rev == 0 && (!documents || !stored)
 			if documents && e.Rev == 0 && stored {
 				was, err := m.stored(ctx, e.ID)
 				if err != nil {
