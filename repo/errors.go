@@ -9,8 +9,8 @@ import (
 )
 
 // The errors that a caller decides by. An error of a repository matches one of
-// them at most with errors.Is, but for ErrEmptySave and ErrTooMany, which match
-// ErrInvalid too. An error about a list matches those of its elements. The cause
+// them at most with errors.Is, but for ErrEmptySave, ErrTooMany and ErrCursor, which
+// match ErrInvalid too. An error about a list matches those of its elements. The cause
 // matches as well: an error of the driver, or of the context. Package httpstatus
 // has the status that a handler answers.
 var (
@@ -85,6 +85,11 @@ var (
 	// bytes than allowed, and by queries with more values than the store accepts in
 	// one statement. Nothing was written. It matches ErrInvalid.
 	ErrTooMany = fmt.Errorf("%w: too many", ErrInvalid)
+
+	// ErrCursor is returned for a cursor that was changed, was signed with another key,
+	// or belongs to another query. The client starts again at the first window. It
+	// matches ErrInvalid.
+	ErrCursor = fmt.Errorf("%w: the cursor cannot be used", ErrInvalid)
 
 	// ErrUnsupported is returned when the store cannot do what was asked for:
 	// transactions on a store without them, a Native option of another store.

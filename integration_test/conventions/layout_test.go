@@ -32,6 +32,10 @@ var house = []floor{
 		modules: []string{"github.com/samber/lo"},
 	},
 	{
+		pkg: "repo/internal/values",
+		own: []string{"repo/internal/entity"},
+	},
+	{
 		pkg: "repo/internal/query",
 	},
 	{

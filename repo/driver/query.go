@@ -89,6 +89,11 @@ func CompileFor(t reflect.Type, opts ...repo.Option) (Query, error) {
 			return q, err
 		}
 	}
+	for _, name := range q.Fields {
+		if _, err := resolve(t, t, name); err != nil {
+			return q, err
+		}
+	}
 	return q, nil
 }
 

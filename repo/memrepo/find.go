@@ -107,20 +107,34 @@ func (r *Repository[T]) ExistsByID(ctx context.Context, id any) (bool, error) {
 // Find returns copies of the entities that satisfy the options; see
 // repo.Repository.
 func (r *Repository[T]) Find(ctx context.Context, opts ...repo.Option) ([]*T, error) {
-	q, err := driver.Compile[T](opts...)
+	found, err := r.rows(ctx, opts)
 	if err != nil {
 		return nil, wrap("find", err)
+	}
+	return copies(found), nil
+}
+
+// rows finds the rows that satisfy the options, in their order.
+func (r *Repository[T]) rows(ctx context.Context, opts []repo.Option) ([]*row[T], error) {
+	q, err := driver.Compile[T](opts...)
+	if err != nil {
+		return nil, err
 	}
 	less, err := r.order(q.Orders)
 	if err != nil {
-		return nil, wrap("find", err)
+		return nil, err
+	}
+	for _, name := range q.Fields {
+		if _, err := r.field(name); err != nil {
+			return nil, err
+		}
 	}
 	first := ranking[T]{before: less, keep: lo.Ternary(q.Limit > 0, q.Offset+q.Limit, 0)}
 	if err := r.each(ctx, q, first.add); err != nil {
-		return nil, wrap("find", err)
+		return nil, err
 	}
 	found := first.sorted()
-	return copies(found[min(q.Offset, len(found)):]), nil
+	return found[min(q.Offset, len(found)):], nil
 }
 
 // Count counts the entities that Find would return; see repo.Repository.

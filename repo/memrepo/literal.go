@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
+	"github.com/holdfast-go/holdfast/repo/internal/values"
 )
 
 // literal is a field with a literal default. Its zero value stands for the default
@@ -50,7 +51,7 @@ func setLiteral(v reflect.Value, text string) (known bool, err error) {
 		return setLiteral(v.Elem(), text)
 	case v.Kind() == reflect.String:
 		v.SetString(strings.Trim(strings.Trim(text, "'"), `"`))
-	case v.Kind() == reflect.Slice && isBytes(v.Type()):
+	case v.Kind() == reflect.Slice && values.IsBytes(v.Type()):
 		v.SetBytes([]byte(strings.Trim(text, "'")))
 	case v.Kind() == reflect.Bool:
 		b, err := strconv.ParseBool(text)

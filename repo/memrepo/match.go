@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/internal/values"
 )
 
 // natives are the conditions of q that are code of the user.
@@ -56,7 +57,7 @@ func (r *Repository[T]) condition(c driver.Cond) (condition, error) {
 		return nil, err
 	}
 	return func(e reflect.Value) bool {
-		v, ok := plain(fieldOf(f, e))
+		v, ok := values.Plain(fieldOf(f, e))
 		if test == nil { // null or not null
 			return ok == (c.Op == driver.OpNotNull)
 		}
@@ -111,32 +112,32 @@ func membership(c driver.Cond) (func(v reflect.Value) bool, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: in of %T", repo.ErrInvalid, c.Value)
 	}
-	var values []reflect.Value
+	var among []reflect.Value
 	for _, x := range list {
-		v, ok := plain(reflect.ValueOf(x))
+		v, ok := values.Plain(reflect.ValueOf(x))
 		switch {
 		case ok:
-			values = append(values, folded(c, v))
+			among = append(among, folded(c, v))
 		case c.Op == driver.OpNotIn: // nothing compares with null
 			return func(reflect.Value) bool { return false }, nil
 		}
 	}
 	return func(v reflect.Value) bool {
 		v = folded(c, v)
-		return slices.ContainsFunc(values, func(x reflect.Value) bool { return equal(v, x) }) == (c.Op == driver.OpIn)
+		return slices.ContainsFunc(among, func(x reflect.Value) bool { return values.Equal(v, x) }) == (c.Op == driver.OpIn)
 	}, nil
 }
 
 func comparison(c driver.Cond) (func(v reflect.Value) bool, error) {
-	want, ok := plain(reflect.ValueOf(c.Value))
+	want, ok := values.Plain(reflect.ValueOf(c.Value))
 	if !ok { // nothing compares with null
 		return func(reflect.Value) bool { return false }, nil
 	}
 	want = folded(c, want)
 	if c.Op == driver.OpEq || c.Op == driver.OpNe {
-		return func(v reflect.Value) bool { return equal(folded(c, v), want) == (c.Op == driver.OpEq) }, nil
+		return func(v reflect.Value) bool { return values.Equal(folded(c, v), want) == (c.Op == driver.OpEq) }, nil
 	}
-	if !ordered(want.Type()) {
+	if !values.Ordered(want.Type()) {
 		return nil, fmt.Errorf("%w: %s of field %s, a %s has no order", repo.ErrUnsupported, c.Op, c.Field, want.Type())
 	}
 	holds := map[driver.Op]func(int) bool{
@@ -146,7 +147,7 @@ func comparison(c driver.Cond) (func(v reflect.Value) bool, error) {
 		driver.OpGe: func(n int) bool { return n >= 0 },
 	}[c.Op]
 	return func(v reflect.Value) bool {
-		n, ok := compare(folded(c, v), want)
+		n, ok := values.Compare(folded(c, v), want)
 		return ok && holds(n)
 	}, nil
 }

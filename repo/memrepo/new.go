@@ -20,6 +20,7 @@ var (
 	_ driver.TxReporter             = (*Repository[checked])(nil)
 	_ driver.Fencer                 = (*Repository[checked])(nil)
 	_ driver.GroupUpdater[checked]  = (*Repository[checked])(nil)
+	_ driver.Reader[checked]        = (*Repository[checked])(nil)
 )
 
 // New makes an empty repository. It returns repo.ErrInvalid when T is no

@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
+	"github.com/holdfast-go/holdfast/repo/internal/values"
 )
 
 // SmartSave decodes the documents and saves or merges them, all or none; see
@@ -163,8 +164,8 @@ func (g *group[T]) apply(b *batch[T], docs *driver.Documents[T], list []int) err
 func (r *Repository[T]) same(a, b *T) bool {
 	va, vb := valueOf(a), valueOf(b)
 	for _, f := range r.ent.Fields {
-		fa, aok := plain(f.Value(va))
-		fb, bok := plain(f.Value(vb))
+		fa, aok := values.Plain(f.Value(va))
+		fb, bok := values.Plain(f.Value(vb))
 		if aok != bok {
 			return false
 		}

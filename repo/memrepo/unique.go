@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
+	"github.com/holdfast-go/holdfast/repo/internal/values"
 )
 
 // index is one unique constraint: who has which values.
@@ -25,7 +26,7 @@ func (x *index) String() string {
 func (x *index) values(e reflect.Value) any {
 	vals := make([]any, len(x.fields))
 	for i, f := range x.fields {
-		v, ok := plain(fieldOf(f, e))
+		v, ok := values.Plain(fieldOf(f, e))
 		if !ok {
 			return nil
 		}

@@ -91,6 +91,9 @@ type Query struct {
 	Limit int
 	// Offset is how many to skip first.
 	Offset int
+	// Fields names the fields that the caller looks at; nil means all. A store may
+	// leave the others zero.
+	Fields []string
 	// Native holds the values given to the option Native.
 	Native []any
 

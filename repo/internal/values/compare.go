@@ -1,4 +1,4 @@
-package memrepo
+package values
 
 import (
 	"cmp"
@@ -8,9 +8,9 @@ import (
 	"slices"
 )
 
-// plain returns the value behind pointers and the null wrappers of
+// Plain returns the value behind pointers and the null wrappers of
 // database/sql; ok is false when there is none.
-func plain(v reflect.Value) (reflect.Value, bool) {
+func Plain(v reflect.Value) (reflect.Value, bool) {
 	for v.IsValid() && (v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface) {
 		if v.IsNil() {
 			return reflect.Value{}, false
@@ -37,22 +37,23 @@ func plain(v reflect.Value) (reflect.Value, bool) {
 	return reflect.ValueOf(x), true
 }
 
-func equal(a, b reflect.Value) bool {
-	if n, ok := compare(a, b); ok {
+// Equal tells whether two values that Plain returned are one to a database.
+func Equal(a, b reflect.Value) bool {
+	if n, ok := Compare(a, b); ok {
 		return n == 0
 	}
 	return a.Type() == b.Type() && reflect.DeepEqual(a.Interface(), b.Interface())
 }
 
-// ordered tells whether compare knows an order for t.
-func ordered(t reflect.Type) bool {
+// Ordered tells whether Compare knows an order for t.
+func Ordered(t reflect.Type) bool {
 	v := reflect.Zero(t)
-	return isNumber(v) || v.Kind() == reflect.String || v.Kind() == reflect.Bool || isBytes(t) || comparer(t) != ""
+	return isNumber(v) || v.Kind() == reflect.String || v.Kind() == reflect.Bool || IsBytes(t) || comparer(t) != ""
 }
 
-// compare orders two values that plain returned; ok is false where there is no
+// Compare orders two values that Plain returned; ok is false where there is no
 // order between them.
-func compare(a, b reflect.Value) (n int, ok bool) {
+func Compare(a, b reflect.Value) (n int, ok bool) {
 	switch {
 	case a.Kind() == reflect.String && b.Kind() == reflect.String:
 		return cmp.Compare(a.String(), b.String()), true
@@ -60,7 +61,7 @@ func compare(a, b reflect.Value) (n int, ok bool) {
 		return cmp.Compare(truth(a), truth(b)), true
 	case isNumber(a) && isNumber(b):
 		return compareNumbers(a, b)
-	case isBytes(a.Type()) && isBytes(b.Type()):
+	case IsBytes(a.Type()) && IsBytes(b.Type()):
 		return slices.Compare(bytesOf(a), bytesOf(b)), true
 	case a.Type() == b.Type() && comparer(a.Type()) != "":
 		out := a.MethodByName(comparer(a.Type())).Call([]reflect.Value{b})
@@ -118,7 +119,8 @@ func truth(v reflect.Value) int {
 	return 0
 }
 
-func isBytes(t reflect.Type) bool {
+// IsBytes tells whether t is a list of bytes.
+func IsBytes(t reflect.Type) bool {
 	return (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) && t.Elem().Kind() == reflect.Uint8
 }
 
