@@ -36,16 +36,21 @@ func readsLocked(ctx context.Context) context.Context {
 // it is part of what the lock protects, and is made like a write: what a stale
 // holder reads must not let it overwrite what a newer one saves.
 func (m *member) reading(ctx context.Context, doing string, work func(context.Context) error) error {
-	state := m.txState(ctx)
 	switch {
 	case readsUnlocked(ctx):
 		ctx = unfenced(ctx)
-	case state == driver.TxNone && (m.guards == nil || !m.holding(ctx)):
-	case state != driver.TxNone && !inScope(ctx): // in a transaction that is not ours nothing is protected
-	default:
+	case m.protects(ctx):
 		return m.lockedAs(ctx, doing, joinRead, work)
 	}
 	return work(m.waitBounded(ctx))
+}
+
+// protects tells whether a read under ctx is part of what the lock protects.
+func (m *member) protects(ctx context.Context) bool {
+	if m.txState(ctx) == driver.TxNone {
+		return m.guards != nil && m.holding(ctx)
+	}
+	return inScope(ctx) // in a transaction that is not ours nothing is protected
 }
 
 // readValue is reading for work that returns something.

@@ -19,6 +19,16 @@ func reads(r *lockedrepo.Repository[order]) map[string]func(ctx context.Context)
 		"ExistsByID":  func(ctx context.Context) error { _, err := r.ExistsByID(ctx, "1"); return err },
 		"Find":        func(ctx context.Context) error { _, err := r.Find(ctx); return err },
 		"Count":       func(ctx context.Context) error { _, err := r.Count(ctx); return err },
+		"Exists":      func(ctx context.Context) error { _, err := repo.Exists(ctx, r); return err },
+		"Stream": func(ctx context.Context) error {
+			for _, err := range repo.Stream(ctx, r) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"Aggregate": func(ctx context.Context) error { _, err := repo.Sum(ctx, r, repo.F[order, int64]("Total")); return err },
 	}
 }
 

@@ -69,7 +69,9 @@ func only(fields ...string) Option {
 // keyFields names the fields of the key.
 func keyFields[T any](r Repository[T]) ([]string, error) {
 	if reader, ok := As[query.Reader[T]](r); ok {
-		return reader.KeyFields(), nil
+		if names := reader.KeyFields(); len(names) > 0 {
+			return names, nil
+		}
 	}
 	e, err := entity.Parse(reflect.TypeFor[T]())
 	if err != nil {

@@ -241,29 +241,33 @@ type sortKey struct {
 	order driver.Order
 }
 
-// Build writes the operand and its direction. The databases differ in where they put
-// NULL by themselves; where that is right nothing more is written, so that an index is
-// used.
+// Build writes the operand and its direction.
 func (k sortKey) Build(b clause.Builder) {
-	atEnd, nullable := k.order.NullsAtEnd(), k.by.isJSON() || nullable(k.by.column)
-	natural := k.order.Desc // NULL is the smallest value of MySQL and SQLite
-	if k.by.dialect.name == postgres {
-		natural = !k.order.Desc
+	writeOrder(b, k.by, k.by.dialect, k.order, k.by.isJSON() || nullable(k.by.column))
+}
+
+// writeOrder writes a sort key. The databases differ in where they put NULL by themselves;
+// where that is right nothing more is written, so that an index is used.
+func writeOrder(b clause.Builder, by clause.Expression, d dialect, order driver.Order, nullable bool) {
+	atEnd := order.NullsAtEnd()
+	natural := order.Desc // NULL is the smallest value of MySQL and SQLite
+	if d.name == postgres {
+		natural = !order.Desc
 	}
 	wants := nullable && atEnd != natural
-	if wants && k.by.dialect.name == mysql {
-		k.by.Build(b)
+	if wants && d.name == mysql {
+		by.Build(b)
 		write(b, " IS NULL")
 		if !atEnd {
 			write(b, " DESC")
 		}
 		write(b, ", ")
 	}
-	k.by.Build(b)
-	if k.order.Desc {
+	by.Build(b)
+	if order.Desc {
 		write(b, " DESC")
 	}
-	if wants && k.by.dialect.name != mysql {
+	if wants && d.name != mysql {
 		if atEnd {
 			write(b, " NULLS LAST")
 		} else {

@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/fence"
+	"github.com/samber/lo"
 )
 
 // failed says what went wrong with a call. An error of the caller's context is
@@ -92,7 +93,7 @@ func rightsFor(doing string) string {
 	switch {
 	case strings.HasPrefix(doing, "delete"):
 		return "SELECT, UPDATE and DELETE"
-	case strings.HasPrefix(doing, "find"), strings.HasPrefix(doing, "count"), strings.HasPrefix(doing, "exists"):
+	case lo.SomeBy([]string{"find", "count", "exists", "stream", "aggregate"}, func(reads string) bool { return strings.HasPrefix(doing, reads) }):
 		return "SELECT"
 	default:
 		return "SELECT, INSERT and UPDATE"

@@ -111,7 +111,7 @@ func (r *store) find(ctx context.Context, list any, opts []repo.Option) error {
 		if err != nil {
 			return err
 		}
-		return through(r.cut(r.ordered(tx, q), q), func(tx *gorm.DB) *gorm.DB { return tx.Find(list) }).Error
+		return through(r.cut(r.ordered(r.projected(tx, q), q), q), func(tx *gorm.DB) *gorm.DB { return tx.Find(list) }).Error
 	})
 }
 

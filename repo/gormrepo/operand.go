@@ -61,6 +61,20 @@ func (r *store) operand(name string) (operand, error) {
 	return operand{}, fmt.Errorf("%w: field %s of %s is no column", repo.ErrUnsupported, name, r.entity.Type)
 }
 
+// columnOf finds the column that holds the field.
+func (r *store) columnOf(name string) (*schema.Field, error) {
+	f, ok := entity.FieldByName(r.entity.Type, name)
+	if !ok {
+		return nil, fmt.Errorf("%w: %s has no field %q", repo.ErrInvalid, r.entity.Type, name)
+	}
+	for n := len(f.Index); n > 0; n-- {
+		if column, ok := r.byPath[fmt.Sprint(f.Index[:n])]; ok {
+			return column, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: field %s of %s is no column", repo.ErrUnsupported, name, r.entity.Type)
+}
+
 // isJSONScalar tells whether a value is the same in JSON as in Go, and no text that
 // stands for something else.
 func isJSONScalar(t reflect.Type) bool {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/samber/lo"
 )
 
 // compile checks options.
@@ -26,6 +27,11 @@ func (r *store) compile(ctx context.Context, opts []repo.Option) (driver.Query, 
 	}
 	for _, o := range q.Orders {
 		if _, err := r.operand(o.Field); err != nil {
+			return q, err
+		}
+	}
+	for _, name := range q.Fields {
+		if _, err := r.columnOf(name); err != nil {
 			return q, err
 		}
 	}
@@ -169,6 +175,22 @@ func (r *store) in(o operand, c driver.Cond) (clause.Expression, error) {
 		return not{[]clause.Expression{in}}, nil
 	}
 	return in, nil
+}
+
+// projected has only the columns read that the caller looks at, and no associations.
+func (r *store) projected(tx *gorm.DB, q driver.Query) *gorm.DB {
+	if q.Fields == nil {
+		return tx
+	}
+	clear(tx.Statement.Preloads)
+	names := lo.Uniq(lo.Map(q.Fields, func(name string, _ int) string {
+		column, err := r.columnOf(name)
+		_ = tx.AddError(err)
+		return column.DBName
+	}))
+	return tx.Clauses(clause.Select{Columns: lo.Map(names, func(name string, _ int) clause.Column {
+		return clause.Column{Table: clause.CurrentTable, Name: name}
+	})})
 }
 
 // ordered adds the sort keys, after those that a Native option asked for.

@@ -18,6 +18,7 @@ var (
 	_ repo.Updater[checked]         = (*Repository[checked])(nil)
 	_ driver.DocumentSaver[checked] = (*Repository[checked])(nil)
 	_ driver.GroupUpdater[checked]  = (*Repository[checked])(nil)
+	_ driver.Reader[checked]        = (*Repository[checked])(nil)
 	_ repo.Transactor               = (*Repository[checked])(nil)
 	_ driver.TxReporter             = (*Repository[checked])(nil)
 	_ driver.Fencer                 = (*Repository[checked])(nil)

@@ -56,19 +56,6 @@ func (r *Repository[T]) FindAllByID(ctx context.Context, ids []any) ([]*T, error
 	return list, nil
 }
 
-func (r *Repository[T]) query(ctx context.Context, filter bson.D, opts *options.FindOptionsBuilder) ([]*T, error) {
-	list := []*T{}
-	err := r.reading(ctx).Find(ctx, filter, opts, func(raw bson.Raw) error {
-		e, err := r.decode(raw)
-		list = append(list, e)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return list, nil
-}
-
 // ExistsByID tells whether there is an entity with the id; see
 // repo.Repository.
 func (r *Repository[T]) ExistsByID(ctx context.Context, id any) (bool, error) {
@@ -96,25 +83,45 @@ func (r *Repository[T]) Find(ctx context.Context, opts ...repo.Option) ([]*T, er
 }
 
 func (r *Repository[T]) find(ctx context.Context, opts []repo.Option) ([]*T, error) {
-	if err := driver.Ended(ctx); err != nil {
+	list := []*T{}
+	err := r.each(ctx, opts, func(e *T) error {
+		list = append(list, e)
+		return nil
+	})
+	if err != nil {
 		return nil, err
+	}
+	return list, nil
+}
+
+// each calls visit with every entity that satisfies the options. visit must send no
+// command in the transaction of ctx.
+func (r *Repository[T]) each(ctx context.Context, opts []repo.Option, visit func(e *T) error) error {
+	if err := driver.Ended(ctx); err != nil {
+		return err
 	}
 	q, err := driver.Compile[T](opts...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	filter, err := r.filter(q)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	o, err := r.findOptions(q)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.enter(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	return r.query(ctx, filter, o)
+	return r.reading(ctx).Find(ctx, filter, o, func(raw bson.Raw) error {
+		e, err := r.decode(raw)
+		if err != nil {
+			return err
+		}
+		return visit(e)
+	})
 }
 
 // Count counts the entities that Find would return; see repo.Repository.

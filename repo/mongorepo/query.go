@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/samber/lo"
 )
 
 // filter translates the conditions of q and adds the rule for deleted ones.
@@ -188,7 +189,37 @@ func (r *Repository[T]) findOptions(q driver.Query) (*options.FindOptionsBuilder
 	if len(sort) > 0 {
 		opts.SetSort(sort)
 	}
+	fields, err := r.projection(q.Fields)
+	if err != nil {
+		return nil, err
+	}
+	if len(fields) > 0 {
+		opts.SetProjection(fields)
+	}
 	return opts, nil
+}
+
+// projection has the server send some fields only, and the key. A type with a decoder of
+// its own gets the whole document.
+func (r *Repository[T]) projection(fields []string) (bson.D, error) {
+	var paths []string
+	for _, name := range fields {
+		path, isKey, err := r.layout.field(name)
+		if err != nil {
+			return nil, err
+		}
+		if !isKey {
+			paths = append(paths, path)
+		}
+	}
+	if fields == nil || r.layout.opaque {
+		return nil, nil
+	}
+	// The server refuses a path next to one that it is part of.
+	paths = lo.Filter(lo.Uniq(paths), func(path string, _ int) bool {
+		return !lo.SomeBy(paths, func(other string) bool { rest, below := cutPath(path, other); return below && rest != "" })
+	})
+	return append(bson.D{{Key: "_id", Value: 1}}, lo.Map(paths, func(path string, _ int) bson.E { return bson.E{Key: path, Value: 1} })...), nil
 }
 
 func direction(desc bool) int {

@@ -9,7 +9,8 @@ import (
 // Stream, Project and Sum of package repo are built on it, and windows and pages ask it
 // for the key.
 type Reader[T any] interface {
-	// KeyFields names the fields of the key, as options name fields.
+	// KeyFields names the fields of the key, as options name fields. It may be empty:
+	// then the type tells.
 	KeyFields() []string
 
 	// Stream yields the entities that Find would return, in the same order, without

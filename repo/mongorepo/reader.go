@@ -1,0 +1,52 @@
+package mongorepo
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
+)
+
+// KeyFields names the fields of the key; see driver.Reader.
+func (r *Repository[T]) KeyFields() []string { return r.ent.KeyNames() }
+
+// errStopped ends a loop over a cursor early.
+var errStopped = errors.New("stopped")
+
+// Stream yields the entities one by one from a cursor; see driver.Reader.
+func (r *Repository[T]) Stream(ctx context.Context, opts ...repo.Option) iter.Seq2[*T, error] {
+	if _, fenced := driver.FenceFrom(ctx); fenced || r.TxState(ctx) != driver.TxNone {
+		return driver.Yield(func() ([]*T, error) { return r.Find(ctx, opts...) })
+	}
+	return func(yield func(*T, error) bool) {
+		for e, err := range r.stream(ctx, opts) {
+			if !yield(e, wrap(ctx, "stream", err)) {
+				return
+			}
+		}
+	}
+}
+
+// stream yields entities. The loop must send no command in the transaction of ctx.
+func (r *Repository[T]) stream(ctx context.Context, opts []repo.Option) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		err := r.each(ctx, opts, func(e *T) error {
+			if !yield(e, nil) {
+				return errStopped
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errStopped) {
+			yield(nil, err)
+		}
+	}
+}
+
+// Aggregate makes groups of entities in this process, whose fields it reads through a
+// cursor; see driver.Reader.
+func (r *Repository[T]) Aggregate(ctx context.Context, a driver.Aggregation) ([][]any, error) {
+	rows, err := driver.Aggregate(a, func(q ...repo.Option) iter.Seq2[*T, error] { return r.stream(ctx, q) })
+	return rows, wrap(ctx, "aggregate", err)
+}
