@@ -55,7 +55,7 @@ func gormHarness(db *gorm.DB) repotest.Harness {
 			must(t, db.Exec("DELETE FROM holdfast_fence WHERE k LIKE 'repotest%'").Error)
 		},
 		Features: repotest.Features{
-			AtomicSaveAll: true, Update: true, IsolatedUpdate: true, Transactions: true, CaseSensitiveText: true,
+			AtomicSaveAll: true, Update: true, Reader: true, IsolatedUpdate: true, Transactions: true, CaseSensitiveText: true,
 		},
 		Items:     inOwnTable[repotest.Item](db),
 		Autos:     inOwnTable[repotest.Auto](db),

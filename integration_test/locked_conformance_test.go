@@ -18,7 +18,7 @@ func TestLockedConformance(t *testing.T) {
 		"Memory": func(*testing.T) repotest.Harness {
 			db := memrepo.NewDB()
 			return repotest.Harness{
-				Features: repotest.Features{AtomicSaveAll: true, CaseSensitiveText: true, Update: true, Transactions: true},
+				Features: repotest.Features{AtomicSaveAll: true, CaseSensitiveText: true, Update: true, Reader: true, Transactions: true},
 				Items:    inMemoryDB[repotest.Item](db),
 				Autos:    inMemoryDB[repotest.Auto](db),
 				Pairs:    inMemoryDB[repotest.Pair](db),

@@ -51,7 +51,7 @@ func mongoHarness(t *testing.T) repotest.Harness {
 	return repotest.Harness{
 		Large: large,
 		Features: repotest.Features{
-			Update: true, IsolatedUpdate: true, CaseSensitiveText: true,
+			Update: true, Reader: true, IsolatedUpdate: true, CaseSensitiveText: true,
 			Transactions: mongoHasTransactions(t, db),
 		},
 		Items:    mongoMaker[repotest.Item](db),

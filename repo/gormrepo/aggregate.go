@@ -14,6 +14,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 	"github.com/holdfast-go/holdfast/repo/internal/values"
 )
 
@@ -53,6 +54,9 @@ func (r *store) aggregate(ctx context.Context, a driver.Aggregation) ([][]any, e
 		list, err = r.groupRows(ctx, r.cut(inGroups(tx, columns, a.Orders), q), columns)
 		return err
 	})
+	if dberr.IsOverflow(err) {
+		err = fmt.Errorf("%w: a sum is no int64: %w", repo.ErrUnsupported, err)
+	}
 	return list, err
 }
 
@@ -194,6 +198,9 @@ func (r *store) valueIn(ctx context.Context, c aggregated, target any) (any, err
 	}
 	e, f := r.newValue(), c.of.column
 	defer f.NewValuePool.Put(target)
+	if v := reflect.ValueOf(target).Elem(); v.Kind() == reflect.Pointer && v.IsNil() {
+		return nil, nil // also where the field would read as zero
+	}
 	if err := f.Set(ctx, e, target); err != nil {
 		return nil, err
 	}

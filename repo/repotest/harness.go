@@ -72,6 +72,8 @@ type Features struct {
 	Update bool
 	// IsolatedUpdate: concurrent Updates of one entity lose nothing.
 	IsolatedUpdate bool
+	// Reader: repo.As finds a driver.Reader, for streams and groups.
+	Reader bool
 	// Transactions: repo.As finds a repo.Transactor, and it works.
 	Transactions bool
 	// TextKeys: a text key that is not set gets one from the store. Without it

@@ -69,6 +69,11 @@ func IsTooMany(err error) bool {
 // TooMany is the error of such a statement.
 func TooMany(err error) error { return fmt.Errorf("%w: %w", repo.ErrTooMany, err) }
 
+// IsOverflow tells whether a sum was beyond what the database adds up.
+func IsOverflow(err error) bool {
+	return err != nil && SQLite(err) != 0 && strings.Contains(err.Error(), "integer overflow")
+}
+
 // IsDeadlock tells whether the database rolled the transaction back to let
 // another one go on.
 func IsDeadlock(err error) bool {
