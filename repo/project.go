@@ -120,7 +120,9 @@ func aggregate[T any](ctx context.Context, r Repository[T], a query.Aggregation,
 	if !ok {
 		return nil, fmt.Errorf("%w: %T makes no groups", ErrUnsupported, r)
 	}
-	a.Options = []Option{query.Func(func(to *query.Query) { to.Where, to.Native = append(to.Where, q.Where...), append(to.Native, q.Native...) })}
+	a.Options = []Option{query.Func(func(to *query.Query) {
+		to.Where, to.Native = append(to.Where, q.Where...), append(to.Native, q.Native...)
+	})}
 	return reader.Aggregate(ctx, a)
 }
 
