@@ -47,7 +47,7 @@ func table() []row {
 		// The cause of a rollback is no answer to the request: its function had handled it.
 		{http.StatusConflict, []error{repo.ErrRolledBack}},
 		{http.StatusRequestEntityTooLarge, []error{repo.ErrTooMany}},
-		{http.StatusBadRequest, []error{repo.ErrEmptySave, repo.ErrInvalid}},
+		{http.StatusBadRequest, []error{repo.ErrEmptySave, repo.ErrCursor, repo.ErrInvalid}},
 		{http.StatusNotFound, []error{repo.ErrNotFound}},
 		{http.StatusConflict, []error{
 			repo.ErrDuplicateKey, repo.ErrStale, repo.ErrFenced, etcdlock.ErrHeld, etcdlock.ErrLost, etcdlock.ErrOrder,

@@ -58,6 +58,7 @@ func sentinels() map[string]error {
 		"repo.ErrEmptySave":       repo.ErrEmptySave,
 		"repo.ErrTooMany":         repo.ErrTooMany,
 		"repo.ErrInvalid":         repo.ErrInvalid,
+		"repo.ErrCursor":          repo.ErrCursor,
 		"repo.ErrDuplicateKey":    repo.ErrDuplicateKey,
 		"repo.ErrStale":           repo.ErrStale,
 		"repo.ErrFenced":          repo.ErrFenced,

@@ -142,20 +142,27 @@ func sorts(t *rapid.T) ([]repo.Option, string) {
 	return append(list, repo.F[repotest.Item, string]("ID").Asc()), shown.String()
 }
 
-// TestRandomQueries asks every store the same and wants the answer of memory. A store may
-// refuse, as one that it cannot answer; it must not answer wrongly.
-func TestRandomQueries(t *testing.T) {
-	stores := map[string]repo.Repository[repotest.Item]{}
+// queriedStores are the stores that random queries compare, with the same items.
+func queriedStores(t *testing.T) (stores map[string]repo.Repository[repotest.Item], model repo.Repository[repotest.Item]) {
+	t.Helper()
+	stores = map[string]repo.Repository[repotest.Item]{}
 	for _, b := range sqlBackends() {
 		stores[b.name] = gormHarness(b.open(t)).Items(t)
 	}
 	stores["MySQLIgnoringCase"] = gormHarness(mysqlFoldingDB(t)).Items(t)
 	stores["MongoDB"] = mongoHarness(t).Items(t)
-	model := inMemory[repotest.Item](nil)(t)
+	model = inMemory[repotest.Item](nil)(t)
 	must(t, model.SaveAll(t.Context(), queried()))
 	for _, r := range stores {
 		must(t, r.SaveAll(t.Context(), queried()))
 	}
+	return stores, model
+}
+
+// TestRandomQueries asks every store the same and wants the answer of memory. A store may
+// refuse, as one that it cannot answer; it must not answer wrongly.
+func TestRandomQueries(t *testing.T) {
+	stores, model := queriedStores(t)
 	refused := map[string]int{}
 	total := 0
 	rapid.Check(t, func(rt *rapid.T) {

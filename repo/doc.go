@@ -50,6 +50,13 @@
 //	buyer, total := repo.MustField[Order, string]("Buyer"), repo.MustField[Order, int64]("Total")
 //	orders.Find(ctx, repo.Or(total.Between(10, 20), repo.Not(buyer.Prefix("a").IgnoreCase())), total.Desc().NullsLast())
 //
+// Functions read what Find does not return: one entity, a page, a window behind a cursor, a
+// stream, one field, a smaller struct, groups.
+//
+//	largest, err := repo.FindOne(ctx, orders, buyer.Eq("Ann"), total.Desc())
+//	w, err := repo.FindWindow(ctx, orders, cursors, repo.WindowRequest{Size: 20, After: after}, total.Desc())
+//	for o, err := range repo.Stream(ctx, orders) { ... }
+//
 // # SmartSave
 //
 // SmartSave takes entities as JSON documents in the form of the Spring DTO.

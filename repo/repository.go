@@ -9,6 +9,9 @@ import "context"
 // An entity is new when, in this order: its method IsNew() bool says so; its
 // version field is zero; its key is one that the store generates and is zero.
 // The first of the three that the type has decides.
+//
+// The functions FindOne, Exists, FindPage, FindWindow, Stream, Pluck, Project, Sum, Min and
+// Max read more than Find and Count do.
 type Repository[T any] interface {
 	// Save inserts e when it is new and otherwise inserts or overwrites the
 	// entity with its key, every column of it except the creation time. A

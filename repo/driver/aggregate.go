@@ -1,8 +1,8 @@
 package driver
 
 import (
+	"bytes"
 	"fmt"
-	"iter"
 	"math/big"
 	"reflect"
 	"slices"
@@ -53,51 +53,60 @@ func checkColumn(c Column, t reflect.Type) error {
 	return nil
 }
 
-// Aggregate makes the rows of a from a stream of the entities, for stores that cannot do
-// so themselves. Its memory grows with the number of groups.
-func Aggregate[T any](a Aggregation, stream func(q ...repo.Option) iter.Seq2[*T, error]) ([][]any, error) {
-	t := reflect.TypeFor[T]()
+// Aggregate makes the rows of a from the entities of type t, for stores that cannot do so
+// themselves. each calls visit with the struct of every entity that satisfies the options.
+// The memory grows with the number of groups.
+func Aggregate(t reflect.Type, a Aggregation, each func(q []repo.Option, visit func(e reflect.Value)) error) ([][]any, error) {
 	if err := CheckAggregation(t, a); err != nil {
 		return nil, err
 	}
-	fields := make([]*entity.Field, len(a.Columns))
-	var keys []int
+	s := &groups{columns: a.Columns, fields: make([]*entity.Field, len(a.Columns)), byKey: map[any]*group{}}
+	named := []string{} // and not all of them, where there are counts alone
 	for i, c := range a.Columns {
 		if c.Func == FuncKey {
-			keys = append(keys, i)
+			s.keys = append(s.keys, i)
 		}
 		if c.Func != FuncCount {
-			fields[i], _ = entity.FieldByName(t, c.Field)
+			s.fields[i], _ = entity.FieldByName(t, c.Field)
+			named = append(named, c.Field)
 		}
 	}
-	named := lo.Uniq(lo.FilterMap(a.Columns, func(c Column, _ int) (string, bool) { return c.Field, c.Func != FuncCount }))
 	only := query.Func(func(q *query.Query) { q.Fields = named })
-	groups := map[any]*group{}
-	var all []*group
-	for e, err := range stream(append(slices.Clone(a.Options), only)...) {
-		if err != nil {
-			return nil, err
-		}
-		row := lo.Map(fields, func(f *entity.Field, _ int) any { return plainOf(f, reflect.ValueOf(e).Elem()) })
-		id := identityOf(row, keys)
-		g := groups[id]
-		if g == nil {
-			g = newGroup(a.Columns)
-			groups[id], all = g, append(all, g)
-		}
-		g.add(row)
+	if err := each(append(slices.Clone(a.Options), only), s.add); err != nil {
+		return nil, err
 	}
-	if len(keys) == 0 && len(all) == 0 {
-		all = append(all, newGroup(a.Columns))
+	if len(s.keys) == 0 && len(s.all) == 0 {
+		s.all = append(s.all, newGroup(a.Columns))
 	}
-	rows := make([][]any, len(all))
-	for i, g := range all {
+	rows := make([][]any, len(s.all))
+	for i, g := range s.all {
 		var err error
-		if rows[i], err = g.row(fields); err != nil {
+		if rows[i], err = g.row(s.fields); err != nil {
 			return nil, err
 		}
 	}
 	return cutRows(a, rows), nil
+}
+
+// groups are those that have been seen.
+type groups struct {
+	columns []Column
+	// fields are those of the columns, nil for a count, and keys the columns with FuncKey.
+	fields []*entity.Field
+	keys   []int
+	byKey  map[any]*group
+	all    []*group
+}
+
+func (s *groups) add(e reflect.Value) {
+	row := lo.Map(s.fields, func(f *entity.Field, _ int) any { return plainOf(f, e) })
+	key := identityOf(row, s.keys)
+	g := s.byKey[key]
+	if g == nil {
+		g = newGroup(s.columns)
+		s.byKey[key], s.all = g, append(s.all, g)
+	}
+	g.add(row)
 }
 
 func cutRows(a Aggregation, rows [][]any) [][]any {
@@ -124,6 +133,9 @@ func plainOf(f *entity.Field, e reflect.Value) any {
 	v, ok := values.Plain(f.Value(e))
 	if !ok {
 		return nil
+	}
+	if b, ok := reflect.TypeAssert[[]byte](v); ok {
+		return bytes.Clone(b)
 	}
 	return v.Interface()
 }

@@ -3,6 +3,7 @@ package memrepo
 import (
 	"context"
 	"iter"
+	"reflect"
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
@@ -15,35 +16,29 @@ func (r *Repository[T]) KeyFields() []string { return r.ent.KeyNames() }
 // driver.Reader.
 func (r *Repository[T]) Stream(ctx context.Context, opts ...repo.Option) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
-		for e, err := range r.stream(ctx, opts) {
-			if !yield(e, wrap("stream", err)) {
-				return
-			}
-		}
-	}
-}
-
-func (r *Repository[T]) stream(ctx context.Context, opts []repo.Option) iter.Seq2[*T, error] {
-	return func(yield func(*T, error) bool) {
 		rows, err := r.rows(ctx, opts)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
 		for _, w := range rows {
-			if err := driver.Ended(ctx); err != nil {
-				yield(nil, err)
-				return
+			if err = driver.Ended(ctx); err != nil {
+				break
 			}
 			if !yield(copyOf(w.val), nil) {
 				return
 			}
+		}
+		if err != nil {
+			yield(nil, wrap("stream", err))
 		}
 	}
 }
 
 // Aggregate makes groups of entities; see driver.Reader.
 func (r *Repository[T]) Aggregate(ctx context.Context, a driver.Aggregation) ([][]any, error) {
-	rows, err := driver.Aggregate(a, func(q ...repo.Option) iter.Seq2[*T, error] { return r.stream(ctx, q) })
+	rows, err := driver.Aggregate(r.ent.Type, a, func(q []repo.Option, visit func(e reflect.Value)) error {
+		rows, err := r.rows(ctx, q)
+		for _, w := range rows {
+			visit(valueOf(w.val))
+		}
+		return err
+	})
 	return rows, wrap("aggregate", err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"reflect"
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
@@ -21,17 +22,6 @@ func (r *Repository[T]) Stream(ctx context.Context, opts ...repo.Option) iter.Se
 		return driver.Yield(func() ([]*T, error) { return r.Find(ctx, opts...) })
 	}
 	return func(yield func(*T, error) bool) {
-		for e, err := range r.stream(ctx, opts) {
-			if !yield(e, wrap(ctx, "stream", err)) {
-				return
-			}
-		}
-	}
-}
-
-// stream yields entities. The loop must send no command in the transaction of ctx.
-func (r *Repository[T]) stream(ctx context.Context, opts []repo.Option) iter.Seq2[*T, error] {
-	return func(yield func(*T, error) bool) {
 		err := r.each(ctx, opts, func(e *T) error {
 			if !yield(e, nil) {
 				return errStopped
@@ -39,7 +29,7 @@ func (r *Repository[T]) stream(ctx context.Context, opts []repo.Option) iter.Seq
 			return nil
 		})
 		if err != nil && !errors.Is(err, errStopped) {
-			yield(nil, err)
+			yield(nil, wrap(ctx, "stream", err))
 		}
 	}
 }
@@ -47,6 +37,11 @@ func (r *Repository[T]) stream(ctx context.Context, opts []repo.Option) iter.Seq
 // Aggregate makes groups of entities in this process, whose fields it reads through a
 // cursor; see driver.Reader.
 func (r *Repository[T]) Aggregate(ctx context.Context, a driver.Aggregation) ([][]any, error) {
-	rows, err := driver.Aggregate(a, func(q ...repo.Option) iter.Seq2[*T, error] { return r.stream(ctx, q) })
+	rows, err := driver.Aggregate(r.ent.Type, a, func(q []repo.Option, visit func(e reflect.Value)) error {
+		return r.each(ctx, q, func(e *T) error {
+			visit(valueOf(e))
+			return nil
+		})
+	})
 	return rows, wrap(ctx, "aggregate", err)
 }

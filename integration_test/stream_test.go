@@ -1,0 +1,317 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/holdfast-go/holdfast/lockedrepo"
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo"
+	"github.com/holdfast-go/holdfast/repo/mongorepo"
+)
+
+// line is one of many rows.
+type line struct {
+	ID    int64  `gorm:"primaryKey;autoIncrement:false" bson:"_id"`
+	Group int64  `bson:"group"`
+	Text  string `gorm:"size:300" bson:"text"`
+
+	found bool
+}
+
+// AfterFind is called by GORM for what was read.
+func (l *line) AfterFind(*gorm.DB) error {
+	l.found = true
+	return nil
+}
+
+// saveLines saves n lines with a text of 200 bytes.
+func saveLines(ctx context.Context, t testing.TB, r repo.Repository[line], n int) {
+	t.Helper()
+	const batch = 5000
+	for from := 0; from < n; from += batch {
+		list := make([]*line, min(batch, n-from))
+		for i := range list {
+			list[i] = &line{ID: int64(from + i), Group: int64((from + i) % 97), Text: strings.Repeat("x", 200)}
+		}
+		must(t, r.SaveAll(ctx, list))
+	}
+}
+
+func linesOn(t testing.TB, db *gorm.DB) *gormrepo.Repository[line] {
+	t.Helper()
+	must(t, db.AutoMigrate(new(line)))
+	r, err := gormrepo.New[line](db, nil)
+	must(t, err)
+	return r
+}
+
+// heap is the memory in use.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// wantConstantMemory streams n lines and wants less memory in the loop than a part of them
+// would take.
+func wantConstantMemory(t *testing.T, r repo.Repository[line], n int) {
+	t.Helper()
+	const most = 24 << 20
+	before, highest, seen := heap(), uint64(0), 0
+	for e, err := range repo.Stream(t.Context(), r, repo.F[line, int64]("ID").Asc()) {
+		must(t, err)
+		if e.ID != int64(seen) {
+			t.Fatalf("line %d comes at %d", e.ID, seen)
+		}
+		if seen++; seen%(n/8) == 0 {
+			highest = max(highest, heap())
+		}
+	}
+	if seen != n {
+		t.Fatalf("%d of %d lines", seen, n)
+	}
+	if highest > before+most {
+		t.Errorf("the memory grew from %d MB to %d MB over %d lines", before>>20, highest>>20, n)
+	}
+	t.Logf("%d lines, from %d MB to %d MB", n, before>>20, highest>>20)
+}
+
+// It does not run next to others, whose memory would be counted.
+func TestStream_ConstantMemory(t *testing.T) {
+	n := full(1_000_000)
+	for _, b := range sqlBackends() {
+		t.Run(b.name, func(t *testing.T) {
+			r := linesOn(t, b.open(t))
+			saveLines(t.Context(), t, r, n)
+			wantConstantMemory(t, r, n)
+		})
+	}
+	t.Run("MongoDB", func(t *testing.T) {
+		r, err := mongorepo.New[line](mongoDatabase(t).Collection("lines"), nil)
+		must(t, err)
+		n := n / 2 // the stand-in runs in this process, and its memory is counted
+		saveLines(t.Context(), t, r, n)
+		wantConstantMemory(t, r, n)
+	})
+}
+
+var errInLoop = errors.New("in the loop")
+
+// endings are the ways in which a loop over a stream ends before its end.
+func endings() map[string]func(ctx context.Context, r repo.Repository[line]) {
+	return map[string]func(ctx context.Context, r repo.Repository[line]){
+		"Break": func(ctx context.Context, r repo.Repository[line]) {
+			for range repo.Stream(ctx, r) {
+				break
+			}
+		},
+		"Panic": func(ctx context.Context, r repo.Repository[line]) {
+			defer func() { _ = recover() }()
+			for range repo.Stream(ctx, r) {
+				panic(errInLoop)
+			}
+		},
+		"Context": func(ctx context.Context, r repo.Repository[line]) {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			for range repo.Stream(ctx, r) {
+				cancel()
+			}
+		},
+	}
+}
+
+// A stream on SQL has one connection of the pool, and gives it back however the loop ends.
+func TestStream_GivesBackItsConnection(t *testing.T) {
+	t.Parallel()
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		r := linesOn(t, db)
+		saveLines(t.Context(), t, r, 3000)
+		pool, err := db.DB()
+		must(t, err)
+		for _, err := range repo.Stream(t.Context(), r) {
+			must(t, err)
+			if n := pool.Stats().InUse; n != 1 {
+				t.Errorf("%d connections are in use in the loop", n)
+			}
+			break
+		}
+		for name, end := range endings() {
+			end(t.Context(), r)
+			if n := pool.Stats().InUse; n != 0 {
+				t.Errorf("%s: %d connections are in use after the loop", name, n)
+			}
+		}
+	})
+}
+
+// The server keeps no cursor of a loop that ended early.
+func TestStream_ClosesItsCursor(t *testing.T) {
+	t.Parallel()
+	var killed atomic.Int64
+	cli := newMonitoredClient(t, func(name string, _ bson.Raw) {
+		if name == "killCursors" {
+			killed.Add(1)
+		}
+	})
+	r, err := mongorepo.New[line](cli.Database(mongoDatabase(t).Name()).Collection("lines"), nil)
+	must(t, err)
+	saveLines(t.Context(), t, r, 3000)
+	for name, end := range endings() {
+		before := killed.Load()
+		end(t.Context(), r)
+		if killed.Load() == before {
+			t.Errorf("%s: the cursor was not closed", name)
+		}
+	}
+}
+
+// What GORM's callbacks and hooks do for Find they do for a stream.
+func TestStream_RunsCallbacksAndHooks(t *testing.T) {
+	t.Parallel()
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		must(t, db.Callback().Query().Before("gorm:query").Register("only:odd", func(tx *gorm.DB) {
+			tx.Statement.AddClause(clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "id % 2 = 1"}}})
+		}))
+		r := linesOn(t, db)
+		saveLines(t.Context(), t, r, 10)
+		n := 0
+		for e, err := range repo.Stream(t.Context(), r) {
+			must(t, err)
+			if e.ID%2 != 1 || !e.found {
+				t.Errorf("got %+v", e)
+			}
+			n++
+		}
+		sum, err := repo.Sum(t.Context(), r, repo.F[line, int64]("ID"))
+		must(t, err)
+		if n != 5 || sum != 25 {
+			t.Errorf("%d lines, whose sum is %d", n, sum)
+		}
+	})
+}
+
+func TestStream_RefusesAssociations(t *testing.T) {
+	t.Parallel()
+	r := linesOn(t, sqliteDB(t))
+	for _, err := range repo.Stream(t.Context(), r, repo.Native(func(tx *gorm.DB) *gorm.DB { return tx.Preload("Lines") })) {
+		if !errors.Is(err, repo.ErrUnsupported) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// Native is part of the transaction, and of none of another database.
+func TestNative_JoinsTheTransaction(t *testing.T) {
+	t.Parallel()
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		r := linesOn(t, db)
+		other := linesOn(t, sqliteDB(t))
+		undone := errors.New("undone")
+		err := r.InTx(t.Context(), func(ctx context.Context) error {
+			tx, err := r.Native(ctx)
+			if err != nil {
+				return err
+			}
+			if err := tx.Create(&line{ID: 1}).Error; err != nil {
+				return err
+			}
+			var n int64
+			if err := tx.Count(&n).Error; err != nil || n != 1 {
+				t.Errorf("%d lines in the transaction, %v", n, err)
+			}
+			if _, err := other.Native(ctx); !errors.Is(err, repo.ErrInTx) {
+				t.Errorf("on another database: %v", err)
+			}
+			return undone
+		})
+		if !errors.Is(err, undone) {
+			t.Fatal(err)
+		}
+		tx, err := r.Native(t.Context())
+		must(t, err)
+		var n int64
+		must(t, tx.Count(&n).Error)
+		if n != 0 {
+			t.Errorf("%d lines after the rollback", n)
+		}
+	})
+}
+
+func TestNative_IsTheCollection(t *testing.T) {
+	t.Parallel()
+	r, err := mongorepo.New[line](mongoDatabase(t).Collection("lines"), nil)
+	must(t, err)
+	saveLines(t.Context(), t, r, 10)
+	coll, err := r.Native(t.Context())
+	must(t, err)
+	n, err := coll.CountDocuments(t.Context(), bson.D{{Key: "group", Value: bson.D{{Key: "$lt", Value: 5}}}})
+	must(t, err)
+	if n != 5 {
+		t.Errorf("%d documents", n)
+	}
+	other := linesOn(t, sqliteDB(t))
+	must(t, other.InTx(t.Context(), func(ctx context.Context) error {
+		if _, err := r.Native(ctx); !errors.Is(err, repo.ErrInTx) {
+			t.Errorf("in the transaction of another database: %v", err)
+		}
+		return nil
+	}))
+}
+
+// A stream of a locked repository waits for no lock outside of transactions; in one it
+// locks, as Find does.
+func TestStream_OfALockedRepository(t *testing.T) {
+	t.Parallel()
+	plain := linesOn(t, sqliteDB(t))
+	must(t, gormrepo.MigrateFence(t.Context(), mustNative(t, plain)))
+	saveLines(t.Context(), t, plain, 5)
+	locker, other := newFleet(t, etcdEndpoints(t)).locker(nil), newFleet(t, etcdEndpoints(t)).locker(nil)
+	r, err := lockedrepo.New(plain, locker, &lockedrepo.Options{Key: uniqueName("lines-")})
+	must(t, err)
+	hold, err := other.Lock(t.Context(), r.Key())
+	must(t, err)
+	n := 0
+	for _, err := range repo.Stream(t.Context(), r) {
+		must(t, err)
+		n++
+	}
+	must(t, hold.Unlock(t.Context()))
+	must(t, r.InTx(t.Context(), func(ctx context.Context) error {
+		for e, err := range repo.Stream(ctx, r) {
+			if err != nil {
+				return err
+			}
+			e.Group = 1000
+			if err := r.Save(ctx, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	sum, err := repo.Sum(t.Context(), r, repo.F[line, int64]("Group"))
+	must(t, err)
+	if n != 5 || sum != 5000 {
+		t.Errorf("%d lines, then a sum of %d", n, sum)
+	}
+}
+
+func mustNative(t *testing.T, r *gormrepo.Repository[line]) *gorm.DB {
+	t.Helper()
+	db, err := r.Native(t.Context())
+	must(t, err)
+	return db.Session(&gorm.Session{NewDB: true})
+}
