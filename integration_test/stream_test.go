@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"runtime"
@@ -107,25 +108,29 @@ func TestStream_ConstantMemory(t *testing.T) {
 
 var errInLoop = errors.New("in the loop")
 
-// endings are the ways in which a loop over a stream ends before its end.
-func endings() map[string]func(ctx context.Context, r repo.Repository[line]) {
+// loopEndings are the ways in which a loop over a stream ends before its end.
+func loopEndings() map[string]func(ctx context.Context, r repo.Repository[line]) {
 	return map[string]func(ctx context.Context, r repo.Repository[line]){
 		"Break": func(ctx context.Context, r repo.Repository[line]) {
-			for range repo.Stream(ctx, r) {
-				break
+			for _, err := range repo.Stream(ctx, r) {
+				if err == nil {
+					break
+				}
 			}
 		},
 		"Panic": func(ctx context.Context, r repo.Repository[line]) {
 			defer func() { _ = recover() }()
-			for range repo.Stream(ctx, r) {
-				panic(errInLoop)
+			for _, err := range repo.Stream(ctx, r) {
+				panic(cmp.Or(err, errInLoop))
 			}
 		},
 		"Context": func(ctx context.Context, r repo.Repository[line]) {
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
-			for range repo.Stream(ctx, r) {
-				cancel()
+			for _, err := range repo.Stream(ctx, r) {
+				if err == nil {
+					cancel()
+				}
 			}
 		},
 	}
@@ -147,7 +152,7 @@ func TestStream_GivesBackItsConnection(t *testing.T) {
 			}
 			break
 		}
-		for name, end := range endings() {
+		for name, end := range loopEndings() {
 			end(t.Context(), r)
 			if n := pool.Stats().InUse; n != 0 {
 				t.Errorf("%s: %d connections are in use after the loop", name, n)
@@ -168,7 +173,7 @@ func TestStream_ClosesItsCursor(t *testing.T) {
 	r, err := mongorepo.New[line](cli.Database(mongoDatabase(t).Name()).Collection("lines"), nil)
 	must(t, err)
 	saveLines(t.Context(), t, r, 3000)
-	for name, end := range endings() {
+	for name, end := range loopEndings() {
 		before := killed.Load()
 		end(t.Context(), r)
 		if killed.Load() == before {

@@ -113,14 +113,14 @@ func decodePlace(text []byte, p places) ([]any, error) {
 }
 
 // printOf is the fingerprint of a query: entities, order and conditions.
-func printOf(t reflect.Type, q query.Query) (print [printSize]byte, err error) {
+func printOf(t reflect.Type, q query.Query) ([printSize]byte, error) {
 	text := fmt.Appendf(nil, "%s.%s", t.PkgPath(), t)
 	for _, o := range q.Orders {
 		text = fmt.Appendf(text, "\n%q desc %t nulls last %t", o.Field, o.Desc, o.NullsAtEnd())
 	}
 	conds, err := printConds(q.Where)
 	if err != nil {
-		return print, err
+		return [printSize]byte{}, err
 	}
 	sum := sha256.Sum256(append(text, conds...))
 	return [printSize]byte(sum[:]), nil

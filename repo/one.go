@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/samber/lo"
 
@@ -58,7 +59,7 @@ func extreme[T, V any](ctx context.Context, r Repository[T], f Field[T, V], by S
 
 // with adds options to a list that belongs to the caller.
 func with(q []Option, more ...Option) []Option {
-	return append(q[:len(q):len(q)], more...)
+	return append(slices.Clip(q), more...)
 }
 
 // only has the store read these fields; it may leave the others zero.

@@ -52,7 +52,6 @@ func TestProjectionIsCheckedWhenItIsMade(t *testing.T) {
 		City   string `holdfast:"Deep.City"`
 		At     time.Time
 		Skip   chan int `holdfast:"-"`
-		hidden int
 	}
 	if _, err := repo.NewProjection[mixed, good](); err != nil {
 		t.Error(err)

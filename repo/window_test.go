@@ -117,8 +117,13 @@ func TestWindowsByFieldsOfEveryKind(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2024, 1, 2, 3, 4, 5, 6, time.FixedZone("x", 3600))
 	full := &kept{
-		[4]byte{1}, "a\x00\xff", "b", new(""), -128, math.MaxUint64, math.Inf(-1), 0.1, true, at, &at, []byte{0}, sql.NullString{Valid: true},
-		sql.NullTime{Valid: true, Time: at}, weight{3}, nil,
+		[4]byte{1},
+		"a\x00\xff", "b", new(""), -128, math.MaxUint64, math.Inf(-1), 0.1, true, at, &at,
+		[]byte{0},
+		sql.NullString{Valid: true},
+		sql.NullTime{Valid: true, Time: at},
+		weight{3},
+		nil,
 	}
 	twin, more := *full, *full
 	twin.ID, more.ID = [4]byte{2}, [4]byte{3}

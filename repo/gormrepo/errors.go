@@ -8,11 +8,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/samber/lo"
+
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/fence"
-	"github.com/samber/lo"
 )
 
 // failed says what went wrong with a call. An error of the caller's context is

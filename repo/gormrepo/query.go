@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/samber/lo"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
-	"github.com/samber/lo"
 )
 
 // compile checks options.

@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/samber/lo"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
-	"github.com/samber/lo"
 )
 
 // filter translates the conditions of q and adds the rule for deleted ones.

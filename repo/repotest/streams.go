@@ -61,7 +61,8 @@ func streamEndsEarly(t *testing.T, h Harness) {
 		}
 		func() {
 			defer func() { _ = recover() }()
-			for range repo.Stream(t.Context(), r) {
+			for _, err := range repo.Stream(t.Context(), r) {
+				noErr(t, err)
 				panic("in the loop")
 			}
 		}()
