@@ -18,7 +18,7 @@ import (
 func BenchmarkPage(b *testing.B) {
 	depth := full(1_000_000)
 	r := linesOn(b, postgresDB(b))
-	saveLines(b.Context(), b, r, depth+100)
+	saveLines(b.Context(), b, r, depth+depth/10)
 	tx := lo.Must(r.Native(b.Context()))
 	must(b, tx.Exec(`CREATE INDEX ON lines ("group", id)`).Error)
 	must(b, tx.Exec("ANALYZE lines").Error)
