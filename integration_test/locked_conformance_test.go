@@ -12,7 +12,13 @@ import (
 
 // A locked repository keeps the same contract as the one it wraps, and adds
 // isolation to Update on every store.
-func TestLockedConformance(t *testing.T) {
+func TestLockedConformance(t *testing.T) { lockedConformance(t, lockedrepo.Stripes{}) }
+
+// So does one with a lock for each stripe.
+func TestStripedConformance(t *testing.T) { lockedConformance(t, lockedrepo.ByID(4)) }
+
+func lockedConformance(t *testing.T, stripes lockedrepo.Stripes) {
+	t.Helper()
 	t.Parallel()
 	harnesses := map[string]func(t *testing.T) repotest.Harness{
 		"Memory": func(*testing.T) repotest.Harness {
@@ -42,16 +48,16 @@ func TestLockedConformance(t *testing.T) {
 			}
 			locker := newFleet(t, etcdEndpoints(t)).locker(nil)
 			h.Features.IsolatedUpdate = true
-			h.Items = locked(locker, h.Items)
-			h.Autos = locked(locker, h.Autos)
-			h.Pairs = locked(locker, h.Pairs)
-			h.Assigned = locked(locker, h.Assigned)
-			h.Plain = locked(locker, h.Plain)
-			h.Coded = locked(locker, h.Coded)
-			h.Told = locked(locker, h.Told)
-			h.Marked = locked(locker, h.Marked)
-			h.Stamped = locked(locker, h.Stamped)
-			h.Unmarked = locked(locker, h.Unmarked)
+			h.Items = locked(locker, stripes, h.Items)
+			h.Autos = locked(locker, stripes, h.Autos)
+			h.Pairs = locked(locker, stripes, h.Pairs)
+			h.Assigned = locked(locker, stripes, h.Assigned)
+			h.Plain = locked(locker, stripes, h.Plain)
+			h.Coded = locked(locker, stripes, h.Coded)
+			h.Told = locked(locker, stripes, h.Told)
+			h.Marked = locked(locker, stripes, h.Marked)
+			h.Stamped = locked(locker, stripes, h.Stamped)
+			h.Unmarked = locked(locker, stripes, h.Unmarked)
 			repotest.Run(t, h)
 		})
 	}
@@ -71,13 +77,13 @@ func inMemoryDB[T any](db *memrepo.DB) func(t *testing.T) repo.Repository[T] {
 
 // locked wraps what fresh makes. Every repository has a key of its own, so that
 // the tests do not wait for each other.
-func locked[T any](locker *etcdlock.Locker, fresh func(t *testing.T) repo.Repository[T]) func(t *testing.T) repo.Repository[T] {
+func locked[T any](locker *etcdlock.Locker, stripes lockedrepo.Stripes, fresh func(t *testing.T) repo.Repository[T]) func(t *testing.T) repo.Repository[T] {
 	if fresh == nil {
 		return nil
 	}
 	return func(t *testing.T) repo.Repository[T] {
 		t.Helper()
-		r, err := lockedrepo.New(fresh(t), locker, &lockedrepo.Options{Key: uniqueName("key-")})
+		r, err := lockedrepo.New(fresh(t), locker, &lockedrepo.Options{Key: uniqueName("key-"), Stripes: stripes})
 		must(t, err)
 		return r
 	}

@@ -211,3 +211,85 @@ func ExampleNew_busy() {
 	// true
 	// <nil>
 }
+
+// stripedShop is a shop whose orders have a lock for each of eight stripes.
+func stripedShop() (*etcdlock.Locker, *lockedrepo.Repository[Order], func()) {
+	cluster := locktest.NewCluster()
+	locker, err := cluster.NewLocker(nil)
+	if err != nil {
+		panic(err)
+	}
+	inner, err := memrepo.New[Order](&memrepo.Options{DB: memrepo.NewDB()})
+	if err != nil {
+		panic(err)
+	}
+	orders, err := lockedrepo.New(inner, locker, &lockedrepo.Options{Key: "shop.Order", Stripes: lockedrepo.ByID(8)})
+	if err != nil {
+		panic(err)
+	}
+	return locker, orders, func() {
+		_ = locker.Close(context.Background())
+		_ = cluster.Close()
+	}
+}
+
+func ExampleByID() {
+	_, orders, done := stripedShop()
+	defer done()
+	ctx := context.Background()
+	// Orders of different stripes are saved at the same time, by different processes too.
+	if err := orders.SaveAll(ctx, []*Order{{ID: 1, Total: 20}, {ID: 2, Total: 7}}); err != nil {
+		fmt.Println(err)
+	}
+	o, err := orders.Update(ctx, 1, func(o *Order) error { o.Total += 5; return nil })
+	fmt.Println(o.Total, err)
+	// Output: 25 <nil>
+}
+
+func ExampleByFunc() {
+	locker, _, done := stripedShop()
+	defer done()
+	inner, err := memrepo.New[Order](nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// What one buyer orders is saved one after the other.
+	orders, err := lockedrepo.New(inner, locker, &lockedrepo.Options{
+		Key:     "shop.Order",
+		Stripes: lockedrepo.ByFunc(16, func(o *Order) string { return o.Buyer }),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx := context.Background()
+	err = orders.Save(ctx, &Order{ID: 1, Buyer: "Ann"})
+	fmt.Println(err)
+	_, err = orders.Update(ctx, 1, func(o *Order) error { o.Buyer = "Bob"; return nil })
+	fmt.Println(errors.Is(err, repo.ErrInvalid))
+	// Output:
+	// <nil>
+	// true
+}
+
+func ExampleRepository_For() {
+	_, orders, done := stripedShop()
+	defer done()
+	ctx := context.Background()
+	if err := orders.SaveAll(ctx, []*Order{{ID: 1, Total: 20}, {ID: 2, Total: 7}}); err != nil {
+		fmt.Println(err)
+	}
+	// Only the stripes of these two orders are locked, both at once.
+	err := lockedrepo.InTx(ctx, func(ctx context.Context) error {
+		from, err := orders.FindByID(ctx, 1)
+		if err != nil {
+			return err
+		}
+		_, err = orders.Update(ctx, 2, func(to *Order) error { to.Total += from.Total; return nil })
+		return err
+	}, orders.For(1, 2))
+	o, _ := orders.FindByID(ctx, 2)
+	fmt.Println(o.Total, err)
+	// Output: 27 <nil>
+}

@@ -30,6 +30,14 @@ type member struct {
 	// entities: the former one, while a key is being renamed, then the key. There
 	// are none without a fence.
 	guards []string
+	// all are the keys of the type; without stripes they are the keys.
+	all []string
+	// set is the name of the set of stripes, empty where the type has one lock.
+	set string
+	// renamed tells that a former key is locked, too.
+	renamed bool
+	// unusable is why no transaction can take it; see Repository.For.
+	unusable error
 	// queues is called before a call by itself waits for the lock.
 	queues func()
 	// The capabilities of the wrapped repository. Each is nil if it has not got it.
@@ -39,11 +47,15 @@ type member struct {
 }
 
 func newMember[T any](inner repo.Repository[T], locker *etcdlock.Locker, o Options) *member {
-	own := []string{o.Key}
+	own, keys := []string{o.guard()}, o.keys()
 	if o.FormerKey != "" {
-		own = []string{o.FormerKey, o.Key}
+		own, keys = []string{o.FormerKey, o.guard()}, append(keys, o.FormerKey)
 	}
-	m := &member{exclusion: exclusion{locker: locker, keys: slices.Sorted(slices.Values(own)), timeout: o.LockTimeout}}
+	m := &member{exclusion: exclusion{locker: locker, keys: slices.Sorted(slices.Values(keys)), timeout: o.LockTimeout}}
+	m.all, m.renamed = m.keys, o.FormerKey != ""
+	if o.Stripes.by != "" {
+		m.set = o.guard()
+	}
 	if !o.Unfenced {
 		m.guards, m.fenced = own, m.keys
 	}
@@ -63,9 +75,11 @@ func (m *member) txState(ctx context.Context) driver.TxState {
 	return driver.TxNone
 }
 
-// holding reports whether ctx holds a key of the repository.
+// holding reports whether ctx holds a key of the type, or takes the name of the set for
+// one.
 func (m *member) holding(ctx context.Context) bool {
-	return slices.ContainsFunc(m.keys, func(key string) bool { return fencing.OfLocker(m.locker).Holding(ctx, key) })
+	holds := func(key string) bool { return fencing.OfLocker(m.locker).Holding(ctx, key) }
+	return m.set != "" && holds(m.set) || slices.ContainsFunc(m.all, holds)
 }
 
 // whole refuses a context that holds one of two keys: the other one would be
@@ -73,7 +87,11 @@ func (m *member) holding(ctx context.Context) bool {
 // in between.
 func (m *member) whole(ctx context.Context, doing string) error {
 	lacks := func(key string) bool { return !fencing.OfLocker(m.locker).Holding(ctx, key) }
-	if len(m.keys) == 1 || !m.holding(ctx) || !slices.ContainsFunc(m.keys, lacks) {
+	if m.set != "" && !lacks(m.set) {
+		return fmt.Errorf("lockedrepo: %s: %w: the context holds %q, which is the name of a set of stripes and locks none of them; "+
+			"lock Keys or KeysOf the repository", doing, ErrStripes, m.set)
+	}
+	if !m.renamed || !m.holding(ctx) || !slices.ContainsFunc(m.keys, lacks) {
 		return nil
 	}
 	return fmt.Errorf("lockedrepo: %s: %w: the context holds one of the keys %q, which are both needed while the key is being renamed; "+

@@ -102,6 +102,9 @@ func (g *group[T]) joins(ctx context.Context, rows int) bool {
 // close has the calls that come now join another batch, behind the call that closes
 // it: first come, first served.
 func (g *group[T]) close() {
+	if g == nil {
+		return
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.open = nil

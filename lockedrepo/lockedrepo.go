@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/samber/lo"
+
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
@@ -19,11 +21,12 @@ import (
 // It forwards every method by hand and embeds nothing, so that no write that
 // is added to the contract later can slip past the lock.
 type Repository[T any] struct {
-	inner  repo.Repository[T]
-	key    string
-	member *member
-	// group is nil where calls are not saved together.
-	group *group[T]
+	inner repo.Repository[T]
+	key   string
+	// whole is the lane of all entities. Its calls are saved together where the type has
+	// one lock; striping is nil then.
+	whole    *lane[T]
+	striping *striping[T]
 }
 
 // New wraps inner. It does no I/O. ErrInvalid for a nil argument, a bad option,
@@ -38,11 +41,17 @@ func New[T any](inner repo.Repository[T], locker *etcdlock.Locker, opts *Options
 	if err != nil {
 		return nil, fmt.Errorf("lockedrepo: new: %w", err)
 	}
-	r := &Repository[T]{inner: inner, key: o.Key, member: newMember(inner, locker, o)}
-	r.member.queues = func() {}
-	if r.group = newGroup(inner, r.member, o); r.group != nil {
-		r.member.queues = r.group.close
+	r := &Repository[T]{inner: inner, key: o.guard(), whole: &lane[T]{member: newMember(inner, locker, o)}}
+	if r.striping, err = newStriping(inner, r.whole.member, o); err != nil {
+		return nil, fmt.Errorf("lockedrepo: new: %w", err)
 	}
+	if r.striping == nil {
+		r.whole.group = newGroup(inner, r.whole.member, o)
+		r.whole.queues = r.whole.group.close
+		return r, nil
+	}
+	r.whole.stripes = r.striping.all()
+	r.whole.queues = func() { closeAll(r.striping.lanes) }
 	return r, nil
 }
 
@@ -73,23 +82,23 @@ func check[T any](inner repo.Repository[T], locker *etcdlock.Locker, o *Options)
 
 // Key returns the name of the lock, for use with the Locker: to do several calls
 // under one hold, lock it and pass the hold's context to the repository.
-// While the key is being renamed, lock all [Repository.Keys] instead.
+// While the key is being renamed, lock all [Repository.Keys] instead. With
+// Options.Stripes it is the name of the set of stripes, for MoveGuard, such as order%16.
+// No lock has that name: lock Keys or [Repository.KeysOf].
 func (r *Repository[T]) Key() string { return r.key }
 
-// Keys returns the names of all locks that a call takes, sorted: Key alone, or
-// with Options.FormerKey both.
-func (r *Repository[T]) Keys() []string { return slices.Clone(r.member.keys) }
+// Keys returns the names of all locks of the type, sorted: Key alone, with
+// Options.Stripes those of all stripes, and with Options.FormerKey that one too.
+func (r *Repository[T]) Keys() []string { return slices.Clone(r.whole.keys) }
 
 // Pending returns how many calls of Save, SaveAll and Update in this process have no
 // answer yet. It is a figure to watch: when it grows, the lock is what calls wait for.
 // With Options.Separate, and for a repository that is no driver.GroupSaver, it is zero.
 func (r *Repository[T]) Pending() int {
-	if r.group == nil {
-		return 0
+	if r.striping == nil {
+		return r.whole.group.waiting()
 	}
-	r.group.mu.Lock()
-	defer r.group.mu.Unlock()
-	return r.group.pending
+	return lo.SumBy(r.striping.lanes, func(l *lane[T]) int { return l.group.waiting() })
 }
 
 // Save does what repo.Repository says while it holds the lock.
@@ -117,10 +126,11 @@ const saving = "save"
 
 // save saves by itself, or with what else waits for the lock.
 func (r *Repository[T]) save(ctx context.Context, doing string, es []*T, save func(context.Context) error) error {
-	if r.group.joins(ctx, len(es)) {
-		return r.group.save(ctx, doing, es, save)
+	l := r.laneOf(ctx, es)
+	if l.group.joins(ctx, len(es)) {
+		return l.group.save(ctx, doing, es, save)
 	}
-	return r.member.locked(ctx, doing, save)
+	return l.locked(ctx, doing, save)
 }
 
 // SmartSave does what repo.Repository says. It decodes and checks the documents
@@ -131,7 +141,7 @@ func (r *Repository[T]) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, op
 		return nil, fmt.Errorf("lockedrepo: smart save: %w", err)
 	}
 	saver, ok := repo.As[driver.DocumentSaver[T]](r.inner)
-	return lockedValue(ctx, r.member, "smart save", func(ctx context.Context) ([]*T, error) {
+	return lockedValue(ctx, r.laneOf(ctx, docs.Entities).member, "smart save", func(ctx context.Context) ([]*T, error) {
 		if !ok {
 			return r.inner.SmartSave(ctx, dto, opts...)
 		}
@@ -152,7 +162,7 @@ func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *driver.Document
 	if !ok {
 		return nil, fmt.Errorf("lockedrepo: save documents: %w: decoded documents", repo.ErrUnsupported)
 	}
-	return lockedValue(ctx, r.member, "save documents", func(ctx context.Context) ([]*T, error) { return saver.SaveDocuments(ctx, docs) })
+	return lockedValue(ctx, r.laneOf(ctx, docs.Entities).member, "save documents", func(ctx context.Context) ([]*T, error) { return saver.SaveDocuments(ctx, docs) })
 }
 
 // Update reads the entity with the id, calls fn with it and saves it, all while
@@ -166,11 +176,23 @@ func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (
 	if fn == nil {
 		return nil, fmt.Errorf("lockedrepo: update: %w: nil function", repo.ErrInvalid)
 	}
-	if r.group.joins(ctx, 1) && r.group.updater != nil {
-		return r.group.update(ctx, id, fn)
+	if r.striping == nil || r.striping.of == nil {
+		return r.update(ctx, r.laneOfIDs(ctx, id), id, fn)
+	}
+	l := r.route(ctx, id)
+	e, err := r.update(ctx, l, id, r.striping.keeping(l.stripes, fn))
+	if errors.Is(err, errOtherStripe) { // another entity has the id by now
+		return r.update(ctx, r.whole, id, r.striping.keeping(r.whole.stripes, fn))
+	}
+	return e, err
+}
+
+func (r *Repository[T]) update(ctx context.Context, l *lane[T], id any, fn func(*T) error) (*T, error) {
+	if l.group.joins(ctx, 1) && l.group.updater != nil {
+		return l.group.update(ctx, id, fn)
 	}
 	updater, ok := repo.As[repo.Updater[T]](r.inner)
-	return lockedValue(ctx, r.member, "update", func(ctx context.Context) (*T, error) {
+	return lockedValue(ctx, l.member, "update", func(ctx context.Context) (*T, error) {
 		if ok {
 			return updater.Update(ctx, id, fn)
 		}
@@ -194,12 +216,12 @@ func (r *Repository[T]) Delete(ctx context.Context, es ...*T) error {
 	if len(es) == 0 {
 		return nil
 	}
-	return r.member.locked(ctx, "delete", func(ctx context.Context) error { return r.inner.Delete(ctx, es...) })
+	return r.laneOf(ctx, es).locked(ctx, "delete", func(ctx context.Context) error { return r.inner.Delete(ctx, es...) })
 }
 
 // DeleteByID does what repo.Repository says while it holds the lock.
 func (r *Repository[T]) DeleteByID(ctx context.Context, id any) error {
-	return r.member.locked(ctx, "delete by id", func(ctx context.Context) error { return r.inner.DeleteByID(ctx, id) })
+	return r.laneOfIDs(ctx, id).locked(ctx, "delete by id", func(ctx context.Context) error { return r.inner.DeleteByID(ctx, id) })
 }
 
 // DeleteAllByID does what repo.Repository says while it holds the lock. For no
@@ -208,39 +230,54 @@ func (r *Repository[T]) DeleteAllByID(ctx context.Context, ids []any) (int64, er
 	if len(ids) == 0 {
 		return 0, nil
 	}
-	return lockedValue(ctx, r.member, "delete all by id", func(ctx context.Context) (int64, error) { return r.inner.DeleteAllByID(ctx, ids) })
+	return lockedValue(ctx, r.laneOfIDs(ctx, ids...).member, "delete all by id", func(ctx context.Context) (int64, error) { return r.inner.DeleteAllByID(ctx, ids) })
 }
 
 // FindByID does what repo.Repository says. It takes no lock, but under a context
 // that holds the key, and in a transaction of InTx, it belongs to what the lock
 // protects.
 func (r *Repository[T]) FindByID(ctx context.Context, id any) (*T, error) {
-	return readValue(ctx, r.member, "find by id", func(ctx context.Context) (*T, error) { return r.inner.FindByID(ctx, id) })
+	l := r.readLane(ctx, id)
+	return readValue(ctx, l.member, "find by id", func(ctx context.Context) (*T, error) {
+		e, err := r.inner.FindByID(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		return e, r.striping.among(ctx, l, []*T{e})
+	})
 }
 
 // FindAllByID locks under the same conditions as FindByID.
 func (r *Repository[T]) FindAllByID(ctx context.Context, ids []any) ([]*T, error) {
-	return readValue(ctx, r.member, "find all by id", func(ctx context.Context) ([]*T, error) { return r.inner.FindAllByID(ctx, ids) })
+	l := r.readLane(ctx, ids...)
+	return readValue(ctx, l.member, "find all by id", func(ctx context.Context) ([]*T, error) {
+		es, err := r.inner.FindAllByID(ctx, ids)
+		if err != nil {
+			return nil, err
+		}
+		return es, r.striping.among(ctx, l, es)
+	})
 }
 
 // ExistsByID locks under the same conditions as FindByID.
 func (r *Repository[T]) ExistsByID(ctx context.Context, id any) (bool, error) {
-	return readValue(ctx, r.member, "exists by id", func(ctx context.Context) (bool, error) { return r.inner.ExistsByID(ctx, id) })
+	return readValue(ctx, r.readLane(ctx, id).member, "exists by id", func(ctx context.Context) (bool, error) { return r.inner.ExistsByID(ctx, id) })
 }
 
 // Find locks under the same conditions as FindByID. Where the store fences documents
-// one by one, as MongoDB does outside of transactions, what it finds is not protected.
+// one by one, as MongoDB does outside of transactions, what it finds is not protected. With
+// Options.Stripes it is ErrStripes unless all stripes are held then.
 func (r *Repository[T]) Find(ctx context.Context, q ...repo.Option) ([]*T, error) {
-	return readValue(ctx, r.member, "find", func(ctx context.Context) ([]*T, error) { return r.inner.Find(ctx, q...) })
+	return readValue(ctx, r.whole.member, "find", func(ctx context.Context) ([]*T, error) { return r.inner.Find(ctx, q...) })
 }
 
 // Count locks under the same conditions as Find.
 func (r *Repository[T]) Count(ctx context.Context, q ...repo.Option) (int64, error) {
-	return readValue(ctx, r.member, "count", func(ctx context.Context) (int64, error) { return r.inner.Count(ctx, q...) })
+	return readValue(ctx, r.whole.member, "count", func(ctx context.Context) (int64, error) { return r.inner.Count(ctx, q...) })
 }
 
 // TxState says which transaction a call with ctx would become part of.
-func (r *Repository[T]) TxState(ctx context.Context) driver.TxState { return r.member.txState(ctx) }
+func (r *Repository[T]) TxState(ctx context.Context) driver.TxState { return r.whole.txState(ctx) }
 
 // lockedValue is locked for work that returns something.
 func lockedValue[V any](ctx context.Context, m *member, doing string, work func(context.Context) (V, error)) (V, error) {

@@ -3,12 +3,16 @@ package lockedrepo
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/samber/lo"
+
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // DefaultLockTimeout bounds the wait for the lock when Options do not.
@@ -30,6 +34,12 @@ type Options struct {
 	// that pods with either key alone are kept out. The rules for Key hold. The
 	// package documentation has the stages. By default there is none.
 	FormerKey string
+	// Stripes divide the lock, so that different entities are saved at the same time:
+	// [ByID] or [ByFunc]. Everyone who saves entities of the kind must divide it alike; a
+	// store with a fence refuses others with repo.ErrWrongKey. While pods still have the
+	// one lock, FormerKey is Key. The package documentation has the stages. By default
+	// the type has one lock.
+	Stripes Stripes
 	// LockTimeout bounds the wait for the lock of one write, in addition to the
 	// context of the call. Zero means DefaultLockTimeout.
 	LockTimeout time.Duration
@@ -53,10 +63,30 @@ func (o *Options) withDefaults() (Options, error) {
 	if opts.LockTimeout < 0 {
 		return opts, fmt.Errorf("%w: lock timeout %s is negative", repo.ErrInvalid, opts.LockTimeout)
 	}
+	if s := opts.Stripes; s.by != "" && (s.n < MinStripes || s.n > MaxStripes) {
+		return opts, fmt.Errorf("%w: %s of %d stripes, allowed are %d to %d", repo.ErrInvalid, s.by, s.n, MinStripes, MaxStripes)
+	}
 	if opts.LockTimeout == 0 {
 		opts.LockTimeout = DefaultLockTimeout
 	}
 	return opts, nil
+}
+
+// guard is the name under which the store registers the entities: the key, or the name of
+// the set of its stripes.
+func (o *Options) guard() string {
+	if o.Stripes.by == "" {
+		return o.Key
+	}
+	return o.Stripes.set(o.Key)
+}
+
+// keys are the locks of the key.
+func (o *Options) keys() []string {
+	if o.Stripes.by == "" {
+		return []string{o.Key}
+	}
+	return lo.Times(o.Stripes.n, func(i int) string { return driver.Stripe(o.guard(), i) })
 }
 
 // checkKeys refuses keys that cannot be locked, or kept by a fence.
@@ -68,12 +98,18 @@ func (o *Options) checkKeys(locker *etcdlock.Locker) error {
 		if err := locker.CheckName(key); err != nil {
 			return fmt.Errorf("%w: lock key: %w; set another Options.%s", repo.ErrInvalid, err, option)
 		}
+		if driver.IsStripeName(key) {
+			return fmt.Errorf("%w: lock key %q is like the name of a set of stripes; set another Options.%s", repo.ErrInvalid, key, option)
+		}
+		if option == "Key" {
+			key = slices.Max(o.keys())
+		}
 		if !o.Unfenced && !fenceKeeps(key) {
 			return fmt.Errorf("%w: lock key %q cannot be kept by a fence: at most %d characters, no space at the end, no NUL; set another Options.%s",
 				repo.ErrInvalid, key, maxKey, option)
 		}
 	}
-	if o.FormerKey == o.Key {
+	if o.FormerKey == o.guard() {
 		return fmt.Errorf("%w: Options.FormerKey is %q, as the key itself", repo.ErrInvalid, o.Key)
 	}
 	return nil

@@ -34,13 +34,13 @@ func (r *Repository[T]) Stream(ctx context.Context, q ...repo.Option) iter.Seq2[
 	switch {
 	case err != nil:
 		return driver.Yield(func() ([]*T, error) { return nil, err })
-	case r.member.txState(ctx) != driver.TxNone || r.member.protects(ctx):
+	case r.whole.txState(ctx) != driver.TxNone || r.whole.protects(ctx):
 		return driver.Yield(func() ([]*T, error) { return r.Find(ctx, q...) })
 	}
 	if readsUnlocked(ctx) {
 		ctx = unfenced(ctx)
 	}
-	return reader.Stream(r.member.waitBounded(ctx), q...)
+	return reader.Stream(r.whole.waitBounded(ctx), q...)
 }
 
 // Aggregate locks under the same conditions as Find; see driver.Reader.
@@ -49,5 +49,5 @@ func (r *Repository[T]) Aggregate(ctx context.Context, a driver.Aggregation) ([]
 	if err != nil {
 		return nil, err
 	}
-	return readValue(ctx, r.member, "aggregate", func(ctx context.Context) ([][]any, error) { return reader.Aggregate(ctx, a) })
+	return readValue(ctx, r.whole.member, "aggregate", func(ctx context.Context) ([][]any, error) { return reader.Aggregate(ctx, a) })
 }

@@ -36,21 +36,36 @@ func readsLocked(ctx context.Context) context.Context {
 // it is part of what the lock protects, and is made like a write: what a stale
 // holder reads must not let it overwrite what a newer one saves.
 func (m *member) reading(ctx context.Context, doing string, work func(context.Context) error) error {
-	switch {
-	case readsUnlocked(ctx):
-		ctx = unfenced(ctx)
-	case m.protects(ctx):
-		return m.lockedAs(ctx, doing, joinRead, work)
+	if !m.protects(ctx) {
+		if readsUnlocked(ctx) {
+			ctx = unfenced(ctx)
+		}
+		return work(m.waitBounded(ctx))
 	}
-	return work(m.waitBounded(ctx))
+	if err := m.covers(ctx, doing); err != nil {
+		return err
+	}
+	return m.lockedAs(ctx, doing, joinRead, work)
 }
 
-// protects tells whether a read under ctx is part of what the lock protects.
+// protects tells whether a read with ctx is part of what the lock protects.
 func (m *member) protects(ctx context.Context) bool {
-	if m.txState(ctx) == driver.TxNone {
+	switch state := m.txState(ctx); {
+	case readsUnlocked(ctx):
+		return false
+	case state == driver.TxNone:
 		return m.guards != nil && m.holding(ctx)
+	default:
+		return inScope(ctx) // in a transaction that is not ours nothing is protected
 	}
-	return inScope(ctx) // in a transaction that is not ours nothing is protected
+}
+
+// readLane is the lane of a read by ids: it matters only where the read is protected.
+func (r *Repository[T]) readLane(ctx context.Context, ids ...any) *lane[T] {
+	if r.striping == nil || !r.whole.protects(ctx) {
+		return r.whole
+	}
+	return r.laneOfIDs(ctx, ids...)
 }
 
 // readValue is reading for work that returns something.

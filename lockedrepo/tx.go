@@ -10,7 +10,7 @@ import (
 )
 
 // Lockable is a locked repository of any entity type, for InTx. *Repository is
-// one, and nothing else can be.
+// one, and what its method For returns.
 type Lockable interface {
 	lockable() *member
 }
@@ -19,7 +19,7 @@ func (r *Repository[T]) lockable() *member {
 	if r == nil {
 		return nil
 	}
-	return r.member
+	return r.whole.member
 }
 
 // InTx takes the locks of all the repositories, opens one transaction and calls
@@ -77,7 +77,7 @@ func InTx(ctx context.Context, fn func(ctx context.Context) error, repos ...Lock
 // etcdlock.ErrOrder; name all repositories in one call of the function InTx where
 // the types are known.
 func (r *Repository[T]) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
-	return inTx(ctx, fn, r.member)
+	return inTx(ctx, fn, r.whole.member)
 }
 
 const doingTx = "transaction"
@@ -169,6 +169,8 @@ func together(ctx context.Context, members []*member) (exclusion, error) {
 	x := members[0].exclusion
 	for _, m := range members {
 		switch {
+		case m.unusable != nil:
+			return x, fmt.Errorf("lockedrepo: transaction: %w", m.unusable)
 		case m.locker != x.locker:
 			return x, fmt.Errorf("lockedrepo: transaction: %w: the repositories have different Lockers", repo.ErrInvalid)
 		case m.transactor == nil:

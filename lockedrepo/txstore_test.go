@@ -19,8 +19,15 @@ import (
 // database stands for one that has transactions: it keeps the contract of
 // repo.Transactor, but for the rows, which a rollback does not take back.
 type database struct {
+	mu               sync.Mutex
 	begun, committed int
 	savepoints       bool
+}
+
+func (d *database) count(n *int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	*n++
 }
 
 // txHandle is one open transaction.
@@ -37,6 +44,11 @@ type txStore[T any] struct {
 func (s txStore[T]) Save(ctx context.Context, e *T) error {
 	s.note(ctx, "Save")
 	return s.Repository.Save(outside(ctx), e)
+}
+
+func (s txStore[T]) SaveAll(ctx context.Context, es []*T) error {
+	s.note(ctx, "SaveAll")
+	return s.Repository.SaveAll(outside(ctx), es)
 }
 
 func (s txStore[T]) Update(ctx context.Context, id any, fn func(*T) error) (*T, error) {
@@ -87,7 +99,7 @@ func (s txStore[T]) InTx(ctx context.Context, fn func(context.Context) error) er
 		}
 		return err
 	}
-	s.store.begun++
+	s.store.count(&s.store.begun)
 	h := &txHandle{}
 	if err := fn(driver.WithTx(ctx, driver.Tx{Store: s.store, Handle: h})); err != nil {
 		return err
@@ -95,7 +107,7 @@ func (s txStore[T]) InTx(ctx context.Context, fn func(context.Context) error) er
 	if h.spoiled != nil {
 		return fmt.Errorf("%w: %w", repo.ErrRolledBack, h.spoiled)
 	}
-	s.store.committed++
+	s.store.count(&s.store.committed)
 	return nil
 }
 

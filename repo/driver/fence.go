@@ -24,7 +24,8 @@ type Fence interface {
 type Guard interface {
 	Fence
 	// Keys are the keys under one of which the table may be registered. The
-	// claims of all of them are shown. Where no key is registered, the store
+	// claims of all of them are shown, of a set of stripes those of the stripes
+	// that the call needs; see [StripeSet]. Where no key is registered, the store
 	// registers the first. There is more than one while a key is being renamed.
 	// None: it is not checked which key guards the table.
 	Keys() []string
@@ -38,7 +39,9 @@ func GuardKeys(f Fence, shown []repo.Claim) []string {
 	guard, ok := f.(Guard)
 	switch {
 	case ok:
-		return lo.Filter(guard.Keys(), func(key string, _ int) bool { return slices.Contains(keys, key) })
+		return lo.Filter(guard.Keys(), func(g string, _ int) bool {
+			return slices.ContainsFunc(keys, func(key string) bool { return Guards(g, key) })
+		})
 	case len(keys) == 1:
 		return keys
 	default:

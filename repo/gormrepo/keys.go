@@ -210,3 +210,19 @@ func (r *store) folded(all []*item) []*item {
 	}
 	return lo.Map(entity.LastOfEach(all, r.foldKey), func(i, _ int) *item { return all[i] })
 }
+
+// FormOfID is the form of the key that id stands for; see driver.Keyer.
+func (r *store) FormOfID(id any) (driver.KeyForm, error) {
+	key, err := r.entity.KeyFromID(id)
+	if err != nil {
+		return driver.KeyForm{}, fmt.Errorf("gormrepo: id: %w", err)
+	}
+	return r.formOf(key), nil
+}
+
+func (r *store) formOf(key []any) driver.KeyForm {
+	if lo.SomeBy(r.key, func(f *schema.Field) bool { return f.Serializer != nil }) {
+		return driver.KeyForm{} // it can store two values as one
+	}
+	return driver.FormOfKey(key)
+}

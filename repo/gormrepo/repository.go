@@ -22,6 +22,7 @@ var (
 	_ repo.Transactor               = (*Repository[checked])(nil)
 	_ driver.TxReporter             = (*Repository[checked])(nil)
 	_ driver.Fencer                 = (*Repository[checked])(nil)
+	_ driver.Keyer[checked]         = (*Repository[checked])(nil)
 )
 
 // Repository keeps entities of type T in one table. All methods may be called
@@ -186,6 +187,14 @@ func saveCalls[T any](calls []driver.SaveCall[T]) []*saveCall {
 // UpdateGroupSize returns how many of the calls one statement reads.
 func (r *Repository[T]) UpdateGroupSize(calls []*driver.UpdateCall[T]) int {
 	return r.updateGroupSize(lo.Map(calls, func(call *driver.UpdateCall[T], _ int) any { return call.ID }))
+}
+
+// FormOf is the form of e's key; see driver.Keyer.
+func (r *Repository[T]) FormOf(e *T) driver.KeyForm {
+	if v := valueOf(e); !r.wantsKey(v) {
+		return r.formOf(r.entity.KeyOf(v))
+	}
+	return driver.KeyForm{None: true}
 }
 
 // valueOf is the struct that e points to.

@@ -1,6 +1,9 @@
 package memrepo
 
-import "github.com/holdfast-go/holdfast/repo/internal/entity"
+import (
+	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/internal/entity"
+)
 
 // generated is the field of the key that asks for a new value by being zero, nil
 // where there is none.
@@ -40,4 +43,21 @@ func (r *Repository[T]) identity(e *T) any {
 		return e
 	}
 	return r.keyOf(e)
+}
+
+// FormOfID is the form of the key that id stands for; see driver.Keyer.
+func (r *Repository[T]) FormOfID(id any) (driver.KeyForm, error) {
+	k, err := r.ent.KeyFromID(id)
+	if err != nil {
+		return driver.KeyForm{}, wrap("id", err)
+	}
+	return driver.FormOfKey(k), nil
+}
+
+// FormOf is the form of e's key; see driver.Keyer.
+func (r *Repository[T]) FormOf(e *T) driver.KeyForm {
+	if r.unnumbered(e) {
+		return driver.KeyForm{None: true}
+	}
+	return driver.FormOfKey(r.ent.KeyOf(valueOf(e)))
 }

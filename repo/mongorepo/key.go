@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
@@ -171,4 +172,21 @@ func (r *Repository[T]) identity(e *T) any {
 // shownID is what an ItemError calls e by.
 func (r *Repository[T]) shownID(e *T) any {
 	return entity.ShownID(r.ent.KeyOf(valueOf(e)), r.unnumbered(e))
+}
+
+// FormOfID is the form of the key that id stands for; see driver.Keyer.
+func (r *Repository[T]) FormOfID(id any) (driver.KeyForm, error) {
+	key, err := r.ent.KeyFromID(id)
+	if err != nil {
+		return driver.KeyForm{}, fmt.Errorf("mongorepo: id: %w", err)
+	}
+	return driver.FormOfKey(key), nil
+}
+
+// FormOf is the form of e's key; see driver.Keyer.
+func (r *Repository[T]) FormOf(e *T) driver.KeyForm {
+	if r.unnumbered(e) {
+		return driver.KeyForm{None: true}
+	}
+	return driver.FormOfKey(r.ent.KeyOf(valueOf(e)))
 }

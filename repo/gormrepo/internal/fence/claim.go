@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/sqltext"
 )
 
@@ -69,9 +70,10 @@ func (f *Fence) allowedSQL(s *Showing) (text string, args []any) {
 	if f.dialect == sqltext.Postgres {
 		text = "f.live = 1 AND " + text
 	}
-	if s.guard.key != "" {
-		text += " AND (f.k <> ? OR f.gen = ?)"
-		args = append(args, s.guard.key, s.guard.gen)
+	keys := s.guarding()
+	text += strings.Repeat(" AND (f.k <> ? OR f.gen = ?)", len(keys))
+	for _, key := range keys {
+		args = append(args, key, s.guard.gen)
 	}
 	return text, args
 }
@@ -119,7 +121,7 @@ func (f *Fence) noteCTE(op string) (text string, args []any) {
 func (f *Fence) mysqlRaise(s *Showing, c repo.Claim) string {
 	t := f.tables()
 	token, gen := fmt.Sprintf("((m.value << 48) | %d)", c.Token), ""
-	if c.Key == s.guard.key {
+	if driver.Guards(s.guard.key, c.Key) {
 		gen = fmt.Sprintf(" AND f.gen = %d", s.guard.gen)
 	}
 	return fmt.Sprintf("UPDATE %[5]s f JOIN %[6]s m ON m.name = 'epoch' SET f.token = %[1]s, f.owner = %[2]s, f.sub = %[3]d"+

@@ -5,9 +5,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/samber/lo"
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/sqltext"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
 )
@@ -136,6 +138,11 @@ type Showing struct {
 	// resource the table.
 	guard    guardian
 	resource string
+}
+
+// guarding are the keys of the claims whose rows tell whether the guard has moved.
+func (s *Showing) guarding() []string {
+	return lo.FilterMap(s.claims, func(c repo.Claim, _ int) (string, bool) { return c.Key, driver.Guards(s.guard.key, c.Key) })
 }
 
 // Op names the operation; it is empty when the transaction writes nothing.

@@ -34,7 +34,7 @@ func (f *Fence) raiseInside(ctx context.Context, tx gorm.ConnPool, s *Showing) e
 	for _, c := range s.claims {
 		one := *s
 		one.claims, one.op = []repo.Claim{c}, ""
-		if one.guard.key != c.Key {
+		if !driver.Guards(one.guard.key, c.Key) {
 			one.guard = guardian{}
 		}
 		if err := f.raiseOne(ctx, tx, &one); err != nil {
@@ -69,7 +69,7 @@ func (f *Fence) raiseOne(ctx context.Context, tx gorm.ConnPool, s *Showing) erro
 			if s.guard, err = f.guarded(ctx, tx, s.keys, true); err != nil {
 				return err
 			}
-			if s.guard.key != s.claims[0].Key { // the guard has moved to another of the keys
+			if !driver.Guards(s.guard.key, s.claims[0].Key) { // the guard has moved to another of the keys
 				s.guard = guardian{}
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
 
@@ -44,7 +45,7 @@ func (f *Fence) inspect(ctx context.Context, pool gorm.ConnPool, s *Showing) err
 			again.absent = append(again.absent, c.Key)
 			continue
 		}
-		if c.Key == s.guard.key && gen != s.guard.gen {
+		if driver.Guards(s.guard.key, c.Key) && gen != s.guard.gen {
 			f.guard.Store(nil)
 		}
 		f.setRow(c.Key, n)

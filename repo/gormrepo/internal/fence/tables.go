@@ -5,6 +5,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/sqltext"
 )
 
@@ -46,10 +47,19 @@ func (t tables) isLive() string {
 	return ""
 }
 
-// create makes the rows of keys that are absent, so old that they refuse nothing.
+// create makes the rows of keys that are absent, so old that they refuse nothing. A
+// stripe begins with the number of moves of its set, whose row stays as it is meanwhile:
+// a writer who knows the guard from before a move must not find a row that knows of none.
 func (t tables) create(ctx context.Context, pool gorm.ConnPool, keys []string) error {
 	for _, key := range keys {
-		if _, err := pool.ExecContext(ctx, t.createSQL(key)); err != nil {
+		text := t.createSQL(key)
+		if set := driver.SetOf(key); set != "" {
+			if _, err := pool.ExecContext(ctx, t.createSQL(set)); err != nil {
+				return err
+			}
+			text = t.createStripeSQL(key, set)
+		}
+		if _, err := pool.ExecContext(ctx, text); err != nil {
 			return err
 		}
 	}
@@ -67,5 +77,22 @@ func (t tables) createSQL(key string) string {
 		return "INSERT INTO " + fence + " (k, token, owner, sub) VALUES (" + key + ", 0, '', 0) ON DUPLICATE KEY UPDATE sub = sub"
 	default:
 		return "INSERT INTO " + fence + " (k, token, owner, sub) VALUES (" + key + ", 0, '', 0) ON CONFLICT DO NOTHING"
+	}
+}
+
+func (t tables) createStripeSQL(key, set string) string {
+	fence := t.name("fence")
+	key, set = t.text(key), t.text(set)
+	switch t.dialect {
+	case sqltext.Postgres:
+		return "WITH first AS (INSERT INTO " + fence + " (k, n, live, token, owner, sub) VALUES (" + key + ", 0, -1, 0, '', 0)" +
+			" ON CONFLICT DO NOTHING RETURNING k), own AS (SELECT gen FROM " + fence + " WHERE k = " + set + " AND live = 1 FOR SHARE)" +
+			" INSERT INTO " + fence + " (k, n, live, token, owner, sub, gen) SELECT first.k, 1, 1, 0, '', 0, own.gen FROM first, own"
+	case sqltext.MySQL:
+		return "INSERT IGNORE INTO " + fence + " (k, token, owner, sub, gen) SELECT " + key + ", 0, '', 0, own.gen FROM " + fence +
+			" own WHERE own.k = " + set + " LOCK IN SHARE MODE"
+	default:
+		return "INSERT INTO " + fence + " (k, token, owner, sub, gen) SELECT " + key + ", 0, '', 0, own.gen FROM " + fence +
+			" own WHERE own.k = " + set + " ON CONFLICT DO NOTHING"
 	}
 }

@@ -1,0 +1,121 @@
+package lockedrepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"github.com/samber/lo"
+
+	"github.com/holdfast-go/holdfast/internal/fencing"
+	"github.com/holdfast-go/holdfast/repo"
+)
+
+// lane is what calls for some stripes lock, and what waits for that lock in this process.
+type lane[T any] struct {
+	*member
+	stripes mask
+	group   *group[T] // nil where calls are not saved together
+}
+
+// waiting is how many calls have no answer yet.
+func (g *group[T]) waiting() int {
+	if g == nil {
+		return 0
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.pending
+}
+
+// lane locks some stripes. For none of them it is one that ctx holds, or that of the
+// process.
+func (r *Repository[T]) lane(ctx context.Context, of mask) *lane[T] {
+	s := r.striping
+	switch bits.OnesCount64(uint64(of)) {
+	case 0:
+		return s.anyLane(ctx)
+	case 1:
+		return s.lanes[bits.TrailingZeros64(uint64(of))]
+	case len(s.lanes):
+		return r.whole
+	}
+	lanes := lo.Filter(s.lanes, func(l *lane[T], _ int) bool { return of&l.stripes != 0 })
+	m := *r.whole.member
+	m.exclusion = lo.Reduce(lanes, func(x exclusion, l *lane[T], _ int) exclusion { return x.join(l.exclusion) }, lanes[0].exclusion)
+	m.queues = func() { closeAll(lanes) }
+	return &lane[T]{member: &m, stripes: of}
+}
+
+func closeAll[T any](lanes []*lane[T]) {
+	for _, l := range lanes {
+		l.group.close()
+	}
+}
+
+func (s *striping[T]) anyLane(ctx context.Context) *lane[T] {
+	if inScope(ctx) || fencing.OfLocker(s.lanes[0].locker).HoldsAny(ctx) {
+		if held, ok := lo.Find(s.lanes, func(l *lane[T]) bool { return l.held(ctx) }); ok {
+			return held
+		}
+	}
+	return s.lanes[s.home]
+}
+
+func (r *Repository[T]) laneOf(ctx context.Context, es []*T) *lane[T] {
+	if r.striping == nil {
+		return r.whole
+	}
+	return r.lane(ctx, lo.Reduce(es, func(m mask, e *T, _ int) mask { return m | r.striping.ofEntity(e) }, 0))
+}
+
+func (r *Repository[T]) laneOfIDs(ctx context.Context, ids ...any) *lane[T] {
+	if r.striping == nil {
+		return r.whole
+	}
+	return r.lane(ctx, r.striping.ofIDs(ids))
+}
+
+// errOtherStripe says that an entity is not of the stripe that was locked for it.
+var errOtherStripe = errors.New("lockedrepo: the entity is of another stripe")
+
+// route finds the stripe of the entity with an id that does not tell: it reads it. Who
+// gets the lane has to look again under the lock. Where there is none, it is all stripes.
+func (r *Repository[T]) route(ctx context.Context, id any) *lane[T] {
+	l := r.laneOfIDs(ctx, id)
+	if l != r.whole || l.held(ctx) {
+		return l
+	}
+	e, err := r.inner.FindByID(unfenced(l.waitBounded(ctx)), id)
+	if err != nil {
+		return r.whole
+	}
+	return r.laneOf(ctx, []*T{e})
+}
+
+// keeping has a function given to Update change only what is of the stripes.
+func (s *striping[T]) keeping(stripes mask, fn func(*T) error) func(*T) error {
+	return func(e *T) error {
+		before := s.of(e)
+		if s.ofEntity(e)&^stripes != 0 {
+			return errOtherStripe
+		}
+		if err := fn(e); err != nil {
+			return err
+		}
+		if after := s.of(e); after != before {
+			return fmt.Errorf("lockedrepo: update: %w: what ByFunc returns has changed from %q to %q", repo.ErrInvalid, before, after)
+		}
+		return nil
+	}
+}
+
+// among refuses entities that were read under other stripes than theirs.
+func (s *striping[T]) among(ctx context.Context, l *lane[T], es []*T) error {
+	if s == nil || s.of == nil || !l.protects(ctx) || !slices.ContainsFunc(es, func(e *T) bool { return s.ofEntity(e)&^l.stripes != 0 }) {
+		return nil
+	}
+	return fmt.Errorf("%w: an entity is of another stripe than its id", ErrStripes)
+}
