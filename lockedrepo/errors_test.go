@@ -69,7 +69,7 @@ func TestErrorsSayWhatWasBeingDone(t *testing.T) {
 func TestWaitForAConnectionIsBounded(t *testing.T) {
 	t.Parallel()
 	for name, c := range calls {
-		if c.call == nil {
+		if c.call == nil || name == "SaveChunks" { // which is refused under a hold
 			continue
 		}
 		t.Run(name, func(t *testing.T) {

@@ -293,3 +293,21 @@ func ExampleRepository_For() {
 	fmt.Println(o.Total, err)
 	// Output: 27 <nil>
 }
+
+func ExampleRepository_SmartSave_chunks() {
+	_, orders, done := shop()
+	defer done()
+	ctx := context.Background()
+	list := []string{`{"id": 1, "total": 20}`, `{"id": 2, "total": 7}`, `{"id": 3, "total": 9}`}
+	for len(list) > 0 {
+		// Others get the lock after every two orders.
+		saved, err := orders.SmartSave(ctx, repo.SmartSaveDTO{EntityList: list}, repo.Chunks(2))
+		if at, ok := errors.AsType[*repo.ChunkError](err); ok {
+			list = list[at.Done:] // go on there, once the reason is gone
+			continue
+		}
+		fmt.Println(len(saved), err)
+		list = nil
+	}
+	// Output: 3 <nil>
+}

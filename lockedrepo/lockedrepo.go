@@ -133,38 +133,6 @@ func (r *Repository[T]) save(ctx context.Context, doing string, es []*T, save fu
 	return l.locked(ctx, doing, save)
 }
 
-// SmartSave does what repo.Repository says. It decodes and checks the documents
-// first and takes the lock only for a list that is good.
-func (r *Repository[T]) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, opts ...repo.SmartSaveOption) ([]*T, error) {
-	docs, err := driver.Decode[T](dto, opts...)
-	if err != nil {
-		return nil, fmt.Errorf("lockedrepo: smart save: %w", err)
-	}
-	saver, ok := repo.As[driver.DocumentSaver[T]](r.inner)
-	return lockedValue(ctx, r.laneOf(ctx, docs.Entities).member, "smart save", func(ctx context.Context) ([]*T, error) {
-		if !ok {
-			return r.inner.SmartSave(ctx, dto, opts...)
-		}
-		return saver.SaveDocuments(ctx, docs)
-	})
-}
-
-// SaveDocuments saves decoded documents while it holds the lock. It returns
-// ErrUnsupported when the wrapped repository cannot take decoded documents.
-func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *driver.Documents[T]) ([]*T, error) {
-	if docs == nil {
-		return nil, fmt.Errorf("lockedrepo: save documents: %w: nil documents", repo.ErrInvalid)
-	}
-	if len(docs.Entities) == 0 {
-		return nil, fmt.Errorf("lockedrepo: save documents: %w", repo.ErrEmptySave)
-	}
-	saver, ok := repo.As[driver.DocumentSaver[T]](r.inner)
-	if !ok {
-		return nil, fmt.Errorf("lockedrepo: save documents: %w: decoded documents", repo.ErrUnsupported)
-	}
-	return lockedValue(ctx, r.laneOf(ctx, docs.Entities).member, "save documents", func(ctx context.Context) ([]*T, error) { return saver.SaveDocuments(ctx, docs) })
-}
-
 // Update reads the entity with the id, calls fn with it and saves it, all while
 // it holds the lock: what fn sees is what all earlier holders have saved. It
 // returns the saved entity, or ErrNotFound, or fn's error with nothing written.

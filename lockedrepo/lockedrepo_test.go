@@ -27,6 +27,9 @@ var calls = map[string]struct {
 	locked bool
 	call   func(ctx context.Context, r *lockedrepo.Repository[order]) error
 }{
+	"SaveChunks": {true, func(ctx context.Context, r *lockedrepo.Repository[order]) error {
+		return r.SaveChunks(ctx, []*order{{ID: "2"}}, 1)
+	}},
 	"Save": {true, func(ctx context.Context, r *lockedrepo.Repository[order]) error { return r.Save(ctx, &order{ID: "2"}) }},
 	"SaveAll": {true, func(ctx context.Context, r *lockedrepo.Repository[order]) error {
 		return r.SaveAll(ctx, []*order{{ID: "2"}})

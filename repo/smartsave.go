@@ -86,6 +86,17 @@ func MaxDocuments(n int) SmartSaveOption { return func(s *smartsave.Options) { s
 // DefaultMaxBytes. n must be positive.
 func MaxBytes(n int) SmartSaveOption { return func(s *smartsave.Options) { s.MaxBytes = n } }
 
+// Chunks commits every n documents, one chunk after the other, so that other writers get
+// their turn between two of them; a locked repository gives its lock back. It is for
+// imports: a few hundred documents keep others waiting for some tens of milliseconds. All
+// documents are decoded and checked before the first chunk.
+//
+// A chunk that fails ends the call with a *[ChunkError], which says how many documents are
+// committed, and SmartSave returns their entities with it. Call it again with the rest.
+// There is nothing to commit between chunks in a transaction, and nobody else's turn
+// under a hold of the repository's lock: there it is ErrInvalid, as is an n below 1.
+func Chunks(n int) SmartSaveOption { return func(s *smartsave.Options) { s.Chunk = &n } }
+
 // RejectUnknown says whether a member that the entity does not have makes its
 // document bad. By default it does when merging, where a misspelt name would
 // silently do nothing, and does not when replacing, where clients may send

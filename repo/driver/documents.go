@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/samber/lo"
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/internal/smartsave"
@@ -41,6 +42,9 @@ type DocumentSaver[T any] interface {
 type Documents[T any] struct {
 	// Mode is what to do with members that are not named.
 	Mode Mode
+	// Chunk is how many documents are committed at a time; zero: all at once. See
+	// repo.Chunks.
+	Chunk int
 	// Entities holds each document decoded into a new entity, in the order of
 	// the list. When merging they serve to read the keys, and as what to
 	// insert where nothing is stored.
@@ -67,8 +71,12 @@ func Decode[T any](dto repo.SmartSaveDTO, opts ...repo.SmartSaveOption) (*Docume
 	if err := checkCaps(dto, &s); err != nil {
 		return nil, err
 	}
+	chunk := lo.FromPtr(s.Chunk)
+	if s.Chunk != nil && chunk < 1 {
+		return nil, badChunk(chunk)
+	}
 	d := &Documents[T]{
-		Mode: s.Mode, decode: decode,
+		Mode: s.Mode, Chunk: chunk, decode: decode,
 		Entities: make([]*T, len(dto.EntityList)), docs: make([][]byte, len(dto.EntityList)),
 	}
 	var bad []*repo.ItemError

@@ -22,6 +22,7 @@ var (
 	_ repo.Transactor               = (*Repository[checked])(nil)
 	_ driver.TxReporter             = (*Repository[checked])(nil)
 	_ driver.Fencer                 = (*Repository[checked])(nil)
+	_ repo.ChunkSaver[checked]      = (*Repository[checked])(nil)
 	_ driver.Keyer[checked]         = (*Repository[checked])(nil)
 )
 
@@ -61,11 +62,20 @@ func (r *Repository[T]) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, op
 	return r.SaveDocuments(ctx, docs)
 }
 
-// SaveDocuments saves or merges decoded documents, all or none; see
+// SaveChunks saves n elements at a time; see repo.ChunkSaver.
+func (r *Repository[T]) SaveChunks(ctx context.Context, es []*T, n int) error {
+	return r.failed(ctx, "save chunks", driver.SaveChunks(ctx, r.TxState(ctx), es, n, r.SaveAll))
+}
+
+// SaveDocuments saves or merges decoded documents, all or none of a chunk; see
 // driver.DocumentSaver. It leaves docs as it was, so that it can be called again.
 func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *driver.Documents[T]) ([]*T, error) {
 	if docs == nil || len(docs.Entities) == 0 {
 		return nil, r.failed(ctx, "smart save", repo.ErrEmptySave)
+	}
+	if docs.Chunk > 0 {
+		saved, err := driver.SaveDocumentChunks(ctx, r.TxState(ctx), docs, r.SaveDocuments)
+		return saved, r.failed(ctx, "smart save", err)
 	}
 	saved, err := r.saveDocuments(ctx, &documents{
 		docs.Mode == driver.ModeReplace, valuesOf(docs.Entities),

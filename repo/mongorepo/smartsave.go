@@ -26,9 +26,18 @@ func (r *Repository[T]) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, op
 	return r.SaveDocuments(ctx, docs)
 }
 
+// SaveChunks saves n elements at a time; see repo.ChunkSaver.
+func (r *Repository[T]) SaveChunks(ctx context.Context, es []*T, n int) error {
+	return wrap(ctx, "save chunks", driver.SaveChunks(ctx, r.TxState(ctx), es, n, r.SaveAll))
+}
+
 // SaveDocuments saves or merges decoded documents; see driver.DocumentSaver. It
 // leaves docs as it was, so that it can be called again.
 func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *driver.Documents[T]) ([]*T, error) {
+	if docs != nil && docs.Chunk > 0 {
+		saved, err := driver.SaveDocumentChunks(ctx, r.TxState(ctx), docs, r.SaveDocuments)
+		return saved, wrap(ctx, "smart save", err)
+	}
 	list, err := r.saveDocuments(ctx, docs)
 	return list, wrap(ctx, "smart save", err)
 }

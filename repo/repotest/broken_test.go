@@ -61,6 +61,7 @@ func onAutos(wrap func(autos) repo.Repository[repotest.Auto]) change {
 func variants() []variant {
 	return []variant{
 		{"DropsTheLastElement", "SaveAll/CrossesBatches", onItems(func(r items) repo.Repository[repotest.Item] { return dropsLast{r} })},
+		{"SavesChunksAtOnce", "Chunks/BeforeAFailure", onItems(func(r items) repo.Repository[repotest.Item] { return atOnce{r} })},
 		{"FirstDuplicateWins", "SaveAll/LaterDuplicateWins", onItems(func(r items) repo.Repository[repotest.Item] { return firstWins{r} })},
 		{"WritesHalfABatch", "SaveAll/IsAllOrNothing", onItems(func(r items) repo.Repository[repotest.Item] { return halfBatch{r} })},
 		{"LosesZeroValues", "Save/OverwritesWithZeroValues", onItems(func(r items) repo.Repository[repotest.Item] { return losesZeros{r} })},

@@ -76,6 +76,13 @@ func contents() []topic {
 			{"WithoutVersion", smartSaveWithoutVersion},
 			{"WithoutVersionInTx", smartSaveWithoutVersionInTx},
 		}},
+		{"Chunks", []behaviour{
+			{"SaveAll", chunksSaveAll},
+			{"BeforeAFailure", chunksBeforeAFailure},
+			{"RefuseBadInput", chunksRefuseBadInput},
+			{"InTx", chunksInTx},
+			{"OfAnEndedContext", chunksOfAnEndedContext},
+		}},
 		{"Merge", []behaviour{
 			{"KeepsWhatIsNotNamed", mergeKeepsWhatIsNotNamed},
 			{"WritesZeroValues", mergeWritesZeroValues},

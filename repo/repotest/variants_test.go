@@ -24,6 +24,12 @@ func (r dropsLast) SaveAll(ctx context.Context, es []*repotest.Item) error {
 	return r.items.SaveAll(ctx, es)
 }
 
+type atOnce struct{ items }
+
+func (r atOnce) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, opts ...repo.SmartSaveOption) ([]*repotest.Item, error) {
+	return r.items.SmartSave(ctx, dto, append(opts, repo.Chunks(100))...)
+}
+
 type firstWins struct{ items }
 
 func (r firstWins) SaveAll(ctx context.Context, es []*repotest.Item) error {

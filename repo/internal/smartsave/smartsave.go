@@ -21,6 +21,8 @@ type Options struct {
 	Mode Mode
 	// MaxDocuments and MaxBytes bound the list.
 	MaxDocuments, MaxBytes int
+	// Chunk is how many documents are committed at a time, nil for all at once.
+	Chunk *int
 	// RejectUnknown is nil where no option said so.
 	RejectUnknown *bool
 	// Java is where clocks without a zone stand, for documents in Jackson's forms;

@@ -1,0 +1,50 @@
+package lockedrepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
+)
+
+// SaveChunks does what repo.ChunkSaver says: it takes the lock for each chunk and gives it
+// back. Chunks of a few hundred elements let others wait for some tens of milliseconds.
+func (r *Repository[T]) SaveChunks(ctx context.Context, es []*T, n int) error {
+	const doing = "save chunks"
+	if err := driver.CheckEntities(es); err != nil {
+		return fmt.Errorf("lockedrepo: %s: %w", doing, err)
+	}
+	return r.eachChunk(ctx, doing, len(es), n, func(begin, end int) error { return r.SaveAll(ctx, es[begin:end]) })
+}
+
+// inChunks calls save for all documents, or for each chunk of them and where it begins.
+func (r *Repository[T]) inChunks(ctx context.Context, docs *driver.Documents[T], save func(docs *driver.Documents[T], begin int) ([]*T, error)) ([]*T, error) {
+	if docs.Chunk == 0 {
+		return save(docs, 0)
+	}
+	var saved []*T
+	err := r.eachChunk(ctx, "smart save", len(docs.Entities), docs.Chunk, func(begin, end int) error {
+		part, err := save(docs.Part(begin, end), begin)
+		saved = append(saved, part...)
+		return err
+	})
+	return saved, err
+}
+
+func (r *Repository[T]) eachChunk(ctx context.Context, doing string, elements, n int, save func(begin, end int) error) error {
+	if r.whole.holding(ctx) {
+		return fmt.Errorf("lockedrepo: %s: %w: chunks under a hold of %q, which lets nobody in between them", doing, repo.ErrInvalid, r.key)
+	}
+	err := driver.InChunks(ctx, r.whole.txState(ctx), elements, n, func(begin, end int) (done int, err error) {
+		if err = save(begin, end); errors.Is(err, ErrRelease) {
+			done = end - begin
+		}
+		return done, err
+	})
+	if _, ok := errors.AsType[*repo.ChunkError](err); ok || err == nil {
+		return err // the cause tells who says so
+	}
+	return fmt.Errorf("lockedrepo: %s: %w", doing, err)
+}
