@@ -270,7 +270,8 @@ func TestStripes_Rollout(t *testing.T) {
 			refused("stripes", one, eight)
 			must(t, guard.MoveGuard(ctx, four.Key(), one.Key()))
 			// The stripe was not used before, so nothing in the database tells of the move.
-			if err := four.Save(ctx, &fencedTally{ID: ids[0]}); !errors.Is(err, repo.ErrWrongKey) {
+			// On MongoDB it is documents that tell, and this one is new, too.
+			if err := four.Save(ctx, &fencedTally{ID: ids[0]}); s.store.db != nil && !errors.Is(err, repo.ErrWrongKey) {
 				t.Errorf("a stripe that is new: %v", err)
 			}
 			ids = ids[1:]

@@ -11,6 +11,7 @@ import (
 	"gorm.io/driver/postgres"
 
 	"github.com/holdfast-go/holdfast/internal/cmd/internal/child"
+	"github.com/holdfast-go/holdfast/lockedrepo"
 )
 
 const (
@@ -48,7 +49,7 @@ func saveAsChild(ctx context.Context, job fleetJob, in io.Reader, out io.Writer)
 		return err
 	}
 	defer func() { err = errors.Join(err, closeMember(ctx, m)) }()
-	repos, err := newGroupRepos[article](db, m.locker, job.Key)
+	repos, err := newGroupRepos[article](db, m.locker, lockedrepo.Options{Key: job.Key})
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ func groupGoalsOf(k storeKind) []groupGoal {
 		{load: load{256, 1}, least: 4, against: bestOfGORM},
 		{load: many, kind: hookedSaves, least: 1.8, against: bestOfGORM},
 		{load: load{groupCallers, 1}, kind: groupedEdits, least: 1, against: "an unlocked read and write in a transaction"},
+		{load: load{groupCallers, 1}, kind: stripedEdits, least: 1.5, against: "an unlocked read and write in a transaction"},
 		{load: load{1, 1}, least: 1.4, against: bestOfGORM},
 		{load: load{1, groupRows}, least: 1.4, against: bestOfGORM},
 	}

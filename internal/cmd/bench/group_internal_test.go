@@ -75,6 +75,7 @@ func groupFiguresOf(k storeKind) groupFigures {
 	add(many, hookedSaves)
 	add(many, refusedSaves)
 	add(load{groupCallers, 1}, groupedEdits)
+	add(load{groupCallers, 1}, stripedEdits)
 	return f
 }
 

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/lockedrepo"
 )
 
 // article is what is saved. The table refuses a negative N.
@@ -21,6 +22,21 @@ type article struct {
 
 func (a *article) number(id int64) { a.ID, a.Text = id, groupText() }
 func (a *article) change()         { a.N++ }
+func (a *article) id() int64       { return a.ID }
+func (a *article) count() int64    { return a.N }
+
+// striped is an article of a type that has stripes.
+type striped struct {
+	ID   int64 `gorm:"primaryKey;autoIncrement:false"`
+	N    int64
+	Text string
+}
+
+func (*striped) TableName() string { return "striped_articles" }
+func (s *striped) number(id int64) { s.ID, s.Text = id, groupText() }
+func (s *striped) change()         { s.N++ }
+func (s *striped) id() int64       { return s.ID }
+func (s *striped) count() int64    { return s.N }
 
 // hooked is an article with a hook, which keeps several of them out of one plain
 // statement.
@@ -33,6 +49,8 @@ type hooked struct {
 func (*hooked) TableName() string           { return "hooked_articles" }
 func (h *hooked) number(id int64)           { h.ID, h.Text = id, groupText() }
 func (h *hooked) change()                   { h.N++ }
+func (h *hooked) id() int64                 { return h.ID }
+func (h *hooked) count() int64              { return h.N }
 func (h *hooked) BeforeSave(*gorm.DB) error { h.N++; return nil } //nolint:unparam // as GORM wants it
 
 func groupText() string { return strings.Repeat("some text ", 10) }
@@ -42,6 +60,8 @@ type groupEntity[T any] interface {
 	*T
 	number(id int64)
 	change()
+	id() int64
+	count() int64
 }
 
 // Kinds of loads.
@@ -49,6 +69,7 @@ const (
 	plainSaves   = ""
 	hookedSaves  = "a BeforeSave hook"
 	groupedEdits = "`Update`"
+	stripedEdits = "`Update` on 16 stripes"
 	refusedSaves = "1 % refused"
 )
 
@@ -73,11 +94,15 @@ func groupLoads(ctx context.Context, s *store, l *etcdlock.Locker) ([]groupLoad,
 	if err := groupTables(ctx, s.db); err != nil {
 		return nil, err
 	}
-	articles, err := newGroupRepos[article](s.db, l, uniqueName("articles"))
+	articles, err := newGroupRepos[article](s.db, l, lockedrepo.Options{Key: uniqueName("articles")})
 	if err != nil {
 		return nil, err
 	}
-	hookeds, err := newGroupRepos[hooked](s.db, l, uniqueName("hooked"))
+	hookeds, err := newGroupRepos[hooked](s.db, l, lockedrepo.Options{Key: uniqueName("hooked")})
+	if err != nil {
+		return nil, err
+	}
+	stripeds, err := newGroupRepos[striped](s.db, l, lockedrepo.Options{Key: uniqueName("striped"), Stripes: lockedrepo.ByID(16)})
 	if err != nil {
 		return nil, err
 	}
@@ -94,19 +119,21 @@ func groupLoads(ctx context.Context, s *store, l *etcdlock.Locker) ([]groupLoad,
 		groupLoad{many, hookedSaves, callsOf(hookeds.saves(), groupLists[hooked](many, 0))},
 		groupLoad{many, refusedSaves, callsOf(lo.Map(articles.saves(), func(save saveFunc[article], _ int) saveFunc[article] { return refusedAtTimes(save) }), lists)},
 		groupLoad{ones, groupedEdits, callsOf(groupUpdates(articles), groupLists[article](ones, 0))},
+		groupLoad{ones, stripedEdits, callsOf(groupUpdates(stripeds), groupLists[striped](ones, 0))},
 	), nil
 }
 
 // groupTables makes the tables and all rows that any load saves.
 func groupTables(ctx context.Context, db *gorm.DB) error {
 	db = db.WithContext(ctx)
-	if err := db.AutoMigrate(&article{}, &hooked{}); err != nil {
+	if err := db.AutoMigrate(&article{}, &hooked{}, &striped{}); err != nil {
 		return err
 	}
 	most := load{lo.Max(groupCrowds()), groupRows}
 	return errors.Join(
 		db.CreateInBatches(lo.Flatten(groupLists[article](most, 0)), 500).Error,
 		db.CreateInBatches(lo.Flatten(groupLists[hooked](most, 0)), 500).Error,
+		db.CreateInBatches(lo.Flatten(groupLists[striped](most, 0)), 500).Error,
 	)
 }
 

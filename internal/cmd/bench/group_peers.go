@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/lockedrepo"
 )
 
 // guard has one caller save while it holds a lock that all callers want.
@@ -117,7 +118,7 @@ func (b *bench) peerCalls(ctx context.Context, s *store, l *etcdlock.Locker, all
 	if err := groupTables(ctx, s.db); err != nil {
 		return nil, closeAll, err
 	}
-	repos, err := newGroupRepos[article](s.db, l, uniqueName("articles"))
+	repos, err := newGroupRepos[article](s.db, l, lockedrepo.Options{Key: uniqueName("articles")})
 	if err != nil {
 		return nil, closeAll, err
 	}

@@ -32,16 +32,17 @@ type groupRepos[T any] struct {
 	separate, together *lockedrepo.Repository[T]
 }
 
-func newGroupRepos[T any](db *gorm.DB, l *etcdlock.Locker, key string) (g groupRepos[T], err error) {
+func newGroupRepos[T any](db *gorm.DB, l *etcdlock.Locker, o lockedrepo.Options) (g groupRepos[T], err error) {
 	plain, err := gormrepo.New[T](db, nil)
 	if err != nil {
 		return g, err
 	}
 	g.db, g.quick = db, db.Session(&gorm.Session{SkipDefaultTransaction: true})
-	if g.separate, err = lockedrepo.New(plain, l, &lockedrepo.Options{Key: key, Separate: true}); err != nil {
+	if g.together, err = lockedrepo.New(plain, l, &o); err != nil {
 		return g, err
 	}
-	g.together, err = lockedrepo.New(plain, l, &lockedrepo.Options{Key: key})
+	o.Separate = true
+	g.separate, err = lockedrepo.New(plain, l, &o)
 	return g, err
 }
 
@@ -75,31 +76,34 @@ func lockedSaveOf[T any](r *lockedrepo.Repository[T]) saveFunc[T] {
 
 // groupUpdates read and write one row. GORM has one way for it, since both its
 // settings make the transaction that is asked for.
-func groupUpdates(g groupRepos[article]) []saveFunc[article] {
-	locked := func(r *lockedrepo.Repository[article]) saveFunc[article] {
-		return func(ctx context.Context, rows []*article) error {
-			_, err := r.Update(ctx, rows[0].ID, func(a *article) error { a.N++; return nil })
+func groupUpdates[T any, E groupEntity[T]](g groupRepos[T]) []saveFunc[T] {
+	locked := func(r *lockedrepo.Repository[T]) saveFunc[T] {
+		return func(ctx context.Context, rows []*T) error {
+			_, err := r.Update(ctx, E(rows[0]).id(), func(e *T) error { E(e).change(); return nil })
 			return err
 		}
 	}
-	return []saveFunc[article]{
-		gormDefault:    func(ctx context.Context, rows []*article) error { return gormUpdate(g.db.WithContext(ctx), rows[0].ID) },
+	return []saveFunc[T]{
+		gormDefault: func(ctx context.Context, rows []*T) error {
+			return gormUpdate[T, E](g.db.WithContext(ctx), E(rows[0]).id())
+		},
 		gormQuick:      nil,
 		lockedSeparate: locked(g.separate),
 		lockedTogether: locked(g.together),
 	}
 }
 
-func gormUpdate(db *gorm.DB, id int64) error {
+func gormUpdate[T any, E groupEntity[T]](db *gorm.DB, id int64) error {
 	return db.Transaction(func(tx *gorm.DB) error {
 		read := tx
 		if tx.Name() != "sqlite" { // whose transactions take the whole file
 			read = tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate})
 		}
-		var a article
-		if err := read.Take(&a, id).Error; err != nil {
+		e := E(new(T))
+		if err := read.Take(e, id).Error; err != nil {
 			return err
 		}
-		return tx.Model(&a).Update("n", a.N+1).Error
+		e.change()
+		return tx.Model(e).Update("n", e.count()).Error
 	})
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/sqltext"
 )
 
 // maxKey is the length of a key in characters: what an index of MySQL takes.
@@ -36,6 +37,9 @@ func (f *Fence) draw(ctx context.Context, pool gorm.ConnPool, from driver.Fence,
 			return nil, err
 		}
 	}
+	if err := f.makeStripes(ctx, pool, s.claims, begun); err != nil {
+		return nil, failed(s.claims, err)
+	}
 	s.keys, s.resource = driver.GuardKeys(from, s.claims), f.resource()
 	if writes {
 		s.op = f.tables().newOp(time.Now())
@@ -45,4 +49,25 @@ func (f *Fence) draw(ctx context.Context, pool gorm.ConnPool, from driver.Fence,
 		return nil, failed(s.claims, err)
 	}
 	return s, nil
+}
+
+// makeStripes makes rows of stripes on SQLite, where a claim that finds no row is
+// accepted: a new row has to know how often the guard was moved. What is made in a
+// transaction may be rolled back, and is not remembered.
+func (f *Fence) makeStripes(ctx context.Context, pool gorm.ConnPool, claims []repo.Claim, begun bool) error {
+	if f.dialect != sqltext.SQLite {
+		return nil
+	}
+	for _, c := range claims {
+		if _, made := f.rows.Load(c.Key); made || driver.SetOf(c.Key) == "" {
+			continue
+		}
+		if err := f.tables().create(ctx, pool, []string{c.Key}); err != nil {
+			return err
+		}
+		if !begun {
+			f.rows.Store(c.Key, int64(0))
+		}
+	}
+	return nil
 }

@@ -37,7 +37,8 @@ type Fence struct {
 	quoted string
 	home   atomic.Pointer[home]
 	guard  atomic.Pointer[guardian]
-	// rows are the numbers of the rows that the keys have on PostgreSQL.
+	// rows are the numbers of the rows that the keys have on PostgreSQL, and on SQLite
+	// the stripes that have one.
 	rows  sync.Map
 	prune pruner
 }
