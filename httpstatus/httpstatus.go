@@ -38,7 +38,7 @@ func table() []row {
 	return []row{
 		{http.StatusOK, []error{lockedrepo.ErrRelease}},
 		{http.StatusInternalServerError, []error{
-			repo.ErrRegressed, repo.ErrWrongKey, repo.ErrDenied, repo.ErrInTx, repo.ErrUnsupported,
+			repo.ErrRegressed, repo.ErrWrongKey, repo.ErrDenied, repo.ErrInTx, repo.ErrUnsupported, lockedrepo.ErrStripes,
 			etcdlock.ErrRefused, etcdlock.ErrInvalid, etcdlock.ErrUnsupported,
 		}},
 		{http.StatusServiceUnavailable, []error{

@@ -69,6 +69,7 @@ func sentinels() map[string]error {
 		"repo.ErrWrongKey":        repo.ErrWrongKey,
 		"repo.ErrDenied":          repo.ErrDenied,
 		"repo.ErrInTx":            repo.ErrInTx,
+		"lockedrepo.ErrStripes":   lockedrepo.ErrStripes,
 		"repo.ErrUnsupported":     repo.ErrUnsupported,
 		"etcdlock.ErrTimeout":     etcdlock.ErrTimeout,
 		"etcdlock.ErrHeld":        etcdlock.ErrHeld,

@@ -27,7 +27,7 @@ func (r *Repository[T]) inChunks(ctx context.Context, docs *driver.Documents[T],
 	var saved []*T
 	err := r.eachChunk(ctx, "smart save", len(docs.Entities), docs.Chunk, func(begin, end int) error {
 		part, err := save(docs.Part(begin, end), begin)
-		saved = append(saved, part...)
+		saved = append(saved, part...) // none with an error, unless that is ErrRelease
 		return err
 	})
 	return saved, err
@@ -37,13 +37,18 @@ func (r *Repository[T]) eachChunk(ctx context.Context, doing string, elements, n
 	if r.whole.holding(ctx) {
 		return fmt.Errorf("lockedrepo: %s: %w: chunks under a hold of %q, which lets nobody in between them", doing, repo.ErrInvalid, r.key)
 	}
-	err := driver.InChunks(ctx, r.whole.txState(ctx), elements, n, func(begin, end int) (done int, err error) {
-		if err = save(begin, end); errors.Is(err, ErrRelease) {
-			done = end - begin
+	var released error // it says that the write was done, so it is for the end of all
+	err := driver.InChunks(ctx, r.whole.txState(ctx), elements, n, func(begin, end int) error {
+		err := save(begin, end)
+		if errors.Is(err, ErrRelease) {
+			released, err = err, nil
 		}
-		return done, err
+		return err
 	})
-	if _, ok := errors.AsType[*repo.ChunkError](err); ok || err == nil {
+	if err == nil {
+		return released
+	}
+	if _, ok := errors.AsType[*repo.ChunkError](err); ok {
 		return err // the cause tells who says so
 	}
 	return fmt.Errorf("lockedrepo: %s: %w", doing, err)

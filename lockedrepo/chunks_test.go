@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/memrepo"
 )
 
 // Another process that waits for the lock gets it between two chunks.
@@ -78,5 +79,41 @@ func TestChunks_UnderAHold(t *testing.T) {
 	}
 	if n, err := b.repo.Count(t.Context()); n != 0 || err != nil {
 		t.Errorf("%d were saved, %v", n, err)
+	}
+}
+
+// lossy loses the lock after the first list was saved.
+type lossy struct {
+	*memrepo.Repository[order]
+	saves int
+	lose  func(ctx context.Context) error
+}
+
+func (l *lossy) SaveAll(ctx context.Context, es []*order) error {
+	err := l.Repository.SaveAll(ctx, es)
+	if l.saves++; err == nil && l.saves == 1 {
+		err = l.lose(ctx)
+	}
+	return err
+}
+
+// A lock that is lost after a chunk was written does not end the call, and is told at its
+// end: that error says that the write was done.
+func TestChunks_Release(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	inner := &lossy{Repository: b.inner.Repository, lose: func(ctx context.Context) error {
+		err := b.cluster.Expire(context.WithoutCancel(ctx), b.locker, key)
+		<-ctx.Done()
+		return err
+	}}
+	r, err := lockedrepo.New[order](inner, b.locker, &lockedrepo.Options{Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = r.SaveChunks(t.Context(), []*order{{ID: "1"}, {ID: "2"}, {ID: "3"}}, 1)
+	n, _ := r.Count(t.Context())
+	if _, part := errors.AsType[*repo.ChunkError](err); !errors.Is(err, lockedrepo.ErrRelease) || part || n != 3 {
+		t.Errorf("%d are saved, got %v", n, err)
 	}
 }

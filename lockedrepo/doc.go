@@ -26,7 +26,7 @@
 //
 // # What is locked
 //
-// Every write: Save, SaveAll, SmartSave, SaveDocuments, Update, Delete,
+// Every write: Save, SaveAll, SaveChunks, SmartSave, SaveDocuments, Update, Delete,
 // DeleteByID, DeleteAllByID and InTx. Reads pass through without the lock,
 // except under a context that holds it already, and in InTx; see below. A
 // write checks entities and documents first, takes the lock, works, and gives
@@ -92,6 +92,28 @@
 // code that locks the key by hand has to lock all [Repository.Keys] by one call: a
 // call under a hold of only one of them is repo.ErrInvalid, because a pod of the
 // other stage could write in between.
+//
+// # Stripes
+//
+// One lock for a type is one writer at a time. Options.Stripes divides it: [ByID] gives
+// each id one of n locks, [ByFunc] each tenant, region or path. A call takes the stripes of
+// its entities by one call of Lock, and entities of different stripes are saved at the
+// same time. New entities, whose key the store makes, can go into any stripe.
+//
+// InTx takes all stripes, or those of the ids that [Repository.For] is given; stripes of
+// other ids are taken at their first use. A read in a transaction or under a hold that can
+// return more than what is locked, as Find does, is [ErrStripes]. To lock by hand, lock
+// [Repository.KeysOf] by one call.
+//
+// The store remembers the set of stripes as the key that guards the entities. Pods with
+// another number of stripes, or with one lock, are refused with repo.ErrWrongKey. To go
+// from one lock to stripes while pods run, and back, follow the stages of a new key with
+// the key as its own former one:
+//
+//  1. All pods have Key: "order".
+//  2. Roll out Key: "order", Stripes: ByID(16), FormerKey: "order", then call MoveGuard
+//     from "order" to "order%16".
+//  3. Roll out Key: "order", Stripes: ByID(16).
 //
 // # Waiting
 //

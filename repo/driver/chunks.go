@@ -12,10 +12,9 @@ func (d *Documents[T]) Part(begin, end int) *Documents[T] {
 	return &Documents[T]{Mode: d.Mode, Entities: d.Entities[begin:end], docs: d.docs[begin:end], decode: d.decode}
 }
 
-// InChunks has a list of elements saved n at a time. save returns how many elements of its
-// chunk are committed next to an error. ErrInvalid where state is not TxNone: then it
-// is not save that commits.
-func InChunks(ctx context.Context, state TxState, elements, n int, save func(begin, end int) (done int, err error)) error {
+// InChunks has a list of elements saved n at a time. ErrInvalid where state is not TxNone:
+// then it is not save that commits.
+func InChunks(ctx context.Context, state TxState, elements, n int, save func(begin, end int) error) error {
 	if state != TxNone {
 		return fmt.Errorf("%w: chunks in a transaction, which commits all of them at its end", repo.ErrInvalid)
 	}
@@ -23,12 +22,12 @@ func InChunks(ctx context.Context, state TxState, elements, n int, save func(beg
 		return badChunk(n)
 	}
 	for begin := 0; begin < elements; begin += n {
-		done, err := 0, Ended(ctx)
+		err := Ended(ctx)
 		if err == nil {
-			done, err = save(begin, min(begin+n, elements))
+			err = save(begin, min(begin+n, elements))
 		}
 		if err != nil {
-			return &repo.ChunkError{Done: begin + done, Err: err}
+			return &repo.ChunkError{Done: begin, Err: err}
 		}
 	}
 	return nil
@@ -41,17 +40,19 @@ func SaveChunks[T any](ctx context.Context, state TxState, es []*T, n int, saveA
 	if err := CheckEntities(es); err != nil {
 		return err
 	}
-	return InChunks(ctx, state, len(es), n, func(begin, end int) (int, error) { return 0, saveAll(ctx, es[begin:end]) })
+	return InChunks(ctx, state, len(es), n, func(begin, end int) error { return saveAll(ctx, es[begin:end]) })
 }
 
 // SaveDocumentChunks is what a store without locks does for documents with a Chunk. It
 // returns the entities of the chunks that are committed, also next to an error.
 func SaveDocumentChunks[T any](ctx context.Context, state TxState, docs *Documents[T], save func(context.Context, *Documents[T]) ([]*T, error)) ([]*T, error) {
 	var saved []*T
-	err := InChunks(ctx, state, len(docs.Entities), docs.Chunk, func(begin, end int) (int, error) {
+	err := InChunks(ctx, state, len(docs.Entities), docs.Chunk, func(begin, end int) error {
 		part, err := save(ctx, docs.Part(begin, end))
-		saved = append(saved, part...)
-		return 0, err
+		if err == nil {
+			saved = append(saved, part...)
+		}
+		return err
 	})
 	return saved, err
 }
