@@ -40,7 +40,7 @@ func TestChunks_LetOthersIn(t *testing.T) {
 				first.Do(func() { // the first chunk waits until the other process stands behind it
 					go func() {
 						if err := b.other.Do(ctx, key, func(ctx context.Context) error {
-							n, err := b.inner.Repository.Count(ctx)
+							n, err := b.inner.Count(ctx)
 							got <- n
 							return err
 						}); err != nil {

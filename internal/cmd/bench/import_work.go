@@ -19,7 +19,7 @@ import (
 
 const (
 	importRows  = 20_000
-	importChunk = 250
+	importChunk = 500
 	// importSavers are the goroutines of each Locker that save single rows meanwhile,
 	// and importPause is between two saves of one of them.
 	importSavers = 4
@@ -43,8 +43,8 @@ func (b *bench) imports(ctx context.Context) error {
 
 // importFigures have a figure for each round.
 type importFigures struct {
-	alone, beside []float64 // seconds of the import
-	p99           []float64 // milliseconds of a single save beside it
+	alone, with []float64 // seconds of the import
+	p99           []float64 // milliseconds of a single save meanwhile
 	saves         []float64 // how many there were
 }
 
@@ -97,14 +97,14 @@ func importRound(ctx context.Context, repos []*lockedrepo.Repository[article], r
 			return err
 		})
 	}
-	beside, err := importAll(ctx, repos[0], rows)
+	with, err := importAll(ctx, repos[0], rows)
 	end()
-	if err = errors.Join(err, g.Wait()); err != nil {
+	if err := errors.Join(err, g.Wait()); err != nil {
 		return err
 	}
 	all := slices.Concat(took...)
 	slices.Sort(all)
-	f.alone, f.beside = append(f.alone, alone.Seconds()), append(f.beside, beside.Seconds())
+	f.alone, f.with = append(f.alone, alone.Seconds()), append(f.with, with.Seconds())
 	f.saves = append(f.saves, float64(len(all)))
 	f.p99 = append(f.p99, micros(all[(len(all)*99+99)/100-1])/1e3)
 	return nil
@@ -149,19 +149,19 @@ func savesUntil(ctx, stop context.Context, r *lockedrepo.Repository[article], e 
 func (b *bench) reportImports(f importFigures) {
 	rows := b.scale(importRows, 1000)
 	t := table{
-		title: "An import beside single saves", how: fmt.Sprintf(
+		title: "An import with single saves", how: fmt.Sprintf(
 			"`SmartSave` replaces %d existing rows on PostgreSQL, all of them changed, with `Chunks(%d)`. Meanwhile %d goroutines of each of two Lockers save a row of their own "+
 				"of the same type every %v. Median of %s, least and greatest in brackets.", rows, importChunk, importSavers, importPause, plural(b.rounds, "round")),
 		head: []string{"", "figure"},
 		rows: [][]string{
 			{"import alone, s", spread(f.alone)},
-			{"import beside saves, s", spread(f.beside)},
-			{"saves beside it", spread(f.saves)},
+			{"import with saves, s", spread(f.with)},
+			{"saves meanwhile", spread(f.saves)},
 			{"p99 of these saves, ms", spread(f.p99)},
 		},
 	}
 	b.table(t)
 	why := postgresVariable + " was not set"
-	b.goal(goal{what: fmt.Sprintf("import of %d rows in chunks beside single saves", rows), against: "the same alone", most: 1.3, unit: "x", got: ratios(f.beside, f.alone), why: why})
-	b.goal(goal{what: "p99 of single saves beside it", against: "", most: 150, unit: " ms", got: f.p99, why: why})
+	b.goal(goal{what: fmt.Sprintf("import of %d rows in chunks with single saves", rows), against: "the same alone", most: 1.3, unit: "x", got: ratios(f.with, f.alone), why: why})
+	b.goal(goal{what: "p99 of single saves meanwhile", against: "", most: 150, unit: " ms", got: f.p99, why: why})
 }
