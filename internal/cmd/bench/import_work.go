@@ -44,8 +44,8 @@ func (b *bench) imports(ctx context.Context) error {
 // importFigures have a figure for each round.
 type importFigures struct {
 	alone, with []float64 // seconds of the import
-	p99           []float64 // milliseconds of a single save meanwhile
-	saves         []float64 // how many there were
+	p99         []float64 // milliseconds of a single save meanwhile
+	saves       []float64 // how many there were
 }
 
 func (b *bench) importOn(ctx context.Context, k storeKind, l *etcdlock.Locker, dir string, f *importFigures) (err error) {
