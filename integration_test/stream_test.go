@@ -179,7 +179,7 @@ func TestStream_ClosesItsCursor(t *testing.T) {
 	})
 	r, err := mongorepo.New[line](cli.Database(mongoDatabase(t).Name()).Collection("lines"), nil)
 	must(t, err)
-	saveLines(t.Context(), t, r, 3000)
+	saveLines(t.Context(), t, r, 300)
 	for name, end := range loopEndings() {
 		before := killed.Load()
 		end(t.Context(), r)

@@ -27,7 +27,7 @@ func Pluck[T, V any](ctx context.Context, r Repository[T], f Field[T, V], q ...O
 	list := make([]V, len(found))
 	for i, e := range found {
 		if err := values.Assign(reflect.ValueOf(&list[i]).Elem(), field.Value(reflect.ValueOf(e).Elem())); err != nil {
-			return nil, fmt.Errorf("field %s: %w", f.name, err)
+			return nil, fmt.Errorf("repo: pluck: field %s: %w", f.name, err)
 		}
 	}
 	return list, nil

@@ -67,7 +67,7 @@ func Project[T, P any](ctx context.Context, r Repository[T], p Projection[T, P],
 // put sets the field of p, a pointer to a P.
 func (c column) put(p any, v reflect.Value) error {
 	if err := values.Assign(reflect.ValueOf(p).Elem().Field(c.index), v); err != nil {
-		return fmt.Errorf("field %s: %w", c.name, err)
+		return fmt.Errorf("repo: project: field %s: %w", c.name, err)
 	}
 	return nil
 }
@@ -148,5 +148,8 @@ func Sum[T any, V Number](ctx context.Context, r Repository[T], f Field[T, V], q
 	if err != nil {
 		return sum, err
 	}
-	return sum, values.Assign(reflect.ValueOf(&sum).Elem(), reflect.ValueOf(rows[0][0]))
+	if err := values.Assign(reflect.ValueOf(&sum).Elem(), reflect.ValueOf(rows[0][0])); err != nil {
+		return 0, fmt.Errorf("repo: sum: field %s: %w", f.name, err)
+	}
+	return sum, nil
 }
