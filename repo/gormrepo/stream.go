@@ -91,6 +91,9 @@ func (r *store) visit(ctx context.Context, rows *sql.Rows, visit func(e reflect.
 		if !visit(e) {
 			return nil
 		}
+		if err := driver.Ended(ctx); err != nil { // rows that are here already would go on
+			return err
+		}
 	}
 	return rows.Err()
 }

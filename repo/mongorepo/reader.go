@@ -26,7 +26,7 @@ func (r *Repository[T]) Stream(ctx context.Context, opts ...repo.Option) iter.Se
 			if !yield(e, nil) {
 				return errStopped
 			}
-			return nil
+			return driver.Ended(ctx) // documents that are here already would go on
 		})
 		if err != nil && !errors.Is(err, errStopped) {
 			yield(nil, wrap(ctx, "stream", err))
