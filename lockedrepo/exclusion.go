@@ -114,3 +114,13 @@ func (x exclusion) join(other exclusion) exclusion {
 	x.timeout = min(x.timeout, other.timeout)
 	return x
 }
+
+// only is the member with one of its stripes.
+func (m *member) only(stripe string) *member {
+	one := *m
+	keep := func(keys []string) []string {
+		return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return driver.SetOf(key) == m.set && key != stripe })
+	}
+	one.keys, one.fenced = keep(m.keys), keep(m.fenced)
+	return &one
+}

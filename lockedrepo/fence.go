@@ -1,7 +1,6 @@
 package lockedrepo
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,44 +59,6 @@ type fence struct {
 }
 
 func (f fence) Keys() []string { return f.guards }
-
-// guarded is the fence of a transaction for the calls of one of its
-// repositories. It is a driver.Guard.
-type guarded struct {
-	*scope
-	guards []string
-}
-
-func (g guarded) Keys() []string { return g.guards }
-
-// Claims are those of all locks that the transaction holds and shows.
-func (s *scope) Claims() []repo.Claim {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var all []repo.Claim
-	for _, h := range s.held {
-		if h.drawer == nil {
-			continue
-		}
-		for _, c := range h.drawer.Claims() {
-			if slices.Contains(h.shown, c.Key) {
-				all = append(all, c)
-			}
-		}
-	}
-	slices.SortFunc(all, func(a, b repo.Claim) int { return cmp.Compare(a.Key, b.Key) })
-	return all
-}
-
-// fence returns a context under which the store is shown the claims of the
-// transaction, for entities that the keys guard. Where there are none, nothing is
-// shown: a store could take the keys of the claims for those of the entities.
-func (s *scope) fence(ctx context.Context, guards []string) context.Context {
-	if guards == nil {
-		return unfenced(ctx)
-	}
-	return driver.WithFence(ctx, guarded{s, guards})
-}
 
 // unfenced takes the fence of another call or transaction away.
 func unfenced(ctx context.Context) context.Context {

@@ -310,3 +310,13 @@ func (m *member) gaveUp(ctx context.Context, doing string) error {
 	}
 	return fmt.Errorf("%w: %s", err, text)
 }
+
+// waiting is how many calls have no answer yet.
+func (g *group[T]) waiting() int {
+	if g == nil {
+		return 0
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.pending
+}

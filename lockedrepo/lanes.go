@@ -13,23 +13,6 @@ import (
 	"github.com/holdfast-go/holdfast/repo"
 )
 
-// lane is what calls for some stripes lock, and what waits for that lock in this process.
-type lane[T any] struct {
-	*member
-	stripes mask
-	group   *group[T] // nil where calls are not saved together
-}
-
-// waiting is how many calls have no answer yet.
-func (g *group[T]) waiting() int {
-	if g == nil {
-		return 0
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.pending
-}
-
 // lane locks some stripes. For none of them it is one that ctx holds, or that of the
 // process.
 func (r *Repository[T]) lane(ctx context.Context, of mask) *lane[T] {
@@ -118,4 +101,12 @@ func (s *striping[T]) among(ctx context.Context, l *lane[T], es []*T) error {
 		return nil
 	}
 	return fmt.Errorf("%w: an entity is of another stripe than its id", ErrStripes)
+}
+
+// readLane is the lane of a read by ids: it matters only where the read is protected.
+func (r *Repository[T]) readLane(ctx context.Context, ids ...any) *lane[T] {
+	if r.striping == nil || !r.whole.protects(ctx) {
+		return r.whole
+	}
+	return r.laneOfIDs(ctx, ids...)
 }

@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/holdfast-go/holdfast/etcdlock"
-	"github.com/holdfast-go/holdfast/internal/fencing"
 	"github.com/holdfast-go/holdfast/repo"
-	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
 // KeysOf returns the names of the locks that calls for these ids take, sorted: for code
@@ -52,41 +49,3 @@ func (r *Repository[T]) For(ids ...any) Lockable {
 type part struct{ *member }
 
 func (p part) lockable() *member { return p.member }
-
-// only is the member with one of its stripes.
-func (m *member) only(stripe string) *member {
-	one := *m
-	keep := func(keys []string) []string {
-		return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return driver.SetOf(key) == m.set && key != stripe })
-	}
-	one.keys, one.fenced = keep(m.keys), keep(m.fenced)
-	return &one
-}
-
-// held reports whether ctx, or the transaction that it carries, has all the keys.
-func (m *member) held(ctx context.Context) bool {
-	scope, _ := ctx.Value(scopeKey{}).(*scope)
-	return !slices.ContainsFunc(m.keys, func(key string) bool {
-		return !fencing.OfLocker(m.locker).Holding(ctx, key) && !scope.holds(m.locker, key)
-	})
-}
-
-// holds tells whether the transaction has taken a key.
-func (s *scope) holds(locker *etcdlock.Locker, key string) bool {
-	if s == nil {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.ContainsFunc(s.held, func(h *scopeHold) bool { return h.locker == locker && slices.Contains(h.keys, key) })
-}
-
-// covers refuses a read that belongs to what stripes protect while some of them are not
-// held. In a transaction those of ids are taken at their first use.
-func (m *member) covers(ctx context.Context, doing string) error {
-	if m.set == "" || m.held(ctx) || inScope(ctx) && len(m.keys) < len(m.all) {
-		return nil
-	}
-	return fmt.Errorf("lockedrepo: %s: %w: of %q; name the repository or all ids in InTx, lock Keys or KeysOf, or read with ReadUnlocked",
-		doing, ErrStripes, m.set)
-}

@@ -2,6 +2,7 @@ package lockedrepo
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/holdfast-go/holdfast/repo/driver"
 )
@@ -60,14 +61,6 @@ func (m *member) protects(ctx context.Context) bool {
 	}
 }
 
-// readLane is the lane of a read by ids: it matters only where the read is protected.
-func (r *Repository[T]) readLane(ctx context.Context, ids ...any) *lane[T] {
-	if r.striping == nil || !r.whole.protects(ctx) {
-		return r.whole
-	}
-	return r.laneOfIDs(ctx, ids...)
-}
-
 // readValue is reading for work that returns something.
 func readValue[V any](ctx context.Context, m *member, doing string, work func(context.Context) (V, error)) (V, error) {
 	var v V
@@ -80,4 +73,14 @@ func readValue[V any](ctx context.Context, m *member, doing string, work func(co
 		return none, err
 	}
 	return v, nil
+}
+
+// covers refuses a read that belongs to what stripes protect while some of them are not
+// held. In a transaction those of ids are taken at their first use.
+func (m *member) covers(ctx context.Context, doing string) error {
+	if m.set == "" || m.held(ctx) || inScope(ctx) && len(m.keys) < len(m.all) {
+		return nil
+	}
+	return fmt.Errorf("lockedrepo: %s: %w: of %q; name the repository or all ids in InTx, lock Keys or KeysOf, or read with ReadUnlocked",
+		doing, ErrStripes, m.set)
 }
