@@ -53,7 +53,7 @@ func TestNative_IsTheCollection(t *testing.T) {
 	t.Parallel()
 	r, err := mongorepo.New[line](mongoDatabase(t).Collection("lines"), nil)
 	must(t, err)
-	saveLines(t.Context(), t, r, 10)
+	saveLines(t.Context(), t, r, 10, 200)
 	coll, err := r.Native(t.Context())
 	must(t, err)
 	n, err := coll.CountDocuments(t.Context(), bson.D{{Key: "group", Value: bson.D{{Key: "$lt", Value: 5}}}})

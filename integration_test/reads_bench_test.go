@@ -18,7 +18,7 @@ import (
 func BenchmarkPage(b *testing.B) {
 	depth := full(1_000_000)
 	r := linesOn(b, postgresDB(b))
-	saveLines(b.Context(), b, r, depth+depth/10)
+	saveLines(b.Context(), b, r, depth+depth/10, 200)
 	tx := lo.Must(r.Native(b.Context()))
 	must(b, tx.Exec(`CREATE INDEX ON lines ("group", id)`).Error)
 	must(b, tx.Exec("ANALYZE lines").Error)
@@ -82,7 +82,7 @@ func BenchmarkStream(b *testing.B) {
 	for _, backend := range sqlBackends()[:3] {
 		b.Run(backend.name, func(b *testing.B) {
 			r := linesOn(b, backend.open(b))
-			saveLines(b.Context(), b, r, n)
+			saveLines(b.Context(), b, r, n, 200)
 			for _, w := range []struct {
 				name string
 				read func() (int, error)

@@ -6,8 +6,8 @@ import (
 )
 
 // full is how much of something a test does: all of it where HOLDFAST_SOAK is
-// set, as `make soak` does, and a tenth otherwise. No other test looks at the
-// size by itself.
+// set, as `make soak` does, and a tenth otherwise. Few tests look at the
+// size by themselves.
 func full[N int | int64 | time.Duration](n N) N {
 	if soak() {
 		return n

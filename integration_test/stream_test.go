@@ -24,7 +24,7 @@ import (
 type line struct {
 	ID    int64  `gorm:"primaryKey;autoIncrement:false" bson:"_id"`
 	Group int64  `bson:"group"`
-	Text  string `gorm:"size:300" bson:"text"`
+	Text  string `gorm:"size:2000" bson:"text"`
 
 	found bool
 }
@@ -35,14 +35,14 @@ func (l *line) AfterFind(*gorm.DB) error {
 	return nil
 }
 
-// saveLines saves n lines with a text of 200 bytes.
-func saveLines(ctx context.Context, t testing.TB, r repo.Repository[line], n int) {
+// saveLines saves n lines with a text of so many bytes.
+func saveLines(ctx context.Context, t testing.TB, r repo.Repository[line], n, width int) {
 	t.Helper()
 	const batch = 5000
 	for from := 0; from < n; from += batch {
 		list := make([]*line, min(batch, n-from))
 		for i := range list {
-			list[i] = &line{ID: int64(from + i), Group: int64((from + i) % 97), Text: strings.Repeat("x", 200)}
+			list[i] = &line{ID: int64(from + i), Group: int64((from + i) % 97), Text: strings.Repeat("x", width)}
 		}
 		must(t, r.SaveAll(ctx, list))
 	}
@@ -90,11 +90,14 @@ func wantConstantMemory(t *testing.T, r repo.Repository[line], n int, q ...repo.
 
 // It does not run next to others, whose memory would be counted.
 func TestStream_ConstantMemory(t *testing.T) {
-	n := full(1_000_000)
+	n, width := 20_000, 2000
+	if soak() {
+		n, width = 1_000_000, 200
+	}
 	for _, b := range sqlBackends() {
 		t.Run(b.name, func(t *testing.T) {
 			r := linesOn(t, b.open(t))
-			saveLines(t.Context(), t, r, n)
+			saveLines(t.Context(), t, r, n, width)
 			wantConstantMemory(t, r, n, repo.F[line, int64]("ID").Asc())
 		})
 	}
@@ -102,7 +105,7 @@ func TestStream_ConstantMemory(t *testing.T) {
 		r, err := mongorepo.New[line](mongoDatabase(t).Collection("lines"), nil)
 		must(t, err)
 		coll := lo.Must(r.Native(t.Context()))
-		n := full(200_000)
+		n := full(80_000)
 		for from := 0; from < n; from += 1000 {
 			_, err := coll.InsertMany(t.Context(), lo.Times(1000, func(i int) any {
 				return line{ID: int64(from + i), Text: strings.Repeat("x", 4000)}
@@ -149,7 +152,7 @@ func TestStream_GivesBackItsConnection(t *testing.T) {
 	onSQL(t, func(t *testing.T, b sqlBackend) {
 		db := b.open(t)
 		r := linesOn(t, db)
-		saveLines(t.Context(), t, r, 3000)
+		saveLines(t.Context(), t, r, 3000, 200)
 		pool, err := db.DB()
 		must(t, err)
 		for _, err := range repo.Stream(t.Context(), r) {
@@ -179,7 +182,7 @@ func TestStream_ClosesItsCursor(t *testing.T) {
 	})
 	r, err := mongorepo.New[line](cli.Database(mongoDatabase(t).Name()).Collection("lines"), nil)
 	must(t, err)
-	saveLines(t.Context(), t, r, 300)
+	saveLines(t.Context(), t, r, 300, 200)
 	for name, end := range loopEndings() {
 		before := killed.Load()
 		end(t.Context(), r)
@@ -195,7 +198,7 @@ func TestStream_RunsCallbacksAndHooks(t *testing.T) {
 	onSQL(t, func(t *testing.T, b sqlBackend) {
 		db := b.open(t)
 		r := linesOn(t, db)
-		saveLines(t.Context(), t, r, 10)
+		saveLines(t.Context(), t, r, 10, 200)
 		must(t, db.Callback().Query().Before("gorm:query").Register("only:odd", func(tx *gorm.DB) {
 			tx.Statement.AddClause(clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "id % 2 = 1"}}})
 		}))
@@ -231,7 +234,7 @@ func TestStream_OfALockedRepository(t *testing.T) {
 	t.Parallel()
 	plain := linesOn(t, sqliteDB(t))
 	must(t, gormrepo.MigrateFence(t.Context(), mustNative(t, plain)))
-	saveLines(t.Context(), t, plain, 5)
+	saveLines(t.Context(), t, plain, 5, 200)
 	locker, other := newFleet(t, etcdEndpoints(t)).locker(nil), newFleet(t, etcdEndpoints(t)).locker(nil)
 	r, err := lockedrepo.New(plain, locker, &lockedrepo.Options{Key: uniqueName("lines-")})
 	must(t, err)
