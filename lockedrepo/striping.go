@@ -5,9 +5,10 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 
+	"github.com/samber/lo"
+
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
-	"github.com/samber/lo"
 )
 
 // striping finds the stripes of calls.
