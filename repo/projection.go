@@ -67,7 +67,7 @@ func NewProjection[T, P any]() (Projection[T, P], error) {
 		}
 		c, err := columnOf(t, sf, tag)
 		if err != nil {
-			return p, fmt.Errorf("projection to %s: field %s: %w", pt, sf.Name, err)
+			return p, fmt.Errorf("repo: projection: %s: field %s: %w", pt, sf.Name, err)
 		}
 		c.index = i
 		p.columns = append(p.columns, c)

@@ -72,8 +72,15 @@ func streamEndsEarly(t *testing.T, h Harness) {
 
 func streamEndsWithTheContext(t *testing.T, h Harness) {
 	need(t, h.Features.Reader, "Reader")
+	for _, size := range []int{10, h.large()} { // few are here already when the context ends
+		streamEnds(t, h, size)
+	}
+}
+
+func streamEnds(t *testing.T, h Harness, size int) {
+	t.Helper()
 	r := h.items(t)
-	saveItems(t, r, numbered(h.large())...)
+	saveItems(t, r, numbered(size)...)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	n := 0
@@ -91,13 +98,13 @@ func streamEndsWithTheContext(t *testing.T, h Harness) {
 		}
 	}
 	wantErr(t, failed, context.Canceled)
-	if n >= h.large() {
+	if n >= size {
 		t.Errorf("the stream went on to its end")
 	}
 	for _, err := range repo.Stream(ctx, r) {
 		wantErr(t, err, context.Canceled)
 	}
-	count(t, r, int64(h.large()))
+	count(t, r, int64(size))
 }
 
 func streamRefusesWhatIsWrong(t *testing.T, h Harness) {
