@@ -23,9 +23,9 @@ import (
 type Repository[T any] struct {
 	inner repo.Repository[T]
 	key   string
-	// whole is the lane of all entities. Its calls are saved together where the type has
+	// whole has the locks of all entities. Its calls are saved together where the type has
 	// one lock; striping is nil then.
-	whole    *lane[T]
+	whole    *lockset[T]
 	striping *striping[T]
 }
 
@@ -41,7 +41,7 @@ func New[T any](inner repo.Repository[T], locker *etcdlock.Locker, opts *Options
 	if err != nil {
 		return nil, fmt.Errorf("lockedrepo: new: %w", err)
 	}
-	r := &Repository[T]{inner: inner, key: o.guard(), whole: &lane[T]{member: newMember(inner, locker, o)}}
+	r := &Repository[T]{inner: inner, key: o.guard(), whole: &lockset[T]{member: newMember(inner, locker, o)}}
 	if r.striping, err = newStriping(inner, r.whole.member, o); err != nil {
 		return nil, fmt.Errorf("lockedrepo: new: %w", err)
 	}
@@ -51,7 +51,7 @@ func New[T any](inner repo.Repository[T], locker *etcdlock.Locker, opts *Options
 		return r, nil
 	}
 	r.whole.stripes = r.striping.all()
-	r.whole.queues = func() { closeAll(r.striping.lanes) }
+	r.whole.queues = func() { closeAll(r.striping.locksets) }
 	return r, nil
 }
 
@@ -98,7 +98,7 @@ func (r *Repository[T]) Pending() int {
 	if r.striping == nil {
 		return r.whole.group.waiting()
 	}
-	return lo.SumBy(r.striping.lanes, func(l *lane[T]) int { return l.group.waiting() })
+	return lo.SumBy(r.striping.locksets, func(l *lockset[T]) int { return l.group.waiting() })
 }
 
 // Save does what repo.Repository says while it holds the lock.
@@ -126,7 +126,7 @@ const saving = "save"
 
 // save saves by itself, or with what else waits for the lock.
 func (r *Repository[T]) save(ctx context.Context, doing string, es []*T, save func(context.Context) error) error {
-	l := r.laneOf(ctx, es)
+	l := r.locksetOf(ctx, es)
 	if l.group.joins(ctx, len(es)) {
 		return l.group.save(ctx, doing, es, save)
 	}
@@ -145,7 +145,7 @@ func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (
 		return nil, fmt.Errorf("lockedrepo: update: %w: nil function", repo.ErrInvalid)
 	}
 	if r.striping == nil || r.striping.of == nil {
-		return r.update(ctx, r.laneOfIDs(ctx, id), id, fn)
+		return r.update(ctx, r.locksetOfIDs(ctx, id), id, fn)
 	}
 	l := r.route(ctx, id)
 	e, err := r.update(ctx, l, id, r.striping.keeping(l.stripes, fn))
@@ -155,7 +155,7 @@ func (r *Repository[T]) Update(ctx context.Context, id any, fn func(*T) error) (
 	return e, err
 }
 
-func (r *Repository[T]) update(ctx context.Context, l *lane[T], id any, fn func(*T) error) (*T, error) {
+func (r *Repository[T]) update(ctx context.Context, l *lockset[T], id any, fn func(*T) error) (*T, error) {
 	if l.group.joins(ctx, 1) && l.group.updater != nil {
 		return l.group.update(ctx, id, fn)
 	}
@@ -184,12 +184,12 @@ func (r *Repository[T]) Delete(ctx context.Context, es ...*T) error {
 	if len(es) == 0 {
 		return nil
 	}
-	return r.laneOf(ctx, es).locked(ctx, "delete", func(ctx context.Context) error { return r.inner.Delete(ctx, es...) })
+	return r.locksetOf(ctx, es).locked(ctx, "delete", func(ctx context.Context) error { return r.inner.Delete(ctx, es...) })
 }
 
 // DeleteByID does what repo.Repository says while it holds the lock.
 func (r *Repository[T]) DeleteByID(ctx context.Context, id any) error {
-	return r.laneOfIDs(ctx, id).locked(ctx, "delete by id", func(ctx context.Context) error { return r.inner.DeleteByID(ctx, id) })
+	return r.locksetOfIDs(ctx, id).locked(ctx, "delete by id", func(ctx context.Context) error { return r.inner.DeleteByID(ctx, id) })
 }
 
 // DeleteAllByID does what repo.Repository says while it holds the lock. For no
@@ -198,14 +198,14 @@ func (r *Repository[T]) DeleteAllByID(ctx context.Context, ids []any) (int64, er
 	if len(ids) == 0 {
 		return 0, nil
 	}
-	return lockedValue(ctx, r.laneOfIDs(ctx, ids...).member, "delete all by id", func(ctx context.Context) (int64, error) { return r.inner.DeleteAllByID(ctx, ids) })
+	return lockedValue(ctx, r.locksetOfIDs(ctx, ids...).member, "delete all by id", func(ctx context.Context) (int64, error) { return r.inner.DeleteAllByID(ctx, ids) })
 }
 
 // FindByID does what repo.Repository says. It takes no lock, but under a context
 // that holds the key, and in a transaction of InTx, it belongs to what the lock
 // protects.
 func (r *Repository[T]) FindByID(ctx context.Context, id any) (*T, error) {
-	l := r.readLane(ctx, id)
+	l := r.readLockset(ctx, id)
 	return readValue(ctx, l.member, "find by id", func(ctx context.Context) (*T, error) {
 		e, err := r.inner.FindByID(ctx, id)
 		if err != nil {
@@ -217,7 +217,7 @@ func (r *Repository[T]) FindByID(ctx context.Context, id any) (*T, error) {
 
 // FindAllByID locks under the same conditions as FindByID.
 func (r *Repository[T]) FindAllByID(ctx context.Context, ids []any) ([]*T, error) {
-	l := r.readLane(ctx, ids...)
+	l := r.readLockset(ctx, ids...)
 	return readValue(ctx, l.member, "find all by id", func(ctx context.Context) ([]*T, error) {
 		es, err := r.inner.FindAllByID(ctx, ids)
 		if err != nil {
@@ -229,7 +229,7 @@ func (r *Repository[T]) FindAllByID(ctx context.Context, ids []any) ([]*T, error
 
 // ExistsByID locks under the same conditions as FindByID.
 func (r *Repository[T]) ExistsByID(ctx context.Context, id any) (bool, error) {
-	return readValue(ctx, r.readLane(ctx, id).member, "exists by id", func(ctx context.Context) (bool, error) { return r.inner.ExistsByID(ctx, id) })
+	return readValue(ctx, r.readLockset(ctx, id).member, "exists by id", func(ctx context.Context) (bool, error) { return r.inner.ExistsByID(ctx, id) })
 }
 
 // Find locks under the same conditions as FindByID. Where the store fences documents

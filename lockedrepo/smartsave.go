@@ -17,7 +17,7 @@ func (r *Repository[T]) SmartSave(ctx context.Context, dto repo.SmartSaveDTO, op
 	}
 	saver, ok := repo.As[driver.DocumentSaver[T]](r.inner)
 	return r.inChunks(ctx, docs, func(docs *driver.Documents[T], begin int) ([]*T, error) {
-		return lockedValue(ctx, r.laneOf(ctx, docs.Entities).member, "smart save", func(ctx context.Context) ([]*T, error) {
+		return lockedValue(ctx, r.locksetOf(ctx, docs.Entities).member, "smart save", func(ctx context.Context) ([]*T, error) {
 			if !ok {
 				return r.inner.SmartSave(ctx, repo.SmartSaveDTO{EntityList: dto.EntityList[begin : begin+len(docs.Entities)]}, opts...)
 			}
@@ -40,7 +40,7 @@ func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *driver.Document
 		return nil, fmt.Errorf("lockedrepo: save documents: %w: decoded documents", repo.ErrUnsupported)
 	}
 	return r.inChunks(ctx, docs, func(docs *driver.Documents[T], _ int) ([]*T, error) {
-		return lockedValue(ctx, r.laneOf(ctx, docs.Entities).member, "save documents", func(ctx context.Context) ([]*T, error) {
+		return lockedValue(ctx, r.locksetOf(ctx, docs.Entities).member, "save documents", func(ctx context.Context) ([]*T, error) {
 			return saver.SaveDocuments(ctx, docs)
 		})
 	})

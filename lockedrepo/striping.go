@@ -13,9 +13,9 @@ import (
 
 // striping finds the stripes of calls.
 type striping[T any] struct {
-	keyer driver.Keyer[T]
-	of    func(e *T) string // nil: by id
-	lanes []*lane[T]
+	keyer    driver.Keyer[T]
+	of       func(e *T) string // nil: by id
+	locksets []*lockset[T]
 	// home is the stripe for entities without a key, another one in each repository:
 	// the saves of a process wait together, and do not wait for those of others.
 	home int
@@ -40,16 +40,16 @@ func newStriping[T any](inner repo.Repository[T], whole *member, o Options) (*st
 		return nil, fmt.Errorf("%w: %T is no driver.Keyer, so it cannot be told which stripe an id belongs to", repo.ErrUnsupported, inner)
 	}
 	for i := range o.Stripes.n {
-		l := &lane[T]{member: whole.only(driver.Stripe(whole.set, i)), stripes: 1 << i}
+		l := &lockset[T]{member: whole.only(driver.Stripe(whole.set, i)), stripes: 1 << i}
 		l.group = newGroup(inner, l.member, o)
 		l.queues = l.group.close
-		s.lanes = append(s.lanes, l)
+		s.locksets = append(s.locksets, l)
 	}
-	s.home = rand.IntN(len(s.lanes)) //nolint:gosec // nobody gains by guessing it
+	s.home = rand.IntN(len(s.locksets)) //nolint:gosec // nobody gains by guessing it
 	return s, nil
 }
 
-func (s *striping[T]) all() mask { return 1<<len(s.lanes) - 1 }
+func (s *striping[T]) all() mask { return 1<<len(s.locksets) - 1 }
 
 // hash is the stripe of a text. Processes of different versions must agree on it.
 func (s *striping[T]) hash(text string) mask {
@@ -59,7 +59,7 @@ func (s *striping[T]) hash(text string) mask {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(text))
 	sum := h.Sum64()
-	return 1 << ((sum ^ sum>>32) % uint64(len(s.lanes)))
+	return 1 << ((sum ^ sum>>32) % uint64(len(s.locksets)))
 }
 
 // ofEntity is the stripe of an entity: none for one that may have any, all where it
@@ -105,8 +105,8 @@ func (s *striping[T]) ofIDs(ids []any) mask {
 	}, 0)
 }
 
-// lane is what calls for some stripes lock, and what waits for that lock in this process.
-type lane[T any] struct {
+// lockset is what calls for some stripes lock, and what waits for that lock in this process.
+type lockset[T any] struct {
 	*member
 	stripes mask
 	group   *group[T] // nil where calls are not saved together

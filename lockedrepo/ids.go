@@ -40,7 +40,7 @@ func (r *Repository[T]) For(ids ...any) Lockable {
 		its, bad := r.striping.ofID(id)
 		of, err = of|its, errors.Join(err, bad)
 	}
-	m := *r.lane(context.Background(), of).member
+	m := *r.lockset(context.Background(), of).member
 	m.unusable = err
 	return part{&m}
 }
