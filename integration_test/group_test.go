@@ -158,6 +158,12 @@ func (s *groupSite[T]) call(ctx context.Context, t *testing.T, call func() error
 		err = call()
 	}()
 	eventually(ctx, t, "the call to wait", func() bool { return s.locked.Pending() == n+1 })
+	if n == 0 { // it is pending before it is in line, and a batch could get there first
+		eventually(ctx, t, "the first call to be in line", func() bool {
+			line, err := s.locker.Holders(ctx, "group")
+			return err == nil && len(line) > 1
+		})
+	}
 	s.answers = append(s.answers, answer)
 }
 

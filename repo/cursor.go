@@ -31,7 +31,7 @@ func NewCursors(key []byte, former ...[]byte) (*Cursors, error) {
 	keys := append([][]byte{key}, former...)
 	for _, k := range keys {
 		if len(k) < MinCursorKey {
-			return nil, fmt.Errorf("%w: a key of %d bytes for cursors, it has at least %d", ErrInvalid, len(k), MinCursorKey)
+			return nil, fmt.Errorf("repo: new cursors: %w: a key of %d bytes for cursors, it has at least %d", ErrInvalid, len(k), MinCursorKey)
 		}
 	}
 	return &Cursors{lo.Map(keys, func(k []byte, _ int) []byte { return slices.Clone(k) })}, nil

@@ -109,6 +109,9 @@ type ItemError struct {
 	Err error
 }
 
+// failed says what was being done.
+func failed(doing string, err error) error { return fmt.Errorf("repo: %s: %w", doing, err) }
+
 // Error names the element and the reason.
 func (e *ItemError) Error() string {
 	var b strings.Builder

@@ -32,15 +32,23 @@ func MustField[T, V any](name string) Field[T, V] {
 // V, is ErrInvalid. Whether the store has a column for the field it checks when the handle
 // is used.
 func NewField[T, V any](name string) (Field[T, V], error) {
+	f := Field[T, V]{name}
+	if err := f.check(); err != nil {
+		return Field[T, V]{}, failed("new field", err)
+	}
+	return f, nil
+}
+
+func (f Field[T, V]) check() error {
 	t, v := reflect.TypeFor[T](), reflect.TypeFor[V]()
-	f, ok := entity.FieldByName(t, name)
+	of, ok := entity.FieldByName(t, f.name)
 	if !ok {
-		return Field[T, V]{}, fmt.Errorf("%w: %s has no field %q", ErrInvalid, t, name)
+		return fmt.Errorf("%w: %s has no field %q", ErrInvalid, t, f.name)
 	}
-	if !entity.Compares(v, f.Type) {
-		return Field[T, V]{}, fmt.Errorf("%w: field %s of %s is a %s, compared as a %s", ErrInvalid, name, t, f.Type, v)
+	if !entity.Compares(v, of.Type) {
+		return fmt.Errorf("%w: field %s of %s is a %s, compared as a %s", ErrInvalid, f.name, t, of.Type, v)
 	}
-	return Field[T, V]{name}, nil
+	return nil
 }
 
 // F is NewField with the check left to the query: a wrong name is ErrInvalid when the

@@ -34,20 +34,20 @@ func FieldsOf[T any](names ...string) (*Fields[T], error) {
 	t := reflect.TypeFor[T]()
 	fs := &Fields[T]{byName: map[string]*entity.Field{}}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("%w: no fields of %s are named", ErrInvalid, t)
+		return nil, fmt.Errorf("repo: fields: %w: no fields of %s are named", ErrInvalid, t)
 	}
 	for _, name := range names {
 		f, ok := entity.FieldByName(t, name)
 		if !ok {
-			return nil, fmt.Errorf("%w: %s has no field %q", ErrInvalid, t, name)
+			return nil, fmt.Errorf("repo: fields: %w: %s has no field %q", ErrInvalid, t, name)
 		}
 		if _, err := parse(entity.Deref(f.Type), ""); err == errNoText { //nolint:errorlint // it is never wrapped
-			return nil, fmt.Errorf("%w: field %s of %s: a %s cannot be read from text", ErrInvalid, name, t, f.Type)
+			return nil, fmt.Errorf("repo: fields: %w: field %s of %s: a %s cannot be read from text", ErrInvalid, name, t, f.Type)
 		}
 		f.Name = name
 		shown := entity.JSONName(t, f.Index)
 		if fs.byName[shown] != nil || fs.byName[name] != nil {
-			return nil, fmt.Errorf("%w: two fields of %s are called %q", ErrInvalid, t, shown)
+			return nil, fmt.Errorf("repo: fields: %w: two fields of %s are called %q", ErrInvalid, t, shown)
 		}
 		fs.byName[name], fs.byName[shown] = f, f
 		fs.names = append(fs.names, shown)
@@ -81,20 +81,20 @@ func (*Fields[T]) Operators() []string { return slices.Sorted(maps.Keys(operator
 func (fs *Fields[T]) Where(name, operator string, values ...string) (Condition, error) {
 	f, ok := fs.byName[name]
 	if !ok {
-		return Condition{}, fmt.Errorf("%w: no field %.60q to filter by", ErrInvalid, name)
+		return Condition{}, fmt.Errorf("repo: where: %w: no field %.60q to filter by", ErrInvalid, name)
 	}
 	op, ok := operators()[operator]
 	if !ok {
-		return Condition{}, fmt.Errorf("%w: no operator %.60q", ErrInvalid, operator)
+		return Condition{}, fmt.Errorf("repo: where: %w: no operator %.60q", ErrInvalid, operator)
 	}
 	if err := checkOperator(f, name, operator, op, len(values)); err != nil {
-		return Condition{}, err
+		return Condition{}, failed("where", err)
 	}
 	list := make([]any, len(values))
 	for i, text := range values {
 		v, err := parse(entity.Deref(f.Type), text)
 		if err != nil {
-			return Condition{}, fmt.Errorf("%w: field %q: value %d is no %s", ErrInvalid, name, i, entity.Deref(f.Type))
+			return Condition{}, fmt.Errorf("repo: where: %w: field %q: value %d is no %s", ErrInvalid, name, i, entity.Deref(f.Type))
 		}
 		list[i] = v
 	}
@@ -145,7 +145,7 @@ func (fs *Fields[T]) SortBy(name string) (Sort, error) {
 	plain, desc := strings.CutPrefix(name, "-")
 	f, ok := fs.byName[plain]
 	if !ok {
-		return Sort{}, fmt.Errorf("%w: no field %.60q to sort by", ErrInvalid, plain)
+		return Sort{}, fmt.Errorf("repo: sort by: %w: no field %.60q to sort by", ErrInvalid, plain)
 	}
 	return Sort{query.Order{Field: f.Name, Desc: desc, Owner: reflect.TypeFor[T]()}}, nil
 }

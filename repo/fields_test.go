@@ -215,5 +215,5 @@ func ExampleFields() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// repo: invalid: no field "id" to filter by
+	// repo: where: repo: invalid: no field "id" to filter by
 }

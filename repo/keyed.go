@@ -58,7 +58,7 @@ func (k KeyedRepository[T, K]) DeleteAllByID(ctx context.Context, ids []K) (int6
 func (k KeyedRepository[T, K]) Update(ctx context.Context, id K, fn func(*T) error) (*T, error) {
 	u, ok := As[Updater[T]](k.Repository)
 	if !ok {
-		return nil, fmt.Errorf("%w: %T has no Update", ErrUnsupported, k.Repository)
+		return nil, fmt.Errorf("repo: update: %w: %T has no Update", ErrUnsupported, k.Repository)
 	}
 	return u.Update(ctx, id, fn)
 }

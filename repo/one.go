@@ -6,8 +6,6 @@ import (
 	"reflect"
 	"slices"
 
-	"github.com/samber/lo"
-
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
 	"github.com/holdfast-go/holdfast/repo/internal/query"
 )
@@ -21,7 +19,7 @@ func FindOne[T any](ctx context.Context, r Repository[T], q ...Option) (*T, erro
 		return nil, err
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("%w: no %s satisfies the conditions", ErrNotFound, reflect.TypeFor[T]())
+		return nil, fmt.Errorf("repo: find one: %w: no %s satisfies the conditions", ErrNotFound, reflect.TypeFor[T]())
 	}
 	return found[0], nil
 }
@@ -30,7 +28,7 @@ func FindOne[T any](ctx context.Context, r Repository[T], q ...Option) (*T, erro
 func Exists[T any](ctx context.Context, r Repository[T], q ...Option) (bool, error) {
 	key, err := keyFields(r)
 	if err != nil {
-		return false, err
+		return false, failed("exists", err)
 	}
 	found, err := r.Find(ctx, with(q, only(key...), Limit(1))...)
 	return len(found) > 0, err
@@ -40,19 +38,22 @@ func Exists[T any](ctx context.Context, r Repository[T], q ...Option) (bool, err
 // options. Entities without a value do not count; where there is no other it is
 // ErrNotFound. The order is that of Asc, which an index on the field serves.
 func Min[T, V any](ctx context.Context, r Repository[T], f Field[T, V], q ...Option) (V, error) {
-	return extreme(ctx, r, f, f.Asc(), q)
+	return extreme(ctx, r, "min", f, f.Asc(), q)
 }
 
 // Max returns the largest value of the field, as Min does the smallest.
 func Max[T, V any](ctx context.Context, r Repository[T], f Field[T, V], q ...Option) (V, error) {
-	return extreme(ctx, r, f, f.Desc(), q)
+	return extreme(ctx, r, "max", f, f.Desc(), q)
 }
 
-func extreme[T, V any](ctx context.Context, r Repository[T], f Field[T, V], by Sort, q []Option) (V, error) {
+func extreme[T, V any](ctx context.Context, r Repository[T], doing string, f Field[T, V], by Sort, q []Option) (V, error) {
 	found, err := Pluck(ctx, r, f, with(with([]Option{by, f.NotNull()}, q...), Limit(1))...)
-	if err != nil || len(found) == 0 {
-		var none V
-		return none, lo.CoalesceOrEmpty(err, fmt.Errorf("%w: no %s with a value of %s", ErrNotFound, reflect.TypeFor[T](), f.name))
+	var none V
+	switch {
+	case err != nil:
+		return none, err
+	case len(found) == 0:
+		return none, fmt.Errorf("repo: %s: %w: no %s with a value of %s", doing, ErrNotFound, reflect.TypeFor[T](), f.name)
 	}
 	return found[0], nil
 }

@@ -39,16 +39,17 @@ type Page[T any] struct {
 // ErrInvalid for a negative number, a size that is not from 1 to MaxPageSize, a page that
 // begins behind entity 2,147,483,647, and a Limit or Offset among the options.
 func FindPage[T any](ctx context.Context, r Repository[T], p PageRequest, q ...Option) (Page[T], error) {
+	const doing = "find page"
 	page := Page[T]{Number: p.Number, Size: p.Size}
 	if err := checkSize(p.Size); err != nil {
-		return page, err
+		return page, failed(doing, err)
 	}
 	if p.Number < 0 || p.Number > math.MaxInt32/p.Size {
-		return page, fmt.Errorf("%w: page %d of size %d", ErrInvalid, p.Number, p.Size)
+		return page, fmt.Errorf("repo: %s: %w: page %d of size %d", doing, ErrInvalid, p.Number, p.Size)
 	}
 	_, missing, err := completed(r, q)
 	if err != nil {
-		return page, err
+		return page, failed(doing, err)
 	}
 	page.Items, page.HasNext, err = some(ctx, r, p.Size, with(q, missing, Offset(p.Number*p.Size)))
 	if err != nil || !p.Total {

@@ -16,8 +16,8 @@ import (
 //
 //	emails, err := repo.Pluck(ctx, customers, email, active.Eq(true))
 func Pluck[T, V any](ctx context.Context, r Repository[T], f Field[T, V], q ...Option) ([]V, error) {
-	if _, err := NewField[T, V](f.name); err != nil {
-		return nil, err
+	if err := f.check(); err != nil {
+		return nil, failed("pluck", err)
 	}
 	field, _ := entity.FieldByName(reflect.TypeFor[T](), f.name)
 	found, err := r.Find(ctx, with(q, only(f.name))...)

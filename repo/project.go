@@ -29,11 +29,11 @@ import (
 // numbers, texts and time.Time, and for groups on a repository that makes none.
 func Project[T, P any](ctx context.Context, r Repository[T], p Projection[T, P], q ...Option) ([]P, error) {
 	if len(p.columns) == 0 {
-		return nil, fmt.Errorf("%w: an empty projection", ErrInvalid)
+		return nil, fmt.Errorf("repo: project: %w: an empty projection", ErrInvalid)
 	}
 	all, err := gathered(q)
 	if err != nil {
-		return nil, err
+		return nil, failed("project", err)
 	}
 	if p.groups() {
 		return p.grouped(ctx, r, all)
@@ -44,7 +44,7 @@ func Project[T, P any](ctx context.Context, r Repository[T], p Projection[T, P],
 		}
 		c, ok := lo.Find(p.columns, func(c column) bool { return c.name == o.Field })
 		if !ok {
-			return nil, fmt.Errorf("%w: the projection to %s has no field %q", ErrInvalid, o.Owner, o.Field)
+			return nil, fmt.Errorf("repo: project: %w: the projection to %s has no field %q", ErrInvalid, o.Owner, o.Field)
 		}
 		all.Orders[i].Field, all.Orders[i].Owner = c.Field, reflect.TypeFor[T]()
 	}
@@ -81,7 +81,7 @@ func (p Projection[T, P]) grouped(ctx context.Context, r Repository[T], q query.
 		}
 		a.Orders = append(a.Orders, query.ColumnOrder{Column: i, Order: o})
 	}
-	rows, err := aggregate(ctx, r, a, q)
+	rows, err := aggregate(ctx, r, "project", a, q)
 	if err != nil {
 		return nil, err
 	}
@@ -109,16 +109,16 @@ func (p Projection[T, P]) columnFor(o query.Order) (int, error) {
 		}
 	})
 	if !ok {
-		return 0, fmt.Errorf("%w: order by field %s of %v, which is not in the groups", ErrInvalid, o.Field, o.Owner)
+		return 0, fmt.Errorf("repo: project: %w: order by field %s of %v, which is not in the groups", ErrInvalid, o.Field, o.Owner)
 	}
 	return i, nil
 }
 
 // aggregate asks for groups of the entities that satisfy the conditions of q.
-func aggregate[T any](ctx context.Context, r Repository[T], a query.Aggregation, q query.Query) ([][]any, error) {
+func aggregate[T any](ctx context.Context, r Repository[T], doing string, a query.Aggregation, q query.Query) ([][]any, error) {
 	reader, ok := As[query.Reader[T]](r)
 	if !ok {
-		return nil, fmt.Errorf("%w: %T makes no groups", ErrUnsupported, r)
+		return nil, fmt.Errorf("repo: %s: %w: %T makes no groups", doing, ErrUnsupported, r)
 	}
 	a.Options = []Option{query.Func(func(to *query.Query) {
 		to.Where, to.Native = append(to.Where, q.Where...), append(to.Native, q.Native...)
@@ -139,12 +139,12 @@ func Sum[T any, V Number](ctx context.Context, r Repository[T], f Field[T, V], q
 	var sum V
 	all, err := gathered(q)
 	if err != nil {
-		return sum, err
+		return sum, failed("sum", err)
 	}
 	if all.Limit != 0 || all.Offset != 0 {
-		return sum, fmt.Errorf("%w: a sum with a limit or offset", ErrInvalid)
+		return sum, fmt.Errorf("repo: sum: %w: a sum with a limit or offset", ErrInvalid)
 	}
-	rows, err := aggregate(ctx, r, query.Aggregation{Columns: []query.Column{{Func: query.FuncSum, Field: f.name}}}, all)
+	rows, err := aggregate(ctx, r, "sum", query.Aggregation{Columns: []query.Column{{Func: query.FuncSum, Field: f.name}}}, all)
 	if err != nil {
 		return sum, err
 	}

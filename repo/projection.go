@@ -57,7 +57,7 @@ func NewProjection[T, P any]() (Projection[T, P], error) {
 	t, pt := reflect.TypeFor[T](), reflect.TypeFor[P]()
 	p := Projection[T, P]{}
 	if pt.Kind() != reflect.Struct {
-		return p, fmt.Errorf("%w: projection to a %s, which is no struct", ErrInvalid, pt)
+		return p, fmt.Errorf("repo: projection: %w: to a %s, which is no struct", ErrInvalid, pt)
 	}
 	for i := range pt.NumField() {
 		sf := pt.Field(i)
@@ -73,7 +73,7 @@ func NewProjection[T, P any]() (Projection[T, P], error) {
 		p.columns = append(p.columns, c)
 	}
 	if len(p.columns) == 0 {
-		return p, fmt.Errorf("%w: projection to %s, which has no fields", ErrInvalid, pt)
+		return p, fmt.Errorf("repo: projection: %w: to %s, which has no fields", ErrInvalid, pt)
 	}
 	return p, nil
 }

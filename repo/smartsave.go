@@ -26,7 +26,7 @@ func (d *SmartSaveDTO) UnmarshalJSON(data []byte) error {
 		EntityList []jsontext.Value `json:"entityList"`
 	}
 	if err := json.Unmarshal(data, &wire); err != nil {
-		return fmt.Errorf("%w: smart save body: %w", ErrInvalid, err)
+		return fmt.Errorf("repo: smart save: %w: body: %w", ErrInvalid, err)
 	}
 	list := make([]string, len(wire.EntityList))
 	var bad []*ItemError

@@ -29,7 +29,9 @@ import (
 func Stream[T any](ctx context.Context, r Repository[T], q ...Option) iter.Seq2[*T, error] {
 	reader, ok := As[query.Reader[T]](r)
 	if !ok {
-		return func(yield func(*T, error) bool) { yield(nil, fmt.Errorf("%w: %T has no streams", ErrUnsupported, r)) }
+		return func(yield func(*T, error) bool) {
+			yield(nil, fmt.Errorf("repo: stream: %w: %T has no streams", ErrUnsupported, r))
+		}
 	}
 	return reader.Stream(ctx, q...)
 }

@@ -45,35 +45,42 @@ type Window[T any] struct {
 // ErrUnsupported for a Native option, which a cursor cannot tell from another one, and for
 // a sort key of a type whose values are not comparable.
 func FindWindow[T any](ctx context.Context, r Repository[T], c *Cursors, w WindowRequest, q ...Option) (Window[T], error) {
-	var none Window[T]
-	if err := checkSize(w.Size); err != nil {
-		return none, err
-	}
-	if c == nil {
-		return none, fmt.Errorf("%w: nil cursors", ErrInvalid)
-	}
-	all, missing, err := completed(r, q)
+	p, q, err := windowOf(r, c, w, q)
 	if err != nil {
-		return none, err
-	}
-	p, err := placesOf(reflect.TypeFor[T](), all)
-	if err != nil {
-		return none, err
-	}
-	q = with(q, missing)
-	if w.After != "" {
-		at, err := c.read(w.After, p)
-		if err != nil {
-			return none, err
-		}
-		q = with(q, Condition{p.behind(at)})
+		return Window[T]{}, failed("find window", err)
 	}
 	found, more, err := some(ctx, r, w.Size, q)
 	if err != nil || !more {
 		return Window[T]{Items: found}, err
 	}
 	next, err := c.write(p, reflect.ValueOf(found[len(found)-1]).Elem())
-	return Window[T]{Items: found, Next: next}, err
+	if err != nil {
+		return Window[T]{Items: found}, failed("find window", err)
+	}
+	return Window[T]{Items: found, Next: next}, nil
+}
+
+// windowOf returns the places in the order of the options, and the options that find what
+// comes behind the cursor.
+func windowOf[T any](r Repository[T], c *Cursors, w WindowRequest, q []Option) (p places, behind []Option, err error) {
+	if err := checkSize(w.Size); err != nil {
+		return p, nil, err
+	}
+	if c == nil {
+		return p, nil, fmt.Errorf("%w: nil cursors", ErrInvalid)
+	}
+	all, missing, err := completed(r, q)
+	if err != nil {
+		return p, nil, err
+	}
+	if p, err = placesOf(reflect.TypeFor[T](), all); err != nil || w.After == "" {
+		return p, with(q, missing), err
+	}
+	at, err := c.read(w.After, p)
+	if err != nil {
+		return p, nil, err
+	}
+	return p, with(q, missing, Condition{p.behind(at)}), nil
 }
 
 // places are those in the order of a query.

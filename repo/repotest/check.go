@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,7 +63,7 @@ func wantErr(t *testing.T, err, target error) {
 	if !errors.Is(err, target) {
 		t.Fatalf("got error %v, want one that matches %q", err, target)
 	}
-	if !saysWhat.MatchString(err.Error()) {
+	if !saysWhat.MatchString(err.Error()) || strings.HasPrefix(err.Error(), target.Error()) {
 		t.Fatalf("error %q does not begin with the package and what it was doing", err)
 	}
 	for _, other := range []error{
