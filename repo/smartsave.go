@@ -57,6 +57,10 @@ const (
 	DefaultMaxBytes     = 64 << 20
 )
 
+// MaxMembers is how many members one document of SmartSave has at most, those of nested
+// objects and of objects in lists among them. More are ErrTooMany.
+const MaxMembers = 100_000
+
 // SmartSaveOption changes one call of SmartSave.
 type SmartSaveOption func(*smartsave.Options)
 

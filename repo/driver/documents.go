@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -50,7 +51,7 @@ type Documents[T any] struct {
 	// insert where nothing is stored.
 	Entities []*T
 
-	docs   [][]byte
+	docs   []string
 	decode func(doc []byte, into *T) error
 }
 
@@ -77,7 +78,7 @@ func Decode[T any](dto repo.SmartSaveDTO, opts ...repo.SmartSaveOption) (*Docume
 	}
 	d := &Documents[T]{
 		Mode: s.Mode, Chunk: chunk, decode: decode,
-		Entities: make([]*T, len(dto.EntityList)), docs: make([][]byte, len(dto.EntityList)),
+		Entities: make([]*T, len(dto.EntityList)), docs: slices.Clone(dto.EntityList),
 	}
 	var bad []*repo.ItemError
 	for i, text := range dto.EntityList {
@@ -96,10 +97,16 @@ func (d *Documents[T]) add(i int, doc []byte) *repo.ItemError {
 	if k := jsontext.Value(doc).Kind(); k != jsontext.KindBeginObject {
 		return &repo.ItemError{Index: i, Err: fmt.Errorf("%w: want a JSON object, not %s", repo.ErrInvalid, describe(k, doc))}
 	}
+	if tooManyMembers(doc) {
+		return &repo.ItemError{Index: i, Err: fmt.Errorf("%w: members, allowed are %d", repo.ErrTooMany, repo.MaxMembers)}
+	}
 	if d.Mode == ModeMergeNonNull {
 		stripped, err := stripNulls(doc)
 		if err != nil {
 			return itemError(i, err)
+		}
+		if len(stripped) < len(doc) {
+			d.docs[i] = string(stripped)
 		}
 		doc = stripped
 	}
@@ -107,14 +114,14 @@ func (d *Documents[T]) add(i int, doc []byte) *repo.ItemError {
 	if err := d.decode(doc, e); err != nil {
 		return itemError(i, err)
 	}
-	d.docs[i], d.Entities[i] = doc, e
+	d.Entities[i] = e
 	return nil
 }
 
 // MergeInto applies document i to e, a stored entity. On an error, an
 // *ItemError, e is in an undefined state.
 func (d *Documents[T]) MergeInto(i int, e *T) error {
-	if err := d.decode(d.docs[i], e); err != nil {
+	if err := d.decode([]byte(d.docs[i]), e); err != nil {
 		return itemError(i, err)
 	}
 	return nil

@@ -7,55 +7,53 @@ import (
 )
 
 // stripNulls returns doc without the null members of its objects, at any
-// depth. Lists are kept as they are, nulls included.
+// depth. Lists are kept as they are, nulls included. A doc without any is
+// returned itself.
 func stripNulls(doc []byte) ([]byte, error) {
-	var out bytes.Buffer
-	dec, enc := jsontext.NewDecoder(bytes.NewReader(doc)), jsontext.NewEncoder(&out)
-	if err := copyNonNull(dec, enc); err != nil {
+	if !bytes.Contains(doc, []byte("null")) {
+		return doc, nil
+	}
+	dec := jsontext.NewDecoder(bytes.NewBuffer(doc))
+	out, err := appendNonNull(make([]byte, 0, len(doc)), dec)
+	if err != nil {
 		return nil, err
 	}
 	// What stands behind the object is an error for the decoder to find.
-	rest := doc[dec.InputOffset():]
-	return append(bytes.TrimRight(out.Bytes(), "\n"), rest...), nil
+	return append(out, doc[dec.InputOffset():]...), nil
 }
 
-func copyNonNull(dec *jsontext.Decoder, enc *jsontext.Encoder) error {
+// appendNonNull appends the next value of dec without the null members of objects.
+func appendNonNull(out []byte, dec *jsontext.Decoder) ([]byte, error) {
 	if dec.PeekKind() != jsontext.KindBeginObject {
 		v, err := dec.ReadValue()
-		if err != nil {
-			return err
-		}
-		return enc.WriteValue(v)
+		return append(out, v...), err
 	}
-	if err := copyToken(dec, enc); err != nil {
-		return err
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, err
 	}
-	for dec.PeekKind() != jsontext.KindEndObject {
-		token, err := dec.ReadToken()
-		if err != nil {
-			return err
+	out = append(out, '{')
+	for first := true; dec.PeekKind() != jsontext.KindEndObject; {
+		before := len(out)
+		if !first {
+			out = append(out, ',')
 		}
-		name := token.String()
+		name, err := dec.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		out = append(append(out, name...), ':')
 		if dec.PeekKind() == jsontext.KindNull {
-			if _, err := dec.ReadToken(); err != nil {
-				return err
+			out = out[:before]
+			if err := dec.SkipValue(); err != nil {
+				return nil, err
 			}
 			continue
 		}
-		if err := enc.WriteToken(jsontext.String(name)); err != nil {
-			return err
+		if out, err = appendNonNull(out, dec); err != nil {
+			return nil, err
 		}
-		if err := copyNonNull(dec, enc); err != nil {
-			return err
-		}
+		first = false
 	}
-	return copyToken(dec, enc)
-}
-
-func copyToken(dec *jsontext.Decoder, enc *jsontext.Encoder) error {
-	token, err := dec.ReadToken()
-	if err != nil {
-		return err
-	}
-	return enc.WriteToken(token)
+	_, err := dec.ReadToken()
+	return append(out, '}'), err
 }
