@@ -1,3 +1,8 @@
+//go:build !race
+
+// The demo is a process of its own, which the race detector does not look into. It only
+// makes the servers slower, which the demo does not wait for.
+
 package integration_test
 
 import (

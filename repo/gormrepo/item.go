@@ -29,6 +29,9 @@ type item struct {
 	freshTimes bool
 	// explicit are the fields that documents gave a zero value.
 	explicit []*schema.Field
+	// changed are the columns to write of a row that is merged into, else nil: all that
+	// the statement has.
+	changed []*schema.Field
 	// before is a copy to go back to when the save fails.
 	before reflect.Value
 	// start is how it was when the transaction began, and begun tells that it has.

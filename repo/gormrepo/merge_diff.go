@@ -47,30 +47,28 @@ func (m *model) counted() []*schema.Field {
 	return append(slices.Clone(m.updated), m.version)
 }
 
+// maxSets is how many sets of changed columns are written by statements of their own.
+// Rows of more sets are written together; see updateStatement.
+const maxSets = 8
+
 // writeMerges inserts the new ones and writes the changed columns of the
 // others, those with the same columns together.
 func (r *store) writeMerges(c *call, merges []*merge) error {
-	var fresh []*item
-	changed := map[string][]*item{}
-	fields := map[string][]*schema.Field{}
-	var order []string
-	for _, m := range merges {
-		if m.isNew {
-			fresh = append(fresh, m.item)
-			continue
-		}
-		set := strings.Join(names(m.changed), "\x00")
-		if fields[set] == nil {
-			fields[set] = append([]*schema.Field{}, m.changed...)
-			order = append(order, set)
-		}
-		changed[set] = append(changed[set], m.item)
-	}
+	known, fresh := lo.FilterReject(itemsOf(merges), func(it *item, _ int) bool { return !it.isNew })
 	if err := r.insert(c, fresh); err != nil {
 		return err
 	}
-	for _, set := range order {
-		if err := r.writeLocked(c, changed[set], fields[set]); err != nil {
+	set := func(it *item) string { return strings.Join(names(it.changed), "\x00") }
+	sets := lo.UniqBy(known, set)
+	all := lo.Filter(r.columns, func(f *schema.Field, _ int) bool {
+		return lo.SomeBy(sets, func(it *item) bool { return lo.Contains(it.changed, f) })
+	})
+	if len(sets) > maxSets && r.canMark(all) {
+		return r.writeLocked(c, known, all)
+	}
+	alike := lo.GroupBy(known, set)
+	for _, it := range sets {
+		if err := r.writeLocked(c, alike[set(it)], it.changed); err != nil {
 			return err
 		}
 	}
@@ -196,9 +194,8 @@ type merge struct {
 	docs []int
 	// given are those that it began with.
 	given []int
-	// old is the stored row before the merge, changed the columns to write.
-	old     map[*schema.Field]any
-	changed []*schema.Field
+	// old is the stored row before the merge.
+	old map[*schema.Field]any
 	// revived tells that the stored row is marked as deleted.
 	revived bool
 }

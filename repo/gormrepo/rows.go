@@ -1,7 +1,10 @@
 package gormrepo
 
 import (
+	"database/sql/driver"
+	"reflect"
 	"slices"
+	"time"
 
 	"github.com/samber/lo"
 	"gorm.io/gorm"
@@ -20,104 +23,59 @@ func (r *store) updateRows(c *call, items []*item, fields []*schema.Field) error
 		return nil
 	}
 	if len(items) == 1 {
+		fields = lo.Filter(fields, func(f *schema.Field, _ int) bool { return r.writes(items[0], f) })
 		_, err := r.update(c, r.assigned(c, items[0], fields), []clause.Expression{r.keyIn(r.keysOf(items))})
 		return err
 	}
+	marked := lo.SomeBy(items, func(it *item) bool {
+		return !lo.EveryBy(fields, func(f *schema.Field) bool { return r.writes(it, f) })
+	})
 	return r.exec(c, &updateStatement{
-		table: r.schema.Table, dialect: r.dialect.name, key: names(r.key), columns: names(fields),
+		table: r.schema.Table, dialect: r.dialect.name, key: names(r.key), columns: names(fields), marked: marked,
 		rows: lo.Map(items, func(it *item, _ int) []any {
-			return append(r.keyParams(r.entity.KeyOf(it.val)), r.values(c, it, fields)...)
+			row := append(r.keyParams(r.entity.KeyOf(it.val)), r.values(c, it, fields)...)
+			if marked {
+				row = append(row, r.marks(it, fields))
+			}
+			return row
 		}),
 	})
 }
 
-// updateStatement is an UPDATE of many rows, each with values of its own. The
-// values come as a table, whose first row has none and takes the types of its
-// columns from the table that is written.
-type updateStatement struct {
-	table, dialect string
-	key, columns   []string
-	rows           [][]any
+// writes tells whether a statement that writes the field for some row does so for this one.
+func (r *store) writes(it *item, f *schema.Field) bool {
+	return it.changed == nil || lo.Contains(it.changed, f) || lo.Contains(r.deleted, f)
 }
 
-const (
-	// oldRows and newRows name the table that is written and that of the values.
-	oldRows, newRows = "holdfast_old", "holdfast_new"
-)
-
-// Build writes the statement of the dialect.
-func (s *updateStatement) Build(b clause.Builder) {
-	table := clause.Table{Name: s.table}
-	if s.dialect == mysql {
-		write(b, "UPDATE (SELECT ")
-		for i, name := range s.all() {
-			write(b, lo.Ternary(i == 0, "", ","))
-			b.WriteQuoted(clause.Column{Name: name})
+// marks has a bit for each field that is written.
+func (r *store) marks(it *item, fields []*schema.Field) (bits int64) {
+	for i, f := range fields {
+		if r.writes(it, f) {
+			bits |= 1 << i
 		}
-		write(b, " FROM ")
-		b.WriteQuoted(table)
-		write(b, " WHERE 1 = 0")
-		for _, row := range s.rows {
-			write(b, " UNION ALL SELECT ")
-			b.AddVar(b, row...)
+	}
+	return bits
+}
+
+// canMark tells whether rows that differ in what is written of them can have one
+// statement. It makes one expression of a new and an old value. MySQL takes a column
+// of decimals and a floating-point number to a floating-point number there, which
+// would change what has to stay; so there all values must be of other types.
+func (r *store) canMark(fields []*schema.Field) bool {
+	if len(fields)+len(r.deleted) > 62 { // the bits of the marks
+		return false
+	}
+	return r.dialect.name != mysql || lo.EveryBy(fields, func(f *schema.Field) bool {
+		t := f.IndirectFieldType
+		switch {
+		case t == reflect.TypeFor[time.Time](), lo.Contains(r.deleted, f):
+			return true
+		case f.Serializer != nil, f.FieldType.Implements(reflect.TypeFor[driver.Valuer]()):
+			return false
+		default:
+			return t.Kind() <= reflect.Uintptr || t.Kind() == reflect.String || t == reflect.TypeFor[[]byte]()
 		}
-		write(b, ") AS "+newRows+" STRAIGHT_JOIN ")
-		b.WriteQuoted(table)
-		write(b, " AS "+oldRows+" ON ")
-		s.buildMatch(b)
-		write(b, " SET ")
-		s.buildSet(b, oldRows)
-		return
-	}
-	write(b, "WITH "+newRows+" ")
-	b.WriteQuoted(lo.Map(s.all(), func(name string, _ int) clause.Column { return clause.Column{Name: name} }))
-	write(b, " AS (VALUES ")
-	if s.dialect == postgres {
-		s.buildTypes(b, table)
-	}
-	for i, row := range s.rows {
-		write(b, lo.Ternary(i == 0, "(", ",("))
-		b.AddVar(b, row...)
-		write(b, ")")
-	}
-	write(b, ") UPDATE ")
-	b.WriteQuoted(table)
-	write(b, " AS "+oldRows+" SET ")
-	s.buildSet(b, "")
-	write(b, " FROM "+newRows+" WHERE ")
-	s.buildMatch(b)
-}
-
-// all are the names of the columns that the values have.
-func (s *updateStatement) all() []string { return slices.Concat(s.key, s.columns) }
-
-func (s *updateStatement) buildTypes(b clause.Builder, table clause.Table) {
-	for i, name := range s.all() {
-		write(b, lo.Ternary(i == 0, "((SELECT ", ",(SELECT "))
-		b.WriteQuoted(clause.Column{Name: name})
-		write(b, " FROM ")
-		b.WriteQuoted(table)
-		write(b, " LIMIT 0)")
-	}
-	write(b, "),")
-}
-
-func (s *updateStatement) buildMatch(b clause.Builder) {
-	for i, name := range s.key {
-		write(b, lo.Ternary(i == 0, "", " AND "))
-		b.WriteQuoted(clause.Column{Table: oldRows, Name: name})
-		write(b, " = ")
-		b.WriteQuoted(clause.Column{Table: newRows, Name: name})
-	}
-}
-
-func (s *updateStatement) buildSet(b clause.Builder, table string) {
-	for i, name := range s.columns {
-		write(b, lo.Ternary(i == 0, "", ", "))
-		b.WriteQuoted(clause.Column{Table: table, Name: name})
-		write(b, " = ")
-		b.WriteQuoted(clause.Column{Table: newRows, Name: name})
-	}
+	})
 }
 
 // update sets columns of the rows that satisfy the conditions and returns how

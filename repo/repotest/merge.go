@@ -1,7 +1,9 @@
 package repotest
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/holdfast-go/holdfast/repo"
 )
@@ -166,5 +168,52 @@ func mergeChecksANamedVersion(t *testing.T, h Harness) {
 	noErr(t, err)
 	if got := get(t, r, "a"); got.Name != "in time" || got.Rev != 3 {
 		t.Fatalf("got %s", shown(got))
+	}
+}
+
+// mergeOfDifferentMembers: each document names members that no other one names, so that
+// a store which writes rows together must leave others of them as they are.
+func mergeOfDifferentMembers(t *testing.T, h Harness) {
+	type change struct {
+		member string
+		apply  func(e *Item)
+	}
+	for _, changes := range [][]change{
+		{
+			{`"name":"changed"`, func(e *Item) { e.Name = "changed" }},
+			{`"note":null`, func(e *Item) { e.Note = nil }},
+			{`"active":false`, func(e *Item) { e.Active = false }},
+			{`"stock":-9007199254740993`, func(e *Item) { e.Stock = -9007199254740993 }},
+			{`"due":null`, func(e *Item) { e.Due = nil }},
+			{`"at":"2024-02-29T12:00:00.125Z"`, func(e *Item) { e.At = noon() }},
+		},
+		{
+			{`"price":0.1`, func(e *Item) { e.Price = 0.1 }},
+			{`"tags":["x"]`, func(e *Item) { e.Tags = []string{"x"} }},
+			{`"labels":null`, func(e *Item) { e.Labels = nil }},
+			{`"box":{"width":77}`, func(e *Item) { e.Box.Width = 77 }},
+			{`"grade":3`, func(e *Item) { e.Grade = 3 }},
+		},
+	} {
+		r := h.items(t)
+		var texts []string
+		var want []*Item
+		for bits := range 1 << len(changes) {
+			e := item(fmt.Sprintf("%02d", bits))
+			e.At = e.At.Add(-time.Hour)
+			e.Price += 0.3
+			saveItems(t, r, e)
+			text := fmt.Sprintf(`{"id":%q`, e.ID)
+			for i, c := range changes {
+				if bits&(1<<i) != 0 {
+					text += "," + c.member
+					c.apply(e)
+				}
+			}
+			texts, want = append(texts, text+"}"), append(want, e)
+		}
+		_, err := r.SmartSave(t.Context(), docs(texts...), repo.Merge())
+		noErr(t, err)
+		stored(t, r, want...)
 	}
 }

@@ -91,6 +91,7 @@ func contents() []topic {
 			{"GoesIntoObjects", mergeGoesIntoObjects},
 			{"InsertsWhatIsAbsent", mergeInsertsWhatIsAbsent},
 			{"MixesNewAndStored", mergeMixesNewAndStored},
+			{"DifferentMembers", mergeOfDifferentMembers},
 			{"DuplicatesOfANewOne", mergeDuplicatesOfANewOne},
 			{"UnchangedWritesNothing", mergeUnchangedWritesNothing},
 			{"CountsAndStamps", mergeCountsAndStamps},

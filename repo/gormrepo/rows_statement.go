@@ -1,0 +1,120 @@
+package gormrepo
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/samber/lo"
+	"gorm.io/gorm/clause"
+)
+
+// updateStatement is an UPDATE of many rows, each with values of its own. The
+// values come as a table, whose first row has none and takes the types of its
+// columns from the table that is written.
+type updateStatement struct {
+	table, dialect string
+	key, columns   []string
+	// marked tells that the last value of a row has a bit for each column that is
+	// written; the other columns stay as they are.
+	marked bool
+	rows   [][]any
+}
+
+const (
+	// oldRows and newRows name the table that is written and that of the values.
+	oldRows, newRows = "holdfast_old", "holdfast_new"
+	// marksColumn is the column of the values that has the marks.
+	marksColumn = "holdfast_marks"
+)
+
+// Build writes the statement of the dialect.
+func (s *updateStatement) Build(b clause.Builder) {
+	table := clause.Table{Name: s.table}
+	if s.dialect == mysql {
+		write(b, "UPDATE (SELECT ")
+		for i, name := range s.stored() {
+			write(b, lo.Ternary(i == 0, "", ","))
+			b.WriteQuoted(clause.Column{Name: name})
+		}
+		if s.marked {
+			write(b, ",0 AS "+marksColumn)
+		}
+		write(b, " FROM ")
+		b.WriteQuoted(table)
+		write(b, " WHERE 1 = 0")
+		for _, row := range s.rows {
+			write(b, " UNION ALL SELECT ")
+			b.AddVar(b, row...)
+		}
+		write(b, ") AS "+newRows+" STRAIGHT_JOIN ")
+		b.WriteQuoted(table)
+		write(b, " AS "+oldRows+" ON ")
+		s.buildMatch(b)
+		write(b, " SET ")
+		s.buildSet(b, oldRows)
+		return
+	}
+	write(b, "WITH "+newRows+" ")
+	b.WriteQuoted(lo.Map(s.given(), func(name string, _ int) clause.Column { return clause.Column{Name: name} }))
+	write(b, " AS (VALUES ")
+	if s.dialect == postgres {
+		s.buildTypes(b, table)
+	}
+	for i, row := range s.rows {
+		write(b, lo.Ternary(i == 0, "(", ",("))
+		b.AddVar(b, row...)
+		write(b, ")")
+	}
+	write(b, ") UPDATE ")
+	b.WriteQuoted(table)
+	write(b, " AS "+oldRows+" SET ")
+	s.buildSet(b, "")
+	write(b, " FROM "+newRows+" WHERE ")
+	s.buildMatch(b)
+}
+
+// stored are the names of the columns that the values and the table have.
+func (s *updateStatement) stored() []string { return slices.Concat(s.key, s.columns) }
+
+// given are the names of the columns that the values have.
+func (s *updateStatement) given() []string {
+	if s.marked {
+		return append(s.stored(), marksColumn)
+	}
+	return s.stored()
+}
+
+func (s *updateStatement) buildTypes(b clause.Builder, table clause.Table) {
+	for i, name := range s.stored() {
+		write(b, lo.Ternary(i == 0, "((SELECT ", ",(SELECT "))
+		b.WriteQuoted(clause.Column{Name: name})
+		write(b, " FROM ")
+		b.WriteQuoted(table)
+		write(b, " LIMIT 0)")
+	}
+	write(b, lo.Ternary(s.marked, ",CAST(NULL AS bigint)),", "),"))
+}
+
+func (s *updateStatement) buildMatch(b clause.Builder) {
+	for i, name := range s.key {
+		write(b, lo.Ternary(i == 0, "", " AND "))
+		b.WriteQuoted(clause.Column{Table: oldRows, Name: name})
+		write(b, " = ")
+		b.WriteQuoted(clause.Column{Table: newRows, Name: name})
+	}
+}
+
+func (s *updateStatement) buildSet(b clause.Builder, table string) {
+	for i, name := range s.columns {
+		write(b, lo.Ternary(i == 0, "", ", "))
+		b.WriteQuoted(clause.Column{Table: table, Name: name})
+		write(b, " = ")
+		if s.marked {
+			write(b, "CASE WHEN "+newRows+"."+marksColumn+" & "+strconv.FormatInt(1<<i, 10)+" = 0 THEN ")
+			b.WriteQuoted(clause.Column{Table: oldRows, Name: name})
+			write(b, " ELSE ")
+		}
+		b.WriteQuoted(clause.Column{Table: newRows, Name: name})
+		write(b, lo.Ternary(s.marked, " END", ""))
+	}
+}
