@@ -10,7 +10,7 @@ import (
 )
 
 // SaveChunks does what repo.ChunkSaver says: it takes the lock for each chunk and gives it
-// back. Chunks of a few hundred elements let others wait for some tens of milliseconds.
+// back. See repo.Chunks for how many to take.
 func (r *Repository[T]) SaveChunks(ctx context.Context, es []*T, n int) error {
 	const doing = "save chunks"
 	if err := driver.CheckEntities(es); err != nil {

@@ -92,8 +92,9 @@ func MaxBytes(n int) SmartSaveOption { return func(s *smartsave.Options) { s.Max
 
 // Chunks commits every n documents, one chunk after the other, so that other writers get
 // their turn between two of them; a locked repository gives its lock back. It is for
-// imports: a few hundred documents keep others waiting for some tens of milliseconds. All
-// documents are decoded and checked before the first chunk.
+// imports: small chunks keep others waiting for less long, and large ones wait for others
+// less often. 500 to 2000 documents of a few hundred bytes keep others waiting for some
+// tens of milliseconds. All documents are decoded and checked before the first chunk.
 //
 // A chunk that fails ends the call with a *[ChunkError], which says how many documents are
 // committed, and SmartSave returns their entities with it. Call it again with the rest.

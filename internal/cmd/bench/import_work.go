@@ -19,7 +19,7 @@ import (
 
 const (
 	importRows  = 20_000
-	importChunk = 500
+	importChunk = 2000
 	// importSavers are the goroutines of each Locker that save single rows meanwhile,
 	// and importPause is between two saves of one of them.
 	importSavers = 4
