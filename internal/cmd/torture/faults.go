@@ -111,6 +111,15 @@ func holderFaults() []*fault {
 			},
 		},
 		{
+			name: "failing members", felt: "operations that failed by an error, a panic or a constraint of their own", short: []string{onPostgres},
+			explained: []string{ofSpoiled}, load: load{Spoil: 0.3},
+			round: func(ctx context.Context, c *cell) error {
+				wait(ctx, time.Second)
+				c.felt = c.hist.count(func(o *op) bool { return slices.Contains(o.Kinds, ofSpoiled) })
+				return nil
+			},
+		},
+		{
 			name: "locker reopened", felt: "lockers closed under their callers and opened again",
 			explained: []string{ofClosed, ofCancel},
 			round: func(ctx context.Context, c *cell) error {

@@ -18,6 +18,7 @@ type operation struct {
 	keys   []string
 	amount int64
 	stop   bool // waits between reading and writing
+	spoil  spoil
 	harm   harm
 }
 
@@ -114,8 +115,11 @@ func (w *worker) perform(ctx context.Context, name string, o operation) {
 		written, err = w.straggle(ctx, name, o, &answer, &left)
 	default:
 		stopped := false
-		written, err = w.current().do(ctx, change{o.how, o.keys, func(rs []*Record) error {
+		written, err = w.attempt(ctx, o.spoil, change{o.how, o.keys, func(rs []*Record) error {
 			if err := w.alter(name, o, rs, &answer); err != nil {
+				return err
+			}
+			if err := o.spoil.do(rs[0]); err != nil {
 				return err
 			}
 			if o.stop && !stopped {

@@ -39,6 +39,7 @@ const (
 	ofRollback  = "rolled back"
 	ofWrongKey  = "wrong key"
 	ofGivenUp   = "given up"
+	ofSpoiled   = "spoiled"
 )
 
 // kindsOf names the documented errors that err matches. None means that the
@@ -55,6 +56,7 @@ func kindsOf(err error) []string {
 		{ofRollback, repo.ErrRolledBack},
 		{ofWrongKey, repo.ErrWrongKey},
 		{ofGivenUp, errGivenUp},
+		{ofSpoiled, errSpoiled},
 		{ofBusy, repo.ErrBusy},
 		{ofStale, repo.ErrStale},
 		{ofNotFound, repo.ErrNotFound},

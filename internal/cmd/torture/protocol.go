@@ -63,6 +63,8 @@ type load struct {
 	Callers int
 	// Cancel is the part of the operations whose context ends halfway.
 	Cancel float64
+	// Spoil is the part whose own fault it is that they fail.
+	Spoil float64
 	// Straggle is the part that leaves goroutines behind.
 	Straggle float64
 	// Limit bounds each operation.

@@ -20,7 +20,7 @@ import (
 // use N, a list uses Text.
 type Record struct {
 	ID   string `bson:"_id" gorm:"primaryKey;size:64"`
-	N    int64
+	N    int64  `gorm:"check:torture_n,n < 1000000000000000"`
 	Text string
 }
 

@@ -169,6 +169,9 @@ func (w *worker) keepBusy(ctx context.Context, l load, caller int) {
 	rng := rand.New(rand.NewPCG(w.job.Seed, uint64(w.job.Index)<<32|uint64(w.job.Life)<<16|uint64(caller))) //nolint:gosec // to be repeated
 	for ctx.Err() == nil {
 		o := w.job.draw(rng, l.Straggle)
+		if (o.kind == counting || o.kind == appending) && rng.Float64() < l.Spoil {
+			o.how, o.spoil = byUpdate, w.job.Place.drawSpoil(rng)
+		}
 		opCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.Limit)
 		if rng.Float64() < l.Cancel {
 			halfway := time.AfterFunc(time.Duration(rng.Int64N(int64(8*time.Millisecond))), cancel)
