@@ -29,18 +29,21 @@ var ErrRelease = errors.New("lockedrepo: the write was done, giving back its loc
 
 // acquire takes the locks within their timeout. The error of a wait that took
 // too long names the holder.
-func acquire(ctx context.Context, doing string, x exclusion) (*etcdlock.Lock, error) {
+func acquire(ctx context.Context, doing string, x exclusion) (*hold, error) {
 	wait, cancel := context.WithTimeout(ctx, x.timeout)
 	defer cancel()
-	hold, err := x.locker.Lock(wait, x.keys...)
-	if err == nil {
-		return hold, nil
-	}
+	h, err := x.lock(wait)
 	if errors.Is(err, etcdlock.ErrTimeout) {
 		text, _ := holders(ctx, x)
 		return nil, fmt.Errorf("lockedrepo: %s: %w: %s", doing, err, text)
 	}
-	return nil, fmt.Errorf("lockedrepo: %s: %w", doing, err)
+	if err == nil {
+		err = x.lockOthers(wait, h)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lockedrepo: %s: %w", doing, err)
+	}
+	return h, nil
 }
 
 // holders describes who has the locks, for an error text, unless etcd does not tell.
@@ -87,8 +90,8 @@ const waitsForItself = "the caller itself may hold it; a function given to Updat
 
 // underHold runs work for the caller's context and the hold, and says in its
 // error which of them ended when one did.
-func underHold(caller context.Context, hold *etcdlock.Lock, work func(context.Context) error) error {
-	ctx, cancel := hold.Bind(caller)
+func underHold(caller context.Context, h *hold, work func(context.Context) error) error {
+	ctx, cancel := h.bind(caller)
 	defer cancel()
 	err := work(ctx)
 	if err != nil && ctx.Err() != nil {
@@ -98,14 +101,6 @@ func underHold(caller context.Context, hold *etcdlock.Lock, work func(context.Co
 		}
 	}
 	return err
-}
-
-// release gives the lock back on a context of its own: the caller's may be
-// done, which is no reason to keep others waiting for a lease to expire.
-func release(ctx context.Context, hold *etcdlock.Lock) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
-	defer cancel()
-	return hold.Unlock(ctx)
 }
 
 // join puts the error of a release next to the one of a write.

@@ -93,6 +93,31 @@
 // call under a hold of only one of them is repo.ErrInvalid, because a pod of the
 // other stage could write in between.
 //
+// # From another lock to this one
+//
+// Options.Also has locks that pods without etcd take, such as one on Redis, and every hold
+// takes them as well:
+//
+//  1. All pods have the old lock alone.
+//  2. Roll out locked repositories with Options.Also. Wait until every pod has it.
+//  3. Roll out the same without Options.Also.
+//
+// Pods of neighbouring stages exclude one another. Nothing refuses a pod of the first stage
+// next to one of the third: they do not know of each other. To go back, do the stages in reverse.
+// Pods of the first stage show no claims, so the store cannot refuse one of them that was paused
+// for longer than its old lock lives.
+//
+// The old locks are taken after that of etcd, sorted by name, and given back before it. The pods
+// of the second stage therefore never compete for them, unless the type has stripes: these share
+// the old lock, which has one name for the type. An old lock that is lost ends the work like a
+// lost hold, with etcdlock.ErrLost, and a transaction is rolled back. One that cannot be had
+// within LockTimeout is etcdlock.ErrTimeout, and a server that does not answer is
+// etcdlock.ErrUnavailable: nothing was written.
+//
+// In the second stage code that locks by hand calls [Repository.Do], which takes all locks. A
+// write under a hold of etcd's key alone takes the old locks for itself. A read there is
+// repo.ErrInvalid, because a pod of the first stage could change what was read before it is saved.
+//
 // # Stripes
 //
 // One lock for a type is one writer at a time. Options.Stripes divides it: [ByID] gives

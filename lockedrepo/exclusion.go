@@ -19,7 +19,9 @@ type exclusion struct {
 	// keys are locked by one call. They are sorted.
 	keys []string
 	// fenced are those of the keys whose claims the store is shown.
-	fenced  []string
+	fenced []string
+	// also are taken after the keys, in this order.
+	also    []Also
 	timeout time.Duration
 }
 
@@ -51,7 +53,7 @@ func newMember[T any](inner repo.Repository[T], locker *etcdlock.Locker, o Optio
 	if o.FormerKey != "" {
 		own, keys = []string{o.FormerKey, o.guard()}, append(keys, o.FormerKey)
 	}
-	m := &member{exclusion: exclusion{locker: locker, keys: slices.Sorted(slices.Values(keys)), timeout: o.LockTimeout}}
+	m := &member{exclusion: exclusion{locker: locker, keys: slices.Sorted(slices.Values(keys)), also: o.Also, timeout: o.LockTimeout}}
 	m.all, m.renamed = m.keys, o.FormerKey != ""
 	if o.Stripes.by != "" {
 		m.set = o.guard()
@@ -111,6 +113,7 @@ func (x exclusion) waitBounded(ctx context.Context) context.Context {
 func (x exclusion) join(other exclusion) exclusion {
 	union := func(a, b []string) []string { return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b)))) }
 	x.keys, x.fenced = union(x.keys, other.keys), union(x.fenced, other.fenced)
+	x.also = sortedAlso(slices.Concat(x.also, other.also))
 	x.timeout = min(x.timeout, other.timeout)
 	return x
 }

@@ -70,10 +70,10 @@ func unfenced(ctx context.Context) context.Context {
 
 // attempt opens an attempt under the hold, waiting no longer than timeout for
 // those of other goroutines that share it.
-func attempt(ctx context.Context, doing string, hold *etcdlock.Lock, timeout time.Duration) (*drawer, error) {
+func attempt(ctx context.Context, doing string, h *hold, timeout time.Duration) (*drawer, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	a, err := fencing.OfLock(hold).Attempt(ctx)
+	a, err := fencing.OfLock(h.lock).Attempt(ctx)
 	if errors.Is(err, etcdlock.ErrTimeout) {
 		return nil, fmt.Errorf("lockedrepo: %s: %w: %s", doing, err, waitsForItself)
 	}
@@ -84,18 +84,18 @@ func attempt(ctx context.Context, doing string, hold *etcdlock.Lock, timeout tim
 }
 
 // fencedOff runs work for the caller's context under the hold, with its claims.
-func (m *member) fencedOff(caller context.Context, doing string, hold *etcdlock.Lock, work func(context.Context) error) error {
+func (m *member) fencedOff(caller context.Context, doing string, h *hold, work func(context.Context) error) error {
 	if len(m.fenced) == 0 {
-		return underHold(caller, hold, work)
+		return underHold(caller, h, work)
 	}
-	d, err := attempt(caller, doing, hold, m.timeout)
+	d, err := attempt(caller, doing, h, m.timeout)
 	if err != nil {
 		return err
 	}
 	defer d.close()
-	err = underHold(caller, hold, func(ctx context.Context) error { return work(driver.WithFence(ctx, fence{d, m.guards})) })
+	err = underHold(caller, h, func(ctx context.Context) error { return work(driver.WithFence(ctx, fence{d, m.guards})) })
 	if errors.Is(err, repo.ErrFenced) {
-		fencing.OfLock(hold).Retire() // the next try gets a new token
+		fencing.OfLock(h.lock).Retire() // the next try gets a new token
 	}
 	return m.refusal(caller, err)
 }

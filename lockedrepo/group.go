@@ -271,7 +271,10 @@ func (g *group[T]) take(b *batch[T]) []*waiting[T] {
 // serve waits for the lock and saves what waits by then.
 func (g *group[T]) serve(ctx context.Context, b *batch[T]) {
 	defer g.served(b)
-	hold, err := g.m.locker.Lock(ctx, g.m.keys...)
+	hold, err := g.m.lock(ctx)
+	if err == nil {
+		err = g.m.lockOthers(ctx, hold)
+	}
 	calls := g.take(b)
 	if err != nil {
 		for _, w := range calls {
@@ -307,6 +310,9 @@ func (m *member) gaveUp(ctx context.Context, doing string) error {
 	text, silent := holders(ctx, m.exclusion)
 	if silent != nil {
 		return fmt.Errorf("lockedrepo: %s: waiting for %q: %w: %w", doing, m.keys, silent, context.Cause(ctx))
+	}
+	if len(m.also) > 0 {
+		text += "; the locks of Options.Also are waited for, too"
 	}
 	return fmt.Errorf("%w: %s", err, text)
 }

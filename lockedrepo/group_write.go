@@ -22,7 +22,7 @@ const maxGroupTime = 15 * time.Millisecond
 
 // write does the calls in their order, as many at once as the store takes, but for those
 // whose callers wait no longer. The rest are those that it did not come to.
-func (g *group[T]) write(hold *etcdlock.Lock, calls []*waiting[T]) (answered, rest []*waiting[T]) {
+func (g *group[T]) write(h *hold, calls []*waiting[T]) (answered, rest []*waiting[T]) {
 	for begun := time.Now(); len(calls) > 0 && time.Since(begun) <= maxGroupTime; {
 		live, left := lo.FilterReject(calls, func(w *waiting[T], _ int) bool { return w.wait.Err() == nil })
 		for _, w := range left {
@@ -31,7 +31,7 @@ func (g *group[T]) write(hold *etcdlock.Lock, calls []*waiting[T]) (answered, re
 		answered, calls = append(answered, left...), live
 		if len(live) > 0 {
 			n := g.size(live)
-			g.doTogether(hold, live[:n])
+			g.doTogether(h, live[:n])
 			answered, calls = append(answered, live[:n]...), live[n:]
 		}
 	}
@@ -64,18 +64,18 @@ func updateCalls[T any](calls []*waiting[T]) []*driver.UpdateCall[T] {
 // doTogether does calls by one transaction. Where that fails because of some of them,
 // these are done alone, and those between them together, in the order of the calls:
 // each gets the error of its own only.
-func (g *group[T]) doTogether(hold *etcdlock.Lock, calls []*waiting[T]) {
+func (g *group[T]) doTogether(h *hold, calls []*waiting[T]) {
 	if len(calls) == 1 {
 		w := calls[0]
-		w.outcome = g.try(w.Context, hold, w.doing, w.work)
+		w.outcome = g.try(w.Context, h, w.doing, w.work)
 		return
 	}
-	got := g.try(context.Background(), hold, calls[0].doing, func(ctx context.Context) error { return g.transaction(ctx, calls) })
+	got := g.try(context.Background(), h, calls[0].doing, func(ctx context.Context) error { return g.transaction(ctx, calls) })
 	if got.done() {
 		return
 	}
-	if g.parts != nil && calls[0].update == nil && concernsSome(got.err) && hold.Context().Err() == nil {
-		if got = g.doParts(hold, calls); got.done() {
+	if g.parts != nil && calls[0].update == nil && concernsSome(got.err) && h.lost() == nil {
+		if got = g.doParts(h, calls); got.done() {
 			return
 		}
 	}
@@ -83,28 +83,28 @@ func (g *group[T]) doTogether(hold *etcdlock.Lock, calls []*waiting[T]) {
 	switch {
 	case !g.atomic && got.err != nil:
 		shareOut(calls, got)
-	case named && hold.Context().Err() == nil: // whatever it is, it is about these elements
+	case named && h.lost() == nil: // whatever it is, it is about these elements
 		for _, part := range apart(calls, got.err) {
-			g.doTogether(hold, part)
+			g.doTogether(h, part)
 		}
 	case errors.Is(got.err, repo.ErrBusy):
-		g.doAlone(hold, calls)
+		g.doAlone(h, calls)
 	case got.err != nil && concernsAll(got.err):
 		for _, w := range calls {
 			w.outcome = got
 		}
 	default:
 		for _, part := range apart(calls, got.err) {
-			g.doTogether(hold, part)
+			g.doTogether(h, part)
 		}
 	}
 }
 
 // doParts does saves that have failed together by one transaction, without those that
 // fail by themselves.
-func (g *group[T]) doParts(hold *etcdlock.Lock, calls []*waiting[T]) outcome {
+func (g *group[T]) doParts(h *hold, calls []*waiting[T]) outcome {
 	var failed []error
-	got := g.try(context.Background(), hold, calls[0].doing, func(ctx context.Context) (err error) {
+	got := g.try(context.Background(), h, calls[0].doing, func(ctx context.Context) (err error) {
 		failed, err = g.parts.SaveParts(ctx, saveCalls(calls))
 		return err
 	})
@@ -162,10 +162,10 @@ func (g *group[T]) transaction(ctx context.Context, calls []*waiting[T]) error {
 
 // doAlone does one after the other. When a second one is kept waiting by another
 // transaction the others are not tried: it is not a row of theirs that is in the way.
-func (g *group[T]) doAlone(hold *etcdlock.Lock, calls []*waiting[T]) {
+func (g *group[T]) doAlone(h *hold, calls []*waiting[T]) {
 	busy := 0
 	for i, w := range calls {
-		g.doTogether(hold, calls[i:i+1])
+		g.doTogether(h, calls[i:i+1])
 		if !errors.Is(w.err, repo.ErrBusy) {
 			continue
 		}
@@ -211,7 +211,7 @@ func apart[T any](calls []*waiting[T], err error) (parts [][]*waiting[T]) {
 
 // try makes one attempt with claims of its own. What the entities' code does in it, a
 // panic included, belongs to the calls, and not to this goroutine.
-func (g *group[T]) try(ctx context.Context, hold *etcdlock.Lock, doing string, work func(context.Context) error) outcome {
+func (g *group[T]) try(ctx context.Context, h *hold, doing string, work func(context.Context) error) outcome {
 	got := make(chan outcome, 1)
 	go func() {
 		o := outcome{exits: true}
@@ -221,7 +221,7 @@ func (g *group[T]) try(ctx context.Context, hold *etcdlock.Lock, doing string, w
 			}
 			got <- o
 		}()
-		o = outcome{err: g.m.fencedOff(g.m.waitBounded(ctx), doing, hold, work)}
+		o = outcome{err: g.m.fencedOff(g.m.waitBounded(ctx), doing, h, work)}
 	}()
 	return <-got
 }

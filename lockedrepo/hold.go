@@ -12,10 +12,10 @@ import (
 //
 //  1. A call under a transaction joins the transaction's locks, which are kept
 //     until its end, or is refused.
-//  2. Take the lock, waiting no longer than the timeout.
+//  2. Take the lock, then those of Options.Also, waiting no longer than the timeout.
 //  3. Work with the hold's context, which ends when the lock is lost and when
 //     the caller's context does, and with the claims that the store checks.
-//  4. Give the lock back, whatever happened, on a context of its own.
+//  4. Give all back, whatever happened, on contexts of their own.
 func (m *member) locked(ctx context.Context, doing string, work func(context.Context) error) error {
 	m.queues()
 	return m.lockedAs(ctx, doing, join, work)
@@ -39,12 +39,12 @@ func (m *member) lockedAs(ctx context.Context, doing string, join func(work, rel
 	if err := m.whole(ctx, doing); err != nil {
 		return err
 	}
-	hold, err := acquire(ctx, doing, m.exclusion)
+	h, err := acquire(ctx, doing, m.exclusion)
 	if err != nil {
 		return err
 	}
-	defer func() { err = join(err, release(ctx, hold)) }()
-	return m.fencedOff(ctx, doing, hold, work)
+	defer func() { err = join(err, release(ctx, h)) }()
+	return m.fencedOff(ctx, doing, h, work)
 }
 
 func (m *member) foreign(doing string) error {

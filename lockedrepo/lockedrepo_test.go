@@ -60,6 +60,9 @@ var calls = map[string]struct {
 	"InTx": {true, func(ctx context.Context, r *lockedrepo.Repository[order]) error {
 		return r.InTx(ctx, func(context.Context) error { return nil })
 	}},
+	"Do": {true, func(ctx context.Context, r *lockedrepo.Repository[order]) error {
+		return r.Do(ctx, func(ctx context.Context) error { return r.Save(ctx, &order{ID: "2"}) })
+	}},
 	"FindByID": {false, func(ctx context.Context, r *lockedrepo.Repository[order]) error {
 		_, err := r.FindByID(ctx, "1")
 		return err
@@ -128,6 +131,7 @@ func TestInputIsCheckedBeforeLocking(t *testing.T) {
 		"NilElement":        {b.repo.SaveAll(ctx, []*order{{ID: "1"}, nil}), repo.ErrInvalid},
 		"NilDeleted":        {b.repo.Delete(ctx, nil), repo.ErrInvalid},
 		"NilFunction":       {nilUpdate, repo.ErrInvalid},
+		"NilDo":             {b.repo.Do(ctx, nil), repo.ErrInvalid},
 		"NilTx":             {b.repo.InTx(ctx, nil), repo.ErrInvalid},
 		"NilDocuments":      {nilDocs, repo.ErrInvalid},
 		"NoDocuments":       {noDocs, repo.ErrEmptySave},

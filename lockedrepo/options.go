@@ -40,7 +40,12 @@ type Options struct {
 	// one lock, FormerKey is Key. The package documentation has the stages. By default
 	// the type has one lock.
 	Stripes Stripes
-	// LockTimeout bounds the wait for the lock of one write, in addition to the
+	// Also are locks of another system, such as one on Redis, that every hold takes after
+	// that of etcd and gives back before it. Pods that have them exclude pods with the
+	// old lock alone, and pods with etcd alone, so that a fleet can go from one to the
+	// other. The package documentation has the stages. By default there are none.
+	Also []Also
+	// LockTimeout bounds the wait for the locks of one write, in addition to the
 	// context of the call. Zero means DefaultLockTimeout.
 	LockTimeout time.Duration
 	// Separate saves every call by a transaction of its own. By default the calls of
@@ -112,7 +117,7 @@ func (o *Options) checkKeys(locker *etcdlock.Locker) error {
 	if o.FormerKey == o.guard() {
 		return fmt.Errorf("%w: Options.FormerKey is %q, as the key itself", repo.ErrInvalid, o.Key)
 	}
-	return nil
+	return o.checkAlso()
 }
 
 // maxKey is the length of a key, in characters, that every fence can keep.

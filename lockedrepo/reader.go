@@ -31,6 +31,9 @@ func (r *Repository[T]) KeyFields() []string {
 // Find locks it does what Find does, and yields what it found.
 func (r *Repository[T]) Stream(ctx context.Context, q ...repo.Option) iter.Seq2[*T, error] {
 	reader, err := r.reader("stream")
+	if err == nil {
+		err = r.whole.withOthers(ctx, "stream")
+	}
 	switch {
 	case err != nil:
 		return driver.Yield(func() ([]*T, error) { return nil, err })

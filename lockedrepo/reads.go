@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
@@ -37,6 +38,9 @@ func readsLocked(ctx context.Context) context.Context {
 // it is part of what the lock protects, and is made like a write: what a stale
 // holder reads must not let it overwrite what a newer one saves.
 func (m *member) reading(ctx context.Context, doing string, work func(context.Context) error) error {
+	if err := m.withOthers(ctx, doing); err != nil {
+		return err
+	}
 	if !m.protects(ctx) {
 		if readsUnlocked(ctx) {
 			ctx = unfenced(ctx)
@@ -47,6 +51,16 @@ func (m *member) reading(ctx context.Context, doing string, work func(context.Co
 		return err
 	}
 	return m.lockedAs(ctx, doing, joinRead, work)
+}
+
+// withOthers refuses a read under a hold that somebody took by hand, without the locks of
+// Options.Also: pods that have these alone could change what a write is built on.
+func (m *member) withOthers(ctx context.Context, doing string) error {
+	if len(m.also) == 0 || readsUnlocked(ctx) || m.txState(ctx) != driver.TxNone || !m.holding(ctx) || hasOthers(carriedOthers(ctx), m.also) {
+		return nil
+	}
+	return fmt.Errorf("lockedrepo: %s: %w: the context holds one of %q without the locks of Options.Also; "+
+		"call Do of the repository, or read with ReadUnlocked", doing, repo.ErrInvalid, m.all)
 }
 
 // protects tells whether a read with ctx is part of what the lock protects.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/samber/lo"
+
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/internal/fencing"
 	"github.com/holdfast-go/holdfast/repo"
@@ -34,7 +36,7 @@ type scope struct {
 type scopeHold struct {
 	locker *etcdlock.Locker // two of them may know one key
 	keys   []string
-	lock   *etcdlock.Lock
+	lock   *hold
 	// shown are the keys whose claims the store is shown, and drawer draws them; nil
 	// while there are none.
 	shown  []string
@@ -69,11 +71,11 @@ func inScope(ctx context.Context) bool {
 // run runs work with the locks of x, which the transaction takes unless it has
 // them, and keeps. The context of work ends when one of the locks is lost.
 func (s *scope) run(ctx context.Context, doing string, x exclusion, work func(context.Context) error) error {
-	hold, err := s.lock(ctx, doing, x)
+	h, err := s.lock(ctx, doing, x)
 	if err != nil {
 		return err
 	}
-	err = underHold(ctx, hold, work)
+	err = underHold(ctx, h, work)
 	if errors.Is(err, repo.ErrFenced) {
 		s.retire()
 	}
@@ -82,7 +84,7 @@ func (s *scope) run(ctx context.Context, doing string, x exclusion, work func(co
 
 // lock returns the newest hold of the transaction, which then has all that x
 // needs. It waits no longer than the timeout, ctx and the transaction.
-func (s *scope) lock(ctx context.Context, doing string, x exclusion) (*etcdlock.Lock, error) {
+func (s *scope) lock(ctx context.Context, doing string, x exclusion) (*hold, error) {
 	ctx, cancel := context.WithTimeout(ctx, x.timeout)
 	defer cancel()
 	ctx, stop := context.WithCancelCause(ctx)
@@ -91,7 +93,7 @@ func (s *scope) lock(ctx context.Context, doing string, x exclusion) (*etcdlock.
 	if s.ended.Err() != nil {
 		return nil, fmt.Errorf("lockedrepo: %s: %w", doing, errEnded)
 	}
-	if newest, missing := s.has(x); missing == nil {
+	if newest, missing := s.has(x); missing == nil && newest.hasOthers(x.also) {
 		return newest, nil
 	}
 	select {
@@ -101,7 +103,7 @@ func (s *scope) lock(ctx context.Context, doing string, x exclusion) (*etcdlock.
 		return nil, fmt.Errorf("lockedrepo: %s: locking %q while another call of the transaction waits for a lock: %w", doing, x.keys, gaveUp(ctx))
 	}
 	newest, missing := s.has(x)
-	if len(missing) > 0 {
+	if len(missing) > 0 || !newest.hasOthers(x.also) {
 		var err error
 		if newest, err = s.take(ctx, doing, x, newest, missing); err != nil {
 			return nil, err
@@ -112,7 +114,7 @@ func (s *scope) lock(ctx context.Context, doing string, x exclusion) (*etcdlock.
 
 // has returns the newest hold of the locker, and those of x's keys that no hold
 // has: none, but not nil, when only claims of x are not shown yet.
-func (s *scope) has(x exclusion) (newest *etcdlock.Lock, missing []string) {
+func (s *scope) has(x exclusion) (newest *hold, missing []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var keys, shown []string
@@ -134,16 +136,23 @@ func (s *scope) has(x exclusion) (newest *etcdlock.Lock, missing []string) {
 }
 
 // take locks the keys that are missing by one call, under all that is held, so
-// that the locker sees it.
-func (s *scope) take(ctx context.Context, doing string, x exclusion, newest *etcdlock.Lock, missing []string) (hold *etcdlock.Lock, err error) {
-	x.keys = missing
+// that the locker sees it. Where only locks of Options.Also are missing, it has the keys
+// again. The hold has those of Options.Also that the newest one has.
+func (s *scope) take(ctx context.Context, doing string, x exclusion, newest *hold, missing []string) (taken *hold, err error) {
+	if len(missing) > 0 {
+		x.keys = missing
+	}
 	lock := func(ctx context.Context) (err error) {
-		hold, err = acquire(ctx, doing, x)
+		taken, err = acquire(s.carrying(ctx), doing, x)
 		return err
 	}
 	if newest == nil {
 		err = lock(ctx)
 	} else {
+		for _, o := range newest.others {
+			x.also = append(slices.Clone(x.also), o.Also)
+		}
+		x.also = sortedAlso(x.also)
 		err = underHold(ctx, newest, lock)
 	}
 	if err != nil {
@@ -151,8 +160,15 @@ func (s *scope) take(ctx context.Context, doing string, x exclusion, newest *etc
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held = append(s.held, &scopeHold{locker: x.locker, keys: missing, lock: hold})
-	return hold, nil
+	s.held = append(s.held, &scopeHold{locker: x.locker, keys: missing, lock: taken})
+	return taken, nil
+}
+
+// carrying returns a context that holds the locks of Options.Also that the transaction has.
+func (s *scope) carrying(ctx context.Context) context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return carrying(ctx, lo.FlatMap(s.held, func(h *scopeHold, _ int) []otherHold { return h.lock.others }))
 }
 
 // show has the claims of x's keys shown from now on.
@@ -193,7 +209,7 @@ func (s *scope) retire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, h := range s.held {
-		fencing.OfLock(h.lock).Retire()
+		fencing.OfLock(h.lock.lock).Retire()
 	}
 }
 
@@ -202,8 +218,8 @@ func (s *scope) lost() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, h := range s.held {
-		if ctx := h.lock.Context(); ctx.Err() != nil {
-			return fmt.Errorf("lockedrepo: transaction: rolling back: %w", context.Cause(ctx))
+		if err := h.lock.lost(); err != nil {
+			return fmt.Errorf("lockedrepo: transaction: rolling back: %w", err)
 		}
 	}
 	return nil

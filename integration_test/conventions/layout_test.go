@@ -151,6 +151,19 @@ var house = []floor{
 		modules: []string{"github.com/samber/lo"},
 	},
 	{
+		pkg: "lockedrepo/internal/lease",
+		own: []string{"repo", "etcdlock"},
+	},
+	{
+		pkg:     "lockedrepo/alsoredis",
+		own:     []string{"repo", "etcdlock", "lockedrepo", "lockedrepo/internal/lease"},
+		modules: []string{"github.com/bsm/redislock", "github.com/redis/go-redis/v9"}, // go-redis for tests
+	},
+	{
+		pkg: "lockedrepo/alsoshedlock",
+		own: []string{"repo", "etcdlock", "lockedrepo", "lockedrepo/internal/lease"},
+	},
+	{
 		pkg:     "httpstatus",
 		own:     []string{"repo", "etcdlock", "lockedrepo"},
 		modules: []string{"github.com/samber/lo"},
