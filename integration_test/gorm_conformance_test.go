@@ -25,7 +25,7 @@ func TestGormModel(t *testing.T) {
 	t.Parallel()
 	onSQL(t, func(t *testing.T, b sqlBackend) {
 		repotest.RunModel(t, gormHarness(b.open(t)), repotest.Harness{
-			Features:  repotest.Features{Update: true},
+			Features:  repotest.Features{Update: true, Writer: true},
 			Items:     inMemory[repotest.Item](nil),
 			Marked:    inMemory[repotest.Marked](nil),
 			FromZero:  inMemory[repotest.Marked](&memrepo.Options{VersionFromZero: true}),
@@ -55,7 +55,7 @@ func gormHarness(db *gorm.DB) repotest.Harness {
 			must(t, db.Exec("DELETE FROM holdfast_fence WHERE k LIKE 'repotest%'").Error)
 		},
 		Features: repotest.Features{
-			AtomicSaveAll: true, Update: true, Reader: true, IsolatedUpdate: true, Transactions: true, CaseSensitiveText: true,
+			AtomicSaveAll: true, Update: true, Reader: true, Writer: true, IsolatedUpdate: true, Transactions: true, CaseSensitiveText: true,
 		},
 		Items:     inOwnTable[repotest.Item](db),
 		Autos:     inOwnTable[repotest.Auto](db),

@@ -24,7 +24,7 @@ func lockedConformance(t *testing.T, stripes lockedrepo.Stripes) {
 		"Memory": func(*testing.T) repotest.Harness {
 			db := memrepo.NewDB()
 			return repotest.Harness{
-				Features: repotest.Features{AtomicSaveAll: true, CaseSensitiveText: true, Update: true, Reader: true, Transactions: true},
+				Features: repotest.Features{AtomicSaveAll: true, CaseSensitiveText: true, Update: true, Reader: true, Writer: true, Transactions: true},
 				Items:    inMemoryDB[repotest.Item](db),
 				Autos:    inMemoryDB[repotest.Auto](db),
 				Pairs:    inMemoryDB[repotest.Pair](db),

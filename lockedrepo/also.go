@@ -14,7 +14,7 @@ import (
 	"github.com/holdfast-go/holdfast/repo"
 )
 
-// Also is a lock of another system that every hold of a repository takes in addition to
+// Also is a lock of another system that every hold of a repository takes next to
 // that of etcd; see [Options].
 type Also struct {
 	// Locker takes the lock. Give repositories whose old lock is one and the same

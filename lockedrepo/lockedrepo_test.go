@@ -2,6 +2,7 @@ package lockedrepo_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"reflect"
 	"slices"
@@ -15,11 +16,14 @@ import (
 var (
 	_ repo.Repository[order]      = (*lockedrepo.Repository[order])(nil)
 	_ repo.Updater[order]         = (*lockedrepo.Repository[order])(nil)
+	_ repo.Store[order]           = (*lockedrepo.Repository[order])(nil)
 	_ driver.DocumentSaver[order] = (*lockedrepo.Repository[order])(nil)
 	_ repo.Transactor             = (*lockedrepo.Repository[order])(nil)
 	_ lockedrepo.Lockable         = (*lockedrepo.Repository[order])(nil)
 	_ driver.TxReporter           = (*lockedrepo.Repository[order])(nil)
 )
+
+var total = repo.MustField[order, int]("Total")
 
 // calls is every method of the repository, and whether it holds the lock. A
 // method that is added and not listed here fails the test below.
@@ -62,6 +66,29 @@ var calls = map[string]struct {
 	}},
 	"Do": {true, func(ctx context.Context, r *lockedrepo.Repository[order]) error {
 		return r.Do(ctx, func(ctx context.Context) error { return r.Save(ctx, &order{ID: "2"}) })
+	}},
+	"Insert": {true, func(ctx context.Context, r *lockedrepo.Repository[order]) error {
+		return r.Insert(ctx, &order{ID: rand.Text()})
+	}},
+	"InsertIfAbsent": {true, func(ctx context.Context, r *lockedrepo.Repository[order]) error {
+		_, err := r.InsertIfAbsent(ctx, &order{ID: "2"})
+		return err
+	}},
+	"UpsertBy": {true, func(ctx context.Context, r *lockedrepo.Repository[order]) error {
+		_, err := r.UpsertBy(ctx, []*order{{ID: "2", Total: 7}}, total)
+		return err
+	}},
+	"UpdateWhere": {true, func(ctx context.Context, r *lockedrepo.Repository[order]) error {
+		_, err := r.UpdateWhere(ctx, total.Eq(0), total.Set(1))
+		return err
+	}},
+	"DeleteWhere": {true, func(ctx context.Context, r *lockedrepo.Repository[order]) error {
+		_, err := r.DeleteWhere(ctx, total.Eq(0))
+		return err
+	}},
+	"Restore": {true, func(ctx context.Context, r *lockedrepo.Repository[order]) error {
+		_, err := r.Restore(ctx, "2")
+		return err
 	}},
 	"FindByID": {false, func(ctx context.Context, r *lockedrepo.Repository[order]) error {
 		_, err := r.FindByID(ctx, "1")
@@ -125,6 +152,15 @@ func TestInputIsCheckedBeforeLocking(t *testing.T) {
 	_, nilUpdate := b.repo.Update(ctx, "1", nil)
 	_, noIDs := b.repo.DeleteAllByID(ctx, nil)
 	_, nilDocs := b.repo.SaveDocuments(ctx, nil)
+	_, nilIfAbsent := b.repo.InsertIfAbsent(ctx, nil)
+	_, noneIfAbsent := b.repo.InsertIfAbsent(ctx)
+	_, noFields := b.repo.UpsertBy(ctx, []*order{{ID: "1"}})
+	_, twice := b.repo.UpsertBy(ctx, []*order{{ID: "1"}, {ID: "2"}}, total)
+	_, noneByField := b.repo.UpsertBy(ctx, nil, total)
+	_, updateAll := b.repo.UpdateWhere(ctx, repo.And(), total.Set(1))
+	_, updateNothing := b.repo.UpdateWhere(ctx, total.Eq(1))
+	_, deleteAll := b.repo.DeleteWhere(ctx, repo.Not(repo.Or()))
+	_, noneRestored := b.repo.Restore(ctx)
 	_, noDocs := b.repo.SaveDocuments(ctx, &driver.Documents[order]{})
 	for name, c := range map[string]struct{ got, want error }{
 		"NilEntity":         {b.repo.Save(ctx, nil), repo.ErrInvalid},
@@ -137,6 +173,17 @@ func TestInputIsCheckedBeforeLocking(t *testing.T) {
 		"NoDocuments":       {noDocs, repo.ErrEmptySave},
 		"EmptyList":         {smartSave(), repo.ErrEmptySave},
 		"BadDocument":       {smartSave(`{"total":"x"}`), repo.ErrInvalid},
+		"NilInserted":       {b.repo.Insert(ctx, nil), repo.ErrInvalid},
+		"NilIfAbsent":       {nilIfAbsent, repo.ErrInvalid},
+		"NoNaturalKey":      {noFields, repo.ErrInvalid},
+		"NaturalKeyTwice":   {twice, repo.ErrInvalid},
+		"UpdateEverything":  {updateAll, repo.ErrInvalid},
+		"NoAssignment":      {updateNothing, repo.ErrInvalid},
+		"DeleteEverything":  {deleteAll, repo.ErrInvalid},
+		"NothingToInsert":   {b.repo.Insert(ctx), nil},
+		"NothingIfAbsent":   {noneIfAbsent, nil},
+		"NothingToUpsert":   {noneByField, nil},
+		"NothingToRestore":  {noneRestored, nil},
 		"NoElementsNoLock":  {b.repo.SaveAll(ctx, nil), nil},
 		"NoIDsNoLock":       {noIDs, nil},
 		"NothingToDelete":   {b.repo.Delete(ctx), nil},
@@ -157,5 +204,30 @@ func TestAsDoesNotReachAnUnlockedWriter(t *testing.T) {
 	}
 	if _, ok := repo.As[watched](r); ok {
 		t.Fatal("the inner repository was reached past the lock")
+	}
+}
+
+// withoutWriter is a repository of somebody else that has none of the newer methods.
+type withoutWriter struct{ repo.Repository[order] }
+
+func (withoutWriter) FenceMode() driver.FenceMode { return driver.FenceTx }
+
+func TestWriterOfARepositoryThatIsNone(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	plain, err := lockedrepo.New[order](withoutWriter{b.inner.Repository}, b.locker, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	_, ifAbsent := plain.InsertIfAbsent(ctx, &order{ID: "1"})
+	_, upsert := plain.UpsertBy(ctx, []*order{{ID: "1"}}, total)
+	_, update := plain.UpdateWhere(ctx, total.Eq(1), total.Set(1))
+	_, remove := plain.DeleteWhere(ctx, total.Eq(1))
+	_, restore := plain.Restore(ctx, "1")
+	for i, err := range []error{plain.Insert(ctx, &order{ID: "1"}), ifAbsent, upsert, update, remove, restore} {
+		if !errors.Is(err, repo.ErrUnsupported) {
+			t.Errorf("%d: got %v", i, err)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/etcdlock/locktest"
 	"github.com/holdfast-go/holdfast/lockedrepo"
+	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/memrepo"
 )
@@ -82,6 +83,48 @@ func (w watched) FindByID(ctx context.Context, id any) (*order, error) {
 		return nil, err
 	}
 	return w.Repository.FindByID(ctx, id)
+}
+
+func (w watched) Insert(ctx context.Context, es ...*order) error {
+	if err := w.probe(ctx, "Insert"); err != nil {
+		return err
+	}
+	return w.Repository.Insert(ctx, es...)
+}
+
+func (w watched) InsertIfAbsent(ctx context.Context, es ...*order) ([]*order, error) {
+	if err := w.probe(ctx, "InsertIfAbsent"); err != nil {
+		return nil, err
+	}
+	return w.Repository.InsertIfAbsent(ctx, es...)
+}
+
+func (w watched) UpsertBy(ctx context.Context, es []*order, by ...repo.Handle) (repo.Upserted, error) {
+	if err := w.probe(ctx, "UpsertBy"); err != nil {
+		return repo.Upserted{}, err
+	}
+	return w.Repository.UpsertBy(ctx, es, by...)
+}
+
+func (w watched) UpdateWhere(ctx context.Context, where repo.Condition, set ...repo.Assignment) (int64, error) {
+	if err := w.probe(ctx, "UpdateWhere"); err != nil {
+		return 0, err
+	}
+	return w.Repository.UpdateWhere(ctx, where, set...)
+}
+
+func (w watched) DeleteWhere(ctx context.Context, where repo.Condition) (int64, error) {
+	if err := w.probe(ctx, "DeleteWhere"); err != nil {
+		return 0, err
+	}
+	return w.Repository.DeleteWhere(ctx, where)
+}
+
+func (w watched) Restore(ctx context.Context, ids ...any) (int64, error) {
+	if err := w.probe(ctx, "Restore"); err != nil {
+		return 0, err
+	}
+	return 0, nil // order has no deletion mark
 }
 
 // InTx makes the store look as if it had transactions.

@@ -59,7 +59,7 @@ func TestStripes_OfACall(t *testing.T) {
 	t.Parallel()
 	b, r := setupStripes(t, byID())
 	defer b.wantFree(t)
-	ids := apart(t, r, 3)
+	ids := apart(t, r, 5)
 	if r.Key() != "k%8" || len(r.Keys()) != stripeCount || r.Keys()[7] != "k%8/07" {
 		t.Fatalf("Key is %q, Keys are %q", r.Key(), r.Keys())
 	}
@@ -70,7 +70,19 @@ func TestStripes_OfACall(t *testing.T) {
 	}{
 		"Save":   {"Save", keysOf(t, r, ids[0]), func(ctx context.Context) error { return r.Save(ctx, &order{ID: ids[0]}) }},
 		"Update": {"Update", keysOf(t, r, "1"), func(ctx context.Context) error { _, err := r.Update(ctx, "1", noChange); return err }},
-		"InTx":   {"InTx", r.Keys(), func(ctx context.Context) error { return r.InTx(ctx, nothing) }},
+		"Insert": {"Insert", keysOf(t, r, ids[3], ids[4]), func(ctx context.Context) error { return r.Insert(ctx, &order{ID: ids[4]}, &order{ID: ids[3]}) }},
+		"InsertIfAbsent": {"InsertIfAbsent", keysOf(t, r, ids[2]), func(ctx context.Context) error {
+			_, err := r.InsertIfAbsent(ctx, &order{ID: ids[2]})
+			return err
+		}},
+		"UpsertBy": {"UpsertBy", r.Keys(), func(ctx context.Context) error {
+			_, err := r.UpsertBy(ctx, []*order{{ID: "upserted", Total: 99}}, total)
+			return err
+		}},
+		"UpdateWhere": {"UpdateWhere", r.Keys(), func(ctx context.Context) error { _, err := r.UpdateWhere(ctx, total.Lt(0), total.Set(1)); return err }},
+		"DeleteWhere": {"DeleteWhere", r.Keys(), func(ctx context.Context) error { _, err := r.DeleteWhere(ctx, total.Lt(0)); return err }},
+		"Restore":     {"Restore", keysOf(t, r, ids[1]), func(ctx context.Context) error { _, err := r.Restore(ctx, ids[1]); return err }},
+		"InTx":        {"InTx", r.Keys(), func(ctx context.Context) error { return r.InTx(ctx, nothing) }},
 		"For": {"InTx", keysOf(t, r, ids[2], ids[1]), func(ctx context.Context) error {
 			return lockedrepo.InTx(ctx, nothing, r.For(ids[1], &order{ID: ids[2]}))
 		}},

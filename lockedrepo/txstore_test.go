@@ -81,6 +81,36 @@ func (s txStore[T]) Count(ctx context.Context, q ...repo.Option) (int64, error) 
 	return s.Repository.Count(outside(ctx), q...)
 }
 
+func (s txStore[T]) Insert(ctx context.Context, es ...*T) error {
+	s.note(ctx, "Insert")
+	return s.Repository.Insert(outside(ctx), es...)
+}
+
+func (s txStore[T]) InsertIfAbsent(ctx context.Context, es ...*T) ([]*T, error) {
+	s.note(ctx, "InsertIfAbsent")
+	return s.Repository.InsertIfAbsent(outside(ctx), es...)
+}
+
+func (s txStore[T]) UpsertBy(ctx context.Context, es []*T, by ...repo.Handle) (repo.Upserted, error) {
+	s.note(ctx, "UpsertBy")
+	return s.Repository.UpsertBy(outside(ctx), es, by...)
+}
+
+func (s txStore[T]) UpdateWhere(ctx context.Context, where repo.Condition, set ...repo.Assignment) (int64, error) {
+	s.note(ctx, "UpdateWhere")
+	return s.Repository.UpdateWhere(outside(ctx), where, set...)
+}
+
+func (s txStore[T]) DeleteWhere(ctx context.Context, where repo.Condition) (int64, error) {
+	s.note(ctx, "DeleteWhere")
+	return s.Repository.DeleteWhere(outside(ctx), where)
+}
+
+func (s txStore[T]) Restore(ctx context.Context, _ ...any) (int64, error) {
+	s.note(ctx, "Restore")
+	return 0, nil // its entities have no deletion mark
+}
+
 // outside hides the transaction from the rows, which know nothing of it.
 func outside(ctx context.Context) context.Context { return driver.WithTx(ctx, driver.Tx{}) }
 

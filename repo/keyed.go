@@ -62,3 +62,13 @@ func (k KeyedRepository[T, K]) Update(ctx context.Context, id K, fn func(*T) err
 	}
 	return u.Update(ctx, id, fn)
 }
+
+// Restore does what Writer says. It returns ErrUnsupported for a repository that is no
+// Writer.
+func (k KeyedRepository[T, K]) Restore(ctx context.Context, ids ...K) (int64, error) {
+	w, ok := As[Writer[T]](k.Repository)
+	if !ok {
+		return 0, fmt.Errorf("repo: restore: %w: %T has no Restore", ErrUnsupported, k.Repository)
+	}
+	return w.Restore(ctx, IDs(ids...)...)
+}

@@ -92,7 +92,7 @@ func (r *store) doubts(items []*item) (known, unsure bool) {
 }
 
 func (r *store) mayBeRead(it *item) bool {
-	return it.isNew && r.entity.MayBeRead(it.pointer(), r.unnumbered(it.val))
+	return it.isNew && !it.strict && r.entity.MayBeRead(it.pointer(), r.unnumbered(it.val))
 }
 
 // needsCare tells whether T itself says that its table takes no INSERT of it.

@@ -69,7 +69,7 @@ func (r *store) hooksForSome() bool {
 
 // findExisting locks the rows that hooks for updates have to know of.
 func (r *store) findExisting(c *call, items []*item) error {
-	known := lo.Filter(items, func(it *item, _ int) bool { return !it.isNew })
+	known := lo.Filter(items, func(it *item, _ int) bool { return !it.isNew && !it.exists })
 	if len(known) == 0 || !r.hasUpdateHooks() {
 		return nil
 	}

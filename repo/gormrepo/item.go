@@ -14,6 +14,9 @@ type item struct {
 	val   reflect.Value // the struct, which can be set
 	index int           // in the caller's list
 	isNew bool
+	// strict tells that it is inserted whatever it says of itself, or overwrites the row
+	// that was found for it: no other one is looked for.
+	strict bool
 	// was is the stored version that an existing entity was read in.
 	was int64
 	// key is the identity of the stored row, where one was read, and exists tells

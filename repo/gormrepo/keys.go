@@ -57,7 +57,7 @@ func (r *store) giveKeys(ctx context.Context, items []*item) error {
 	for _, it := range items {
 		r.keepKey(it.val)
 		wants := r.wantsKey(it.val)
-		it.isNew = r.entity.IsNew(it.val.Addr(), wants)
+		it.isNew = it.strict || r.entity.IsNew(it.val.Addr(), wants)
 		it.was = r.entity.VersionOf(it.val)
 		if wants {
 			wanting = append(wanting, it)
@@ -203,9 +203,9 @@ func (r *store) itemError(it *item, err error) error {
 	return one.err()
 }
 
-// folded leaves out items whose key comes again.
+// folded leaves out items whose key comes again, unless all are to be written.
 func (r *store) folded(all []*item) []*item {
-	if len(all) < 2 {
+	if len(all) < 2 || all[0].strict {
 		return all
 	}
 	return lo.Map(entity.LastOfEach(all, r.foldKey), func(i, _ int) *item { return all[i] })

@@ -14,15 +14,12 @@ import (
 type checked struct{ ID int }
 
 var (
-	_ repo.Repository[checked]      = (*Repository[checked])(nil)
-	_ repo.Updater[checked]         = (*Repository[checked])(nil)
+	_ repo.Store[checked]           = (*Repository[checked])(nil)
 	_ driver.DocumentSaver[checked] = (*Repository[checked])(nil)
 	_ driver.GroupUpdater[checked]  = (*Repository[checked])(nil)
 	_ driver.Reader[checked]        = (*Repository[checked])(nil)
-	_ repo.Transactor               = (*Repository[checked])(nil)
 	_ driver.TxReporter             = (*Repository[checked])(nil)
 	_ driver.Fencer                 = (*Repository[checked])(nil)
-	_ repo.ChunkSaver[checked]      = (*Repository[checked])(nil)
 	_ driver.Keyer[checked]         = (*Repository[checked])(nil)
 )
 
@@ -130,6 +127,44 @@ func (r *Repository[T]) Delete(ctx context.Context, es ...*T) error {
 		err = r.delete(ctx, valuesOf(es))
 	}
 	return r.failed(ctx, "delete", err)
+}
+
+// Insert inserts the entities, all or none; see repo.Writer. The error is a
+// *repo.BatchError but where the database refused a statement with many rows and does not
+// say for which.
+func (r *Repository[T]) Insert(ctx context.Context, es ...*T) error {
+	err := driver.CheckEntities(es)
+	if err == nil {
+		err = r.insertAll(ctx, valuesOf(es))
+	}
+	return r.failed(ctx, "insert", err)
+}
+
+// InsertIfAbsent looks which keys are stored and inserts the other entities, all or none, in
+// one transaction; see repo.Writer. Where another writer inserts one of them in between it
+// looks again. In a transaction that is repo.ErrDuplicateKey.
+func (r *Repository[T]) InsertIfAbsent(ctx context.Context, es ...*T) ([]*T, error) {
+	err := driver.CheckEntities(es)
+	var places []int
+	if err == nil {
+		places, err = r.insertAbsent(ctx, valuesOf(es))
+	}
+	if err != nil {
+		return nil, r.failed(ctx, "insert if absent", err)
+	}
+	return lo.Map(places, func(i, _ int) *T { return es[i] }), nil
+}
+
+// UpsertBy locks the rows that have the natural keys, overwrites them and inserts the other
+// entities, all or none, in one transaction; see repo.Writer. It runs the hooks that Save
+// runs. An index on the fields is what makes it fast.
+func (r *Repository[T]) UpsertBy(ctx context.Context, es []*T, by ...repo.Handle) (repo.Upserted, error) {
+	key, err := driver.CheckNatural(es, by)
+	var done repo.Upserted
+	if err == nil {
+		done, err = r.upsertBy(ctx, valuesOf(es), key)
+	}
+	return done, r.failed(ctx, "upsert by", err)
 }
 
 // FindByID returns the entity with the id; see repo.Repository.

@@ -105,6 +105,9 @@ func (r *store) writeRows(c *call, items []*item) error {
 	}
 	// Two lists that lock the same rows in different orders are a deadlock.
 	r.sortByKey(known)
+	if len(known) > 0 && known[0].strict {
+		return r.overwriteFound(c, known)
+	}
 	if r.version != nil {
 		return r.overwriteVersions(c, known)
 	}

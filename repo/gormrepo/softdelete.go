@@ -54,7 +54,7 @@ func (r *store) findDead(c *call, items []*item) error {
 	if len(r.alive) == 0 {
 		return nil
 	}
-	fresh := slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return !it.isNew || r.wantsKey(it.val) })
+	fresh := slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return !it.isNew || it.strict || r.wantsKey(it.val) })
 	if len(fresh) == 0 {
 		return nil
 	}

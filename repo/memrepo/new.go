@@ -13,14 +13,12 @@ import (
 type checked struct{ ID int }
 
 var (
-	_ repo.Repository[checked]      = (*Repository[checked])(nil)
-	_ repo.Updater[checked]         = (*Repository[checked])(nil)
 	_ driver.DocumentSaver[checked] = (*Repository[checked])(nil)
-	_ repo.Transactor               = (*Repository[checked])(nil)
 	_ driver.TxReporter             = (*Repository[checked])(nil)
 	_ driver.Fencer                 = (*Repository[checked])(nil)
 	_ driver.GroupUpdater[checked]  = (*Repository[checked])(nil)
 	_ driver.Reader[checked]        = (*Repository[checked])(nil)
+	_ repo.Store[checked]           = (*Repository[checked])(nil)
 )
 
 // New makes an empty repository. It returns repo.ErrInvalid when T is no

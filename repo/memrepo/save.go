@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/samber/lo"
-
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
@@ -47,11 +45,6 @@ func (r *Repository[T]) saveAll(ctx context.Context, es []*T) error {
 	if err != nil {
 		return err
 	}
-	for i, e := range saved {
-		if e != nil {
-			r.writeBack(es[i], e)
-			r.complete(es[i], lo.Filter(r.defaults, func(d literal, _ int) bool { return d.IsZero(valueOf(e)) }))
-		}
-	}
+	r.writeBackAll(es, saved)
 	return nil
 }

@@ -111,7 +111,7 @@ func variants() []variant {
 // of its own, because a test cannot fail inside one that passes.
 func TestSuiteCatches(t *testing.T) {
 	t.Parallel()
-	for _, v := range slices.Concat(variants(), fenceVariants(), txVariants(), readsVariants()) {
+	for _, v := range slices.Concat(variants(), fenceVariants(), txVariants(), readsVariants(), writesVariants()) {
 		t.Run(v.name, func(t *testing.T) {
 			t.Parallel()
 			out, err := runVariant(t, v.name)
@@ -166,7 +166,7 @@ func TestVariant(t *testing.T) {
 	}
 	h := harness()
 	h.Large = 60
-	for _, v := range slices.Concat(variants(), fenceVariants(), txVariants(), readsVariants()) {
+	for _, v := range slices.Concat(variants(), fenceVariants(), txVariants(), readsVariants(), writesVariants()) {
 		if v.name == name {
 			v.spoil(&h)
 		}

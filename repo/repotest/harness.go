@@ -74,6 +74,8 @@ type Features struct {
 	IsolatedUpdate bool
 	// Reader: repo.As finds a driver.Reader, for streams and groups.
 	Reader bool
+	// Writer: repo.As finds a repo.Writer.
+	Writer bool
 	// Transactions: repo.As finds a repo.Transactor, and it works.
 	Transactions bool
 	// TextKeys: a text key that is not set gets one from the store. Without it

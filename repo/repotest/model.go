@@ -33,6 +33,7 @@ func RunModel(t *testing.T, h, model Harness, steps int) {
 	t.Logf("REPOTEST_SEED=%d", seed)
 	features := h.Features
 	features.Update = h.Features.Update && model.Features.Update
+	features.Writer = h.Features.Writer && model.Features.Writer
 	t.Run("Items", func(t *testing.T) {
 		g := generator{rand.New(rand.NewPCG(seed, 1)), features}
 		Compare(t, h.items(t), model.items(t), steps, g.itemStep)

@@ -110,6 +110,9 @@ func (g generator) query() (string, []repo.Option) {
 }
 
 func (g generator) itemStep() Step[Item] {
+	if g.features.Writer && g.rnd.IntN(4) == 0 {
+		return g.writerStep()
+	}
 	id, ids, e, list := g.id(), g.ids(), g.item(), g.items()
 	switch g.rnd.IntN(12) {
 	case 0:
@@ -262,6 +265,9 @@ func (g generator) defaultedStep() Step[Defaulted] {
 
 func (g generator) markedStep() Step[Marked] {
 	id, name, rev := g.id(), g.pick("", "ant", "bee"), g.rnd.Int64N(4)
+	if g.features.Writer && g.rnd.IntN(4) == 0 {
+		return g.markedWriterStep(id, name)
+	}
 	switch g.rnd.IntN(10) {
 	case 8:
 		doc := fmt.Sprintf(`{"id":%q,"name":%q,"rev":%d}`, id, name, rev/2*rev)

@@ -24,7 +24,7 @@ func harness() repotest.Harness {
 	db := memrepo.NewDB()
 	return repotest.Harness{
 		Features: repotest.Features{
-			AtomicSaveAll: true, Update: true, Reader: true, IsolatedUpdate: true, Transactions: true, CaseSensitiveText: true,
+			AtomicSaveAll: true, Update: true, Reader: true, Writer: true, IsolatedUpdate: true, Transactions: true, CaseSensitiveText: true,
 		},
 		Items:    fresh[repotest.Item](db),
 		Autos:    fresh[repotest.Auto](db),

@@ -2,6 +2,7 @@ package entity
 
 import (
 	"reflect"
+	"slices"
 	"time"
 )
 
@@ -28,6 +29,30 @@ func (f *Field) Reach(e reflect.Value) reflect.Value {
 func (f *Field) IsZero(e reflect.Value) bool {
 	v := f.Value(e)
 	return !v.IsValid() || v.IsZero()
+}
+
+// Duty says what the field at index is to the repository: part of the key, the version, a
+// time of its own or the deletion mark, or overlaps with. It is empty for a field that is
+// the caller's alone.
+func (e *Entity) Duty(index []int) string {
+	for _, d := range []struct {
+		name   string
+		fields []*Field
+	}{
+		{"key", e.Key}, {"version", []*Field{e.Version}}, {"deletion mark", []*Field{e.Deleted}},
+		{"creation time", e.Created}, {"updated time", e.Updated},
+	} {
+		if slices.ContainsFunc(d.fields, func(f *Field) bool { return f != nil && Overlaps(f.Index, index) }) {
+			return d.name
+		}
+	}
+	return ""
+}
+
+// Overlaps tells whether two paths lead to one field, or one of them into the other's.
+func Overlaps(a, b []int) bool {
+	n := min(len(a), len(b))
+	return slices.Equal(a[:n], b[:n])
 }
 
 // IsNew applies the rule of repo.Repository to p, a *T: the first of IsNew()

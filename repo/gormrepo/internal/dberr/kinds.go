@@ -74,6 +74,12 @@ func IsOverflow(err error) bool {
 	return err != nil && SQLite(err) != 0 && strings.Contains(err.Error(), "integer overflow")
 }
 
+// IsOutOfRange tells whether a number that the database worked out was beyond its type, or
+// a division by zero.
+func IsOutOfRange(err error) bool {
+	return err != nil && (lo.Contains([]string{"22003", "22012"}, State(err)) || lo.Contains([]uint64{1264, 1690}, MySQL(err)) || IsOverflow(err))
+}
+
 // IsDeadlock tells whether the database rolled the transaction back to let
 // another one go on.
 func IsDeadlock(err error) bool {

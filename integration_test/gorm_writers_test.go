@@ -1,0 +1,192 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/gormrepo"
+)
+
+// What writes without ids keeps to the rows of its tenant, as GORM's callbacks say.
+func TestGormWriters_StayWithTheirTenant(t *testing.T) {
+	t.Parallel()
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		must(t, db.AutoMigrate(new(gormTenanted)))
+		must(t, gormrepo.MigrateFence(t.Context(), db))
+		keepTenantsApart(t, db)
+		r, err := gormrepo.New[gormTenanted](db, nil)
+		must(t, err)
+		name, n := repo.MustField[gormTenanted, string]("Name"), repo.MustField[gormTenanted, int]("N")
+		fenced := driver.WithFence(t.Context(), &severalClaims{})
+		for what, ctx := range map[string]context.Context{"plain ": t.Context(), "fenced ": fenced} {
+			a, other := asTenant(ctx, "a"), asTenant(ctx, "b")
+			must(t, r.Insert(a, &gormTenanted{ID: what + "1", Name: "x"}, &gormTenanted{ID: what + "2", Name: "y"}))
+			must(t, r.Insert(other, &gormTenanted{ID: what + "3", Name: "x"}))
+			if count, err := r.UpdateWhere(other, name.In("x", "y"), repo.Increase(n, 1)); err != nil || count != 1 {
+				t.Errorf("%supdate: %d, %v", what, count, err)
+			}
+			mine := &gormTenanted{ID: what + "4", Name: "y"}
+			if done, err := r.UpsertBy(other, []*gormTenanted{mine, {ID: what + "5", Name: "x", N: 9}}, name); err != nil || done != (repo.Upserted{Inserted: 1, Updated: 1}) {
+				t.Errorf("%supsert: %+v, %v", what, done, err)
+			}
+			if err := r.Insert(other, &gormTenanted{ID: what + "1", Name: "stolen"}); !errors.Is(err, repo.ErrDuplicateKey) {
+				t.Errorf("%sinsert: %v", what, err)
+			}
+			if count, err := r.DeleteWhere(other, name.NotNull()); err != nil || count != 2 {
+				t.Errorf("%sdelete: %d, %v", what, count, err)
+			}
+			got, err := r.Find(a, repo.F[gormTenanted, string]("ID").Asc())
+			must(t, err)
+			if len(got) != 2 || *got[0] != (gormTenanted{what + "1", "a", "x", 3}) || *got[1] != (gormTenanted{what + "2", "a", "y", 3}) {
+				t.Errorf("%sthe rows of the first tenant: %+v", what, got)
+			}
+			if _, err := r.DeleteWhere(a, name.NotNull()); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+type gormNatural struct {
+	gorm.Model
+	Code  string    `gorm:"size:40;index"`
+	Day   time.Time `gorm:"index"`
+	Small uint8
+	Big   uint64
+	Rev   uint32 `holdfast:"version"`
+	Fixed string `gorm:"<-:create;size:10"`
+	hooks *[]string
+}
+
+func (e *gormNatural) note(hook string) error {
+	if e.hooks != nil {
+		*e.hooks = append(*e.hooks, hook+" "+e.Code)
+	}
+	return nil
+}
+
+func (e *gormNatural) BeforeCreate(*gorm.DB) error { return e.note("BeforeCreate") }
+func (e *gormNatural) AfterUpdate(*gorm.DB) error  { return e.note("AfterUpdate") }
+func (e *gormNatural) BeforeDelete(*gorm.DB) error { return errors.New("a hook ran") }
+
+func TestGormWriters_OfAModel(t *testing.T) {
+	t.Parallel()
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		r := gormRepo[gormNatural](t, b.open(t), nil)
+		ctx := t.Context()
+		code, day := repo.MustField[gormNatural, string]("Code"), repo.MustField[gormNatural, time.Time]("Day")
+		small, big := repo.MustField[gormNatural, uint8]("Small"), repo.MustField[gormNatural, uint64]("Big")
+		at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.FixedZone("east", 3600))
+		var ran []string
+		a := &gormNatural{Code: "a", Day: at, Small: 250, Big: 3, hooks: &ran}
+		must(t, r.Insert(ctx, a))
+		again := &gormNatural{Code: "a", Day: at.UTC(), Small: 250, Big: 4, hooks: &ran}
+		done, err := r.UpsertBy(ctx, []*gormNatural{again, {Code: "a", Day: at.Add(time.Hour), hooks: &ran}}, code, day)
+		if err != nil || done != (repo.Upserted{Inserted: 1, Updated: 1}) || again.ID != a.ID || again.Rev != 2 {
+			t.Fatalf("%+v, %v, %+v", done, err, again)
+		}
+		if want := []string{"BeforeCreate a", "BeforeCreate a", "AfterUpdate a"}; !slices.Equal(slices.Sorted(slices.Values(ran)), slices.Sorted(slices.Values(want))) {
+			t.Errorf("hooks: %q", ran)
+		}
+		for _, set := range []repo.Assignment{repo.Increase(small, 6), repo.Decrease(small, 251), repo.Decrease(big, 5)} {
+			if n, err := r.UpdateWhere(ctx, day.Eq(at), set); n != 0 || !errors.Is(err, repo.ErrInvalid) {
+				t.Errorf("out of range: %d, %v", n, err)
+			}
+		}
+		if n, err := r.UpdateWhere(ctx, day.Eq(at), repo.Increase(small, 5), repo.Decrease(big, 4)); n != 1 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		got, err := r.FindByID(ctx, a.ID)
+		must(t, err)
+		if got.Small != 255 || got.Big != 0 || got.Rev != 3 || !got.Day.Equal(at) || got.UpdatedAt.Before(again.UpdatedAt) {
+			t.Errorf("got %+v", got)
+		}
+		if _, err := r.UpdateWhere(ctx, code.Eq("a"), repo.MustField[gormNatural, string]("Fixed").Set("x")); !errors.Is(err, repo.ErrUnsupported) {
+			t.Errorf("a column that is not updated: %v", err)
+		}
+		for _, name := range []string{"ID", "CreatedAt", "UpdatedAt", "DeletedAt", "Model", "Rev"} {
+			if _, err := r.UpdateWhere(ctx, code.Eq("a"), repo.F[gormNatural, any](name).Set(1)); !errors.Is(err, repo.ErrInvalid) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if n, err := r.DeleteWhere(ctx, code.Eq("a")); n != 2 || err != nil {
+			t.Errorf("delete: %d, %v", n, err)
+		}
+		if n, err := r.Restore(ctx, a.ID, a.ID+1, a.ID+99); n != 2 || err != nil {
+			t.Errorf("restore: %d, %v", n, err)
+		}
+		if got, err := r.FindByID(ctx, a.ID); err != nil || got.Rev != 4 {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
+}
+
+type gormFoldedName struct {
+	ID   int64
+	Name string `gorm:"size:40;uniqueIndex"`
+	Lang string `gorm:"size:2"`
+	N    int
+}
+
+// A collation that takes two texts for equal makes neither the other's row.
+func TestGormWriters_UnderAFoldingCollation(t *testing.T) {
+	t.Parallel()
+	r := gormRepo[gormFoldedName](t, mysqlFoldingDB(t), nil)
+	ctx := t.Context()
+	name, lang := repo.MustField[gormFoldedName, string]("Name"), repo.MustField[gormFoldedName, string]("Lang")
+	must(t, r.Insert(ctx, &gormFoldedName{Name: "Zoe", Lang: "en"}))
+	for _, by := range [][]repo.Handle{{name}, {name, lang}} {
+		if _, err := r.UpsertBy(ctx, []*gormFoldedName{{Name: "zoé", Lang: "en", N: 2}}, by...); !errors.Is(err, repo.ErrDuplicateKey) {
+			t.Errorf("got %v", err)
+		}
+		if done, err := r.UpsertBy(ctx, []*gormFoldedName{{Name: "Zoe", Lang: "en", N: 3}}, by...); err != nil || done.Updated != 1 {
+			t.Errorf("%+v, %v", done, err)
+		}
+	}
+}
+
+// A second writer without a lock loses no entity: it finds what the first one inserted.
+func TestGormWriters_RaceForAbsentRows(t *testing.T) {
+	t.Parallel()
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		r := gormRepo[gormFoldedName](t, b.open(t), nil)
+		ctx := bounded(t, time.Minute)
+		name := repo.MustField[gormFoldedName, string]("Name")
+		type result struct {
+			inserted int64
+			err      error
+		}
+		results := make(chan result)
+		const writers, rounds = 3, 10
+		for range writers {
+			go func() {
+				var sum result
+				for i := range rounds {
+					done, err := r.UpsertBy(ctx, []*gormFoldedName{{Name: string(rune('a' + i))}, {Name: string(rune('A' + i))}}, name)
+					sum.inserted += done.Inserted
+					sum.err = errors.Join(sum.err, err)
+				}
+				results <- sum
+			}()
+		}
+		var inserted int64
+		for range writers {
+			got := <-results
+			inserted += got.inserted
+			if got.err != nil {
+				t.Error(got.err)
+			}
+		}
+		if inserted != 2*rounds {
+			t.Errorf("%d were inserted, want %d", inserted, 2*rounds)
+		}
+	})
+}
