@@ -7,6 +7,8 @@ import (
 
 	"github.com/samber/lo"
 	"gorm.io/gorm/schema"
+
+	"github.com/holdfast-go/holdfast/repo/internal/actor"
 )
 
 // item is an entity on its way into the database.
@@ -89,20 +91,25 @@ func isZero(ctx context.Context, f *schema.Field, it *item) bool {
 	return zero
 }
 
-// stamp sets the times, the version and the deletion mark as they will be
+// stamp sets the times, who it is, the version and the deletion mark as they will be
 // stored.
-func (r *store) stamp(items []*item, now time.Time) {
-	ctx := context.Background()
+func (r *store) stamp(ctx context.Context, items []*item, now time.Time) error {
 	for _, it := range items {
+		by := actor.From(it.contextOf(ctx))
 		it.freshTimes = false
 		for _, f := range r.created {
-			if isZero(ctx, f, it) {
-				it.freshTimes = true
-				_ = f.Set(ctx, it.val, now) // GORM's setters know every type it takes as a time
+			if !isZero(ctx, f, it) {
+				continue
+			}
+			it.freshTimes = it.freshTimes || r.actors[f] == nil
+			if err := r.stampField(ctx, f, it.val, now, by); err != nil {
+				return r.itemError(it, err)
 			}
 		}
 		for _, f := range r.updated {
-			_ = f.Set(ctx, it.val, now)
+			if err := r.stampField(ctx, f, it.val, now, by); err != nil {
+				return r.itemError(it, err)
+			}
 		}
 		for _, f := range r.deleted {
 			f.ReflectValueOf(ctx, it.val).SetZero()
@@ -113,6 +120,14 @@ func (r *store) stamp(items []*item, now time.Time) {
 			r.entity.SetVersion(it.val, it.was+1)
 		}
 	}
+	return nil
+}
+
+func (m *model) stampField(ctx context.Context, f *schema.Field, e reflect.Value, now time.Time, by any) error {
+	if a := m.actors[f]; a != nil {
+		return a.SetActor(e, by)
+	}
+	return f.Set(ctx, e, now) // GORM's setters know every type it takes as a time
 }
 
 // callerContext has the end and the transaction of one context and the values of

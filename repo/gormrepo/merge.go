@@ -106,7 +106,9 @@ func (r *store) mergeAll(ctx context.Context, docs *documents, given []*merge, i
 		if err := r.toUTC(c, written); err != nil {
 			return err
 		}
-		r.stamp(written, r.now())
+		if err := r.stamp(ctx, written, r.now()); err != nil {
+			return err
+		}
 		err := r.withAssociations(c, items, func() error { return r.writeMerges(c, changed) })
 		if err != nil {
 			return err

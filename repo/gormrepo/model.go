@@ -30,8 +30,10 @@ type model struct {
 	isInt   bool
 	version *schema.Field
 	// created and updated are the fields that carry the times: the marked ones
-	// and those that GORM fills by its conventions.
+	// and those that GORM fills by its conventions; and those that say who it was.
 	created, updated []*schema.Field
+	// actors are those of them that say who it was.
+	actors map[*schema.Field]*entity.Field
 	// deleted are the fields that carry a deletion mark.
 	deleted []*schema.Field
 	// alive holds for rows that are not marked. unknown is the part of it

@@ -93,6 +93,7 @@ func (m *model) readKey(t reflect.Type) (err error) {
 // readDuties finds the columns of the fields that have a duty.
 func (m *model) readDuties() error {
 	e := m.entity
+	m.actors = map[*schema.Field]*entity.Field{}
 	for _, d := range []struct {
 		fields []*entity.Field
 		put    func(*schema.Field)
@@ -108,6 +109,9 @@ func (m *model) readDuties() error {
 				return fmt.Errorf("%w: the marked field %s of %s is no column", repo.ErrInvalid, marked.Name, e.Type)
 			}
 			d.put(f)
+			if marked.ByActor {
+				m.actors[f] = marked
+			}
 		}
 	}
 	for _, f := range m.byPath {

@@ -80,7 +80,9 @@ func (r *store) saveIn(c *call, items []*item) error {
 	if err := r.toUTC(c, items); err != nil {
 		return err
 	}
-	r.stamp(items, r.now())
+	if err := r.stamp(c.tx.Statement.Context, items, r.now()); err != nil {
+		return err
+	}
 	err := r.withAssociations(c, items, func() error { return r.writeRows(c, items) })
 	if err != nil {
 		return err

@@ -131,7 +131,9 @@ func (r *store) writeUpdates(c *call, list []*updating) error {
 	if err := r.toUTC(c, items); err != nil {
 		return err
 	}
-	r.stamp(items, r.now())
+	if err := r.stamp(c.tx.Statement.Context, items, r.now()); err != nil {
+		return err
+	}
 	merges := lo.Map(list, func(u *updating, _ int) *merge { return u.merge })
 	if err := r.withAssociations(c, items, func() error { return r.writeMerges(c, merges) }); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
+	"github.com/holdfast-go/holdfast/repo/internal/actor"
 )
 
 // UpdateWhere assigns to columns of all rows that satisfy the condition, by one UPDATE of
@@ -94,7 +95,8 @@ func (r *store) assignable(changes []driver.Change) ([]*schema.Field, error) {
 // the version.
 func (r *store) assignedBy(c *call, changes []driver.Change, columns []*schema.Field) (map[string]any, error) {
 	it := &item{val: r.newValue()}
-	set := slices.Clone(r.updated)
+	nobody := actor.From(c.tx.Statement.Context) == nil
+	set := lo.Reject(r.updated, func(f *schema.Field, _ int) bool { return nobody && r.actors[f] != nil })
 	for i, ch := range changes {
 		if ch.Add == nil {
 			if err := ch.Apply(it.val); err != nil {
@@ -103,7 +105,9 @@ func (r *store) assignedBy(c *call, changes []driver.Change, columns []*schema.F
 			set = append(set, columns[i])
 		}
 	}
-	r.stamp([]*item{it}, r.now())
+	if err := r.stamp(c.tx.Statement.Context, []*item{it}, r.now()); err != nil {
+		return nil, err
+	}
 	if err := r.toUTC(c, []*item{it}); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/internal/actor"
 )
 
 // replace does what Save promises with e, an entity that a document gave. One whose
@@ -55,7 +56,9 @@ func (b *batch[T]) insert(key any, e *T, given []literal) error {
 	b.r.complete(e, given)
 	ent.SetVersion(v, b.r.first)
 	ent.SetDeleted(v, nil)
-	ent.Stamp(v, b.now)
+	if err := ent.Stamp(v, b.now, actor.From(b.ctx)); err != nil {
+		return err
+	}
 	return b.put(key, e)
 }
 
@@ -66,6 +69,8 @@ func (b *batch[T]) overwrite(key any, old *row[T], e *T) error {
 	for _, f := range ent.Created {
 		set(f, v, was)
 	}
-	ent.Stamp(v, b.now)
+	if err := ent.Stamp(v, b.now, actor.From(b.ctx)); err != nil {
+		return err
+	}
 	return b.put(key, e)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/internal/actor"
 )
 
 // UpdateWhere assigns to fields of all entities that satisfy the condition, or of none;
@@ -91,17 +92,17 @@ func (b *batch[T]) change(w *row[T], changes []driver.Change) error {
 			return err
 		}
 	}
-	b.touch(e)
+	if err := b.touch(e); err != nil {
+		return err
+	}
 	return b.put(b.r.keyOf(e), copyOf(e)) // which shares no memory with the changes
 }
 
-// touch counts the version up and sets the updated times.
-func (b *batch[T]) touch(e *T) {
+// touch counts the version up, and sets when and by whom it was.
+func (b *batch[T]) touch(e *T) error {
 	ent, v := b.r.ent, valueOf(e)
 	ent.SetVersion(v, ent.VersionOf(v)+1)
-	for _, f := range ent.Updated {
-		f.SetTime(v, b.now)
-	}
+	return ent.StampUpdated(v, b.now, actor.From(b.ctx))
 }
 
 // Restore takes the deletion mark off the entities with the ids, all or none; see
@@ -126,7 +127,9 @@ func (r *Repository[T]) Restore(ctx context.Context, ids ...any) (int64, error) 
 			}
 			e := copyOf(w.val)
 			r.ent.SetDeleted(valueOf(e), nil)
-			b.touch(e)
+			if err := b.touch(e); err != nil {
+				return []*repo.ItemError{{Err: err}}
+			}
 			if err := b.put(key, e); err != nil {
 				return []*repo.ItemError{{Err: err}}
 			}

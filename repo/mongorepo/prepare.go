@@ -7,6 +7,7 @@ import (
 	"github.com/samber/lo"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/holdfast-go/holdfast/repo/internal/actor"
 	"github.com/holdfast-go/holdfast/repo/mongorepo/internal/command"
 )
 
@@ -25,8 +26,9 @@ func (r *Repository[T]) prepare(ctx context.Context, index int, e *T, now time.T
 			r.ent.SetVersion(v, r.firstVersion())
 		}
 		r.ent.SetDeleted(v, nil)
-		r.ent.Stamp(v, now)
-		err = r.compose(w)
+		if err = r.ent.Stamp(v, now, actor.From(ctx)); err == nil {
+			err = r.compose(w)
+		}
 	}
 	if err != nil {
 		w.undo()

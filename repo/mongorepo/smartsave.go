@@ -194,7 +194,7 @@ func (r *Repository[T]) merge(ctx context.Context, docs *driver.Documents[T], g 
 	}
 	restore(old)
 	g.saved = old
-	w, err := r.changeOf(old, was, s.raw, g.last(), false)
+	w, err := r.changeOf(ctx, old, was, s.raw, g.last(), false)
 	if w != nil {
 		w.old, w.raised = s.fence, s.raised
 	}

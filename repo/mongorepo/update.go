@@ -66,7 +66,7 @@ func (r *Repository[T]) updateOnce(ctx context.Context, k keyed, fn func(*T) err
 		return nil, fmt.Errorf("%w: the key was changed", repo.ErrInvalid)
 	}
 	restore(e)
-	w, err := r.changeOf(e, was, s.raw, 0, true)
+	w, err := r.changeOf(ctx, e, was, s.raw, 0, true)
 	if err != nil || w == nil {
 		return e, err
 	}

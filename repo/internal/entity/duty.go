@@ -1,6 +1,7 @@
 package entity
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"time"
@@ -40,7 +41,7 @@ func (e *Entity) Duty(index []int) string {
 		fields []*Field
 	}{
 		{"key", e.Key}, {"version", []*Field{e.Version}}, {"deletion mark", []*Field{e.Deleted}},
-		{"creation time", e.Created}, {"updated time", e.Updated},
+		{"creation mark", e.Created}, {"mark of change", e.Updated},
 	} {
 		if slices.ContainsFunc(d.fields, func(f *Field) bool { return f != nil && Overlaps(f.Index, index) }) {
 			return d.name
@@ -145,17 +146,50 @@ func (e *Entity) SetDeleted(v reflect.Value, at *time.Time) {
 	}
 }
 
-// Stamp writes at into the updated fields of v, an addressable struct value, and
-// into the created ones that are zero.
-func (e *Entity) Stamp(v reflect.Value, at time.Time) {
+// Stamp writes when, and who, into the updated fields of v, an addressable struct value,
+// and into the created ones that are zero. See SetActor.
+func (e *Entity) Stamp(v reflect.Value, at time.Time, by any) error {
 	for _, f := range e.Created {
 		if f.IsZero(v) {
-			f.SetTime(v, at)
+			if err := f.stamp(v, at, by); err != nil {
+				return err
+			}
 		}
 	}
+	return e.StampUpdated(v, at, by)
+}
+
+// StampUpdated does so for the updated fields alone.
+func (e *Entity) StampUpdated(v reflect.Value, at time.Time, by any) error {
 	for _, f := range e.Updated {
-		f.SetTime(v, at)
+		if err := f.stamp(v, at, by); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+func (f *Field) stamp(v reflect.Value, at time.Time, by any) error {
+	if f.ByActor {
+		return f.SetActor(v, by)
+	}
+	f.SetTime(v, at)
+	return nil
+}
+
+// SetActor writes who does it into a field of v, an addressable struct value. A nil by
+// changes nothing. One that the field cannot hold is ErrInvalid.
+func (f *Field) SetActor(v reflect.Value, by any) error {
+	fv := f.Reach(v)
+	if by == nil || !fv.IsValid() {
+		return nil
+	}
+	converted, err := ConvertID(by, f.Type) // an actor may be what an id may be
+	if err != nil {
+		return fmt.Errorf("%w: the actor of the context is of type %T, and field %s of type %s", ErrInvalid, by, f.Name, f.Type)
+	}
+	fv.Set(reflect.ValueOf(converted))
+	return nil
 }
 
 // SetTime writes at into a created or updated field of v, an addressable

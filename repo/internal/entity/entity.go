@@ -20,6 +20,8 @@ type Field struct {
 	Index []int
 	Type  reflect.Type
 	Tag   reflect.StructTag
+	// ByActor tells of a created or updated field that it says who did it, and not when.
+	ByActor bool
 }
 
 // Value returns the field in e, a struct value. A field behind a nil embedded
@@ -41,7 +43,8 @@ type Entity struct {
 	Key []*Field
 	// Version and Deleted are the marked fields, nil where there is none.
 	Version, Deleted *Field
-	// Created and Updated are the fields with the times; there may be several.
+	// Created and Updated are the fields with the times, and those that say who did it;
+	// there may be several.
 	Created, Updated []*Field
 }
 

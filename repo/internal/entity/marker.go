@@ -61,6 +61,8 @@ func (e *Entity) mark(mark string, f *Field) error {
 		fits = isNamed(f.Type, "gorm.io/gorm", "DeletedAt") || f.Type == reflect.TypeFor[*time.Time]()
 	case "created", "updated":
 		fits = isTime(f.Type)
+	case "createdby", "updatedby":
+		fits = f.Type.Comparable() && Deref(f.Type) != reflect.TypeFor[time.Time]()
 	case "objectid":
 		fits = IsText(f.Type) || f.Type.Kind() == reflect.Slice && IsText(f.Type.Elem())
 	default:
@@ -74,11 +76,12 @@ func (e *Entity) mark(mark string, f *Field) error {
 		return e.only(&e.Version, f, mark)
 	case "deleted":
 		return e.only(&e.Deleted, f, mark)
-	case "created":
+	case "created", "createdby":
 		e.Created = lo.Uniq(append(e.Created, f))
-	case "updated":
+	case "updated", "updatedby":
 		e.Updated = lo.Uniq(append(e.Updated, f))
 	}
+	f.ByActor = mark == "createdby" || mark == "updatedby"
 	return nil
 }
 

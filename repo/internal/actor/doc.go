@@ -1,0 +1,2 @@
+// Package actor carries who writes to the stores.
+package actor
