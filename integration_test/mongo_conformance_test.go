@@ -30,7 +30,7 @@ func TestMongo_Model(t *testing.T) {
 		h.Items = nil // the stand-in takes {"p": 1} and {"q": 1} for equal, and does not set the one over the other
 	}
 	repotest.RunModel(t, h, repotest.Harness{
-		Features: repotest.Features{Update: true},
+		Features: repotest.Features{Update: true, Writer: true},
 		Items:    inMemory[repotest.Item](documents),
 		Marked:   inMemory[repotest.Marked](documents),
 		FromZero: inMemory[repotest.Marked](&memrepo.Options{Documents: true, VersionFromZero: true}),
@@ -51,7 +51,7 @@ func mongoHarness(t *testing.T) repotest.Harness {
 	return repotest.Harness{
 		Large: large,
 		Features: repotest.Features{
-			Update: true, Reader: true, IsolatedUpdate: true, CaseSensitiveText: true,
+			Update: true, Reader: true, Writer: true, IsolatedUpdate: true, CaseSensitiveText: true,
 			Transactions: mongoHasTransactions(t, db),
 		},
 		Items:    mongoMaker[repotest.Item](db),

@@ -7,6 +7,8 @@ import (
 
 	"github.com/samber/lo"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/holdfast-go/holdfast/repo/internal/entity"
 )
 
 // readCreated tells entities when they were created that were overwritten and not read
@@ -35,8 +37,12 @@ func (r *Repository[T]) readCreated(ctx context.Context, writes []*write[T]) err
 
 func (r *Repository[T]) copyCreated(from, to reflect.Value) {
 	for _, f := range r.ent.Created {
-		if created := f.Value(from); created.IsValid() {
-			f.Reach(to).Set(created)
-		}
+		copyField(f, from, to)
+	}
+}
+
+func copyField(f *entity.Field, from, to reflect.Value) {
+	if v := f.Value(from); v.IsValid() {
+		f.Reach(to).Set(v)
 	}
 }

@@ -32,14 +32,9 @@ func (r *Repository[T]) encode(e *T) (*document, error) {
 	if len(raw) > maxDocument {
 		return nil, fmt.Errorf("%w: a document of %d bytes, MongoDB takes %d", repo.ErrInvalid, len(raw), maxDocument)
 	}
-	elems, err := elements(raw)
+	elems, err := r.withReferences(raw)
 	if err != nil {
 		return nil, err
-	}
-	if r.opts.HexIDs {
-		if elems, err = replaced(elems, r.layout.references, asObjectID); err != nil {
-			return nil, err
-		}
 	}
 	if has(elems, fence.Field) {
 		return nil, fmt.Errorf("%w: the field %s is the fence's", repo.ErrInvalid, fence.Field)
@@ -50,6 +45,24 @@ func (r *Repository[T]) encode(e *T) (*document, error) {
 		}
 	}
 	return d, nil
+}
+
+// encodeFields takes e to the fields of its document. The key is where the codec puts it.
+func (r *Repository[T]) encodeFields(e *T) (bson.D, error) {
+	raw, err := r.codec.marshal(e)
+	if err != nil {
+		return nil, err
+	}
+	return r.withReferences(raw)
+}
+
+// withReferences takes a document apart, and makes ObjectIDs of text that stands for them.
+func (r *Repository[T]) withReferences(raw bson.Raw) (bson.D, error) {
+	elems, err := elements(raw)
+	if err == nil && r.opts.HexIDs {
+		elems, err = replaced(elems, r.layout.references, asObjectID)
+	}
+	return elems, err
 }
 
 // withoutFence takes the fence out of a document, which an inline map would

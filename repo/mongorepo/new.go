@@ -18,11 +18,9 @@ import (
 type checked struct{ ID string }
 
 var (
-	_ repo.Repository[checked]      = (*Repository[checked])(nil)
-	_ repo.Updater[checked]         = (*Repository[checked])(nil)
+	_ repo.Store[checked]           = (*Repository[checked])(nil)
 	_ driver.DocumentSaver[checked] = (*Repository[checked])(nil)
 	_ driver.Reader[checked]        = (*Repository[checked])(nil)
-	_ repo.Transactor               = (*Repository[checked])(nil)
 	_ driver.TxReporter             = (*Repository[checked])(nil)
 	_ driver.Fencer                 = (*Repository[checked])(nil)
 )

@@ -50,6 +50,8 @@ type write[T any] struct {
 	// lost tells that the answer was lost, err what went wrong.
 	lost bool
 	err  error
+	// done tells of a write that was prepared with others that it was written.
+	done bool
 }
 
 // model is w as a part of a bulk write. A document that was raised when it was
