@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/samber/lo"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -211,6 +212,41 @@ func TestGroup_SavesTogether(t *testing.T) {
 			}
 		}
 		s.want(ctx, t, "[7]", 12) // the first waited for the lock by itself
+	})
+}
+
+// groupAudited says who created and who last saved it.
+type groupAudited struct {
+	ID    int64 `gorm:"primaryKey;autoIncrement:false"`
+	N     int64
+	Maker string `holdfast:"createdby"`
+	By    string `holdfast:"updatedby"`
+}
+
+// Calls that are written together have the actors of their own contexts.
+func TestGroup_EachCallHasItsActor(t *testing.T) {
+	onGroups(t, func(ctx context.Context, t *testing.T, s *groupSite[groupAudited]) {
+		must(t, s.plain.SaveAll(repo.WithActor(ctx, "before"), []*groupAudited{{ID: 6}, {ID: 7}}))
+		for id := range int64(8) {
+			ctx := repo.WithActor(ctx, fmt.Sprint("actor ", id))
+			s.call(ctx, t, func() error {
+				if id < 6 {
+					return s.locked.Save(ctx, &groupAudited{ID: id})
+				}
+				_, err := s.locked.Update(ctx, id, func(e *groupAudited) error { e.N++; return nil })
+				return err
+			})
+		}
+		must(t, errors.Join(s.finish(ctx, t)...))
+		s.want(ctx, t, "[5 2]", 8)
+		all, err := s.plain.Find(ctx)
+		must(t, err)
+		for _, e := range all {
+			actor := fmt.Sprint("actor ", e.ID)
+			if maker := lo.Ternary(e.ID < 6, actor, "before"); e.Maker != maker || e.By != actor {
+				t.Errorf("%d was created by %q and last saved by %q", e.ID, e.Maker, e.By)
+			}
+		}
 	})
 }
 

@@ -27,6 +27,8 @@
 //	DeletedAt *time.Time `holdfast:"deleted"` // set by Delete, which then keeps the entity
 //	CreatedAt time.Time  `holdfast:"created"` // set once
 //	UpdatedAt time.Time  `holdfast:"updated"` // set by every save
+//	CreatedBy string     `holdfast:"createdby"` // the actor of the context, set once; see WithActor
+//	UpdatedBy string     `holdfast:"updatedby"` // the actor of the last save
 //
 // A name alone never gives a field a duty. `holdfast:"objectid"` marks text that
 // package mongorepo stores as ObjectIDs; other stores take it as text.

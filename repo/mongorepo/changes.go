@@ -1,6 +1,7 @@
 package mongorepo
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/internal/actor"
 	"github.com/holdfast-go/holdfast/repo/internal/entity"
 	"github.com/holdfast-go/holdfast/repo/mongorepo/internal/command"
 )
@@ -29,7 +31,7 @@ type bound struct {
 
 // changing makes the update that changes fields as Save would write them, sets the updated
 // times and counts the version up.
-func (r *Repository[T]) changing(changes []driver.Change) (*changing, error) {
+func (r *Repository[T]) changing(ctx context.Context, changes []driver.Change) (*changing, error) {
 	if r.layout.opaque {
 		return nil, fmt.Errorf("%w: fields of %s cannot be written one by one: it has an encoder of its own, or an inline map", repo.ErrUnsupported, r.ent.Type)
 	}
@@ -52,10 +54,11 @@ func (r *Repository[T]) changing(changes []driver.Change) (*changing, error) {
 		more = append(more, bson.E{Key: path, Value: summand(ch)})
 		c.leaves = append(c.leaves, bound{outOfRange(path, ch), ch.OutOfRange()})
 	}
-	for _, f := range r.ent.Updated {
-		f.SetTime(valueOf(e), r.now())
-		fields = append(fields, f)
+	by := actor.From(ctx)
+	if err := r.ent.StampUpdated(valueOf(e), r.now(), by); err != nil {
+		return nil, err
 	}
+	fields = append(fields, lo.Reject(r.ent.Updated, func(f *entity.Field, _ int) bool { return f.ByActor && by == nil })...)
 	set, unset, err := r.assignments(e, fields)
 	if err != nil {
 		return nil, err

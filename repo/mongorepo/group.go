@@ -13,10 +13,10 @@ import (
 const maxGroup = 1000
 
 // CanGroup tells whether saves of several callers may be put into one bulk write: where
-// entities have no version, which takes a command for each, and where no function makes
-// keys out of a caller's context.
+// entities have no version, which takes a command for each, and where nothing is made
+// out of a caller's context: keys by a function, or the actor.
 func (r *Repository[T]) CanGroup(as repo.Repository[T]) bool {
-	return as == repo.Repository[T](r) && r.ent.Version == nil && r.opts.NewID == nil
+	return as == repo.Repository[T](r) && r.ent.Version == nil && r.opts.NewID == nil && !r.ent.HasActors()
 }
 
 // GroupSize returns how many of the calls one bulk write takes.

@@ -40,7 +40,7 @@ func (r *Repository[T]) updateWhere(ctx context.Context, where repo.Condition, s
 	if err != nil {
 		return 0, err
 	}
-	change, err := r.changing(u.Changes)
+	change, err := r.changing(ctx, u.Changes)
 	if err != nil {
 		return 0, err
 	}
@@ -118,7 +118,7 @@ func (r *Repository[T]) restore(ctx context.Context, ids []any) (total int64, er
 	if err != nil {
 		return 0, err
 	}
-	change, err := r.changing(nil)
+	change, err := r.changing(ctx, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -173,6 +173,10 @@ type Stamped struct {
 
 	First time.Time  `gorm:"autoCreateTime" bson:"first" json:"first"`
 	Then  *time.Time `bson:"then" json:"then" holdfast:"updated"`
+
+	// Maker is who created it and Editor who saved it last.
+	Maker  string  `gorm:"size:190" bson:"maker" json:"maker" holdfast:"createdby"`
+	Editor *string `gorm:"size:190" bson:"editor" json:"editor" holdfast:"updatedby"`
 }
 
 // Unmarked has fields with the names of duties and no marks: they are the

@@ -267,6 +267,12 @@ func contents() []topic {
 			{"CrossesBatches", insertCrossesBatches},
 			{"EntitySaysItIsNew", insertEntitySaysItIsNew},
 		}},
+		{"Actors", []behaviour{
+			{"OfSaves", actorsOfSaves},
+			{"OfDocuments", actorsOfDocuments},
+			{"OfWriters", actorsOfWriters},
+			{"OfAnotherType", actorsOfAnotherType},
+		}},
 		{"UpsertBy", []behaviour{
 			{"InsertsAndUpdates", upsertInsertsAndUpdates},
 			{"OfMarked", upsertOfMarked},

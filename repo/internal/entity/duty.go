@@ -177,6 +177,12 @@ func (f *Field) stamp(v reflect.Value, at time.Time, by any) error {
 	return nil
 }
 
+// HasActors tells whether a field says who created or last changed an entity.
+func (e *Entity) HasActors() bool {
+	byActor := func(f *Field) bool { return f.ByActor }
+	return slices.ContainsFunc(e.Created, byActor) || slices.ContainsFunc(e.Updated, byActor)
+}
+
 // SetActor writes who does it into a field of v, an addressable struct value. A nil by
 // changes nothing. One that the field cannot hold is ErrInvalid.
 func (f *Field) SetActor(v reflect.Value, by any) error {
