@@ -67,3 +67,18 @@ func TestDifference(t *testing.T) {
 		t.Errorf("%q, %q", removed, added)
 	}
 }
+
+// The guide shows the swap as it is.
+func TestTheGuideShowsTheSwap(t *testing.T) {
+	t.Parallel()
+	_, rest, _ := strings.Cut(string(checkout.Read(t, "docs/migrating-from-spring.md")), "\n```diff\n")
+	block, _, _ := strings.Cut(rest, "\n```\n")
+	shown := strings.Split(block, "\n")
+	begins := func(sign string) []string {
+		return slices.DeleteFunc(slices.Clone(shown), func(line string) bool { return !strings.HasPrefix(line, sign) })
+	}
+	removed, added := swap(t)
+	if !slices.Equal(begins("-"), removed) || !slices.Equal(begins("+"), added) {
+		t.Errorf("the guide shows\n%s\nand the difference is\n%s\n%s", block, strings.Join(removed, "\n"), strings.Join(added, "\n"))
+	}
+}
