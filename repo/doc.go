@@ -59,6 +59,13 @@
 //	w, err := repo.FindWindow(ctx, orders, cursors, repo.WindowRequest{Size: 20, After: after}, total.Desc())
 //	for o, err := range repo.Stream(ctx, orders) { ... }
 //
+// # Writes
+//
+// Save and Delete are about entities that a caller has. [Writer] has inserts, upserts by a
+// natural key, and writes by a condition, and [Store] is all that a service writes by.
+//
+//	n, err := orders.UpdateWhere(ctx, buyer.Eq("Ann"), repo.Increase(total, 5))
+//
 // # SmartSave
 //
 // SmartSave takes entities as JSON documents in the form of the Spring DTO.
@@ -76,7 +83,7 @@
 // The interface says nothing of isolation between two calls: FindByID, a
 // change and Save lose what another process saved in between, unless the
 // entity has a version field, or the change runs in Update of a locked
-// repository. Soft-deleted entities stay invisible, and there is no way to
-// query them but the store's own. Times keep the precision of the store:
+// repository. Soft-deleted entities stay invisible until Restore, and there
+// is no way to query them but the store's own. Times keep the precision of the store:
 // microseconds or milliseconds.
 package repo

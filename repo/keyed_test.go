@@ -135,6 +135,22 @@ func TestKeyedUpdateNeedsAnUpdater(t *testing.T) {
 	}
 }
 
+func TestKeyedRestore(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	products := repo.Keyed[Product, int64](shelf(ctx))
+	if err := products.DeleteByID(ctx, 2); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := products.Restore(ctx, 1, 2); n != 1 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	plain := repo.Keyed[Product, int64](only[Product]{products.Repository})
+	if _, err := plain.Restore(ctx, 1); !errors.Is(err, repo.ErrUnsupported) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestErrorsOfListsAreInvalid(t *testing.T) {
 	t.Parallel()
 	r, err := memrepo.New[Order](nil)

@@ -11,7 +11,8 @@ import "context"
 // The first of the three that the type has decides.
 //
 // The functions FindOne, Exists, FindPage, FindWindow, Stream, Pluck, Project, Sum, Min and
-// Max read more than Find and Count do.
+// Max read more than Find and Count do, and Writer has what writes more than Save and
+// Delete do.
 type Repository[T any] interface {
 	// Save inserts e when it is new and otherwise inserts or overwrites the
 	// entity with its key, every column of it except the creation time. A

@@ -189,6 +189,7 @@
 // unless the entity has a version or the repository is a locked one. When a
 // connection breaks, or a context ends, during a commit, it is unknown whether
 // that happened, but for the fence. After a rolled-back InTx the entities saved in it keep the
-// keys, times and versions they were given. DeleteByID runs no hooks.
+// keys, times and versions they were given. DeleteByID, DeleteAllByID, UpdateWhere,
+// DeleteWhere and Restore run no hooks, since no entity is there to run them for.
 // Associations are neither saved nor loaded unless asked for.
 package gormrepo
