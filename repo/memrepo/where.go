@@ -98,7 +98,7 @@ func (b *batch[T]) change(w *row[T], changes []driver.Change) error {
 	return b.put(b.r.keyOf(e), copyOf(e)) // which shares no memory with the changes
 }
 
-// touch counts the version up, and sets when and by whom it was.
+// touch counts the version up, and sets when and who it was.
 func (b *batch[T]) touch(e *T) error {
 	ent, v := b.r.ent, valueOf(e)
 	ent.SetVersion(v, ent.VersionOf(v)+1)
