@@ -45,6 +45,9 @@ var house = []floor{
 		pkg: "repo/internal/savepoint",
 	},
 	{
+		pkg: "repo/internal/actor",
+	},
+	{
 		pkg:     "repo",
 		own:     []string{"repo/internal/..."},
 		modules: []string{"github.com/go-json-experiment/json", "github.com/samber/lo"},
