@@ -117,6 +117,10 @@ func TestDo_LocksAllKeys(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+	err = b.locker.Do(t.Context(), "f", func(ctx context.Context) error { return r.Do(ctx, nothing) })
+	if !errors.Is(err, repo.ErrInvalid) {
+		t.Errorf("under one of the keys: %v", err)
+	}
 }
 
 // The locks of Do in a transaction are kept until its end.
