@@ -26,6 +26,7 @@ func Example_firstStage() {
 		}
 		return lock.Release(ctx)
 	}
+	// Output:
 }
 
 // Pods of the second stage have both.
@@ -40,6 +41,7 @@ func Example() {
 			Also: []lockedrepo.Also{{Locker: old, Name: "lock:orders"}},
 		})
 	}
+	// Output:
 }
 
 // Code that reads, changes and saves by hand calls Do.
@@ -55,6 +57,7 @@ func Example_byHand() {
 		})
 		return err
 	}
+	// Output:
 }
 
 // Pods of the third stage have etcd alone.
@@ -62,4 +65,5 @@ func Example_thirdStage() {
 	_ = func(plain repo.Repository[Order], locker *etcdlock.Locker) (*lockedrepo.Repository[Order], error) {
 		return lockedrepo.New(plain, locker, &lockedrepo.Options{Key: "shop.Order"})
 	}
+	// Output:
 }

@@ -23,4 +23,5 @@ func Example() {
 			Also: []lockedrepo.Also{{Locker: old, Name: "orders"}},
 		})
 	}
+	// Output:
 }
