@@ -131,7 +131,13 @@ func TestDo_InATransaction(t *testing.T) {
 	b.repos["b"] = b.add(t, b.store, lockedrepo.Options{Key: "b", Also: []lockedrepo.Also{old.also("old")}})
 	defer b.wantFree(t)
 	err := b.repos["a"].InTx(t.Context(), func(ctx context.Context) error {
-		if err := b.repos["b"].Do(ctx, func(ctx context.Context) error { return save(b.repos["b"])(ctx) }); err != nil {
+		err := b.repos["b"].Do(ctx, func(ctx context.Context) error {
+			if !old.isHeld("old") {
+				t.Error("Do calls its function without the old lock")
+			}
+			return save(b.repos["b"])(ctx)
+		})
+		if err != nil {
 			return err
 		}
 		if taken := b.taken(ctx, t, "a", "b"); len(taken) != 2 || !old.isHeld("old") {
