@@ -5,6 +5,7 @@ COMPOSE_ENV = \
 	ETCD_ENDPOINTS=127.0.0.1:23791,127.0.0.1:23792,127.0.0.1:23793 \
 	POSTGRES_DSN='postgres://postgres@127.0.0.1:54321/postgres?sslmode=disable' \
 	MYSQL_DSN='root@tcp(127.0.0.1:33061)/test' \
+	REDIS_ADDR=127.0.0.1:63791 \
 	MONGODB_URI='mongodb://127.0.0.1:27117/?replicaSet=rs0' \
 	REQUIRE_BACKENDS=1
 
@@ -43,7 +44,7 @@ soak: ## every test in full size (HOLDFAST_SOAK), those of locks under the race 
 	HOLDFAST_SOAK=1 go test -tags=allshapes -run=Shapes -count=1 -timeout=1h ./integration_test
 	go run ./examples/quickstart --workers 6 --ops 5000
 
-up: ## start etcd, PostgreSQL, MySQL and MongoDB with docker compose
+up: ## start etcd, PostgreSQL, MySQL, Redis and MongoDB with docker compose
 	docker compose up --detach --wait
 
 integration: ## run the integration tests against the servers of `make up`

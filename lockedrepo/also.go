@@ -14,8 +14,8 @@ import (
 	"github.com/holdfast-go/holdfast/repo"
 )
 
-// Also is a lock of another system that every hold of a repository takes next to
-// that of etcd; see [Options].
+// Also is a lock of another system. Every hold of a repository takes it after that of etcd;
+// see [Options].
 type Also struct {
 	// Locker takes the lock. Give repositories whose old lock is one and the same
 	// the same Locker: a transaction over them takes it once.

@@ -85,6 +85,22 @@ func TestDo(t *testing.T) {
 	b.isFree(t, old, "a")
 }
 
+// The old lock is lost, and the caller goes on with a context that does not end.
+func TestDo_LostMeanwhile(t *testing.T) {
+	t.Parallel()
+	old, b := newOldLocks(), setup(t, nil)
+	r := b.withOld(t, lockedrepo.Options{}, old.also("a"))
+	err := r.Do(t.Context(), func(ctx context.Context) error {
+		old.lose("a")
+		return save(r)(context.WithoutCancel(ctx))
+	})
+	if !errors.Is(err, etcdlock.ErrLost) {
+		t.Errorf("got %v", err)
+	}
+	b.stored(t, "2", false)
+	b.isFree(t, old, "a")
+}
+
 func TestDo_LocksAllKeys(t *testing.T) {
 	t.Parallel()
 	b := setupTx(t, 20*time.Second)
@@ -101,6 +117,10 @@ func TestDo_LocksAllKeys(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+	err = b.locker.Do(t.Context(), "f", func(ctx context.Context) error { return r.Do(ctx, nothing) })
+	if !errors.Is(err, repo.ErrInvalid) {
+		t.Errorf("under one of the keys: %v", err)
+	}
 }
 
 // The locks of Do in a transaction are kept until its end.
@@ -111,7 +131,13 @@ func TestDo_InATransaction(t *testing.T) {
 	b.repos["b"] = b.add(t, b.store, lockedrepo.Options{Key: "b", Also: []lockedrepo.Also{old.also("old")}})
 	defer b.wantFree(t)
 	err := b.repos["a"].InTx(t.Context(), func(ctx context.Context) error {
-		if err := b.repos["b"].Do(ctx, func(ctx context.Context) error { return save(b.repos["b"])(ctx) }); err != nil {
+		err := b.repos["b"].Do(ctx, func(ctx context.Context) error {
+			if !old.isHeld("old") {
+				t.Error("Do calls its function without the old lock")
+			}
+			return save(b.repos["b"])(ctx)
+		})
+		if err != nil {
 			return err
 		}
 		if taken := b.taken(ctx, t, "a", "b"); len(taken) != 2 || !old.isHeld("old") {
@@ -135,7 +161,7 @@ func TestAlso_SeveralTypes(t *testing.T) {
 	t.Parallel()
 	old := newOldLocks()
 	b := setupTx(t, 20*time.Second)
-	for key, names := range map[string][]string{"a": {"x", "all"}, "b": {"all"}, "c": {"y", "all"}, "d": {"z"}} {
+	for key, names := range map[string][]string{"a": {"x", "all"}, "b": {"all", "w"}, "c": {"y", "all"}, "d": {"z"}} {
 		o := lockedrepo.Options{Key: key, LockTimeout: 20 * time.Second}
 		for _, name := range names {
 			o.Also = append(o.Also, old.also(name))
@@ -146,7 +172,7 @@ func TestAlso_SeveralTypes(t *testing.T) {
 	plain := b.add(t, b.store, lockedrepo.Options{Key: "d", LockTimeout: 20 * time.Second})
 	defer b.wantFree(t)
 	err := lockedrepo.InTx(t.Context(), func(ctx context.Context) error {
-		old.want(t, "lock all", "lock x")
+		old.want(t, "lock all", "lock w", "lock x")
 		for _, key := range []string{"a", "c", "b", "c", "a"} {
 			if _, err := b.repos[key].FindByID(ctx, "1"); err != nil {
 				return err
@@ -159,12 +185,23 @@ func TestAlso_SeveralTypes(t *testing.T) {
 			}
 		}
 		old.want(t, "lock z")
+		waits := b.waits
+		for range 3 { // nothing is left to take
+			for _, r := range b.repos {
+				if err := save(r)(ctx); err != nil {
+					return err
+				}
+			}
+		}
+		if b.waits != waits {
+			t.Errorf("%d calls of Lock for what is held", b.waits-waits)
+		}
 		return nil
 	}, b.repos["a"], b.repos["b"])
 	if err != nil {
 		t.Error(err)
 	}
-	old.want(t, "unlock z", "unlock y", "unlock x", "unlock all")
+	old.want(t, "unlock z", "unlock y", "unlock x", "unlock w", "unlock all")
 }
 
 // Repositories with Lockers of their own share a transaction and an old lock.

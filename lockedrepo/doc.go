@@ -109,7 +109,8 @@
 //
 // The old locks are taken after that of etcd, sorted by name, and given back before it. The pods
 // of the second stage therefore never compete for them, unless the type has stripes: these share
-// the old lock, which has one name for the type. An old lock that is lost ends the work like a
+// the old lock, which has one name for the type. Types can share an old lock as well: name all of
+// them in one InTx, or two transactions can wait for one another until LockTimeout. An old lock that is lost ends the work like a
 // lost hold, with etcdlock.ErrLost, and a transaction is rolled back. One that cannot be had
 // within LockTimeout is etcdlock.ErrTimeout, and a server that does not answer is
 // etcdlock.ErrUnavailable: nothing was written.

@@ -85,9 +85,6 @@ func (h *hold) bind(caller context.Context) (context.Context, context.CancelFunc
 	stops := lo.Map(h.others, func(o otherHold, _ int) func() bool {
 		return context.AfterFunc(o.lock.Context(), func() { end(o.lost()) })
 	})
-	if lost := h.lost(); lost != nil {
-		end(lost)
-	}
 	return ctx, func() {
 		for _, stop := range stops {
 			stop()

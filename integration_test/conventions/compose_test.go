@@ -48,7 +48,7 @@ func TestComposeFile(t *testing.T) {
 	t.Run("HasTheServices", func(t *testing.T) {
 		want := map[string]string{
 			"etcd1": "etcd", "etcd2": "etcd", "etcd3": "etcd",
-			"postgres": "postgres", "mysql": "mysql", "mongo": "mongo",
+			"postgres": "postgres", "mysql": "mysql", "redis": "redis", "mongo": "mongo",
 		}
 		for name, image := range want {
 			repository, _, _ := strings.Cut(file.Services[name].Image, ":")
@@ -171,6 +171,7 @@ func makefileAddresses(t *testing.T) map[string]string {
 		t.Fatalf("MYSQL_DSN: %v", err)
 	}
 	addresses[c.Addr] = "MYSQL_DSN"
+	addresses[env["REDIS_ADDR"]] = "REDIS_ADDR"
 	if env["REQUIRE_BACKENDS"] != "1" {
 		t.Error("make integration does not set REQUIRE_BACKENDS=1: a server that is missing would be skipped")
 	}

@@ -75,7 +75,7 @@ func runPod(text string) error {
 		defer end()
 		add = func(ctx context.Context, i int) error { return addLocked(ctx, counters, i) }
 	}
-	fmt.Println("ready")
+	fmt.Fprintln(os.Stdout, "ready")
 	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
 	acknowledged := 0
 	for i := range p.Rounds {
@@ -84,7 +84,7 @@ func runPod(text string) error {
 		}
 		acknowledged++
 	}
-	fmt.Println(acknowledged)
+	fmt.Fprintln(os.Stdout, acknowledged)
 	return nil
 }
 

@@ -18,7 +18,8 @@
 // A lock on Redis is on one server. After a failover the new one may not know of it, and two
 // pods have it. That was so before; the pods with etcd exclude one another all the same.
 //
-// A client made with redis.Options.ContextTimeoutEnabled keeps to the bounds of the calls. Any
-// other takes as long as its own timeouts and retries say before a server that does not answer is
-// etcdlock.ErrUnavailable.
+// A request that was sent is not called off, because it may have taken the lock. With a client made
+// with redis.Options.ContextTimeoutEnabled a server that does not answer is etcdlock.ErrUnavailable
+// after two seconds, also where LockTimeout is shorter. Any other client takes as long as its own
+// timeouts and retries say.
 package alsoredis

@@ -32,7 +32,9 @@
 //
 // Give the Locker a pool of its own, of two connections or more. In a pool that transactions use up a
 // lock cannot be extended, and is lost. On SQLite a transaction that writes for nine tenths of the TTL has
-// the same effect.
+// the same effect. A statement that was sent is not called off, because it may have taken the lock: a
+// database that does not answer is etcdlock.ErrUnavailable after two seconds, also where LockTimeout
+// is shorter.
 //
 // # What it does not promise
 //

@@ -156,6 +156,13 @@ func TestLost(t *testing.T) {
 		"Gone":          {0, func(int) error { return errors.Join(etcdlock.ErrLost, gone) }, time.Second},
 		// It counts from when the request was sent.
 		"TakenSlowly": {500 * time.Millisecond, func(int) error { return errors.New("no answer") }, 2200 * time.Millisecond},
+		"RenewedSlowlyOnce": {0, func(n int) error {
+			if n > 1 {
+				return errors.New("no answer")
+			}
+			<-time.After(500 * time.Millisecond)
+			return nil
+		}, 3700 * time.Millisecond},
 		"RenewedSlowly": {0, func(int) error {
 			<-time.After(1900 * time.Millisecond)
 			return nil
