@@ -39,8 +39,11 @@ func (e *Entity) Duty(index []int) string {
 		name   string
 		fields []*Field
 	}{
-		{"key", e.Key}, {"version", []*Field{e.Version}}, {"deletion mark", []*Field{e.Deleted}},
-		{"creation time", e.Created}, {"updated time", e.Updated},
+		{"key", e.Key},
+		{"version", []*Field{e.Version}},
+		{"deletion mark", []*Field{e.Deleted}},
+		{"creation time", e.Created},
+		{"updated time", e.Updated},
 	} {
 		if slices.ContainsFunc(d.fields, func(f *Field) bool { return f != nil && Overlaps(f.Index, index) }) {
 			return d.name
