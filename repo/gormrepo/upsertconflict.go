@@ -22,11 +22,12 @@ import (
 // overwritten, PostgreSQL does an UpsertBy by INSERT ... ON CONFLICT.
 
 // conflicts tells whether UpsertBy can do so. In a transaction that goes on it cannot: a row
-// that only a collation takes for the right one could not be given back. A short number
-// would run out, because each row takes one, also those that overwrite.
+// that only a collation takes for the right one could not be given back what it had. Short
+// numbers would run out, because each row takes one, also those that overwrite.
 func (r *store) conflicts(ctx context.Context, n *natural) bool {
 	return r.dialect.name == postgres && !r.hasHooks() && !r.plugged && !r.opts.Revive && !r.opts.Associations && !r.foreign &&
-		r.TxState(ctx) == driver.TxNone && r.uniqueOn(n.columns()) && !lo.SomeBy(r.made, func(f *schema.Field) bool { return entity.IsInt(f.FieldType) && f.Size < 64 })
+		r.TxState(ctx) == driver.TxNone && r.uniqueOn(n.columns()) &&
+		!lo.SomeBy(r.made, func(f *schema.Field) bool { return entity.IsInt(f.FieldType) && f.Size < 64 })
 }
 
 // uniqueOn tells whether the type says that the columns have a unique index.
@@ -42,14 +43,10 @@ func (m *model) uniqueOn(columns []*schema.Field) bool {
 		})
 }
 
-// errOtherRow says that the database overwrote a row with other characters in its natural
-// key: its collation takes them for equal.
-var errOtherRow = errors.New("a row with another natural key was overwritten")
-
 // cannotConflict tells of an error which a search for the rows does not have.
 func cannotConflict(err error) bool {
 	const noSuchIndex, sameRowTwice = "42P10", "21000"
-	return errors.Is(err, errOtherRow) || lo.Contains([]string{noSuchIndex, sameRowTwice}, dberr.State(err))
+	return lo.Contains([]string{noSuchIndex, sameRowTwice}, dberr.State(err))
 }
 
 // upsertConflicting saves items and returns how many were inserted.
@@ -102,13 +99,10 @@ func (r *store) upsertConflictingBatch(c *call, items []*item, columns []*schema
 	for _, it := range items {
 		row, ok := byKey[n.identity(it.val)]
 		if !ok {
-			bad.add(it.index, r.shownID(it.val), fmt.Errorf("%w: an entity that is marked as deleted has its values of %q", repo.ErrDuplicateKey, n.Names))
+			bad.add(it.index, r.shownID(it.val), fmt.Errorf("%w: a row that is marked as deleted has its values of %q, or one with other letters in them", repo.ErrDuplicateKey, n.Names))
 			continue
 		}
 		copyFields(back, row, it.val)
-	}
-	if len(rows) != len(items)-len(bad) {
-		return 0, errOtherRow
 	}
 	return fresh, bad.err()
 }
