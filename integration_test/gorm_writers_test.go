@@ -190,3 +190,92 @@ func TestGormWriters_RaceForAbsentRows(t *testing.T) {
 		}
 	})
 }
+
+type gormIndexed struct {
+	ID      int64
+	Region  string    `gorm:"size:40;uniqueIndex:natural"`
+	Code    string    `gorm:"size:40;uniqueIndex:natural"`
+	Name    string    `gorm:"size:40;uniqueIndex"`
+	N       int       `gorm:"default:3"`
+	Made    time.Time `holdfast:"created"`
+	Rev     int64     `holdfast:"version"`
+	Deleted gorm.DeletedAt
+}
+
+// With a unique index PostgreSQL does it by one statement. What it does is the same.
+func TestGormWriters_UpsertByAnIndex(t *testing.T) {
+	t.Parallel()
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		r := gormRepo[gormIndexed](t, db, nil)
+		ctx := t.Context()
+		by := []repo.Handle{repo.MustField[gormIndexed, string]("Code"), repo.MustField[gormIndexed, string]("Region")}
+		a, gone := &gormIndexed{Region: "n", Code: "a", Name: "a", N: 7}, &gormIndexed{Region: "n", Code: "gone", Name: "gone"}
+		must(t, r.Insert(ctx, a, gone))
+		must(t, r.Delete(ctx, gone))
+		made := a.Made
+		for round, want := range []repo.Upserted{{Inserted: 2, Updated: 1}, {Updated: 3}} {
+			list := []*gormIndexed{
+				{Region: "n", Code: "b", Name: "b"},
+				{ID: 99, Region: "n", Code: "a", Name: "a2", Rev: 50, Made: made.Add(time.Hour)},
+				{Region: "s", Code: "a", Name: "c", N: 8},
+			}
+			done, err := r.UpsertBy(ctx, list, by...)
+			if err != nil || done != want {
+				t.Fatalf("%+v, %v", done, err)
+			}
+			for i, id := range []int64{list[0].ID, a.ID, list[2].ID} {
+				got, err := r.FindByID(ctx, id)
+				must(t, err)
+				rev, n := int64(1+round), []int{3 - 3*round, 0, 8}[i]
+				if i == 1 {
+					rev++
+				}
+				if got.Rev != rev || got.N != n || got.Name != list[i].Name || !got.Made.Equal(list[i].Made) {
+					t.Errorf("round %d: element %d is %+v, stored is %+v", round, i, list[i], got)
+				}
+			}
+			if !list[1].Made.Equal(made) {
+				t.Errorf("the creation time became %v", list[1].Made)
+			}
+		}
+		for what, list := range map[string][]*gormIndexed{
+			"deleted":      {{Region: "x", Code: "x", Name: "x"}, {Region: "n", Code: "gone", Name: "y"}},
+			"another's":    {{Region: "x", Code: "x", Name: "x"}, {Region: "n", Code: "a", Name: "b"}},
+			"another's ID": {{Region: "x", Code: "x", Name: "x"}, {ID: a.ID, Region: "y", Code: "y", Name: "y"}},
+		} {
+			_, err := r.UpsertBy(ctx, list, by...)
+			if batch, ok := errors.AsType[*repo.BatchError](err); !ok || len(batch.Items) != 1 || batch.Items[0].Index != 1 || !errors.Is(err, repo.ErrDuplicateKey) {
+				t.Errorf("%s: %v", what, err)
+			}
+			if list[0].ID != 0 || list[0].Rev != 0 {
+				t.Errorf("%s: the entity became %+v", what, list[0])
+			}
+		}
+		must(t, db.Migrator().DropIndex(new(gormIndexed), "natural"))
+		done, err := r.UpsertBy(ctx, []*gormIndexed{{Region: "n", Code: "a", Name: "a3"}, {Region: "n", Code: "z", Name: "z"}}, by...)
+		if err != nil || done != (repo.Upserted{Inserted: 1, Updated: 1}) {
+			t.Errorf("without the index: %+v, %v", done, err)
+		}
+	})
+}
+
+// An index for which other letters are equal gives nobody the row of another.
+func TestGormWriters_UpsertByAnIndexThatFolds(t *testing.T) {
+	t.Parallel()
+	db := postgresDB(t)
+	must(t, db.Exec("CREATE COLLATION folding (provider = icu, locale = 'und-u-ks-level2', deterministic = false)").Error)
+	r := gormRepo[gormFoldedName](t, db, nil)
+	must(t, db.Exec("ALTER TABLE gorm_folded_names ALTER COLUMN name TYPE text COLLATE folding").Error)
+	ctx, name := t.Context(), repo.MustField[gormFoldedName, string]("Name")
+	must(t, r.Insert(ctx, &gormFoldedName{Name: "Zoe", N: 1}))
+	for _, list := range [][]*gormFoldedName{{{Name: "zoe", N: 2}}, {{Name: "x"}, {Name: "X"}}} {
+		if _, err := r.UpsertBy(ctx, list, name); !errors.Is(err, repo.ErrDuplicateKey) {
+			t.Errorf("got %v", err)
+		}
+	}
+	all, err := r.Find(ctx)
+	if err != nil || len(all) != 1 || all[0].Name != "Zoe" || all[0].N != 1 {
+		t.Errorf("%+v, %v", all, err)
+	}
+}

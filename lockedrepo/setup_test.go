@@ -120,7 +120,7 @@ func (w watched) DeleteWhere(ctx context.Context, where repo.Condition) (int64, 
 	return w.Repository.DeleteWhere(ctx, where)
 }
 
-func (w watched) Restore(ctx context.Context, ids ...any) (int64, error) {
+func (w watched) Restore(ctx context.Context, _ ...any) (int64, error) {
 	if err := w.probe(ctx, "Restore"); err != nil {
 		return 0, err
 	}

@@ -17,6 +17,8 @@ type call struct {
 	// also when the row of the very same key comes in at the same moment and
 	// has another unique value too.
 	raced bool
+	// again tells that a failed call knows another way.
+	again bool
 	// once tells that the only statement is the transaction, and behind puts it
 	// behind claims, if there are any.
 	once   bool

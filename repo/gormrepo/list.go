@@ -94,6 +94,9 @@ func arrayElement(v any) (string, bool) {
 }
 
 func arrayText(s string) string {
+	if !strings.ContainsAny(s, `\"`) {
+		return `"` + s + `"`
+	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 

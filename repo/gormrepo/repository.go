@@ -158,6 +158,10 @@ func (r *Repository[T]) InsertIfAbsent(ctx context.Context, es ...*T) ([]*T, err
 // UpsertBy locks the rows that have the natural keys, overwrites them and inserts the other
 // entities, all or none, in one transaction; see repo.Writer. It runs the hooks that Save
 // runs. An index on the fields is what makes it fast.
+//
+// On PostgreSQL, outside of a transaction, it is one INSERT ... ON CONFLICT where a tag of T
+// says that the fields have a unique index, and T has neither hooks nor plugins. Then rows
+// that are overwritten use up numbers of a generated key too, and fire triggers for inserts.
 func (r *Repository[T]) UpsertBy(ctx context.Context, es []*T, by ...repo.Handle) (repo.Upserted, error) {
 	key, err := driver.CheckNatural(es, by)
 	var done repo.Upserted

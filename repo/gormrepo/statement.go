@@ -19,6 +19,9 @@ type statement struct {
 	values    clause.Values
 	conflict  clause.OnConflict
 	returning []*schema.Field
+	// tellsFresh has the rows report last whether they were inserted. It is for PostgreSQL,
+	// where the version of a row that was inserted has not been locked or replaced.
+	tellsFresh bool
 }
 
 // statement inserts the values of all items as they are, but for the defaulted
@@ -60,6 +63,9 @@ func (s *statement) Build(builder clause.Builder) {
 		list := clause.Returning{}
 		for _, f := range s.returning {
 			list.Columns = append(list.Columns, clause.Column{Name: f.DBName})
+		}
+		if s.tellsFresh {
+			list.Columns = append(list.Columns, clause.Column{Name: "xmax = 0", Raw: true})
 		}
 		stmt.AddClause(list)
 		parts = append(parts, "RETURNING")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
 
 // natural is a natural key with its columns.
@@ -65,18 +66,34 @@ func (r *store) upsertBy(ctx context.Context, es []reflect.Value, key *driver.Na
 		return done, err
 	}
 	items := r.strictItems(es)
-	err = r.saveFound(ctx, items, func(c *call) error {
-		found, err := r.findNatural(c, items, n)
-		if err != nil {
-			return err
+	conflicts, names := r.conflicts(ctx, n), false
+	err = r.saveFound(ctx, items, func(c *call) (err error) {
+		var inserted int
+		// An entity without a key is no new one where its row is there.
+		c.whole = conflicts && !names // a list without savepoints, which names nothing, comes first
+		if conflicts && !lo.SomeBy(items, func(it *item) bool { return r.wantsKey(it.val) && len(r.made) == 0 }) {
+			inserted, err = r.upsertConflicting(c, items, n)
+		} else {
+			inserted, err = r.upsertFound(c, items, n)
 		}
-		done = repo.Upserted{Inserted: int64(len(items) - found), Updated: int64(found)}
-		return r.saveIn(c, items)
+		c.again = cannotConflict(err) || c.whole && len(items) > 1 && dberr.BlamesRow(err, r.db.Dialector)
+		conflicts, names = conflicts && !cannotConflict(err), c.again
+		done = repo.Upserted{Inserted: int64(inserted), Updated: int64(len(items) - inserted)}
+		return err
 	})
 	if err != nil {
 		return repo.Upserted{}, err
 	}
 	return done, nil
+}
+
+// upsertFound looks which rows there are, saves items, and returns how many were inserted.
+func (r *store) upsertFound(c *call, items []*item, n *natural) (inserted int, err error) {
+	found, err := r.findNatural(c, items, n)
+	if err != nil {
+		return 0, err
+	}
+	return len(items) - found, r.saveIn(c, items)
 }
 
 // findNatural locks the rows that have the natural keys of items, makes these overwrite

@@ -211,7 +211,7 @@ func (r *Repository[T]) prepareUpsert(ctx context.Context, index int, e *T, foun
 		undo()
 		return nil, err
 	}
-	w.undo = undo
+	_ = undo
 	return w, nil
 }
 

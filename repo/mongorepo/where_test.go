@@ -55,6 +55,9 @@ func TestWhere_OvertakenInBetween(t *testing.T) {
 		var r *mongorepo.Repository[account]
 		s, r = accounts(t, inCollection(func(name string, cmd bson.Raw) bson.D {
 			if name != "find" {
+				if q := cmd.Lookup(name+"s", "0", "q").String(); !strings.Contains(q, `"_f.`) {
+					t.Errorf("%s asks for no claims: %s", name, q)
+				}
 				return matched(1)
 			}
 			if finds++; finds == 1 {

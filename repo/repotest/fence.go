@@ -69,7 +69,7 @@ func (h Harness) fenced(t *testing.T) (repo.Repository[Item], driver.FenceMode) 
 }
 
 // wantFenced wants a refusal that names the two tokens.
-func wantFenced(t *testing.T, err error, presented, stored int64) { //nolint:unparam // reads as what it checks
+func wantFenced(t *testing.T, err error, presented, stored int64) {
 	t.Helper()
 	wantErr(t, err, repo.ErrFenced)
 	fe, ok := errors.AsType[*repo.FencedError](err)

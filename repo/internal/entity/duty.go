@@ -40,8 +40,11 @@ func (e *Entity) Duty(index []int) string {
 		name   string
 		fields []*Field
 	}{
-		{"key", e.Key}, {"version", []*Field{e.Version}}, {"deletion mark", []*Field{e.Deleted}},
-		{"creation mark", e.Created}, {"mark of change", e.Updated},
+		{"key", e.Key},
+		{"version", []*Field{e.Version}},
+		{"deletion mark", []*Field{e.Deleted}},
+		{"mark of creation", e.Created},
+		{"mark of change", e.Updated},
 	} {
 		if slices.ContainsFunc(d.fields, func(f *Field) bool { return f != nil && Overlaps(f.Index, index) }) {
 			return d.name
