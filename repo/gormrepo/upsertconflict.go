@@ -57,8 +57,10 @@ func (r *store) upsertConflicting(c *call, items []*item, n *natural) (inserted 
 	if err := r.toUTC(c, items); err != nil {
 		return 0, err
 	}
-	r.stamp(items, r.now())
 	ctx := c.tx.Statement.Context
+	if err := r.stamp(ctx, items, r.now()); err != nil {
+		return 0, err
+	}
 	groups := grouped(items, func(it *item) group {
 		made := lo.Filter(r.made, func(f *schema.Field, _ int) bool { return isZero(ctx, f, it) })
 		return group{left: append(r.left(ctx, it.val, false), made...), defaulted: r.defaulted(ctx, it)}
