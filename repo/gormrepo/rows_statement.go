@@ -30,6 +30,10 @@ const (
 // Build writes the statement of the dialect.
 func (s *updateStatement) Build(b clause.Builder) {
 	table := clause.Table{Name: s.table}
+	if s.dialect == mysql && len(s.rows) <= maxCases {
+		s.buildCases(b, table)
+		return
+	}
 	if s.dialect == mysql {
 		write(b, "UPDATE (SELECT ")
 		for i, name := range s.stored() {
@@ -71,6 +75,53 @@ func (s *updateStatement) Build(b clause.Builder) {
 	s.buildSet(b, "")
 	write(b, " FROM "+newRows+" WHERE ")
 	s.buildMatch(b)
+}
+
+// maxCases is up to how many rows MySQL and MariaDB are faster with a CASE for each column,
+// whose time grows with the square of the rows. Their table of values is a temporary one,
+// which costs half a millisecond.
+const maxCases = 64
+
+// buildCases has the values of each column behind the keys of their rows.
+func (s *updateStatement) buildCases(b clause.Builder, table clause.Table) {
+	write(b, "UPDATE ")
+	b.WriteQuoted(table)
+	write(b, " SET ")
+	for i, name := range s.columns {
+		write(b, lo.Ternary(i == 0, "", ", "))
+		b.WriteQuoted(clause.Column{Name: name})
+		write(b, " = CASE")
+		for _, row := range s.rows {
+			if marks, ok := row[len(row)-1].(int64); s.marked && ok && marks&(1<<i) == 0 {
+				continue
+			}
+			write(b, " WHEN ")
+			s.buildKey(b, row)
+			write(b, " THEN ")
+			b.AddVar(b, row[len(s.key)+i])
+		}
+		if s.marked {
+			write(b, " ELSE ")
+			b.WriteQuoted(clause.Column{Name: name})
+		}
+		write(b, " END")
+	}
+	write(b, " WHERE ")
+	for i, row := range s.rows {
+		write(b, lo.Ternary(i == 0, "", " OR "))
+		s.buildKey(b, row)
+	}
+}
+
+// buildKey holds for one row.
+func (s *updateStatement) buildKey(b clause.Builder, row []any) {
+	for i, name := range s.key {
+		write(b, lo.Ternary(i == 0, "(", " AND "))
+		b.WriteQuoted(clause.Column{Name: name})
+		write(b, " = ")
+		b.AddVar(b, row[i])
+	}
+	write(b, ")")
 }
 
 // stored are the names of the columns that the values and the table have.
