@@ -145,6 +145,39 @@ func TestShedLock_IsThatOfJava(t *testing.T) {
 	}
 }
 
+// Pods without usingDbTime write the time of their zone.
+func TestShedLock_Zone(t *testing.T) {
+	t.Parallel()
+	for name, query := range map[string]string{
+		"PostgreSQL": "SELECT COUNT(*) FROM shedlock WHERE lock_until - timezone('utc', now()) BETWEEN interval '4 hours' AND interval '6 hours'",
+		"MySQL":      "SELECT COUNT(*) FROM shedlock WHERE lock_until BETWEEN UTC_TIMESTAMP(3) + INTERVAL 4 HOUR AND UTC_TIMESTAMP(3) + INTERVAL 6 HOUR",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := databases[name](t)
+			db, pool := d.pool(t)
+			if err := db.Exec(shedlockTables[d.Dialect]).Error; err != nil {
+				t.Fatal(err)
+			}
+			l, err := alsoshedlock.New(pool, d.Dialect, &alsoshedlock.Options{Zone: time.FixedZone("", 5*60*60)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			held, err := l.Lock(t.Context(), "orders")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var n int
+			if err := db.Raw(query).Scan(&n).Error; err != nil || n != 1 {
+				t.Errorf("%d rows have a time of the zone, %v", n, err)
+			}
+			if err := held.Unlock(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestShedLock_IsExtended(t *testing.T) {
 	t.Parallel()
 	onSheds(t, time.Second, func(t *testing.T, s shed) {
@@ -205,11 +238,18 @@ func TestShedLock_Expired(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.set(t, "UPDATE shedlock SET lock_until = locked_at WHERE name = 'orders'")
+		next, err := s.Lock(t.Context(), "orders") // of the same process
+		if err != nil {
+			t.Fatal(err)
+		}
 		<-held.Context().Done()
 		if err := held.Unlock(t.Context()); !errors.Is(err, etcdlock.ErrLost) {
 			t.Errorf("given back: %v", err)
 		}
-		if err := tryFor(t, s, 10*time.Second); err != nil {
+		if err := tryFor(t, s, 100*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the next lock is held: %v", err)
+		}
+		if err := next.Unlock(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})
