@@ -88,8 +88,13 @@ func TestGormWriters_OfAModel(t *testing.T) {
 		var ran []string
 		a := &gormNatural{Code: "a", Day: at, Small: 250, Big: 3, hooks: &ran}
 		must(t, r.Insert(ctx, a))
+		twice := func() *gormNatural { return &gormNatural{Model: gorm.Model{ID: 500}, Code: "twice"} }
+		if err := r.Insert(ctx, twice(), twice()); !errors.Is(err, repo.ErrDuplicateKey) {
+			t.Errorf("one key twice: %v", err)
+		}
 		again := &gormNatural{Code: "a", Day: at.UTC(), Small: 250, Big: 4, hooks: &ran}
-		done, err := r.UpsertBy(ctx, []*gormNatural{again, {Code: "a", Day: at.Add(time.Hour), hooks: &ran}}, code, day)
+		later := &gormNatural{Code: "a", Day: at.Add(time.Hour), hooks: &ran}
+		done, err := r.UpsertBy(ctx, []*gormNatural{again, later}, code, day)
 		if err != nil || done != (repo.Upserted{Inserted: 1, Updated: 1}) || again.ID != a.ID || again.Rev != 2 {
 			t.Fatalf("%+v, %v, %+v", done, err, again)
 		}
@@ -120,7 +125,7 @@ func TestGormWriters_OfAModel(t *testing.T) {
 		if n, err := r.DeleteWhere(ctx, code.Eq("a")); n != 2 || err != nil {
 			t.Errorf("delete: %d, %v", n, err)
 		}
-		if n, err := r.Restore(ctx, a.ID, a.ID+1, a.ID+99); n != 2 || err != nil {
+		if n, err := r.Restore(ctx, a.ID, later.ID, later.ID+99); n != 2 || err != nil {
 			t.Errorf("restore: %d, %v", n, err)
 		}
 		if got, err := r.FindByID(ctx, a.ID); err != nil || got.Rev != 4 {

@@ -211,7 +211,7 @@ func (r *Repository[T]) prepareUpsert(ctx context.Context, index int, e *T, foun
 		undo()
 		return nil, err
 	}
-	_ = undo
+	w.undo = undo
 	return w, nil
 }
 
