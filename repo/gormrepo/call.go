@@ -28,6 +28,9 @@ type call struct {
 	whole bool
 	// careful tells that saves look first at what is stored.
 	careful bool
+	// saving are the entities that are saved with their associations: pointers to them,
+	// and their keys.
+	saving map[any]progress
 }
 
 // updating puts an UPDATE of GORM behind the claims of the call, if it shows any.

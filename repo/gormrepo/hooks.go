@@ -114,23 +114,3 @@ func (r *store) hooks(c *call, items []*item, has bool, run func(e any, tx *gorm
 	}
 	return nil
 }
-
-// withAssociations saves around the rows what belongs before and after them.
-func (r *store) withAssociations(c *call, items []*item, write func() error) error {
-	if !r.opts.Associations {
-		return write()
-	}
-	list := r.listOf(items)
-	tx := c.tx.Session(&gorm.Session{FullSaveAssociations: true}).Model(list.Interface())
-	tx.Statement.Schema, tx.Statement.Table = r.schema, r.schema.Table
-	tx.Statement.Dest, tx.Statement.ReflectValue = list.Interface(), list.Elem()
-	if callbacks.SaveBeforeAssociations(true)(tx); tx.Error != nil {
-		return tx.Error
-	}
-	c.wrote = true
-	if err := write(); err != nil {
-		return err
-	}
-	callbacks.SaveAfterAssociations(true)(tx)
-	return tx.Error
-}

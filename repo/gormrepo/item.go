@@ -3,6 +3,7 @@ package gormrepo
 import (
 	"context"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/samber/lo"
@@ -39,6 +40,8 @@ type item struct {
 	changed []*schema.Field
 	// before is a copy to go back to when the save fails.
 	before reflect.Value
+	// parts are the elements of its associations, which are taken back with it.
+	parts []*item
 	// start is how it was when the transaction began, and begun tells that it has.
 	start start
 	begun bool
@@ -67,7 +70,17 @@ func (r *store) itemsFor(es []reflect.Value) []*item {
 // pointer is the entity as hooks and GORM know it.
 func (it *item) pointer() any { return it.val.Addr().Interface() }
 
-func (it *item) restore() { it.val.Set(it.before) }
+func (it *item) restore() {
+	it.restoreParts()
+	it.val.Set(it.before)
+}
+
+func (it *item) restoreParts() {
+	for _, part := range slices.Backward(it.parts) {
+		part.restore()
+	}
+	it.parts = nil
+}
 
 // begin goes back to where the transaction begins, which may be for the second
 // time.
@@ -79,6 +92,7 @@ func (it *item) begin() {
 		s.value.Set(it.val)
 		return
 	}
+	it.restoreParts()
 	it.val, it.isNew, it.was, it.exists = s.val, s.isNew, s.was, false
 	it.val.Set(s.value)
 }

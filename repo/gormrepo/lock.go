@@ -16,7 +16,7 @@ func (r *store) locked(c *call, keys [][]any) ([]reflect.Value, error) {
 	}
 	found := r.newList()
 	tx := through(c.tx, func(tx *gorm.DB) *gorm.DB {
-		return r.forUpdate(r.live(tx)).Where(r.keyIn(keys)).Find(found.Interface())
+		return r.preloading(r.forUpdate(r.live(tx))).Where(r.keyIn(keys)).Find(found.Interface())
 	})
 	return valuesIn(found), tx.Error
 }

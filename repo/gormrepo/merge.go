@@ -101,21 +101,30 @@ func (r *store) mergeAll(ctx context.Context, docs *documents, given []*merge, i
 		if err := r.checkKeys(items); err != nil {
 			return err
 		}
+		return r.saveMerged(c, merges)
+	})
+	return merges, err
+}
+
+// saveMerged writes what has changed in entities whose rows are locked, and new ones.
+func (r *store) saveMerged(c *call, merges []*merge) error {
+	var written []*item
+	err := r.withAssociations(c, itemsOf(merges), func() error {
+		ctx := c.tx.Statement.Context
 		changed := r.changes(ctx, merges)
-		written := itemsOf(changed)
+		written = itemsOf(changed)
 		if err := r.toUTC(c, written); err != nil {
 			return err
 		}
 		if err := r.stamp(ctx, written, r.now()); err != nil {
 			return err
 		}
-		err := r.withAssociations(c, items, func() error { return r.writeMerges(c, changed) })
-		if err != nil {
-			return err
-		}
-		return r.afterSave(c, written)
+		return r.writeMerges(c, changed)
 	})
-	return merges, err
+	if err != nil {
+		return err
+	}
+	return r.afterSave(c, written)
 }
 
 // reload merges again what a hook has given another key: a row may be stored under

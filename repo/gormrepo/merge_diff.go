@@ -16,14 +16,14 @@ import (
 )
 
 // changes finds the columns that differ from what is stored, and leaves out
-// entities without any.
+// entities without any, unless they carry elements that are.
 func (r *store) changes(ctx context.Context, merges []*merge) []*merge {
 	return slices.DeleteFunc(slices.Clone(merges), func(m *merge) bool {
 		if m.isNew {
 			return false
 		}
 		m.changed = r.changed(ctx, m.val, m.old)
-		if len(m.changed) == 0 && !m.revived {
+		if len(m.changed) == 0 && !m.revived && !r.carries(ctx, m.val) {
 			return true
 		}
 		m.changed = append(m.changed, r.counted()...)

@@ -92,6 +92,9 @@ func newStore(db *gorm.DB, t reflect.Type, opts *Options) (*store, error) {
 	if err := r.opts.check(m, d); err != nil {
 		return nil, err
 	}
+	if err := r.useAssociations(); err != nil {
+		return nil, err
+	}
 	if r.opts.Sequence != nil {
 		r.sequence = newSequence(*r.opts.Sequence, r.db, m.schema, d)
 	}

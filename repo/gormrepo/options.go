@@ -47,14 +47,20 @@ type Options struct {
 	// those that only watch, as for metrics, and never those that guard rows.
 	SkipCallbacks bool
 
-	// Associations makes Save, SaveAll, SmartSave and Update save the
-	// associations of the entities too, as GORM's FullSaveAssociations does:
-	// associated entities are inserted or overwritten, and none is ever
-	// removed. GORM's own rules hold for them, not those of this package: no
-	// version is checked and a deletion mark is overwritten. By default
-	// associations are left alone. Reading them is a matter of repo.Native with
-	// Preload.
+	// Associations makes every method that saves entities save what they are
+	// associated with, in the same transaction; see the package comment. By default
+	// associations are left alone.
 	Associations bool
+
+	// Orphans names associations by their Go fields, "Lines" or "Lines.Parts", whose
+	// stored elements are deleted when an entity is saved without them. A nil list,
+	// and a nil pointer, say nothing and delete nothing. It needs Associations; see
+	// the package comment. Update reads these associations with the entity.
+	Orphans []string
+
+	// Preload names other associations, in the same way, which Update reads with the
+	// entity, so that its function can change them. It needs Associations.
+	Preload []string
 
 	// HoldLimit bounds, for transactions under a fence, how long a statement
 	// waits for a lock and how long the transaction may be idle, which the

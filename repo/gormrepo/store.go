@@ -26,6 +26,9 @@ type store struct {
 	server  txconn.Server
 	// trusted tells that no plugin takes writes out of their transaction.
 	trusted atomic.Bool
+	// links are the associations that are saved, and preloads those that Update reads.
+	links    []*link
+	preloads []preload
 	// sequence makes the keys, nil where that is not asked for.
 	sequence *sequence
 	// plugged tells that saves run the callbacks of plugins.

@@ -49,7 +49,15 @@ func (r *store) updateGroup(ctx context.Context, calls []*updateCall) error {
 	if len(wanted) == 0 {
 		return nil
 	}
+	var list []*updating
+	takeBack := func() {
+		for _, u := range list {
+			u.restoreParts()
+		}
+		list = nil
+	}
 	err := r.write(ctx, func(c *call) error {
+		takeBack()
 		found, err := r.locked(c, wanted)
 		if err != nil {
 			return err
@@ -58,7 +66,6 @@ func (r *store) updateGroup(ctx context.Context, calls []*updateCall) error {
 		if r.ambiguous(wanted, found, rows) {
 			return errAmbiguous
 		}
-		var list []*updating
 		for i, call := range calls {
 			if keys[i] == nil {
 				continue
@@ -75,6 +82,9 @@ func (r *store) updateGroup(ctx context.Context, calls []*updateCall) error {
 	})
 	if errors.Is(err, errNoneLeft) {
 		return nil
+	}
+	if err != nil {
+		takeBack()
 	}
 	return err
 }
@@ -126,16 +136,20 @@ func (r *store) writeUpdates(c *call, list []*updating) error {
 		if err := r.sameKey(u.item); err != nil {
 			return r.itemError(u.item, err)
 		}
-		u.changed = append(r.changed(c.tx.Statement.Context, u.val, u.old), r.counted()...)
 	}
-	if err := r.toUTC(c, items); err != nil {
-		return err
-	}
-	if err := r.stamp(c.tx.Statement.Context, items, r.now()); err != nil {
-		return err
-	}
-	merges := lo.Map(list, func(u *updating, _ int) *merge { return u.merge })
-	if err := r.withAssociations(c, items, func() error { return r.writeMerges(c, merges) }); err != nil {
+	err := r.withAssociations(c, items, func() error {
+		for _, u := range list {
+			u.changed = append(r.changed(c.tx.Statement.Context, u.val, u.old), r.counted()...)
+		}
+		if err := r.toUTC(c, items); err != nil {
+			return err
+		}
+		if err := r.stamp(c.tx.Statement.Context, items, r.now()); err != nil {
+			return err
+		}
+		return r.writeMerges(c, lo.Map(list, func(u *updating, _ int) *merge { return u.merge }))
+	})
+	if err != nil {
 		return err
 	}
 	return r.afterSave(c, items)

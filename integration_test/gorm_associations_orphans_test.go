@@ -1,0 +1,257 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"gorm.io/gorm"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo"
+)
+
+// What a list leaves out is deleted where an option says so, and only where there is a
+// list.
+
+func assocOrphans(t testing.TB, db *gorm.DB) *gormrepo.Repository[assocAuthor] {
+	t.Helper()
+	return associated(t, db, gormrepo.Options{Orphans: []string{"Books", "Books.Pages", "Card", "Tags", "Notes"}})
+}
+
+// assocFull is an author with elements of all kinds.
+func assocFull(name string) *assocAuthor {
+	return &assocAuthor{
+		Name: name, Books: []assocBook{{Title: name + "1", Pages: []*assocPage{{Number: 1}, {Number: 2}}}, {Title: name + "2"}},
+		Card: &assocCard{Number: name}, Tags: []*assocTag{{Name: name + "1"}, {Name: name + "2"}},
+		Notes: []*assocNote{{Text: name + "1"}, {Text: name + "2"}}, House: &assocHouse{Name: name},
+	}
+}
+
+// assocCounts are how many books, pages, cards, joins, tags, notes and houses there are that
+// are not marked as deleted.
+func assocCounts(t testing.TB, db *gorm.DB) string {
+	t.Helper()
+	n := make([]int64, 7)
+	must(t, db.Model(new(assocBook)).Count(&n[0]).Error)
+	for i, table := range []string{"assoc_pages", "assoc_cards", "assoc_author_tags", "assoc_tags"} {
+		must(t, db.Table(table).Count(&n[i+1]).Error)
+	}
+	must(t, db.Model(new(assocNote)).Where("gone_at IS NULL").Count(&n[5]).Error)
+	must(t, db.Model(new(assocHouse)).Count(&n[6]).Error)
+	return fmt.Sprint(n)
+}
+
+func TestGormAssociations_ANilListDeletesNothing(t *testing.T) {
+	t.Parallel()
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), assocOrphans(t, db)
+		e := assocFull("a")
+		must(t, r.Save(ctx, e))
+		before := assocCounts(t, db)
+		for doc, set := range map[string]func(*assocAuthor){
+			``: func(e *assocAuthor) { e.Name = "changed" },
+			`,"books":null,"card":null,"tags":null,"notes":null,"house":null`: func(e *assocAuthor) { e.Books, e.Card, e.Tags = nil, nil, nil },
+		} {
+			for name, save := range assocWays(r, e.ID, set, doc) {
+				must(t, save(ctx))
+				if got := assocCounts(t, db); got != before {
+					t.Errorf("%s %s: there were %s, and are %s", name, doc, before, got)
+				}
+			}
+		}
+		must(t, r.Save(ctx, &assocAuthor{Name: "without a key"}))
+		_, err := r.UpdateWhere(ctx, repo.F[assocAuthor, string]("Name").Eq("changed"), repo.F[assocAuthor, string]("Name").Set("x"))
+		must(t, err)
+		if got := assocCounts(t, db); got != before || before != "[2 2 1 2 2 2 1]" {
+			t.Errorf("there were %s, and are %s", before, got)
+		}
+	})
+}
+
+func TestGormAssociations_WhatAListLeavesOutIsDeleted(t *testing.T) {
+	t.Parallel()
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		for _, name := range []string{"Save", "SaveAll", "Update", "Replace", "Merge", "InTx"} {
+			db := b.open(t)
+			ctx, r := t.Context(), assocOrphans(t, db)
+			e, other := assocFull("a"), assocFull("o")
+			must(t, r.SaveAll(ctx, []*assocAuthor{other, e}))
+			// A row of another type whose owner has the same key.
+			must(t, db.Create(&assocNote{OwnerID: e.ID, OwnerType: "others", Text: "x"}).Error)
+			kept := e.Books[0].ID
+			set := func(a *assocAuthor) {
+				a.Books = []assocBook{{ID: kept, Title: "kept", Pages: []*assocPage{{BookID: kept, Number: 2}}}, {Title: "new"}}
+				a.Card, a.Tags, a.Notes = &assocCard{Number: "new"}, []*assocTag{{ID: e.Tags[1].ID, Name: "a2"}}, []*assocNote{}
+			}
+			doc := fmt.Sprintf(`,"books":[{"id":%d,"title":"kept","pages":[{"bookId":%[1]d,"number":2}]},{"title":"new"}],"card":{"number":"new"},"tags":[{"id":%d,"name":"a2"}],"notes":[]`, kept, e.Tags[1].ID)
+			must(t, assocWays(r, e.ID, set, doc)[name](ctx))
+			if got := assocCounts(t, db); got != "[4 3 2 3 4 3 2]" {
+				t.Errorf("%s: there are %s", name, got)
+			}
+			var card assocCard
+			must(t, db.First(&card, "author_id = ?", e.ID).Error)
+			if books := rows[assocBook](t, db); card.Number != "new" || len(books) != 5 || books[3].Title != "a2" || !books[3].DeletedAt.Valid || books[4].Title != "new" {
+				t.Errorf("%s: got %+v, %+v", name, card, books)
+			}
+			var theirs int64
+			must(t, db.Model(new(assocBook)).Where("author_id = ?", other.ID).Count(&theirs).Error)
+			if theirs != 2 {
+				t.Errorf("%s: %d books of the other one", name, theirs)
+			}
+			// An empty list is a list.
+			must(t, assocWays(r, e.ID, func(a *assocAuthor) { a.Books, a.Tags = []assocBook{}, []*assocTag{} }, `,"books":[],"tags":[]`)[name](ctx))
+			if got := assocCounts(t, db); got != "[2 3 2 2 4 3 2]" {
+				t.Errorf("%s of empty lists: there are %s", name, got)
+			}
+		}
+	})
+}
+
+// assocOrder has lines with a unique number, which are gone when they are deleted.
+type assocOrder struct {
+	ID    int64
+	Buyer string      `gorm:"size:50"`
+	Lines []assocLine `gorm:"foreignKey:OrderID"`
+}
+
+type assocLine struct {
+	ID      int64
+	OrderID int64  `gorm:"uniqueIndex:idx_assoc_line"`
+	Number  int    `gorm:"uniqueIndex:idx_assoc_line"`
+	Text    string `gorm:"size:50;not null"`
+}
+
+func assocOrders(t testing.TB, db *gorm.DB) *gormrepo.Repository[assocOrder] {
+	t.Helper()
+	must(t, db.AutoMigrate(new(assocOrder), new(assocLine)))
+	r, err := gormrepo.New[assocOrder](db, &gormrepo.Options{Associations: true, Orphans: []string{"Lines"}})
+	must(t, err)
+	return r
+}
+
+func TestGormAssociations_OrphansGoBeforeNewOnesCome(t *testing.T) {
+	t.Parallel()
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), assocOrders(t, db)
+		e := &assocOrder{Lines: []assocLine{{Number: 1, Text: "a"}, {Number: 2, Text: "b"}}}
+		must(t, r.Save(ctx, e))
+		e.Lines = []assocLine{{Number: 2, Text: "new"}, e.Lines[0]}
+		must(t, r.Save(ctx, e))
+		if got := rows[assocLine](t, db); len(got) != 2 || got[0].Text != "a" || got[1] != e.Lines[0] || got[1].Text != "new" {
+			t.Fatalf("got %+v", got)
+		}
+		// What fails after they went brings them back.
+		before := rows[assocLine](t, db)
+		e.Lines = []assocLine{{Number: 3}, {Number: 3}}
+		if err := r.Save(ctx, e); !errors.Is(err, repo.ErrDuplicateKey) {
+			t.Errorf("got %v", err)
+		}
+		_, err := r.Update(ctx, e.ID, func(e *assocOrder) error { e.Lines = []assocLine{{Number: 3}, {Number: 3}}; return nil })
+		if !errors.Is(err, repo.ErrDuplicateKey) {
+			t.Errorf("got %v", err)
+		}
+		if got := rows[assocLine](t, db); len(got) != 2 || got[0] != before[0] || got[1] != before[1] {
+			t.Fatalf("got %+v", got)
+		}
+	})
+}
+
+func TestGormAssociations_OrphansOfLongLists(t *testing.T) {
+	t.Parallel()
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), assocOrders(t, db)
+		list := make([]*assocOrder, 500)
+		for i := range list {
+			list[i] = &assocOrder{Lines: []assocLine{{Number: 1}, {Number: 2}, {Number: 3}}}
+		}
+		long := &assocOrder{Lines: make([]assocLine, 3000)}
+		for i := range long.Lines {
+			long.Lines[i].Number = i
+		}
+		list = append(list, long)
+		must(t, r.SaveAll(ctx, list))
+		for _, e := range list {
+			e.Lines = e.Lines[1:]
+		}
+		deletes := 0
+		must(t, db.Callback().Delete().Before("gorm:delete").Register("count", func(*gorm.DB) { deletes++ }))
+		must(t, r.SaveAll(ctx, list))
+		var n, first int64
+		must(t, db.Model(new(assocLine)).Count(&n).Error)
+		must(t, db.Model(new(assocLine)).Where("order_id = ?", long.ID).Select("min(number)").Scan(&first).Error)
+		if n != 1000+2999 || first != 1 || deletes != 3 {
+			t.Fatalf("%d lines, the first is %d, by %d statements", n, first, deletes)
+		}
+	})
+}
+
+func TestGormAssociations_ALateClaimRemovesNothing(t *testing.T) {
+	t.Parallel()
+	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+		r := assocOrders(t, db)
+		now, late := turn(5, "a", 1, "order").with(ctx), turn(4, "b", 1, "order").with(ctx)
+		e := &assocOrder{Lines: []assocLine{{Number: 1}, {Number: 2}}}
+		must(t, r.Save(now, e))
+		before := rows[assocLine](t, db)
+		lines := e.Lines[:1]
+		_, updated := r.Update(late, e.ID, func(e *assocOrder) error { e.Lines = lines; return nil })
+		_, replaced := r.SmartSave(late, repo.SmartSaveDTO{EntityList: []string{fmt.Sprintf(`{"id":%d,"lines":[]}`, e.ID)}})
+		for name, err := range map[string]error{"Save": r.Save(late, &assocOrder{ID: e.ID, Lines: lines}), "Update": updated, "Replace": replaced} {
+			if !errors.Is(err, repo.ErrFenced) {
+				t.Errorf("%s: got %v", name, err)
+			}
+		}
+		if got := rows[assocLine](t, db); len(got) != 2 || got[0] != before[0] || got[1] != before[1] {
+			t.Fatalf("got %+v", got)
+		}
+		must(t, r.Save(now, &assocOrder{ID: e.ID, Lines: lines}))
+		if got := rows[assocLine](t, db); len(got) != 1 {
+			t.Fatalf("got %+v", got)
+		}
+	})
+}
+
+func TestGormAssociations_OptionsAreChecked(t *testing.T) {
+	t.Parallel()
+	db := sqliteDB(t)
+	for _, o := range []gormrepo.Options{
+		{Orphans: []string{"Books"}},
+		{Preload: []string{"Books"}},
+		{Associations: true, Orphans: []string{"Name"}},
+		{Associations: true, Orphans: []string{"books"}},
+		{Associations: true, Orphans: []string{""}},
+		{Associations: true, Orphans: []string{"House"}},
+		{Associations: true, Orphans: []string{"Books.Pages.Book"}},
+		{Associations: true, Orphans: []string{"Books.Other"}},
+		{Associations: true, Preload: []string{"Other"}},
+	} {
+		if _, err := gormrepo.New[assocAuthor](db, &o); !errors.Is(err, repo.ErrInvalid) {
+			t.Errorf("%+v: got %v", o, err)
+		}
+	}
+	type tagged struct {
+		ID   int64
+		Tags []*assocTag `gorm:"many2many:assoc_marked_tags"`
+	}
+	type markedTag struct {
+		TaggedID, AssocTagID int64 `gorm:"primaryKey"`
+		DeletedAt            gorm.DeletedAt
+	}
+	must(t, db.SetupJoinTable(new(tagged), "Tags", new(markedTag)))
+	if _, err := gormrepo.New[tagged](db, &gormrepo.Options{Associations: true, Orphans: []string{"Tags"}}); !errors.Is(err, repo.ErrUnsupported) {
+		t.Errorf("got %v", err)
+	}
+	type unkeyed struct{ OwnerID int64 }
+	type owner struct {
+		ID       int64
+		Unkeyeds []unkeyed `gorm:"foreignKey:OwnerID"`
+	}
+	if _, err := gormrepo.New[owner](db, &gormrepo.Options{Associations: true}); !errors.Is(err, repo.ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,326 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo"
+)
+
+// Elements of associations are saved by the rules of their own type, and never over what
+// belongs to another entity.
+
+type assocHouse struct {
+	ID      int64
+	Name    string `gorm:"size:50"`
+	Version int64  `holdfast:"version"`
+}
+
+type assocTag struct {
+	ID   int64
+	Name string `gorm:"size:50"`
+}
+
+type assocAuthor struct {
+	ID      int64
+	Name    string      `gorm:"size:50"`
+	Books   []assocBook `gorm:"foreignKey:AuthorID"`
+	Card    *assocCard  `gorm:"foreignKey:AuthorID"`
+	HouseID *int64
+	House   *assocHouse
+	Tags    []*assocTag  `gorm:"many2many:assoc_author_tags"`
+	Notes   []*assocNote `gorm:"polymorphic:Owner"`
+	Version int64        `holdfast:"version"`
+}
+
+type assocBook struct {
+	ID        int64
+	AuthorID  int64
+	Title     string `gorm:"size:50;unique"`
+	Version   int64  `holdfast:"version"`
+	DeletedAt gorm.DeletedAt
+	Pages     []*assocPage `gorm:"foreignKey:BookID"`
+}
+
+type assocPage struct {
+	BookID int64  `gorm:"primaryKey;autoIncrement:false"`
+	Number int    `gorm:"primaryKey;autoIncrement:false"`
+	Text   string `gorm:"size:50"`
+	Book   *assocBook
+}
+
+type assocCard struct {
+	ID       int64
+	AuthorID int64  `gorm:"unique"`
+	Number   string `gorm:"size:50"`
+}
+
+type assocNote struct {
+	ID        int64
+	OwnerID   int64
+	OwnerType string     `gorm:"size:50"`
+	Text      string     `gorm:"size:50"`
+	GoneAt    *time.Time `holdfast:"deleted"`
+}
+
+func associated(t testing.TB, db *gorm.DB, opts gormrepo.Options) *gormrepo.Repository[assocAuthor] {
+	t.Helper()
+	must(t, db.AutoMigrate(new(assocHouse), new(assocTag), new(assocAuthor), new(assocBook), new(assocPage), new(assocCard), new(assocNote)))
+	opts.Associations = true
+	r, err := gormrepo.New[assocAuthor](db, &opts)
+	must(t, err)
+	return r
+}
+
+// assocWays are all methods that save a stored author, which set changes and doc says the
+// same of.
+func assocWays(r *gormrepo.Repository[assocAuthor], id int64, set func(*assocAuthor), doc string) map[string]func(ctx context.Context) error {
+	read := func(ctx context.Context) (*assocAuthor, error) {
+		e, err := r.FindByID(ctx, id)
+		if err == nil {
+			set(e)
+		}
+		return e, err
+	}
+	return map[string]func(ctx context.Context) error{
+		"Save": func(ctx context.Context) error {
+			e, err := read(ctx)
+			return errors.Join(err, r.Save(ctx, e))
+		},
+		"SaveAll": func(ctx context.Context) error {
+			e, err := read(ctx)
+			return errors.Join(err, r.SaveAll(ctx, []*assocAuthor{{Name: "by the way"}, e}))
+		},
+		"Update": func(ctx context.Context) error {
+			_, err := r.Update(ctx, id, func(e *assocAuthor) error { set(e); return nil })
+			return err
+		},
+		"Replace": func(ctx context.Context) error {
+			_, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{fmt.Sprintf(`{"id":%d,"name":"replaced"%s}`, id, doc)}})
+			return err
+		},
+		"Merge": func(ctx context.Context) error {
+			_, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{fmt.Sprintf(`{"id":%d%s}`, id, doc)}}, repo.Merge())
+			return err
+		},
+		"InTx": func(ctx context.Context) error {
+			return r.InTx(ctx, func(ctx context.Context) error {
+				e, err := read(ctx)
+				return errors.Join(err, r.Save(ctx, e))
+			})
+		},
+	}
+}
+
+func TestGormAssociations_AreNeverTakenFromOthers(t *testing.T) {
+	t.Parallel()
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), associated(t, db, gormrepo.Options{Orphans: []string{"Books"}})
+		a := &assocAuthor{Name: "a", Books: []assocBook{{Title: "a1"}}}
+		o := &assocAuthor{Name: "o", Books: []assocBook{{Title: "o1"}}}
+		must(t, r.SaveAll(ctx, []*assocAuthor{a, o}))
+		theirs := o.Books[0].ID
+		for name, save := range assocWays(r, a.ID, func(e *assocAuthor) { e.Books = []assocBook{{ID: theirs, Title: "taken"}} }, fmt.Sprintf(`,"books":[{"id":%d,"title":"taken"}]`, theirs)) {
+			if err := save(ctx); !errors.Is(err, repo.ErrInvalid) {
+				t.Errorf("%s by key: got %v", name, err)
+			}
+		}
+		for name, save := range assocWays(r, a.ID, func(e *assocAuthor) { e.Books = []assocBook{{Title: "new"}, {Title: "o1"}} }, `,"books":[{"title":"new"},{"title":"o1"}]`) {
+			if err := save(ctx); !errors.Is(err, repo.ErrDuplicateKey) {
+				t.Errorf("%s by title: got %v", name, err)
+			}
+		}
+		got := rows[assocBook](t, db)
+		if len(got) != 2 || got[0].AuthorID != a.ID || got[0].DeletedAt.Valid || got[1].AuthorID != o.ID || got[1].Title != "o1" || got[1].Version != 1 {
+			t.Fatalf("got %+v", got)
+		}
+	})
+}
+
+func TestGormAssociations_ForeignKeysAreWritten(t *testing.T) {
+	t.Parallel()
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), associated(t, db, gormrepo.Options{})
+		e := &assocAuthor{Name: "a"}
+		must(t, r.Save(ctx, e))
+		for name, save := range assocWays(r, e.ID, func(e *assocAuthor) { e.House = &assocHouse{Name: "h"} }, `,"house":{"name":"h"}`) {
+			must(t, db.Exec("UPDATE assoc_authors SET house_id = NULL").Error)
+			must(t, save(ctx))
+			houses := rows[assocHouse](t, db)
+			got, err := r.FindByID(ctx, e.ID)
+			must(t, err)
+			if got.HouseID == nil || *got.HouseID != houses[len(houses)-1].ID {
+				t.Errorf("%s: the author has house %v of %+v", name, got.HouseID, houses)
+			}
+		}
+	})
+}
+
+func TestGormAssociations_ObeyVersionsAndMarks(t *testing.T) {
+	t.Parallel()
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), associated(t, db, gormrepo.Options{})
+		e := &assocAuthor{Name: "a", House: &assocHouse{Name: "h"}, Books: []assocBook{{Title: "1"}, {Title: "2"}}}
+		must(t, r.Save(ctx, e))
+		e.Books[1].Title = "2b"
+		must(t, r.Save(ctx, e))
+		if got := rows[assocBook](t, db); e.Books[0].Version != 1 || got[0].Version != 1 || e.Books[1].Version != 2 || got[1].Version != 2 || got[1].Title != "2b" {
+			t.Fatalf("what has changed is written, the rest is not: %+v", got)
+		}
+		version := e.Version
+		_, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"id":1,"books":[{"id":1,"title":"1"}]}`}}, repo.Merge())
+		must(t, err)
+		if got, err := r.FindByID(ctx, e.ID); err != nil || got.Version != version+1 {
+			t.Fatalf("a document that names elements changes their owner: %+v, %v", got, err)
+		}
+		cases := map[string]struct {
+			set  func(e *assocAuthor)
+			want error
+		}{
+			"another version":             {func(e *assocAuthor) { e.Books = []assocBook{{ID: 2, Title: "x", Version: 1}} }, repo.ErrStale},
+			"a version that is gone":      {func(e *assocAuthor) { e.Books = []assocBook{{ID: 77, Title: "x", Version: 1}} }, repo.ErrStale},
+			"no version":                  {func(e *assocAuthor) { e.Books = []assocBook{{ID: 2, Title: "over"}} }, nil},
+			"a shared one, other version": {func(e *assocAuthor) { e.House = &assocHouse{ID: 1, Version: 5} }, repo.ErrStale},
+			"a shared one, no version":    {func(e *assocAuthor) { e.House = &assocHouse{ID: 1} }, repo.ErrStale},
+			"a shared one":                {func(e *assocAuthor) { e.House = &assocHouse{ID: 1, Name: "h2", Version: 1} }, nil},
+		}
+		for name, test := range cases {
+			got, err := r.FindByID(ctx, e.ID)
+			must(t, err)
+			test.set(got)
+			if err := r.Save(ctx, got); !errors.Is(err, test.want) {
+				t.Errorf("%s: got %v", name, err)
+			}
+		}
+		if got, h := rows[assocBook](t, db), rows[assocHouse](t, db); len(got) != 2 || got[1].Title != "over" || got[1].Version != 3 || h[0] != (assocHouse{1, "h2", 2}) {
+			t.Fatalf("got %+v, %+v", got, h)
+		}
+		must(t, db.Delete(new(assocBook), 2).Error)
+		back := func() *assocAuthor {
+			got, err := r.FindByID(ctx, e.ID)
+			must(t, err)
+			got.Books = []assocBook{{ID: 2, Title: "back"}}
+			return got
+		}
+		if err := r.Save(ctx, back()); !errors.Is(err, repo.ErrNotFound) {
+			t.Errorf("a marked one: got %v", err)
+		}
+		must(t, associated(t, db, gormrepo.Options{Revive: true}).Save(ctx, back()))
+		if got := rows[assocBook](t, db); got[1].DeletedAt.Valid || got[1].Title != "back" {
+			t.Fatalf("got %+v", got)
+		}
+	})
+}
+
+func TestGormAssociations_AreSavedOnce(t *testing.T) {
+	t.Parallel()
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), associated(t, db, gormrepo.Options{})
+		house, tag := &assocHouse{Name: "h"}, &assocTag{Name: "t"}
+		a := &assocAuthor{Name: "a", House: house, Tags: []*assocTag{tag}, Books: []assocBook{{Title: "1", Pages: []*assocPage{{Number: 1}, {Number: 2}}}, {Title: "2"}}}
+		a.Books[0].Pages[0].Book = &a.Books[0]
+		o := &assocAuthor{Name: "b", House: house, Tags: []*assocTag{tag, {Name: "u"}}, Books: []assocBook{{Title: "3", Pages: []*assocPage{{Number: 1}}}}}
+		must(t, r.SaveAll(ctx, []*assocAuthor{a, o}))
+		one, two := *house, *house // as two reads have it
+		a.House, o.House, one.Name, two.Name = &one, &two, "changed", "changed"
+		must(t, r.SaveAll(ctx, []*assocAuthor{a, o}))
+		if h := rows[assocHouse](t, db); len(h) != 1 || h[0].Name != "changed" || one != h[0] || two != h[0] {
+			t.Fatalf("got %+v, %+v, %+v", h, one, two)
+		}
+		var pages []assocPage
+		must(t, db.Order("book_id, number").Find(&pages).Error)
+		var joins int64
+		must(t, db.Table("assoc_author_tags").Count(&joins).Error)
+		if tags := rows[assocTag](t, db); len(tags) != 2 || joins != 3 || len(pages) != 3 || pages[2].BookID != o.Books[0].ID {
+			t.Fatalf("got %+v, %d joins, %+v", tags, joins, pages)
+		}
+		two.Name = "other"
+		other := *a
+		other.Books = []assocBook{{ID: 1, Title: "1"}, {ID: 1, Title: "1"}}
+		for name, list := range map[string][]*assocAuthor{
+			"two copies that differ": {a, o}, "one element twice": {&other},
+			"nil":        {{Tags: []*assocTag{nil}}},
+			"for others": {{Books: []assocBook{{Title: "9", Pages: []*assocPage{{Number: 1, Book: &assocBook{AuthorID: a.ID, Title: "10"}}}}}}},
+		} {
+			if err := r.SaveAll(ctx, list); !errors.Is(err, repo.ErrInvalid) {
+				t.Errorf("%s: got %v", name, err)
+			}
+		}
+		if got := rows[assocBook](t, db); len(got) != 3 {
+			t.Fatalf("got %+v", got)
+		}
+	})
+}
+
+func TestGormAssociations_AreTakenBackWhenASaveFails(t *testing.T) {
+	t.Parallel()
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), associated(t, db, gormrepo.Options{})
+		must(t, r.Save(ctx, &assocAuthor{Books: []assocBook{{Title: "taken"}}}))
+		e := &assocAuthor{House: &assocHouse{Name: "h"}, Books: []assocBook{{Title: "x", Pages: []*assocPage{{Number: 1}}}, {Title: "taken"}}}
+		err := r.SaveAll(ctx, []*assocAuthor{{Name: "z"}, e})
+		if batch, ok := errors.AsType[*repo.BatchError](err); !ok || !errors.Is(err, repo.ErrDuplicateKey) || len(batch.Items) != 1 || batch.Items[0].Index != 1 {
+			t.Errorf("got %v", err)
+		}
+		if e.ID != 0 || e.HouseID != nil || e.House.ID != 0 || e.Books[0].ID != 0 || e.Books[0].AuthorID != 0 || e.Books[0].Version != 0 || e.Books[0].Pages[0].BookID != 0 {
+			t.Errorf("the entity became %+v", e)
+		}
+		if err := r.InTx(ctx, func(ctx context.Context) error { _ = r.Save(ctx, e); return nil }); !errors.Is(err, repo.ErrRolledBack) {
+			t.Errorf("InTx: got %v", err)
+		}
+		e.Books[1].Title = "free"
+		must(t, r.Save(ctx, e))
+		if h, books := rows[assocHouse](t, db), rows[assocBook](t, db); len(h) != 1 || len(books) != 3 || e.Books[1].AuthorID != e.ID {
+			t.Fatalf("got %+v, %+v", h, books)
+		}
+	})
+}
+
+func TestGormAssociations_UpdateReadsThem(t *testing.T) {
+	t.Parallel()
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), associated(t, db, gormrepo.Options{Preload: []string{"House"}, Orphans: []string{"Books.Pages", "Notes"}})
+		at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+		e := &assocAuthor{House: &assocHouse{Name: "h"}, Books: []assocBook{{Title: "1", Pages: []*assocPage{{Number: 1}, {Number: 2}}}, {Title: "2"}}, Notes: []*assocNote{{Text: "n"}, {Text: "gone"}}}
+		must(t, r.Save(ctx, e))
+		must(t, db.Exec("UPDATE assoc_notes SET gone_at = ? WHERE text = 'gone'", at).Error)
+		got, err := r.Update(ctx, e.ID, func(e *assocAuthor) error {
+			e.Books[0].Pages = e.Books[0].Pages[1:]
+			e.Books[0].Pages[0].Text, e.Notes[0].Text = "left", "changed"
+			e.Books[1].Pages = nil
+			e.Notes = append(e.Notes, &assocNote{Text: "added"})
+			e.House.Name += " changed"
+			return nil
+		})
+		must(t, err)
+		var pages []assocPage
+		must(t, db.Find(&pages).Error)
+		notes := rows[assocNote](t, db)
+		if len(pages) != 1 || pages[0].Number != 2 || pages[0].Text != "left" || len(notes) != 3 || notes[0].Text != "changed" || notes[2].Text != "added" || notes[1].GoneAt == nil || notes[1].GoneAt.Unix() != at.Unix() {
+			t.Fatalf("got %+v, %+v", pages, notes)
+		}
+		if books := rows[assocBook](t, db); got.Version != 2 || books[0].Version != 2 || books[1].Version != 1 || rows[assocHouse](t, db)[0].Name != "h changed" {
+			t.Fatalf("got %+v, %+v", got, books)
+		}
+	})
+}
+
+func TestGormAssociations_AreNotGrouped(t *testing.T) {
+	t.Parallel()
+	db := sqliteDB(t)
+	if r := associated(t, db, gormrepo.Options{}); r.CanGroup(r) {
+		t.Error("saves of several callers are put together")
+	}
+}
