@@ -279,6 +279,10 @@ func TestGormAssociations_AreTakenBackWhenASaveFails(t *testing.T) {
 		if err := r.InTx(ctx, func(ctx context.Context) error { _ = r.Save(ctx, e); return nil }); !errors.Is(err, repo.ErrRolledBack) {
 			t.Errorf("InTx: got %v", err)
 		}
+		mine := []assocBook{{Title: "y"}, {Title: "taken"}}
+		if _, err := r.Update(ctx, 1, func(e *assocAuthor) error { e.Books = mine; return nil }); !errors.Is(err, repo.ErrDuplicateKey) || mine[0].ID != 0 || mine[0].AuthorID != 0 {
+			t.Errorf("Update: got %v, and %+v", err, mine)
+		}
 		e.Books[1].Title = "free"
 		must(t, r.Save(ctx, e))
 		if h, books := rows[assocHouse](t, db), rows[assocBook](t, db); len(h) != 1 || len(books) != 3 || e.Books[1].AuthorID != e.ID {

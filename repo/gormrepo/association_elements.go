@@ -3,6 +3,7 @@ package gormrepo
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/samber/lo"
 
@@ -99,7 +100,7 @@ func (r *store) findElement(c *call, l *link, m *merge, row reflect.Value, marke
 		return fmt.Errorf("%w: another version than %d is stored", repo.ErrStale, m.was)
 	}
 	m.isNew, m.exists, m.was, m.revived = false, true, stored, marked
-	copyFields(append(r.key[:len(r.key):len(r.key)], r.created...), row, m.val)
+	copyFields(slices.Concat(r.key, r.created), row, m.val)
 	m.key, m.old = r.identity(m.item), r.snapshot(ctx, row)
 	return nil
 }
