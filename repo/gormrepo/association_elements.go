@@ -37,12 +37,14 @@ func (r *store) saveElements(c *call, l *link, items []*item, ready func() error
 	if err := r.checkKeys(items); err != nil {
 		return err
 	}
-	for _, it := range items {
-		if it.exists {
-			if err := r.sameKey(it); err != nil {
-				return r.itemError(it, err)
-			}
+	stored := lo.Filter(items, func(it *item, _ int) bool { return it.exists })
+	for _, it := range stored {
+		if err := r.sameKey(it); err != nil {
+			return r.itemError(it, err)
 		}
+	}
+	if err := r.callBack(c, stored); err != nil {
+		return err
 	}
 	return r.saveMerged(c, merges)
 }

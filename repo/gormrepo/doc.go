@@ -116,7 +116,8 @@
 // The error names the entity whose element has failed. The hooks and times of elements are
 // those of a save. An element is written as a whole: a shared one that has nothing but its
 // key overwrites the stored one with zeros, so set the foreign key instead. Merge does not
-// merge into stored elements.
+// merge into stored elements. A belongs-to that is there decides the foreign key: make it
+// nil to set another key.
 //
 // What is left alone: associations that are a nil list, a nil pointer or a zero struct,
 // because nobody has read them; elements that a list leaves out; and all associations in
