@@ -71,6 +71,24 @@ func TestGormAssociations_ANilListDeletesNothing(t *testing.T) {
 	})
 }
 
+func TestGormAssociations_WithoutTheOptionAListDeletesNothing(t *testing.T) {
+	t.Parallel()
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), associated(t, db, gormrepo.Options{})
+		e := assocFull("a")
+		must(t, r.Save(ctx, e))
+		before := assocCounts(t, db)
+		set := func(e *assocAuthor) { e.Books, e.Tags, e.Notes = []assocBook{}, []*assocTag{}, []*assocNote{} }
+		for name, save := range assocWays(r, e.ID, set, `,"books":[],"tags":[],"notes":[]`) {
+			must(t, save(ctx))
+			if got := assocCounts(t, db); got != before {
+				t.Errorf("%s: there were %s, and are %s", name, before, got)
+			}
+		}
+	})
+}
+
 func TestGormAssociations_WhatAListLeavesOutIsDeleted(t *testing.T) {
 	t.Parallel()
 	onSQL(t, func(t *testing.T, b sqlBackend) {
@@ -108,28 +126,6 @@ func TestGormAssociations_WhatAListLeavesOutIsDeleted(t *testing.T) {
 			}
 		}
 	})
-}
-
-// assocOrder has lines with a unique number, which are gone when they are deleted.
-type assocOrder struct {
-	ID    int64
-	Buyer string      `gorm:"size:50"`
-	Lines []assocLine `gorm:"foreignKey:OrderID"`
-}
-
-type assocLine struct {
-	ID      int64
-	OrderID int64  `gorm:"uniqueIndex:idx_assoc_line"`
-	Number  int    `gorm:"uniqueIndex:idx_assoc_line"`
-	Text    string `gorm:"size:50;not null"`
-}
-
-func assocOrders(t testing.TB, db *gorm.DB) *gormrepo.Repository[assocOrder] {
-	t.Helper()
-	must(t, db.AutoMigrate(new(assocOrder), new(assocLine)))
-	r, err := gormrepo.New[assocOrder](db, &gormrepo.Options{Associations: true, Orphans: []string{"Lines"}})
-	must(t, err)
-	return r
 }
 
 func TestGormAssociations_OrphansGoBeforeNewOnesCome(t *testing.T) {
@@ -214,44 +210,4 @@ func TestGormAssociations_ALateClaimRemovesNothing(t *testing.T) {
 			t.Fatalf("got %+v", got)
 		}
 	})
-}
-
-func TestGormAssociations_OptionsAreChecked(t *testing.T) {
-	t.Parallel()
-	db := sqliteDB(t)
-	for _, o := range []gormrepo.Options{
-		{Orphans: []string{"Books"}},
-		{Preload: []string{"Books"}},
-		{Associations: true, Orphans: []string{"Name"}},
-		{Associations: true, Orphans: []string{"books"}},
-		{Associations: true, Orphans: []string{""}},
-		{Associations: true, Orphans: []string{"House"}},
-		{Associations: true, Orphans: []string{"Books.Pages.Book"}},
-		{Associations: true, Orphans: []string{"Books.Other"}},
-		{Associations: true, Preload: []string{"Other"}},
-	} {
-		if _, err := gormrepo.New[assocAuthor](db, &o); !errors.Is(err, repo.ErrInvalid) {
-			t.Errorf("%+v: got %v", o, err)
-		}
-	}
-	type tagged struct {
-		ID   int64
-		Tags []*assocTag `gorm:"many2many:assoc_marked_tags"`
-	}
-	type markedTag struct {
-		TaggedID, AssocTagID int64 `gorm:"primaryKey"`
-		DeletedAt            gorm.DeletedAt
-	}
-	must(t, db.SetupJoinTable(new(tagged), "Tags", new(markedTag)))
-	if _, err := gormrepo.New[tagged](db, &gormrepo.Options{Associations: true, Orphans: []string{"Tags"}}); !errors.Is(err, repo.ErrUnsupported) {
-		t.Errorf("got %v", err)
-	}
-	type unkeyed struct{ OwnerID int64 }
-	type owner struct {
-		ID       int64
-		Unkeyeds []unkeyed `gorm:"foreignKey:OwnerID"`
-	}
-	if _, err := gormrepo.New[owner](db, &gormrepo.Options{Associations: true}); !errors.Is(err, repo.ErrInvalid) {
-		t.Errorf("got %v", err)
-	}
 }

@@ -3,6 +3,7 @@ package gormrepo
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/samber/lo"
 
@@ -36,12 +37,14 @@ func (r *store) saveElements(c *call, l *link, items []*item, ready func() error
 	if err := r.checkKeys(items); err != nil {
 		return err
 	}
-	for _, it := range items {
-		if it.exists {
-			if err := r.sameKey(it); err != nil {
-				return r.itemError(it, err)
-			}
+	stored := lo.Filter(items, func(it *item, _ int) bool { return it.exists })
+	for _, it := range stored {
+		if err := r.sameKey(it); err != nil {
+			return r.itemError(it, err)
 		}
+	}
+	if err := r.callBack(c, stored); err != nil {
+		return err
 	}
 	return r.saveMerged(c, merges)
 }
@@ -99,7 +102,7 @@ func (r *store) findElement(c *call, l *link, m *merge, row reflect.Value, marke
 		return fmt.Errorf("%w: another version than %d is stored", repo.ErrStale, m.was)
 	}
 	m.isNew, m.exists, m.was, m.revived = false, true, stored, marked
-	copyFields(append(r.key[:len(r.key):len(r.key)], r.created...), row, m.val)
+	copyFields(slices.Concat(r.key, r.created), row, m.val)
 	m.key, m.old = r.identity(m.item), r.snapshot(ctx, row)
 	return nil
 }

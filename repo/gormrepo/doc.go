@@ -93,6 +93,47 @@
 // it asks for is kept together, so that an Or in it does not reach out, and
 // Unscoped shows soft-deleted rows.
 //
+// # Associations
+//
+// With Options.Associations the methods that save entities or documents save what these
+// are associated with too, in the same transaction: what an entity belongs to before its
+// row, and what it has, by has-one, has-many and many2many, after it. Elements that have
+// associations are saved in the same way. The rules of this package hold for elements:
+//
+//   - An element that is not stored is inserted. Others are locked, and what has changed
+//     of them is written by an UPDATE. One that has not changed keeps its version.
+//   - Elements of a has-one or has-many get the foreign key. One that belongs to another
+//     entity is repo.ErrInvalid, and nothing is written. A repository of its own type can
+//     move it.
+//   - An element with another version than the stored one is repo.ErrStale. Version 0
+//     overwrites every version in a has-one or has-many, which the version of the entity
+//     guards. A shared entity, of a belongs-to or many2many, needs the stored version.
+//   - An element that is marked as deleted is repo.ErrNotFound. Options.Revive brings it
+//     back.
+//   - An entity that comes several times in one call is saved once. Copies of a shared one
+//     must be equal, and an element is in one list once, else it is repo.ErrInvalid.
+//
+// The error names the entity whose element has failed. The hooks and times of elements are
+// those of a save. An element is written as a whole: a shared one that has nothing but its
+// key overwrites the stored one with zeros, so set the foreign key instead. Merge does not
+// merge into stored elements. A belongs-to that is there decides the foreign key: make it
+// nil to set another key.
+//
+// What is left alone: associations that are a nil list, a nil pointer or a zero struct,
+// because nobody has read them; elements that a list leaves out; and all associations in
+// deletions, UpdateWhere and Restore, where the foreign keys of the database decide.
+//
+// Options.Orphans names associations whose stored elements are deleted, or marked, when an
+// entity is saved with a list that leaves them out. An empty list deletes all, and a nil
+// list none. A has-one loses its element to another one, and never to nil. Of a many2many
+// the rows of the join table are deleted and the entities stay. Orphans go before new
+// elements come, which may need their unique values. No hooks run for them, and what they
+// have is left to the foreign keys of the database. A belongs-to is repo.ErrInvalid in New.
+//
+// A list that was not read and then appended to leaves out everything that is stored. So
+// Update reads the associations that Orphans names; before Save read them by repo.Native
+// with Preload.
+//
 // # Transactions
 //
 // InTx runs at READ COMMITTED, where the database knows it. Other repositories
@@ -191,5 +232,6 @@
 // that happened, but for the fence. After a rolled-back InTx the entities saved in it keep the
 // keys, times and versions they were given. DeleteByID, DeleteAllByID, UpdateWhere,
 // DeleteWhere and Restore run no hooks, since no entity is there to run them for.
-// Associations are neither saved nor loaded unless asked for.
+// Associations are neither saved nor loaded unless asked for. Those who write elements by
+// other repositories need the same lock as those who write them with their entity.
 package gormrepo

@@ -49,15 +49,10 @@ func (r *store) updateGroup(ctx context.Context, calls []*updateCall) error {
 	if len(wanted) == 0 {
 		return nil
 	}
-	var list []*updating
-	takeBack := func() {
-		for _, u := range list {
-			u.restoreParts()
-		}
-		list = nil
-	}
+	var list updates
 	err := r.write(ctx, func(c *call) error {
-		takeBack()
+		list.takeBack()
+		list = nil
 		found, err := r.locked(c, wanted)
 		if err != nil {
 			return err
@@ -80,13 +75,22 @@ func (r *store) updateGroup(ctx context.Context, calls []*updateCall) error {
 		}
 		return r.writeUpdates(c, list)
 	})
-	if errors.Is(err, errNoneLeft) {
+	if err == nil || errors.Is(err, errNoneLeft) {
 		return nil
 	}
-	if err != nil {
-		takeBack()
-	}
+	list.takeBack()
 	return err
+}
+
+// updates are those of one transaction.
+type updates []*updating
+
+// takeBack undoes what was done to elements of associations, which may be those that fn of
+// Update has from elsewhere.
+func (list updates) takeBack() {
+	for _, u := range list {
+		u.restoreParts()
+	}
 }
 
 // errAmbiguous says that two calls may mean one row, each by another form of its key.
