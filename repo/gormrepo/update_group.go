@@ -61,16 +61,7 @@ func (r *store) updateGroup(ctx context.Context, calls []*updateCall) error {
 		if r.ambiguous(wanted, found, rows) {
 			return errAmbiguous
 		}
-		for i, call := range calls {
-			if keys[i] == nil {
-				continue
-			}
-			call.entity, call.err = reflect.Value{}, nil
-			if u := r.change(c, i, call, rows[identity(keys[i])]); u != nil {
-				list = append(list, u)
-			}
-		}
-		if len(list) == 0 {
+		if list = r.changeAll(c, calls, keys, rows); len(list) == 0 {
 			return errNoneLeft
 		}
 		return r.writeUpdates(c, list)
@@ -80,6 +71,21 @@ func (r *store) updateGroup(ctx context.Context, calls []*updateCall) error {
 	}
 	list.takeBack()
 	return err
+}
+
+// changeAll runs the functions of the calls that have a key, on what is stored, and returns
+// what has to be written.
+func (r *store) changeAll(c *call, calls []*updateCall, keys [][]any, rows map[any]reflect.Value) (list updates) {
+	for i, call := range calls {
+		if keys[i] == nil {
+			continue
+		}
+		call.entity, call.err = reflect.Value{}, nil
+		if u := r.change(c, i, call, rows[identity(keys[i])]); u != nil {
+			list = append(list, u)
+		}
+	}
+	return list
 }
 
 // updates are those of one transaction.

@@ -2,6 +2,7 @@ package repotest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -203,14 +204,14 @@ func mergeOfDifferentMembers(t *testing.T, h Harness) {
 			e.At = e.At.Add(-time.Hour)
 			e.Price += 0.3
 			saveItems(t, r, e)
-			text := fmt.Sprintf(`{"id":%q`, e.ID)
+			members := []string{fmt.Sprintf(`"id":%q`, e.ID)}
 			for i, c := range changes {
 				if bits&(1<<i) != 0 {
-					text += "," + c.member
+					members = append(members, c.member)
 					c.apply(e)
 				}
 			}
-			texts, want = append(texts, text+"}"), append(want, e)
+			texts, want = append(texts, "{"+strings.Join(members, ",")+"}"), append(want, e)
 		}
 		_, err := r.SmartSave(t.Context(), docs(texts...), repo.Merge())
 		noErr(t, err)
