@@ -39,6 +39,10 @@ func (r *store) classify(err error) error {
 	switch {
 	case err == nil || errors.Is(err, repo.ErrDuplicateKey) || errors.Is(err, repo.ErrTooMany):
 		return err
+	case dberr.IsAborted(err) && !errors.Is(err, repo.ErrRolledBack):
+		return fmt.Errorf("%w, or will be: an earlier call in it failed: %w", repo.ErrRolledBack, err)
+	case dberr.IsDuplicate(err, r.db.Dialector) && errors.Is(err, repo.ErrRolledBack):
+		return fmt.Errorf("%w: %w", repo.ErrRolledBack, &duplicateError{cause: err})
 	case dberr.IsDuplicate(err, r.db.Dialector):
 		return &duplicateError{cause: err}
 	case dberr.IsTooMany(err):
