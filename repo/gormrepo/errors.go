@@ -76,8 +76,12 @@ func (f *failures) err() error {
 	return &repo.BatchError{Items: *f}
 }
 
-// single is the error of a list of one, without the list.
+// single is the error of a list of one, without the list. The cause of a rollback may have
+// been another list.
 func single(err error) error {
+	if errors.Is(err, repo.ErrRolledBack) {
+		return err
+	}
 	if batch, ok := errors.AsType[*repo.BatchError](err); ok && len(batch.Items) == 1 {
 		return batch.Items[0].Err
 	}

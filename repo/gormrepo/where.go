@@ -52,8 +52,8 @@ func (r *store) updateWhere(ctx context.Context, where repo.Condition, set []rep
 	additions := lo.Filter(u.Changes, func(ch driver.Change, _ int) bool { return ch.Add != nil })
 	if len(additions) > 0 && dberr.IsOutOfRange(err) {
 		err = additions[0].OutOfRange()
-		if state := stateIn(ctx); state.spoiled() != nil { // by this error, as the database put it
-			state.spoil(err)
+		if r.dialect.name == postgres { // which ends the transaction of ctx for any error
+			stateIn(ctx).spoil(err)
 		}
 	}
 	if err != nil {

@@ -77,8 +77,12 @@ func (r *Repository[T]) writeWhere(ctx context.Context, conds []driver.Cond, wri
 	return n, nil
 }
 
-// single is the error of a list of one, without the list.
+// single is the error of a list of one, without the list. The cause of a rollback may have
+// been another list.
 func single(err error) error {
+	if errors.Is(err, repo.ErrRolledBack) {
+		return err
+	}
 	if batch, ok := errors.AsType[*repo.BatchError](err); ok && len(batch.Items) == 1 {
 		return batch.Items[0].Err
 	}
