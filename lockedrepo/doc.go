@@ -27,12 +27,13 @@
 // # What is locked
 //
 // Every write: Save, SaveAll, SaveChunks, SmartSave, SaveDocuments, Update, Delete,
-// DeleteByID, DeleteAllByID and InTx. Reads pass through without the lock,
+// DeleteByID, DeleteAllByID, Insert, InsertIfAbsent, UpsertBy, UpdateWhere,
+// DeleteWhere, Restore and InTx. Reads pass through without the lock,
 // except under a context that holds it already, and in InTx; see below. A
-// write checks entities and documents first, takes the lock, works, and gives
-// the lock back when the work is done or has failed, also when it panics. A list
-// without elements takes no lock. Ids are checked by the wrapped repository,
-// which has the lock by then.
+// write checks entities, documents, conditions and assignments first, takes the lock,
+// works, and gives the lock back when the work is done or has failed, also when it
+// panics. A list without elements takes no lock. Ids, and what only the store knows
+// of a field, are checked by the wrapped repository, which has the lock by then.
 //
 // A lock inside Save cannot protect a read that was made before it: FindByID,
 // a change and Save through a locked repository still lose what another

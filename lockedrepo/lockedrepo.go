@@ -116,7 +116,7 @@ func (r *Repository[T]) SaveAll(ctx context.Context, es []*T) error {
 		return fmt.Errorf("lockedrepo: save all: %w", err)
 	}
 	if len(es) == 0 {
-		return nil
+		return r.inner.SaveAll(ctx, es)
 	}
 	return r.save(ctx, "save all", es, func(ctx context.Context) error { return r.inner.SaveAll(ctx, es) })
 }
@@ -182,7 +182,7 @@ func (r *Repository[T]) Delete(ctx context.Context, es ...*T) error {
 		return fmt.Errorf("lockedrepo: delete: %w", err)
 	}
 	if len(es) == 0 {
-		return nil
+		return r.inner.Delete(ctx)
 	}
 	return r.locksetOf(ctx, es).locked(ctx, "delete", func(ctx context.Context) error { return r.inner.Delete(ctx, es...) })
 }
@@ -196,7 +196,7 @@ func (r *Repository[T]) DeleteByID(ctx context.Context, id any) error {
 // ids it takes none.
 func (r *Repository[T]) DeleteAllByID(ctx context.Context, ids []any) (int64, error) {
 	if len(ids) == 0 {
-		return 0, nil
+		return r.inner.DeleteAllByID(ctx, ids)
 	}
 	return lockedValue(ctx, r.locksetOfIDs(ctx, ids...).member, "delete all by id", func(ctx context.Context) (int64, error) { return r.inner.DeleteAllByID(ctx, ids) })
 }

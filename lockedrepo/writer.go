@@ -29,7 +29,7 @@ func (r *Repository[T]) Insert(ctx context.Context, es ...*T) error {
 		return fmt.Errorf("lockedrepo: %s: %w", doing, err)
 	}
 	if len(es) == 0 {
-		return nil
+		return writer.Insert(ctx)
 	}
 	return r.locksetOf(ctx, es).locked(ctx, doing, func(ctx context.Context) error { return writer.Insert(ctx, es...) })
 }
@@ -46,7 +46,7 @@ func (r *Repository[T]) InsertIfAbsent(ctx context.Context, es ...*T) ([]*T, err
 		return nil, fmt.Errorf("lockedrepo: %s: %w", doing, err)
 	}
 	if len(es) == 0 {
-		return []*T{}, nil
+		return writer.InsertIfAbsent(ctx)
 	}
 	return lockedValue(ctx, r.locksetOf(ctx, es).member, doing, func(ctx context.Context) ([]*T, error) { return writer.InsertIfAbsent(ctx, es...) })
 }
@@ -64,7 +64,7 @@ func (r *Repository[T]) UpsertBy(ctx context.Context, es []*T, by ...repo.Handle
 		return repo.Upserted{}, fmt.Errorf("lockedrepo: %s: %w", doing, err)
 	}
 	if len(es) == 0 {
-		return repo.Upserted{}, nil
+		return writer.UpsertBy(ctx, es, by...)
 	}
 	return lockedValue(ctx, r.whole.member, doing, func(ctx context.Context) (repo.Upserted, error) { return writer.UpsertBy(ctx, es, by...) })
 }
@@ -105,7 +105,7 @@ func (r *Repository[T]) Restore(ctx context.Context, ids ...any) (int64, error) 
 		return 0, err
 	}
 	if len(ids) == 0 {
-		return 0, nil
+		return writer.Restore(ctx)
 	}
 	return lockedValue(ctx, r.locksetOfIDs(ctx, ids...).member, doing, func(ctx context.Context) (int64, error) { return writer.Restore(ctx, ids...) })
 }

@@ -20,4 +20,7 @@ import (
 // Without an actor the fields keep what the entity has. A field that is set already when
 // the entity is inserted keeps its value as well, if it is marked createdby. Where calls
 // are written together, each has the actor of its own context.
+//
+// A document of SmartSave that inserts can name who created the entity, as it can name the
+// time. Where clients must not, give the field the tag json:"-".
 func WithActor(ctx context.Context, v any) context.Context { return actor.With(ctx, v) }

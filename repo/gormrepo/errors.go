@@ -39,6 +39,10 @@ func (r *store) classify(err error) error {
 	switch {
 	case err == nil || errors.Is(err, repo.ErrDuplicateKey) || errors.Is(err, repo.ErrTooMany):
 		return err
+	case dberr.IsAborted(err) && !errors.Is(err, repo.ErrRolledBack):
+		return fmt.Errorf("%w, or will be: an earlier call in it failed: %w", repo.ErrRolledBack, err)
+	case dberr.IsDuplicate(err, r.db.Dialector) && errors.Is(err, repo.ErrRolledBack):
+		return fmt.Errorf("%w: %w", repo.ErrRolledBack, &duplicateError{cause: err})
 	case dberr.IsDuplicate(err, r.db.Dialector):
 		return &duplicateError{cause: err}
 	case dberr.IsTooMany(err):
@@ -72,8 +76,12 @@ func (f *failures) err() error {
 	return &repo.BatchError{Items: *f}
 }
 
-// single is the error of a list of one, without the list.
+// single is the error of a list of one, without the list. The cause of a rollback may have
+// been another list.
 func single(err error) error {
+	if errors.Is(err, repo.ErrRolledBack) {
+		return err
+	}
 	if batch, ok := errors.AsType[*repo.BatchError](err); ok && len(batch.Items) == 1 {
 		return batch.Items[0].Err
 	}

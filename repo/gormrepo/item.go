@@ -112,7 +112,7 @@ func (r *store) stamp(ctx context.Context, items []*item, now time.Time) error {
 		by := actor.From(it.contextOf(ctx))
 		it.freshTimes = false
 		for _, f := range r.created {
-			if !isZero(ctx, f, it) {
+			if it.strict && it.exists || !isZero(ctx, f, it) { // the row was found: it keeps what it has
 				continue
 			}
 			it.freshTimes = it.freshTimes || r.actors[f] == nil

@@ -21,9 +21,8 @@ type model struct {
 	entity *entity.Entity
 	schema *schema.Schema
 	key    []*schema.Field
-	// precision is how precisely each column of the key keeps a time, zero where
-	// that does not matter.
-	precision []time.Duration
+	// precision is how precisely columns keep a time, as far as their types say so.
+	precision map[*schema.Field]time.Duration
 	// made are the fields of the key that the database makes while they are zero.
 	made []*schema.Field
 	// isInt tells whether the key is one integer.

@@ -25,7 +25,7 @@ func newModel(db *gorm.DB, t reflect.Type) (*model, error) {
 	if err := stmt.Parse(reflect.New(t).Interface()); err != nil {
 		return nil, fmt.Errorf("%w: entity type %s: %w", repo.ErrInvalid, t, err)
 	}
-	m := &model{schema: stmt.Schema, byPath: map[string]*schema.Field{}}
+	m := &model{schema: stmt.Schema, byPath: map[string]*schema.Field{}, precision: map[*schema.Field]time.Duration{}}
 	for _, f := range m.schema.Fields {
 		if f.DBName != "" && m.schema.FieldsByDBName[f.DBName] == f {
 			m.byPath[fmt.Sprint(pathOf(f))] = f
@@ -174,22 +174,21 @@ func (m *model) readZones(d dialect, opts Options) {
 	})
 }
 
-var digits = regexp.MustCompile(`(?i)^(?:datetime|timestamp|timestamptz)\((\d)\)`)
+var digits = regexp.MustCompile(`(?i)^(?:datetime|timestamp|timestamptz)(?:\((\d)\)|\b)`)
 
-// readPrecision finds how precisely the columns of the key keep a time.
+// readPrecision finds how precisely columns keep a time.
 func (m *model) readPrecision(db *gorm.DB) {
-	m.precision = make([]time.Duration, len(m.key))
-	for i, f := range m.key {
-		if f.FieldType != reflect.TypeFor[time.Time]() {
+	for _, f := range m.columns {
+		if f.IndirectFieldType != reflect.TypeFor[time.Time]() || f.Serializer != nil {
 			continue
 		}
 		found := digits.FindStringSubmatch(db.DataTypeOf(f))
-		if found == nil {
+		if found == nil || found[1] == "" && db.Name() != mysql { // which keeps seconds then
 			continue
 		}
-		m.precision[i] = time.Second
+		m.precision[f] = time.Second
 		for n, _ := strconv.Atoi(found[1]); n > 0; n-- {
-			m.precision[i] /= 10
+			m.precision[f] /= 10
 		}
 	}
 }

@@ -66,7 +66,7 @@ func (r *store) saveIn(c *call, items []*item) error {
 	if err := r.checkKeys(items); err != nil {
 		return err
 	}
-	if r.hasHooks() || r.opts.NewID != nil || lo.Sum(r.precision) > 0 { // which may have changed keys
+	if r.hasHooks() || r.opts.NewID != nil || r.foldsKeys() { // which may have changed keys
 		items = r.folded(items)
 	}
 	if r.opts.Revive {

@@ -66,6 +66,12 @@ func (r *store) upsertBy(ctx context.Context, es []reflect.Value, key *driver.Na
 		return done, err
 	}
 	items := r.strictItems(es)
+	for _, it := range items {
+		r.keepTimes(it.val, n.columns())
+	}
+	if err := n.Check(es); err != nil { // times that differed may be one in the column
+		return done, err
+	}
 	conflicts, names := r.conflicts(ctx, n), false
 	err = r.saveFound(ctx, items, func(c *call) (err error) {
 		var inserted int

@@ -52,6 +52,9 @@ func (r *store) updateWhere(ctx context.Context, where repo.Condition, set []rep
 	additions := lo.Filter(u.Changes, func(ch driver.Change, _ int) bool { return ch.Add != nil })
 	if len(additions) > 0 && dberr.IsOutOfRange(err) {
 		err = additions[0].OutOfRange()
+		if r.dialect.name == postgres { // which ends the transaction of ctx for any error
+			stateIn(ctx).spoil(err)
+		}
 	}
 	if err != nil {
 		return 0, err
@@ -95,7 +98,8 @@ func (r *store) assignable(changes []driver.Change) ([]*schema.Field, error) {
 // the version.
 func (r *store) assignedBy(c *call, changes []driver.Change, columns []*schema.Field) (map[string]any, error) {
 	it := &item{val: r.newValue()}
-	nobody := actor.From(c.tx.Statement.Context) == nil
+	by := actor.From(c.tx.Statement.Context)
+	nobody := by == nil
 	set := lo.Reject(r.updated, func(f *schema.Field, _ int) bool { return nobody && r.actors[f] != nil })
 	for i, ch := range changes {
 		if ch.Add == nil {
@@ -105,8 +109,11 @@ func (r *store) assignedBy(c *call, changes []driver.Change, columns []*schema.F
 			set = append(set, columns[i])
 		}
 	}
-	if err := r.stamp(c.tx.Statement.Context, []*item{it}, r.now()); err != nil {
-		return nil, err
+	now := r.now()
+	for _, f := range r.updated {
+		if err := r.stampField(c.tx.Statement.Context, f, it.val, now, by); err != nil {
+			return nil, err
+		}
 	}
 	if err := r.toUTC(c, []*item{it}); err != nil {
 		return nil, err

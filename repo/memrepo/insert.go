@@ -69,7 +69,7 @@ func (b *batch[T]) overwrite(key any, old *row[T], e *T) error {
 	for _, f := range ent.Created {
 		set(f, v, was)
 	}
-	if err := ent.Stamp(v, b.now, actor.From(b.ctx)); err != nil {
+	if err := ent.StampUpdated(v, b.now, actor.From(b.ctx)); err != nil {
 		return err
 	}
 	return b.put(key, e)

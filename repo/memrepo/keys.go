@@ -34,7 +34,8 @@ func (r *Repository[T]) keyOf(e *T) any { return entity.Comparable(r.ent.KeyOf(v
 
 // shownID is what an ItemError calls e by.
 func (r *Repository[T]) shownID(e *T) any {
-	return entity.ShownID(r.ent.KeyOf(valueOf(e)), r.unnumbered(e))
+	key := r.ent.Key[0]
+	return entity.ShownID(r.ent.KeyOf(valueOf(e)), r.unnumbered(e) || !entity.IsInt(key.Type) && key.IsZero(valueOf(e)))
 }
 
 // identity is the key of e or, while it has none, e itself.

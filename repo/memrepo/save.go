@@ -2,7 +2,6 @@ package memrepo
 
 import (
 	"context"
-	"errors"
 
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
@@ -11,11 +10,7 @@ import (
 
 // Save inserts or overwrites e; see repo.Repository.
 func (r *Repository[T]) Save(ctx context.Context, e *T) error {
-	err := r.saveAll(ctx, []*T{e})
-	if batch, ok := errors.AsType[*repo.BatchError](err); ok {
-		err = batch.Items[0].Err
-	}
-	return wrap("save", err)
+	return wrap("save", single(r.saveAll(ctx, []*T{e})))
 }
 
 // SaveAll inserts or overwrites every element, all or none; see

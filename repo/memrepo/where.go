@@ -25,11 +25,7 @@ func (r *Repository[T]) UpdateWhere(ctx context.Context, where repo.Condition, s
 		return 0, wrap("update where", err)
 	}
 	for _, c := range u.Changes {
-		err := r.isWritten(c.Field)
-		if duty := r.ent.Duty(c.Index); duty != "" {
-			err = fmt.Errorf("%w: field %s of %s is its %s", repo.ErrInvalid, c.Field, r.ent.Type, duty)
-		}
-		if err != nil {
+		if err := r.isWritten(c.Field, false); err != nil {
 			return 0, wrap("update where", err)
 		}
 	}
@@ -75,13 +71,22 @@ func (r *Repository[T]) writeWhere(ctx context.Context, conds []driver.Cond, wri
 		n = int64(len(found))
 		return nil
 	})
-	if one, ok := errors.AsType[*repo.BatchError](err); ok {
-		return 0, one.Items[0].Err
-	}
 	if err != nil {
-		return 0, err
+		return 0, single(err)
 	}
 	return n, nil
+}
+
+// single is the error of a list of one, without the list. The cause of a rollback may have
+// been another list.
+func single(err error) error {
+	if errors.Is(err, repo.ErrRolledBack) {
+		return err
+	}
+	if batch, ok := errors.AsType[*repo.BatchError](err); ok && len(batch.Items) == 1 {
+		return batch.Items[0].Err
+	}
+	return err
 }
 
 // change writes some fields of a row.
@@ -138,7 +143,7 @@ func (r *Repository[T]) Restore(ctx context.Context, ids ...any) (int64, error) 
 		return nil
 	})
 	if err != nil {
-		return 0, wrap("restore", err)
+		return 0, wrap("restore", single(err))
 	}
 	return n, nil
 }

@@ -86,7 +86,7 @@ func (r *Repository[T]) upsertBy(ctx context.Context, es []*T, by []repo.Handle)
 		return done, err
 	}
 	for _, name := range natural.Names {
-		if err := r.isWritten(name); err != nil {
+		if err := r.isWritten(name, true); err != nil {
 			return done, err
 		}
 	}
@@ -133,11 +133,18 @@ func (r *Repository[T]) writeBackAll(es, saved []*T) {
 	}
 }
 
-// isWritten refuses a field that would be no column.
-func (r *Repository[T]) isWritten(name string) error {
+// isWritten refuses a field that would be no column, and one that is not the caller's: it
+// is the repository's own, or the key unless that is allowed.
+func (r *Repository[T]) isWritten(name string, keyToo bool) error {
 	f, err := r.field(name)
-	if err == nil && r.columns != nil && !r.columns[fmt.Sprint(f.Index)] {
-		err = fmt.Errorf("%w: field %s of %s is a part of a column", repo.ErrUnsupported, name, r.ent.Type)
+	if err != nil {
+		return err
 	}
-	return err
+	if duty := r.ent.Duty(f.Index); duty != "" && !(keyToo && duty == "key") {
+		return fmt.Errorf("%w: field %s of %s is its %s", repo.ErrInvalid, name, r.ent.Type, duty)
+	}
+	if r.columns != nil && !r.columns[fmt.Sprint(f.Index)] {
+		return fmt.Errorf("%w: field %s of %s is a part of a column", repo.ErrUnsupported, name, r.ent.Type)
+	}
+	return nil
 }

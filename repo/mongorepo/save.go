@@ -15,11 +15,19 @@ import (
 // Save inserts or overwrites e; see repo.Repository. Fields of the stored
 // document that T does not have stay as they are.
 func (r *Repository[T]) Save(ctx context.Context, e *T) error {
-	err := r.saveAll(ctx, []*T{e}, false)
-	if batch, ok := errors.AsType[*repo.BatchError](err); ok {
-		err = batch.Items[0].Err
+	return wrap(ctx, "save", single(r.saveAll(ctx, []*T{e}, false)))
+}
+
+// single is the error of a list of one, without the list. The cause of a rollback may have
+// been another list.
+func single(err error) error {
+	if errors.Is(err, repo.ErrRolledBack) {
+		return err
 	}
-	return wrap(ctx, "save", err)
+	if batch, ok := errors.AsType[*repo.BatchError](err); ok {
+		return batch.Items[0].Err
+	}
+	return err
 }
 
 // SaveAll inserts or overwrites every element; see repo.Repository. Entities

@@ -221,11 +221,11 @@ func (r *Repository[T]) prepareOver(ctx context.Context, index int, e *T, s *loa
 	for _, f := range r.ent.Key {
 		copyField(f, stored, v)
 	}
-	r.copyCreated(stored, v)
 	w, err := r.prepare(ctx, index, e, now)
 	if err != nil {
 		return nil, err
 	}
+	r.copyCreated(stored, v) // after prepare, which gives new entities theirs
 	w.insert, w.unsure, w.keepGone, w.read = false, false, true, true
 	w.version, w.old, w.raised = r.ent.VersionOf(stored), s.fence, s.raised
 	r.ent.SetVersion(v, w.version+1)

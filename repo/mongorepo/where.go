@@ -94,10 +94,7 @@ func (r *Repository[T]) entombWhere(ctx context.Context, filter bson.D) (int64, 
 		return 0, err
 	}
 	n, err := r.deleteAll(ctx, list)
-	if batch, ok := errors.AsType[*repo.BatchError](err); ok {
-		err = batch.Items[0].Err
-	}
-	return n, err
+	return n, single(err)
 }
 
 // Restore takes the deletion mark off the documents with the ids; see repo.Writer. After

@@ -2,6 +2,8 @@ package repotest
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/holdfast-go/holdfast/repo"
@@ -81,6 +83,13 @@ func actorsOfWriters(t *testing.T, h Harness) {
 	_, err = w.UpsertBy(by(t, "carl"), []*Stamped{up}, name)
 	noErr(t, err)
 	byAnnAnd(t, r, up, "carl")
+	noErr(t, w.Insert(t.Context(), &Stamped{ID: "nobody's", Name: "o"}))
+	up = &Stamped{ID: "other", Name: "o", Maker: "forged"}
+	_, err = w.UpsertBy(by(t, "carl"), []*Stamped{up}, name)
+	noErr(t, err)
+	if got := get(t, r, "nobody's"); got.Maker != "" || up.Maker != "" {
+		t.Errorf("an entity that nobody created was overwritten: got %s and %s", shown(got), shown(up))
+	}
 }
 
 // actorsOfAnotherType: an actor that the field cannot hold is refused before anything is
@@ -96,5 +105,13 @@ func actorsOfAnotherType(t *testing.T, h Harness) {
 	wantErr(t, err, repo.ErrInvalid)
 	nobody(t, r, "b")
 	nobody(t, r, "c")
+	if h.Features.Writer {
+		name := repo.F[Stamped, string]("Name")
+		_, err = writer(t, h, r).UpdateWhere(wrong, name.Eq(""), name.Set("x"))
+		wantErr(t, err, repo.ErrInvalid)
+		if _, ok := errors.AsType[*repo.BatchError](err); ok || !strings.Contains(err.Error(), "Editor") {
+			t.Errorf("got %v, want the field that would be written and no element", err)
+		}
+	}
 	byAnnAnd(t, r, e, "ann")
 }

@@ -45,6 +45,9 @@ func calls(t *testing.T, h Harness) []call {
 			return err
 		}},
 	}
+	if h.Features.Writer {
+		list = append(list, writerCalls()...)
+	}
 	if h.Features.Update {
 		list = append(list, call{"Update", func(ctx context.Context, r repo.Repository[Item]) error {
 			u, ok := repo.As[repo.Updater[Item]](r)
@@ -58,12 +61,69 @@ func calls(t *testing.T, h Harness) []call {
 	return list
 }
 
+func writerCall(name string, do func(ctx context.Context, w repo.Writer[Item]) error) call {
+	return call{name, func(ctx context.Context, r repo.Repository[Item]) error {
+		w, ok := repo.As[repo.Writer[Item]](r)
+		if !ok {
+			return errors.New("no Writer")
+		}
+		return do(ctx, w)
+	}}
+}
+
+func insertAbsent(ctx context.Context, w repo.Writer[Item], es ...*Item) error {
+	_, err := w.InsertIfAbsent(ctx, es...)
+	return err
+}
+
+func upsertBySKU(ctx context.Context, w repo.Writer[Item], es ...*Item) error {
+	_, err := w.UpsertBy(ctx, es, skuOf())
+	return err
+}
+
+func writerCalls() []call {
+	return []call{
+		writerCall("Insert", func(ctx context.Context, w repo.Writer[Item]) error { return w.Insert(ctx, item("new")) }),
+		writerCall("InsertIfAbsent", func(ctx context.Context, w repo.Writer[Item]) error { return insertAbsent(ctx, w, item("new")) }),
+		writerCall("UpsertBy", func(ctx context.Context, w repo.Writer[Item]) error {
+			return upsertBySKU(ctx, w, itemsOf("a", "new")...)
+		}),
+		writerCall("UpdateWhere", func(ctx context.Context, w repo.Writer[Item]) error {
+			_, err := w.UpdateWhere(ctx, skuOf().Ne(""), repo.F[Item, string]("Name").Set("updated"))
+			return err
+		}),
+		writerCall("DeleteWhere", func(ctx context.Context, w repo.Writer[Item]) error {
+			_, err := w.DeleteWhere(ctx, skuOf().Ne(""))
+			return err
+		}),
+	}
+}
+
+// emptyCalls have nothing to do.
+func emptyCalls(h Harness) []call {
+	list := []call{
+		{"SaveAll of none", func(ctx context.Context, r repo.Repository[Item]) error { return r.SaveAll(ctx, nil) }},
+		{"Delete of none", func(ctx context.Context, r repo.Repository[Item]) error { return r.Delete(ctx) }},
+		{"DeleteAllByID of none", func(ctx context.Context, r repo.Repository[Item]) error {
+			_, err := r.DeleteAllByID(ctx, nil)
+			return err
+		}},
+	}
+	if h.Features.Writer {
+		list = append(list,
+			writerCall("Insert of none", func(ctx context.Context, w repo.Writer[Item]) error { return w.Insert(ctx) }),
+			writerCall("InsertIfAbsent of none", func(ctx context.Context, w repo.Writer[Item]) error { return insertAbsent(ctx, w) }),
+			writerCall("UpsertBy of none", func(ctx context.Context, w repo.Writer[Item]) error { return upsertBySKU(ctx, w) }))
+	}
+	return list
+}
+
 // endsWith wants every method to fail with want under ctx and to write nothing.
 func endsWith(ctx context.Context, t *testing.T, h Harness, want error) {
 	t.Helper()
 	r := h.items(t)
 	saveItems(t, r, itemsOf("a", "b")...)
-	for _, c := range calls(t, h) {
+	for _, c := range append(calls(t, h), emptyCalls(h)...) {
 		if err := c.do(ctx, r); !errors.Is(err, want) {
 			t.Errorf("%s: got %v, want one that matches %v", c.name, err, want)
 		} else {

@@ -279,6 +279,7 @@ func contents() []topic {
 			{"GeneratesKeys", upsertGeneratesKeys},
 			{"BySeveralFields", upsertBySeveralFields},
 			{"ComparesExactly", upsertComparesExactly},
+			{"ByATime", upsertByATime},
 			{"OfTwoStored", upsertOfTwoStored},
 			{"BreakingAUniqueIndex", upsertBreakingAUniqueIndex},
 			{"RefusesWhatIsWrong", upsertRefusesWhatIsWrong},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/holdfast-go/holdfast/repo"
@@ -178,21 +179,32 @@ func txSwallowedError(t *testing.T, h Harness) {
 			return r.Save(ended, item("late"))
 		},
 	}
+	if h.Features.Writer {
+		grade := repo.F[Item, int32]("Grade")
+		failures["OutOfRange"] = func(ctx context.Context, r repo.Repository[Item]) error {
+			_, err := writer(t, h, r).UpdateWhere(ctx, grade.NotNull(), repo.Decrease(grade, math.MinInt32))
+			return err
+		}
+	}
 	for name, fail := range failures {
 		t.Run(name, func(t *testing.T) {
 			r := h.items(t)
 			tx := transactor(t, h, r)
 			saveItems(t, r, item("a"))
 			acknowledged := itemsOf("a")
+			var failed error
 			err := tx.InTx(t.Context(), func(ctx context.Context) error {
 				acknowledged = itemsOf("a") // it may run again
 				save := func(e *Item) {
-					if r.Save(ctx, e) == nil {
+					switch err := r.Save(ctx, e); {
+					case err == nil:
 						acknowledged = append(acknowledged, e)
+					case !errors.Is(err, repo.ErrRolledBack):
+						t.Errorf("saving %s: got %v, want ErrRolledBack if any", e.ID, err)
 					}
 				}
 				save(item("before"))
-				if fail(ctx, r) == nil {
+				if failed = fail(ctx, r); failed == nil {
 					t.Error("it did not fail")
 				}
 				save(item("after"))
@@ -204,6 +216,11 @@ func txSwallowedError(t *testing.T, h Harness) {
 			}
 			if !errors.Is(err, repo.ErrRolledBack) {
 				t.Errorf("got %v, want ErrRolledBack", err)
+			}
+			for _, cause := range []error{repo.ErrDuplicateKey, repo.ErrInvalid} {
+				if errors.Is(failed, cause) && !errors.Is(err, cause) {
+					t.Errorf("got %v, want the cause %v", err, cause)
+				}
 			}
 			stored(t, r, item("a"))
 		})

@@ -2,6 +2,7 @@ package repotest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/holdfast-go/holdfast/repo"
 )
@@ -129,6 +130,32 @@ func upsertComparesExactly(t *testing.T, h Harness) {
 	noErr(t, err)
 	wantUpserted(t, done, 0, int64(len(list)))
 	stored(t, r, list...)
+}
+
+// upsertByATime: a column may keep less of a time than Go does, and not its zone.
+func upsertByATime(t *testing.T, h Harness) {
+	r := h.items(t)
+	w := writer(t, h, r)
+	at := repo.F[Item, time.Time]("At")
+	precise := noon().Add(123456 * time.Microsecond)
+	list := itemsOf("a", "b")
+	list[0].At, list[1].At = precise, precise.Add(time.Second)
+	done, err := w.UpsertBy(t.Context(), list, at)
+	noErr(t, err)
+	wantUpserted(t, done, 2, 0)
+	again := item("c")
+	again.SKU, again.At = list[0].SKU, precise.In(time.FixedZone("east", 3600))
+	done, err = w.UpsertBy(t.Context(), []*Item{again}, at)
+	noErr(t, err)
+	wantUpserted(t, done, 0, 1)
+	if again.ID != "a" {
+		t.Errorf("the key is %q", again.ID)
+	}
+	count(t, r, 2)
+	zoned := item("d")
+	zoned.At = again.At
+	_, err = w.UpsertBy(t.Context(), []*Item{again, zoned}, at)
+	wantNamed(t, err, repo.ErrInvalid, 1)
 }
 
 func upsertOfTwoStored(t *testing.T, h Harness) {

@@ -89,6 +89,10 @@ func IsDeadlock(err error) bool {
 	return MySQL(err) == 1213
 }
 
+// IsAborted tells whether PostgreSQL refused a statement because an earlier one in its
+// transaction had failed.
+func IsAborted(err error) bool { return State(err) == "25P02" }
+
 // IsLockTimeout tells whether the database gave up waiting for a lock.
 func IsLockTimeout(err error) bool {
 	return State(err) == "55P03" || MySQL(err) == 1205 || SQLite(err)&0xff == 5
