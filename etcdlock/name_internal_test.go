@@ -14,7 +14,7 @@ import (
 func TestPath(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
-	for _, opts := range []*Options{nil, {Namespace: "/locks"}, {RawNames: true}, {Namespace: NoNamespace}} {
+	for _, opts := range []*Options{nil, {Namespace: "/locks"}, {RawNames: true}} {
 		l := lockerOn(t, srv, opts, nil, nil)
 		for _, name := range []string{"order", "github.com/acme/shop.Order", "a b", "ä", "100%", "a#1|b", "/lock", "a/", ".session"} {
 			want := l.namespace + name + "/"

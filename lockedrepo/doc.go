@@ -82,7 +82,7 @@
 //
 //  1. All pods have Key: "old".
 //  2. Roll out Key: "new", FormerKey: "old". Wait until every pod has it, then call
-//     gormrepo.MoveGuard or mongorepo.MoveGuard once: the store remembers which key
+//     MoveGuard of gormrepo or mongorepo once: the store remembers which key
 //     guards the entities, and "new" does from now on.
 //  3. Roll out Key: "new" alone.
 //

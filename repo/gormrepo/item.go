@@ -111,10 +111,7 @@ func (r *store) stamp(ctx context.Context, items []*item, now time.Time) error {
 	for _, it := range items {
 		by := actor.From(it.contextOf(ctx))
 		it.freshTimes = false
-		for _, f := range r.created {
-			if it.strict && it.exists || !isZero(ctx, f, it) { // the row was found: it keeps what it has
-				continue
-			}
+		for _, f := range r.uncreated(ctx, it) {
 			it.freshTimes = it.freshTimes || r.actors[f] == nil
 			if err := r.stampField(ctx, f, it.val, now, by); err != nil {
 				return r.itemError(it, err)
@@ -135,6 +132,15 @@ func (r *store) stamp(ctx context.Context, items []*item, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// uncreated are the fields of creation that the save sets: none where the row was
+// found, which keeps what it has.
+func (r *store) uncreated(ctx context.Context, it *item) []*schema.Field {
+	if it.strict && it.exists {
+		return nil
+	}
+	return lo.Filter(r.created, func(f *schema.Field, _ int) bool { return isZero(ctx, f, it) })
 }
 
 func (m *model) stampField(ctx context.Context, f *schema.Field, e reflect.Value, now time.Time, by any) error {

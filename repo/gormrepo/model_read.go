@@ -183,7 +183,7 @@ func (m *model) readPrecision(db *gorm.DB) {
 			continue
 		}
 		found := digits.FindStringSubmatch(db.DataTypeOf(f))
-		if found == nil || found[1] == "" && db.Name() != mysql { // which keeps seconds then
+		if len(found) == 0 || found[1] == "" && db.Name() != mysql { // which keeps seconds then
 			continue
 		}
 		m.precision[f] = time.Second

@@ -140,7 +140,7 @@ func (r *Repository[T]) isWritten(name string, keyToo bool) error {
 	if err != nil {
 		return err
 	}
-	if duty := r.ent.Duty(f.Index); duty != "" && !(keyToo && duty == "key") {
+	if duty := r.ent.Duty(f.Index); duty != "" && (!keyToo || duty != "key") {
 		return fmt.Errorf("%w: field %s of %s is its %s", repo.ErrInvalid, name, r.ent.Type, duty)
 	}
 	if r.columns != nil && !r.columns[fmt.Sprint(f.Index)] {
