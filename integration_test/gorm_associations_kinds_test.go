@@ -69,6 +69,78 @@ func TestGormAssociations_ThatReferToAnotherField(t *testing.T) {
 	})
 }
 
+// assocNode refers to its own type.
+type assocNode struct {
+	ID       int64
+	Name     string `gorm:"size:50"`
+	ParentID *int64
+	Parent   *assocNode
+	Children []*assocNode `gorm:"foreignKey:ParentID"`
+}
+
+func TestGormAssociations_OfOneType(t *testing.T) {
+	t.Parallel()
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		ctx, r := t.Context(), gormRepo[assocNode](t, db, &gormrepo.Options{Associations: true})
+		parent, child := &assocNode{Name: "p"}, &assocNode{Name: "c"}
+		parent.Children, child.Parent = []*assocNode{child}, parent
+		must(t, r.Save(ctx, child)) // both know the other
+		must(t, r.Save(ctx, parent))
+		if got := rows[assocNode](t, db); len(got) != 2 || got[1].ParentID == nil || *got[1].ParentID != parent.ID || got[0].ParentID != nil {
+			t.Fatalf("got %+v", got)
+		}
+		fresh, listed := &assocNode{Name: "f"}, &assocNode{Name: "l"}
+		for name, list := range map[string][]*assocNode{
+			"refers to one without a key": {{Parent: fresh}, fresh},
+			"lists one by the way":        {{Children: []*assocNode{listed}}, listed},
+		} {
+			if err := r.SaveAll(ctx, list); !errors.Is(err, repo.ErrInvalid) {
+				t.Errorf("%s: got %v", name, err)
+			}
+		}
+		if got := rows[assocNode](t, db); len(got) != 2 {
+			t.Fatalf("got %+v", got)
+		}
+	})
+}
+
+type assocTeam struct {
+	ID      int64
+	Name    string         `gorm:"size:50"`
+	Members []*assocMember `gorm:"many2many:assoc_team_members"`
+}
+
+type assocMember struct {
+	ID   int64
+	Name string `gorm:"size:50"`
+}
+
+type assocTeamMember struct {
+	AssocTeamID   int64  `gorm:"primaryKey;autoIncrement:false"`
+	AssocMemberID int64  `gorm:"primaryKey;autoIncrement:false"`
+	Role          string `gorm:"size:50"`
+}
+
+func TestGormAssociations_JoinRowsKeepWhatTheyHave(t *testing.T) {
+	t.Parallel()
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		must(t, db.SetupJoinTable(new(assocTeam), "Members", new(assocTeamMember)))
+		ctx, r := t.Context(), gormRepo[assocTeam](t, db, &gormrepo.Options{Associations: true, Orphans: []string{"Members"}})
+		e := &assocTeam{Name: "a", Members: []*assocMember{{Name: "1"}, {Name: "2"}}}
+		must(t, r.Save(ctx, e))
+		must(t, db.Exec("UPDATE assoc_team_members SET role = 'r'").Error)
+		e.Members = append(e.Members[1:], &assocMember{Name: "3"})
+		must(t, r.Save(ctx, e))
+		var got []assocTeamMember
+		must(t, db.Order("assoc_member_id").Find(&got).Error)
+		if len(got) != 2 || got[0] != (assocTeamMember{e.ID, 2, "r"}) || got[1] != (assocTeamMember{e.ID, 3, ""}) || len(rows[assocMember](t, db)) != 3 {
+			t.Fatalf("got %+v", got)
+		}
+	})
+}
+
 func TestGormAssociations_CallbacksOfPluginsRun(t *testing.T) {
 	t.Parallel()
 	onSQL(t, func(t *testing.T, b sqlBackend) {

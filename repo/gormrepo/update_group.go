@@ -66,11 +66,10 @@ func (r *store) updateGroup(ctx context.Context, calls []*updateCall) error {
 		}
 		return r.writeUpdates(c, list)
 	})
-	if err == nil || errors.Is(err, errNoneLeft) {
+	if errors.Is(err, errNoneLeft) {
 		return nil
 	}
-	list.takeBack()
-	return err
+	return list.ended(err)
 }
 
 // changeAll runs the functions of the calls that have a key, on what is stored, and returns
@@ -97,6 +96,14 @@ func (list updates) takeBack() {
 	for _, u := range list {
 		u.restoreParts()
 	}
+}
+
+// ended takes the updates back where their transaction has failed.
+func (list updates) ended(err error) error {
+	if err != nil {
+		list.takeBack()
+	}
+	return err
 }
 
 // errAmbiguous says that two calls may mean one row, each by another form of its key.
