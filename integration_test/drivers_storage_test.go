@@ -84,11 +84,11 @@ func TestDriversCheck_History(t *testing.T) {
 func TestDriversCheck_Space(t *testing.T) {
 	t.Parallel()
 	ctx := bounded(t, time.Minute)
-	cli := startEtcdWith(t, devserver.EtcdOptions{Quota: 16 << 20})
+	cli := startEtcdWith(t, devserver.EtcdOptions{Quota: 64 << 20})
 	if h := checkOne(ctx, t, cli); len(h.Warnings) != 0 {
 		t.Errorf("an empty etcd: %v", h.Warnings)
 	}
-	value := strings.Repeat("x", 1<<19)
+	value := strings.Repeat("x", 1<<17) // etcd sees its size ten times a second, which must not jump past the warning
 	warned := false
 	for {
 		if _, err := cli.Put(ctx, "k", value); err != nil {

@@ -109,7 +109,7 @@ func TestLockLostReply_GivenUp(t *testing.T) {
 			dropped := net.dropReplies(what, -1)
 			limit := 2 * time.Second
 			if what == "Check" { // in which the queue is made up as well
-				limit = 5 * time.Second
+				limit = 8 * time.Second
 			}
 			short, cancel := context.WithTimeout(ctx, limit)
 			defer cancel()
