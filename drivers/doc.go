@@ -102,7 +102,7 @@
 // Another namespace needs its own prefix and holdfast/.session/, where
 // the session keeps its key. With RawNames the role needs that and the prefix
 // of every lock name, such as com.acme.Order/; a name is its own prefix there.
-// Leases need no permission. Listing the members and [CheckEtcd] need none either.
+// Leases need no permission. Listing the members and [Check] need none either.
 //
 // # Connections to etcd
 //

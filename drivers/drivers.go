@@ -69,7 +69,7 @@ const (
 
 // The errors that a caller decides by: the configuration is wrong; a server was
 // reached, and a login or a certificate was refused; a server could not be reached.
-// ErrHistory and ErrSpace are warnings of [CheckEtcd].
+// ErrHistory and ErrSpace are warnings of [Check].
 var (
 	ErrInvalid        = config.ErrInvalid
 	ErrAuthentication = config.ErrAuthentication
@@ -87,8 +87,8 @@ func Parse(data []byte, opts ...*LoadOptions) (Config, error) { return config.Pa
 // OpenEtcd connects to an etcd cluster. See [etcd.Open].
 func OpenEtcd(ctx context.Context, c EtcdConfig) (*clientv3.Client, error) { return etcd.Open(ctx, c) }
 
-// CheckEtcd asks every endpoint of the client whether it can serve. See [etcd.Check].
-func CheckEtcd(ctx context.Context, cli *clientv3.Client) ([]EndpointHealth, error) {
+// Check asks every endpoint of the client whether it can serve. See [etcd.Check].
+func Check(ctx context.Context, cli *clientv3.Client) ([]EndpointHealth, error) {
 	return etcd.Check(ctx, cli)
 }
 

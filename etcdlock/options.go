@@ -12,6 +12,11 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock/internal/session"
 )
 
+// NoNamespace as Options.Namespace is Options.RawNames by its former name.
+//
+// Deprecated: set Options.RawNames.
+const NoNamespace = "-"
+
 // NoLinger as Options.Linger makes a hold that no goroutine wants any more
 // leave at once.
 const NoLinger time.Duration = -1
@@ -126,6 +131,8 @@ func (o *Options) settings() (settings, error) {
 		s.hooks = *o.Hooks
 	}
 	switch {
+	case s.namespace == NoNamespace:
+		s.namespace = ""
 	case o.RawNames && s.namespace != "":
 		return s, invalid(doing, "Options.Namespace is %q, and Options.RawNames wants none", o.Namespace)
 	case o.RawNames:

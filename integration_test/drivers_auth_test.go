@@ -55,7 +55,7 @@ func TestDriversAuthentication(t *testing.T) {
 	if _, err := cli.Put(ctx, "elsewhere", "v"); !errors.Is(err, rpctypes.ErrPermissionDenied) {
 		t.Errorf("a key outside the namespace: %v", err)
 	}
-	if health, err := drivers.CheckEtcd(ctx, cli); err != nil || len(health) != 1 || !health[0].Healthy() || health[0].Storage.Revision == 0 || health[0].Storage.Size == 0 {
+	if health, err := drivers.Check(ctx, cli); err != nil || len(health) != 1 || !health[0].Healthy() || health[0].Storage.Revision == 0 || health[0].Storage.Size == 0 {
 		t.Errorf("%v %v", health, err)
 	}
 

@@ -128,7 +128,7 @@ func TestDriversOpenEtcd(t *testing.T) {
 		if text := log.String(); !strings.Contains(text, "level=WARN") || !strings.Contains(text, dead) || !strings.Contains(text, "nothing listens there") {
 			t.Errorf("the dead endpoint is not in the log: %s", text)
 		}
-		health, err := drivers.CheckEtcd(t.Context(), cli)
+		health, err := drivers.Check(t.Context(), cli)
 		if !errors.Is(err, drivers.ErrUnavailable) || !strings.Contains(err.Error(), dead) {
 			t.Errorf("check: %v", err)
 		}
@@ -150,7 +150,7 @@ func TestDriversCheck(t *testing.T) {
 	t.Parallel()
 	etcd := startTLSEtcd(t, goodLeaf, 3)
 	cli := openEtcd(t, etcd.config)
-	health, err := drivers.CheckEtcd(t.Context(), cli)
+	health, err := drivers.Check(t.Context(), cli)
 	if err != nil || len(health) != 3 {
 		t.Fatalf("%v %v", health, err)
 	}
@@ -166,7 +166,7 @@ func TestDriversCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	for ctx := bounded(t, time.Minute); ; {
-		health, err = drivers.CheckEtcd(t.Context(), cli)
+		health, err = drivers.Check(t.Context(), cli)
 		if !errors.Is(err, drivers.ErrUnavailable) || len(health) != 3 || health[2].Healthy() {
 			t.Fatalf("%v %v", health, err)
 		}
@@ -185,7 +185,7 @@ func TestDriversCheck(t *testing.T) {
 	if err := etcd.server.Stop(1); err != nil {
 		t.Fatal(err)
 	}
-	health, err = drivers.CheckEtcd(t.Context(), cli)
+	health, err = drivers.Check(t.Context(), cli)
 	if err == nil || len(health) != 3 || health[0].Healthy() {
 		t.Fatalf("%v %v", health, err)
 	}

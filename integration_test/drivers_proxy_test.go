@@ -124,7 +124,7 @@ func TestDriversProxy(t *testing.T) {
 			if _, err := cli.Get(bounded(t, 10*time.Second), "x"); err != nil {
 				t.Error(err)
 			}
-			if health, err := drivers.CheckEtcd(t.Context(), cli); err != nil {
+			if health, err := drivers.Check(t.Context(), cli); err != nil {
 				t.Error(health, err)
 			}
 			if n := proxy.asked.Load() - before; n < 3 { // the probe, the client, the check

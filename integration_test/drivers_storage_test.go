@@ -26,7 +26,7 @@ func startEtcdWith(t *testing.T, o devserver.EtcdOptions) *clientv3.Client {
 
 func checkOne(ctx context.Context, t *testing.T, cli *clientv3.Client) drivers.EndpointHealth {
 	t.Helper()
-	health, err := drivers.CheckEtcd(ctx, cli)
+	health, err := drivers.Check(ctx, cli)
 	if err != nil || len(health) != 1 {
 		t.Fatalf("%v %v", health, err)
 	}
@@ -94,7 +94,7 @@ func TestDriversCheck_Space(t *testing.T) {
 		if _, err := cli.Put(ctx, "k", value); err != nil {
 			break // full, or ctx is over
 		}
-		health, err := drivers.CheckEtcd(ctx, cli)
+		health, err := drivers.Check(ctx, cli)
 		if err != nil {
 			break
 		}
@@ -103,7 +103,7 @@ func TestDriversCheck_Space(t *testing.T) {
 	if !warned {
 		t.Error("no warning before the alarm")
 	}
-	health, err := drivers.CheckEtcd(ctx, cli)
+	health, err := drivers.Check(ctx, cli)
 	if !errors.Is(err, drivers.ErrUnavailable) || !strings.Contains(err.Error(), "NOSPACE") || health[0].Healthy() {
 		t.Errorf("full: %v %v", health, err)
 	}

@@ -76,7 +76,7 @@ func (c *connections) ready(ctx context.Context) error {
 	if err := pool.PingContext(ctx); err != nil {
 		return fmt.Errorf("asking the database: %w", err)
 	}
-	health, err := drivers.CheckEtcd(ctx, c.client)
+	health, err := drivers.Check(ctx, c.client)
 	if lo.SomeBy(health, func(h drivers.EndpointHealth) bool { return h.Healthy() }) {
 		return nil // one member that answers speaks for the majority
 	}
