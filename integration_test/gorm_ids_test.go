@@ -24,6 +24,33 @@ func TestGormKeysOfAMixedListAreRight(t *testing.T) {
 	})
 }
 
+// onlyKey has nothing but a key that the database makes.
+type onlyKey struct {
+	ID int64
+}
+
+// A statement without columns inserts one row, however many the list has.
+func TestGormKeysOfRowsWithoutOtherColumns(t *testing.T) {
+	t.Parallel()
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		db := b.open(t)
+		must(t, db.AutoMigrate(&onlyKey{}))
+		r, err := gormrepo.New[onlyKey](db, nil)
+		must(t, err)
+		list := []*onlyKey{{}, {}, {}}
+		must(t, r.SaveAll(t.Context(), list))
+		must(t, r.Insert(t.Context(), &onlyKey{}, &onlyKey{}))
+		for _, e := range list {
+			if ok, err := r.ExistsByID(t.Context(), e.ID); err != nil || !ok {
+				t.Errorf("%d was given, and is not stored: %v", e.ID, err)
+			}
+		}
+		if n, err := r.Count(t.Context()); err != nil || n != 5 {
+			t.Errorf("%d rows, %v, want 5", n, err)
+		}
+	})
+}
+
 // A cluster counts in steps, and MySQL tells the first key only.
 func TestGormKeysAreRightWhereTheServerCountsInSteps(t *testing.T) {
 	t.Parallel()

@@ -18,9 +18,15 @@ import (
 func (r *store) insert(c *call, items []*item) error {
 	zeros := r.explicitZeros(items)
 	for _, g := range r.groups(c, items, true) {
-		err := r.inBatches(c, g.items, r.columns, func(batch []*item) error { return r.insertBatch(c, batch, g.left) })
-		if err != nil {
-			return err
+		size := len(g.items)
+		if len(without(r.columns, g.left)) == 0 {
+			size = 1 // a statement without columns inserts one row
+		}
+		for list := range slices.Chunk(g.items, size) {
+			err := r.inBatches(c, list, r.columns, func(batch []*item) error { return r.insertBatch(c, batch, g.left) })
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return r.writeZeros(c, zeros)
