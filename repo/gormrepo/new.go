@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -83,6 +84,7 @@ func newStore(db *gorm.DB, t reflect.Type, opts *Options) (*store, error) {
 		now := r.db.NowFunc
 		r.db = r.db.Session(&gorm.Session{NewDB: true, NowFunc: func() time.Time { return now().UTC() }})
 	}
+	r.unique = sync.OnceValue(func() [][]string { return uniqueIndexes(t, r.db.NamingStrategy) })
 	m.readZones(d, r.opts)
 	r.fence = fence.New(r.db, fence.Options{
 		Table: m.schema.Table, Schema: r.opts.FenceSchema, Limit: max(0, r.opts.HoldLimit), Keep: r.opts.KeepOps,

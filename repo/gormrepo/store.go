@@ -31,6 +31,8 @@ type store struct {
 	preloads []preload
 	// sequence makes the keys, nil where that is not asked for.
 	sequence *sequence
+	// unique are the columns of the unique indexes that the type tells of.
+	unique func() [][]string
 	// plugged tells that saves run the callbacks of plugins.
 	plugged bool
 	// careful tells that the table takes no INSERT of T, proven that it does.

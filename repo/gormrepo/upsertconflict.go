@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync"
 
 	"github.com/samber/lo"
 	"gorm.io/gorm"
@@ -31,16 +32,29 @@ func (r *store) conflicts(ctx context.Context, n *natural) bool {
 }
 
 // uniqueOn tells whether the type says that the columns have a unique index.
-func (m *model) uniqueOn(columns []*schema.Field) bool {
-	these := func(list []*schema.Field) bool {
-		return len(list) == len(columns) && len(without(columns, list)) == 0
+func (r *store) uniqueOn(columns []*schema.Field) bool {
+	these := func(list []string) bool {
+		missing, more := lo.Difference(names(columns), list)
+		return len(missing) == 0 && len(more) == 0
 	}
-	return these(m.schema.PrimaryFields) || len(columns) == 1 && columns[0].Unique ||
-		lo.SomeBy(m.schema.ParseIndexes(), func(x *schema.Index) bool {
-			whole := !lo.SomeBy(x.Fields, func(o schema.IndexOption) bool { return o.Expression != "" || o.Field == nil })
-			return x.Class == "UNIQUE" && x.Where == "" && whole &&
-				these(lo.Map(x.Fields, func(o schema.IndexOption, _ int) *schema.Field { return o.Field }))
-		})
+	return these(names(r.schema.PrimaryFields)) || len(columns) == 1 && columns[0].Unique || lo.SomeBy(r.unique(), these)
+}
+
+// uniqueIndexes are the columns of each unique index that the tags of a type tell of. GORM
+// notes in the fields what it finds there, so this takes a schema of its own: the usual
+// one is shared.
+func uniqueIndexes(t reflect.Type, namer schema.Namer) [][]string {
+	s, err := schema.Parse(reflect.New(t).Interface(), &sync.Map{}, namer)
+	if err != nil {
+		return nil
+	}
+	return lo.FilterMap(s.ParseIndexes(), func(x *schema.Index, _ int) ([]string, bool) {
+		whole := !lo.SomeBy(x.Fields, func(o schema.IndexOption) bool { return o.Expression != "" || o.Field == nil })
+		if x.Class != "UNIQUE" || x.Where != "" || !whole {
+			return nil, false
+		}
+		return lo.Map(x.Fields, func(o schema.IndexOption, _ int) string { return o.DBName }), true
+	})
 }
 
 // cannotConflict tells of an error which a search for the rows does not have.
