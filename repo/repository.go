@@ -24,7 +24,9 @@ type Repository[T any] interface {
 	Save(ctx context.Context, e *T) error
 
 	// SaveAll does the same for every element, in batches. None is no error.
-	// When a key occurs twice, the later element is stored. The error is a
+	// When a key occurs twice, the later element is stored. Elements that take
+	// unique values over from others of the list may be ErrDuplicateKey: that
+	// depends on the order in which a store writes them. The error is a
 	// *BatchError that names the failed elements where they are known. On SQL
 	// stores all are written or none; on MongoDB those not named in the error
 	// are written.

@@ -42,8 +42,8 @@ func (g generator) writerStep() Step[Item] {
 		}}
 	case 2:
 		for i := range list {
-			if g.rnd.IntN(3) == 0 {
-				list[i].ID = g.id()
+			if g.rnd.IntN(3) == 0 { // not one of a list of SaveAll, see there
+				list[i].ID = "other-" + list[i].ID
 			}
 		}
 		return Step[Item]{"UpsertBy " + shown(list), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
@@ -58,7 +58,7 @@ func (g generator) writerStep() Step[Item] {
 			return someWriter(r).UpdateWhere(ctx, where[i], set...)
 		}}
 	default:
-		exact := repo.And(where[i], repo.F[Item, string]("ID").In(g.id(), g.id()))
+		exact := repo.And(where[i], repo.F[Item, string]("ID").In(g.id(), "other-"+g.id()))
 		return Step[Item]{fmt.Sprintf("DeleteWhere %d", i), func(ctx context.Context, r repo.Repository[Item]) (any, error) {
 			return someWriter(r).DeleteWhere(ctx, exact)
 		}}
