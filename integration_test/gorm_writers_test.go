@@ -284,3 +284,28 @@ func TestGormWriters_UpsertByAnIndexThatFolds(t *testing.T) {
 		t.Errorf("%+v, %v", all, err)
 	}
 }
+
+type gormTimed struct {
+	ID  int64
+	At  time.Time
+	Due *time.Time
+}
+
+// A list is refused whose times differ, and are one in a column of milliseconds. It stays
+// as it was.
+func TestGormWriters_UpsertByTimesThatAreOne(t *testing.T) {
+	t.Parallel()
+	r := gormRepo[gormTimed](t, mysqlDB(t), nil)
+	first, second := time.Date(2024, 1, 2, 3, 4, 5, 678001000, time.UTC), time.Date(2024, 1, 2, 3, 4, 5, 678002000, time.UTC)
+	list := []*gormTimed{{At: first, Due: &first}, {At: second, Due: &second}}
+	want := []gormTimed{*list[0], *list[1]}
+	_, err := r.UpsertBy(t.Context(), list, repo.MustField[gormTimed, time.Time]("At"), repo.MustField[gormTimed, time.Time]("Due"))
+	if !errors.Is(err, repo.ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+	for i, e := range list {
+		if *e != want[i] {
+			t.Errorf("entity %d became %+v", i, e)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package repo
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,14 +24,14 @@ type SmartSaveDTO struct {
 // are reported all together in a *BatchError.
 func (d *SmartSaveDTO) UnmarshalJSON(data []byte) error {
 	var wire struct {
-		EntityList []jsontext.Value `json:"entityList"`
+		EntityList rawDocuments `json:"entityList"`
 	}
-	if err := json.Unmarshal(data, &wire); err != nil {
+	if err := json.Unmarshal(data, &wire, manyNames); err != nil {
 		return fmt.Errorf("repo: smart save: %w: body: %w", ErrInvalid, err)
 	}
-	list := make([]string, len(wire.EntityList))
+	list := make([]string, len(wire.EntityList.values))
 	var bad []*ItemError
-	for i, v := range wire.EntityList {
+	for i, v := range wire.EntityList.values {
 		switch v.Kind() {
 		case jsontext.KindString:
 			text, err := jsontext.AppendUnquote(nil, v)
@@ -49,6 +50,25 @@ func (d *SmartSaveDTO) UnmarshalJSON(data []byte) error {
 	}
 	d.EntityList = list
 	return nil
+}
+
+// manyNames has the decoder keep no names. It would keep all of an object to find one that
+// is given twice, and a body of unknown ones would cost it seconds, and many times its
+// size. The names in a document are looked at when it is saved; see MaxMembers.
+var manyNames = jsontext.AllowDuplicateNames(true) //nolint:gochecknoglobals // an option, never written to
+
+// rawDocuments is the list of a body, which can be given once.
+type rawDocuments struct {
+	values []jsontext.Value
+	given  bool
+}
+
+func (d *rawDocuments) UnmarshalJSON(data []byte) error {
+	if d.given {
+		return errors.New("entityList is given twice")
+	}
+	d.given = true
+	return json.Unmarshal(data, &d.values, manyNames)
 }
 
 // The caps of SmartSave when no option changes them.

@@ -40,6 +40,21 @@ func TestSmartSaveDTO(t *testing.T) {
 			t.Fatalf("got %q, want %q", dto.EntityList, want)
 		}
 	})
+	t.Run("NamesGivenTwice", func(t *testing.T) {
+		for _, body := range []string{`{"entityList":[],"entityList":[{}]}`, `{"entityList":null,"entityList":[]}`} {
+			var dto repo.SmartSaveDTO
+			if err := json.Unmarshal([]byte(body), &dto); !errors.Is(err, repo.ErrInvalid) {
+				t.Errorf("%s: got %v", body, err)
+			}
+		}
+		var dto repo.SmartSaveDTO
+		if err := json.Unmarshal([]byte(`{"entityList":[{"name":"a","name":"b"}],"x":1,"x":2}`), &dto); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := driver.Decode[doc](dto); !errors.Is(err, repo.ErrInvalid) {
+			t.Errorf("got %v", err)
+		}
+	})
 	t.Run("OtherKindsAreReportedTogether", func(t *testing.T) {
 		var dto repo.SmartSaveDTO
 		err := json.Unmarshal([]byte(`{"entityList":[1, {}, null, []]}`), &dto)

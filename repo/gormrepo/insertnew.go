@@ -44,9 +44,7 @@ func (r *store) insertAbsent(ctx context.Context, es []reflect.Value) (places []
 	if err != nil {
 		return nil, err
 	}
-	for _, it := range lo.Without(items, absent...) {
-		it.restore()
-	}
+	restoreAll(lo.Without(items, absent...))
 	return lo.Map(absent, func(it *item, _ int) int { return it.index }), nil
 }
 
@@ -54,30 +52,22 @@ func (r *store) insertAbsent(ctx context.Context, es []reflect.Value) (places []
 // takes back what it did to the entities when that fails. A row that another writer
 // inserted in between is found by a second attempt.
 func (r *store) saveFound(ctx context.Context, items []*item, fn func(*call) error) error {
-	saved := false
-	defer func() {
-		if !saved { // or a hook panicked
-			for _, it := range items {
-				it.restore()
-			}
-		}
-	}()
-	if err := r.giveKeys(ctx, items); err != nil {
-		return err
-	}
-	err := r.write(ctx, func(c *call) error {
-		for _, it := range items {
-			it.begin()
-		}
-		if err := r.lockDatabase(c); err != nil {
+	return restoring(items, func() error {
+		if err := r.giveKeys(ctx, items); err != nil {
 			return err
 		}
-		err := fn(c)
-		c.raced = dberr.IsDuplicate(err, r.db.Dialector)
-		return err
+		return r.write(ctx, func(c *call) error {
+			for _, it := range items {
+				it.begin()
+			}
+			if err := r.lockDatabase(c); err != nil {
+				return err
+			}
+			err := fn(c)
+			c.raced = dberr.IsDuplicate(err, r.db.Dialector)
+			return err
+		})
 	})
-	saved = err == nil
-	return err
 }
 
 // absentOf are the items whose key is not stored, of those with one key the first. Items

@@ -75,6 +75,26 @@ func (it *item) restore() {
 	it.val.Set(it.before)
 }
 
+func restoreAll(items []*item) {
+	for _, it := range items {
+		it.restore()
+	}
+}
+
+// restoring runs save, and takes back what was done to the entities when that fails or
+// panics.
+func restoring(items []*item, save func() error) error {
+	saved := false
+	defer func() {
+		if !saved {
+			restoreAll(items)
+		}
+	}()
+	err := save()
+	saved = err == nil
+	return err
+}
+
 func (it *item) restoreParts() {
 	for _, part := range slices.Backward(it.parts) {
 		part.restore()

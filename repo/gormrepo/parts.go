@@ -18,19 +18,9 @@ import (
 // fail. What it did to the entities of a call that is not saved is taken back.
 func (r *store) saveParts(ctx context.Context, calls []*saveCall) error {
 	items := r.itemsFor(lo.FlatMap(calls, func(call *saveCall, _ int) []reflect.Value { return call.entities }))
-	saved := false
-	defer func() {
-		if !saved { // or a hook panicked
-			for _, it := range items {
-				it.restore()
-			}
-		}
-	}()
-	err := r.InTx(ctx, func(ctx context.Context) error {
-		return r.savePart(ctx, calls)
+	return restoring(items, func() error {
+		return r.InTx(ctx, func(ctx context.Context) error { return r.savePart(ctx, calls) })
 	})
-	saved = err == nil
-	return err
 }
 
 // savePart saves calls that have failed together, by smaller parts behind savepoints. A

@@ -20,30 +20,22 @@ func (r *store) saveAll(ctx context.Context, es []reflect.Value) error {
 
 // saveItems saves in a transaction and takes back what it did to the entities
 // when that fails. With whole it does not look for the element that failed.
-func (r *store) saveItems(ctx context.Context, items []*item, whole bool) (err error) {
-	saved := false
-	defer func() {
-		if !saved { // or a hook panicked
+func (r *store) saveItems(ctx context.Context, items []*item, whole bool) error {
+	return restoring(items, func() error {
+		if err := r.giveKeys(ctx, items); err != nil {
+			return err
+		}
+		if err := r.learnZones(ctx, txconn.Unprepared(r.pool(ctx)), items); err != nil {
+			return err
+		}
+		return r.writeItems(ctx, items, func(c *call) error {
+			c.whole = c.whole || whole
 			for _, it := range items {
-				it.restore()
+				it.begin()
 			}
-		}
-	}()
-	if err := r.giveKeys(ctx, items); err != nil {
-		return err
-	}
-	if err := r.learnZones(ctx, txconn.Unprepared(r.pool(ctx)), items); err != nil {
-		return err
-	}
-	err = r.writeItems(ctx, items, func(c *call) error {
-		c.whole = c.whole || whole
-		for _, it := range items {
-			it.begin()
-		}
-		return r.saveIn(c, items)
+			return r.saveIn(c, items)
+		})
 	})
-	saved = err == nil
-	return err
 }
 
 // items leaves out elements whose key comes again: the database would refuse a

@@ -70,6 +70,7 @@ func (r *store) upsertBy(ctx context.Context, es []reflect.Value, key *driver.Na
 		r.keepTimes(it.val, n.columns())
 	}
 	if err := n.Check(es); err != nil { // times that differed may be one in the column
+		restoreAll(items)
 		return done, err
 	}
 	conflicts, names := r.conflicts(ctx, n), false
