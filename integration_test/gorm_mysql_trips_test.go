@@ -16,10 +16,8 @@ import (
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
-// A fenced save of MariaDB sends five statements: one that begins the transaction,
-// one for the claim, a look for the row, the row, and the commit. A server without
-// compound statements gets their parts one by one. Where parameters must not be put
-// into the text, two are prepared.
+// A fenced save of MariaDB sends one statement, which is prepared where parameters must not
+// be put into the text. A server without compound statements gets its parts one by one.
 func TestGormFence_TripsOfMySQL(t *testing.T) {
 	t.Parallel()
 	with := func(params string) func(t *testing.T, dsn string) *gorm.DB {
@@ -33,9 +31,9 @@ func TestGormFence_TripsOfMySQL(t *testing.T) {
 		open           func(t *testing.T, dsn string) *gorm.DB
 		sent, prepared int
 	}{
-		"MariaDB":              {with(""), 5, 0},
-		"NoInterpolation":      {with("interpolateParams=false"), 5, 2},
-		"RareCharset":          {with("charset=gbk"), 5, 2},
+		"MariaDB":              {with(""), 1, 0},
+		"NoInterpolation":      {with("interpolateParams=false"), 1, 1},
+		"RareCharset":          {with("charset=gbk"), 1, 1},
 		"NoCompoundStatements": {withoutCompounds, 8, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -46,7 +44,9 @@ func TestGormFence_TripsOfMySQL(t *testing.T) {
 			pool.SetMaxOpenConns(1)
 			must(t, gormrepo.MigrateFence(t.Context(), db))
 			r, f := limited(t, db), turn(5, "a", 1, "k")
-			must(t, r.Save(f.with(t.Context()), &gormCounter{ID: 1}))
+			for range 2 { // which learn what the server takes, and what is on the table
+				must(t, r.Save(f.with(t.Context()), &gormCounter{ID: 1}))
+			}
 			prepared, sent := sessionCounter(t, db, "Com_stmt_prepare"), sessionCounter(t, db, "Questions")
 			must(t, r.Save(f.with(t.Context()), &gormCounter{ID: 1, N: 2}))
 			sent = sessionCounter(t, db, "Questions") - sent - 1

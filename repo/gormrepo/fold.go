@@ -14,11 +14,11 @@ import (
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
 )
 
-// folds tells whether items are saved by one INSERT of PostgreSQL that neither
+// folds tells whether items are saved by one INSERT of PostgreSQL or MariaDB that neither
 // looks for a row nor makes a key: when the answer is lost, a key that the
 // database gave could not be told.
 func (r *store) folds(items []*item) bool {
-	if r.dialect.name != postgres || r.hasHooks() || r.opts.Associations || r.opts.Revive || len(items) > r.dialect.rows(len(r.columns)) {
+	if r.dialect.name != postgres && !r.foldsOnMariaDB(items) || r.hasHooks() || r.opts.Associations || r.opts.Revive || len(items) > r.dialect.rows(len(r.columns)) {
 		return false
 	}
 	ctx := context.Background()
@@ -41,10 +41,18 @@ func (r *store) folds(items []*item) bool {
 // caller, who is unsure whether the rows are there, does so.
 func (r *store) writeFolded(ctx context.Context, f driver.Fence, items []*item, unsure bool, fn func(*call) error) error {
 	err := r.awaitConn(ctx)
+	if err == nil && r.dialect.name == mysql {
+		if err = r.lookAtTable(ctx); err == nil && r.careful.Load() {
+			return r.write(ctx, fn)
+		}
+	}
 	if err == nil {
 		err = r.repeat(ctx, func(c *call) error {
 			return r.fence.Show(ctx, f, true, func(s *fence.Showing) error { return r.fold(ctx, s, c, items, fn) })
 		})
+	}
+	if r.notOnMariaDB(err) {
+		return r.write(ctx, fn)
 	}
 	blames := !unsure && dberr.BlamesRow(err, r.db.Dialector)
 	if len(items) > 1 && (blames || errors.Is(err, repo.ErrTooMany)) || fence.LeftRows(err) {
@@ -54,17 +62,20 @@ func (r *store) writeFolded(ctx context.Context, f driver.Fence, items []*item, 
 }
 
 func (r *store) fold(ctx context.Context, s *fence.Showing, c *call, items []*item, fn func(*call) error) error {
-	on, err := txconn.NewSingle(ctx, r.plainPool(), fence.BehindBegins, r.dialect.params)
+	on, err := txconn.NewSingle(ctx, r.plainPool(), r.fence.BehindBegins(), r.dialect.params)
 	if err != nil {
 		return err
 	}
 	c.tx, c.once, c.behind = r.session(ctx, on), true, r.fence.Behind(s, len(items))
+	failed := true
 	err = func() error {
-		defer on.Close()
-		if err := r.checkPlugins(c.tx, on); err != nil {
-			return err
+		defer func() { on.Close(ctx, failed) }()
+		err := r.checkPlugins(c.tx, on)
+		if err == nil {
+			err = fn(c)
 		}
-		return fn(c)
+		failed = err != nil
+		return err
 	}()
 	if err == nil && !on.Ran() {
 		err = errElsewhere(c.tx)
@@ -79,7 +90,8 @@ func (r *store) fold(ctx context.Context, s *fence.Showing, c *call, items []*it
 	if about := r.fence.Explain(ctx, s, cause); about != nil {
 		return about
 	}
-	if !on.Ran() || dberr.IsAnswer(cause) {
+	// What ends a transaction on MySQL may be the error of its commit.
+	if !on.Ran() || dberr.IsAnswer(cause) && !dberr.MayEndTx(cause, r.dialect.name) {
 		return err
 	}
 	return r.settleFold(ctx, s.Op(), c, items, cause)

@@ -31,10 +31,11 @@ func (r *store) upsert(c *call, items []*item) error {
 }
 
 func (r *store) upsertBatch(c *call, items []*item, columns []*schema.Field, g *group) error {
-	if !r.dialect.returning || c.careful {
+	folded := c.behind != nil // which MariaDB can do as PostgreSQL does
+	if !r.dialect.returning && !folded || c.careful {
 		return r.upsertLocked(c, items, columns, g)
 	}
-	if len(items) == 1 && r.looksStored(c.tx.Statement.Context, items[0]) {
+	if r.dialect.returning && len(items) == 1 && r.looksStored(c.tx.Statement.Context, items[0]) {
 		if done, err := r.updateFirst(c, items[0], columns, append(slices.Clone(r.created), g.left...)); done || err != nil {
 			return err
 		}
@@ -42,20 +43,23 @@ func (r *store) upsertBatch(c *call, items []*item, columns []*schema.Field, g *
 	back := slices.Concat(r.created, g.left, g.defaulted)
 	st := r.statement(c, items, columns, g.defaulted)
 	st.conflict.Columns = bare(r.keyColumns())
-	guarded := len(r.alive) > 0 && !r.opts.Revive
+	guarded := len(r.alive) > 0 && !r.opts.Revive && r.dialect.returning
+	if !r.dialect.returning {
+		st.conflict.DoUpdates = append(clause.Set{r.keepsOthers()}, st.conflict.DoUpdates...)
+	}
 	if guarded {
 		st.conflict.Where = clause.Where{Exprs: slices.Clone(r.alive)}
 	}
 	if !guarded && len(back) == 0 {
 		err := r.exec(c, st)
-		c.raced = c.raced || dberr.IsDuplicate(err, r.db.Dialector)
+		c.raced = c.raced || r.dialect.returning && dberr.IsDuplicate(err, r.db.Dialector)
 		r.proven.CompareAndSwap(false, err == nil)
 		return err
 	}
 	st.returning = append(slices.Clone(r.key), back...)
 	rows, err := r.query(c, st)
 	if err != nil {
-		c.raced = dberr.IsDuplicate(err, r.db.Dialector)
+		c.raced = r.dialect.returning && dberr.IsDuplicate(err, r.db.Dialector)
 		return err
 	}
 	r.proven.CompareAndSwap(false, true)

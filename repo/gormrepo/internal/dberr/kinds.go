@@ -58,6 +58,14 @@ func RefusesInsert(err error) bool {
 	return err != nil && (lo.Contains([]string{"23502", "428C9", "42501"}, State(err)) || SQLite(err) == 1299)
 }
 
+// RefusesUpsert tells whether MariaDB takes no compound statement on this connection, or no
+// INSERT for a row that need not be inserted.
+func RefusesUpsert(err error) bool {
+	// Syntax, prepared statements, no default value, rights on the table and its columns, a
+	// view, types that do not compare.
+	return lo.Contains([]uint64{1064, 1295, 1364, 1142, 1143, 1471, 4078}, MySQL(err))
+}
+
 // IsTooMany tells whether a statement had more parameters than the driver or the
 // database takes.
 func IsTooMany(err error) bool {

@@ -9,6 +9,8 @@ import (
 	"gorm.io/gorm/clause"
 
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/sqltext"
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/txconn"
 )
 
 // A statement of PostgreSQL that is put behind claims refuses by a value that cannot be
@@ -27,7 +29,7 @@ const (
 
 // says tells whether err is the refusal of a statement for a reason.
 func says(err error, reason string) bool {
-	return dberr.State(err) == "22P02" && strings.Contains(err.Error(), `"`+reason+`"`)
+	return dberr.State(err) == "22P02" && strings.Contains(err.Error(), `"`+reason+`"`) || txconn.Signals(err, reason)
 }
 
 // LeftRows tells whether a statement behind claims has found that it does not write
@@ -40,8 +42,8 @@ func orSay(cond, one, reason, as string) string {
 	return "CAST(CASE WHEN " + cond + " THEN " + one + " ELSE '" + reason + "' END AS " + as + ")"
 }
 
-// Behind puts a statement of PostgreSQL that writes some rows behind claims, so that
-// both are one. The rows are asked for only after the claims were stored: one that is
+// Behind puts a statement of PostgreSQL or MariaDB that writes some rows behind claims, so
+// that both are one. The rows are asked for only after the claims were stored: one that is
 // locked before could be a deadlock.
 //
 // A statement that looks for rows must not be used: it would see them as they
@@ -51,10 +53,18 @@ func orSay(cond, one, reason, as string) string {
 type Behind struct{ before, after expression }
 
 // BehindBegins is how such a statement begins.
-const BehindBegins = "WITH holdfast_epoch AS"
+func (f *Fence) BehindBegins() string {
+	if f.dialect == sqltext.MySQL {
+		return txconn.AroundBegins
+	}
+	return "WITH holdfast_epoch AS"
+}
 
 // Behind puts a statement that writes some rows behind the claims.
 func (f *Fence) Behind(s *Showing, rows int) *Behind {
+	if f.dialect == sqltext.MySQL {
+		return f.behindMariaDB(s)
+	}
 	claims, args := f.insertSQL(s)
 	allowed, more := f.allowedSQL(s)
 	note, op := f.noteCTE(s.op)
@@ -110,6 +120,10 @@ func (e expression) Build(b clause.Builder) {
 	if _, returns := stmt.Clauses["RETURNING"]; e.closes && !returns {
 		_, _ = stmt.WriteString(" RETURNING 1")
 	}
+	if len(e.args) == 0 { // and what looks like a parameter is a text
+		_, _ = stmt.WriteString(e.text)
+		return
+	}
 	parts := strings.Split(e.text, "?")
 	_, _ = stmt.WriteString(parts[0])
 	for i, part := range parts[1:] {
@@ -122,7 +136,7 @@ func (e expression) Build(b clause.Builder) {
 // about the claims.
 func (f *Fence) Explain(ctx context.Context, s *Showing, err error) error {
 	switch {
-	case says(err, refusedClaim), says(err, noRow):
+	case says(err, refusedClaim), says(err, noRow), txconn.IsUnchanged(err):
 		if why := f.inspect(ctx, f.pool(), s); why != nil {
 			return failed(s.claims, why)
 		}

@@ -33,17 +33,22 @@ func (f *Fence) Raise(ctx context.Context, tx *txconn.Conn, s *Showing) error {
 // raiseTogether is tryRaise at the beginning of a transaction of MySQL, where no other
 // statement can come between.
 func (f *Fence) raiseTogether(ctx context.Context, tx *txconn.Conn, s *Showing) (refused bool, err error) {
+	err = tx.Together(ctx, f.mysqlSteps(s)...)
+	if errors.Is(err, txconn.ErrUnchanged) {
+		return true, nil
+	}
+	return false, err
+}
+
+// mysqlSteps show the claims, and note the operation.
+func (f *Fence) mysqlSteps(s *Showing) []txconn.Step {
 	steps := lo.Map(s.claims, func(c repo.Claim, _ int) txconn.Step {
 		return txconn.Step{Text: f.mysqlRaise(s, c), Changes: true}
 	})
 	if s.op != "" {
 		steps = append(steps, txconn.Step{Text: f.tables().noteSQL(s.op)})
 	}
-	err = tx.Together(ctx, steps...)
-	if errors.Is(err, txconn.ErrUnchanged) {
-		return true, nil
-	}
-	return false, err
+	return steps
 }
 
 func (f *Fence) tryRaise(ctx context.Context, tx gorm.ConnPool, s *Showing) (refused bool, err error) {

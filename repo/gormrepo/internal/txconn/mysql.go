@@ -51,7 +51,7 @@ func (s *Server) tryBegin(ctx context.Context, pool *sql.DB, limit time.Duration
 	}
 	begun := &mysqlSession{ConnPool: conn, conn: conn, ctx: ctx, server: s}
 	if err := s.together(ctx, conn, Step{Text: mysqlBegin(limit)}, Step{Text: "SAVEPOINT " + mysqlMark}); err != nil {
-		begun.discard()
+		discard(conn)
 		return nil, err
 	}
 	return begun, nil
@@ -79,21 +79,7 @@ func (s *mysqlSession) together(ctx context.Context, steps ...Step) error {
 
 // rollback rolls back and restores the settings.
 func (s *mysqlSession) rollback() error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), RestoreLimit)
-	defer cancel()
-	for _, text := range []string{"ROLLBACK", mysqlEnd} {
-		if _, err := s.conn.ExecContext(ctx, text); err != nil {
-			s.discard()
-			return err
-		}
-	}
-	return s.conn.Close()
-}
-
-// discard closes the connection, which rolls back.
-func (s *mysqlSession) discard() {
-	_ = s.conn.Raw(func(any) error { return driver.ErrBadConn })
-	_ = s.conn.Close()
+	return undoMySQL(s.ctx, s.conn)
 }
 
 // mysqlMark is the savepoint at the beginning of a transaction.
@@ -108,11 +94,14 @@ func mysqlBegin(limit time.Duration) string {
 	if limit > 0 {
 		limits = fmt.Sprintf(", wait_timeout = %d, innodb_lock_wait_timeout = %[1]d", int64(max(limit, time.Second).Round(time.Second)/time.Second))
 	}
-	return "SET @holdfast_wait = @@SESSION.wait_timeout, @holdfast_lock = @@SESSION.innodb_lock_wait_timeout" +
+	return mysqlBegins + " = @@SESSION.wait_timeout, @holdfast_lock = @@SESSION.innodb_lock_wait_timeout" +
 		" /*M! , @holdfast_isolation = @@SESSION.tx_isolation */ /*!80000 , @holdfast_isolation = @@SESSION.transaction_isolation */" +
 		", autocommit = 0" + limits +
 		" /*M! , @@SESSION.tx_isolation = 'READ-COMMITTED' */ /*!80000 , @@SESSION.transaction_isolation = 'READ-COMMITTED' */"
 }
+
+// mysqlBegins is how it begins.
+const mysqlBegins = "SET @holdfast_wait"
 
 // mysqlEnd commits what is open, and restores the settings.
 const mysqlEnd = "SET autocommit = 1, wait_timeout = @holdfast_wait, innodb_lock_wait_timeout = @holdfast_lock" +

@@ -18,7 +18,8 @@ import (
 type Single struct {
 	gorm.ConnPool
 	Passages
-	giveBack func()
+	// conn is nil where the pool is none of database/sql.
+	conn *sql.Conn
 	// begins is how the statement begins, and params how many parameters it may have.
 	begins string
 	params int
@@ -30,7 +31,7 @@ type Single struct {
 // on another one when a driver says that the first was bad, and it must not be sent
 // twice. Close gives the connection back.
 func NewSingle(ctx context.Context, pool gorm.ConnPool, begins string, params int) (*Single, error) {
-	s := &Single{ConnPool: pool, giveBack: func() {}, begins: begins, params: params}
+	s := &Single{ConnPool: pool, begins: begins, params: params}
 	db, ok := pool.(*sql.DB)
 	if !ok {
 		return s, nil
@@ -47,12 +48,21 @@ func NewSingle(ctx context.Context, pool gorm.ConnPool, begins string, params in
 		}
 		return nil, err
 	}
-	s.ConnPool, s.giveBack = conn, func() { _ = conn.Close() }
+	s.ConnPool, s.conn = conn, conn
 	return s, nil
 }
 
-// Close gives the connection back.
-func (s *Single) Close() { s.giveBack() }
+// Close gives the connection back. After a failure a compound statement is rolled back
+// before: its parts are no transaction of the server's own.
+func (s *Single) Close(ctx context.Context, failed bool) {
+	switch {
+	case s.conn == nil:
+	case failed && s.Ran() && s.begins == AroundBegins:
+		_ = undoMySQL(ctx, s.conn)
+	default:
+		_ = s.conn.Close()
+	}
+}
 
 // Err is the error of the statement, as the driver had it.
 func (s *Single) Err() error { return s.err }
