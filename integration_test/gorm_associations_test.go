@@ -220,7 +220,7 @@ func TestGormAssociations_UpdateReadsThem(t *testing.T) {
 func TestGormAssociations_AreNotGrouped(t *testing.T) {
 	t.Parallel()
 	db := sqliteDB(t)
-	if r := associated(t, db, gormrepo.Options{}); r.CanGroup(r) {
+	if r := associated(t, db, gormrepo.Options{}); r.Grouping(r).How != "" {
 		t.Error("saves of several callers are put together")
 	}
 }

@@ -62,13 +62,13 @@ type gormCalledVersion struct {
 func TestGormTripsWithCallbacks(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		called                       bool
-		opts                         gormrepo.Options
-		one, list, fenced, versioned int64
+		called                               bool
+		opts                                 gormrepo.Options
+		one, list, fenced, versioned, turned int64
 	}{
-		"NoCallbacks":   {false, gormrepo.Options{}, 1, 4, 1, 1},
-		"Callbacks":     {true, gormrepo.Options{}, 4, 5, 5, 1},
-		"SkipCallbacks": {true, gormrepo.Options{SkipCallbacks: true}, 1, 4, 1, 1},
+		"NoCallbacks":   {false, gormrepo.Options{}, 1, 4, 1, 1, 1},
+		"Callbacks":     {true, gormrepo.Options{}, 4, 5, 5, 1, 4},
+		"SkipCallbacks": {true, gormrepo.Options{SkipCallbacks: true}, 1, 4, 1, 1, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -99,6 +99,7 @@ func TestGormTripsWithCallbacks(t *testing.T) {
 				"list":      {trips(func() error { return r.SaveAll(ctx, list) }), c.list},
 				"fenced":    {trips(func() error { return r.Save(fenced, list[0]) }), c.fenced},
 				"versioned": {trips(func() error { return v.Save(ctx, versioned) }), c.versioned},
+				"turned":    {trips(func() error { return v.Save(fenced, versioned) }), c.turned},
 			} {
 				if n[0] != n[1] {
 					t.Errorf("%s: %d round trips, not %d", what, n[0], n[1])

@@ -70,8 +70,8 @@ type groupCounter[T any] struct {
 	groupSizes
 }
 
-func (c *groupCounter[T]) CanGroup(repo.Repository[T]) bool {
-	return c.Repository.CanGroup(c.Repository)
+func (c *groupCounter[T]) Grouping(repo.Repository[T]) driver.Grouping {
+	return c.Repository.Grouping(c.Repository)
 }
 
 func (c *groupCounter[T]) SaveGroup(ctx context.Context, calls []driver.SaveCall[T]) error {
@@ -473,11 +473,11 @@ func TestGroup_NotWithCallbacks(t *testing.T) {
 	onSQL(t, func(t *testing.T, b sqlBackend) {
 		db := b.open(t)
 		must(t, db.AutoMigrate(&groupRow{}))
-		if r := gormRepo[groupRow](t, db, nil); !r.CanGroup(r) {
+		if r := gormRepo[groupRow](t, db, nil); r.Grouping(r).How == "" {
 			t.Error("GORM's own callbacks are taken for others")
 		}
 		must(t, db.Callback().Raw().Before("gorm:raw").Register("tenant", func(*gorm.DB) {}))
-		if r := gormRepo[groupRow](t, db, nil); r.CanGroup(r) {
+		if r := gormRepo[groupRow](t, db, nil); r.Grouping(r).How != "" {
 			t.Error("a callback is not seen")
 		}
 	})
@@ -535,8 +535,8 @@ type mongoGroupCounter[T any] struct {
 	groupSizes
 }
 
-func (c *mongoGroupCounter[T]) CanGroup(repo.Repository[T]) bool {
-	return c.Repository.CanGroup(c.Repository)
+func (c *mongoGroupCounter[T]) Grouping(repo.Repository[T]) driver.Grouping {
+	return c.Repository.Grouping(c.Repository)
 }
 
 func (c *mongoGroupCounter[T]) SaveGroup(ctx context.Context, calls []driver.SaveCall[T]) error {

@@ -172,12 +172,13 @@
 // them. A caller whose context ends before its call is sent leaves. One whose write is
 // on the way gets the answer of the database, even if that comes later.
 //
-// Calls in a transaction, or under a hold of their caller, go by themselves. So do all
-// calls where GORM has callbacks that are not its own when New is called, where
-// associations are saved, on MongoDB where entities have a version or keys of
-// Options.NewID, in memrepo, and with [Options].Separate. And so do those of a
+// Calls in a transaction, or under a hold of their caller, go by themselves. So do lists of
+// more than 500 entities, lists of several stripes, and Update on MongoDB. All calls do where
+// GORM has callbacks that are not its own when New is called, where associations are saved,
+// on MongoDB where entities have a version, an actor or keys of Options.NewID, in memrepo with
+// keys of NewID, and with [Options].Separate. And so do those of a
 // repository of your own that is wrapped around that of the store: what its Save and
-// Update do in addition is never left out.
+// Update do in addition is never left out. [Repository.Grouping] says which of it holds.
 //
 // # Losing the lock, and giving it back
 //

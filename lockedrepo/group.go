@@ -80,10 +80,23 @@ const (
 	maxGroupRows  = 1000
 )
 
+// grouping tells how calls that wait are written.
+func grouping[T any](inner repo.Repository[T], o Options) (driver.GroupSaver[T], driver.Grouping) {
+	saver, ok := repo.As[driver.GroupSaver[T]](inner)
+	switch {
+	case o.Separate:
+		return nil, driver.Apart("Options.Separate")
+	case !ok:
+		return nil, driver.Apart("the store does not put calls together")
+	default:
+		return saver, saver.Grouping(inner)
+	}
+}
+
 // newGroup returns nil for a repository that cannot, or must not, save calls together.
 func newGroup[T any](inner repo.Repository[T], m *member, o Options) *group[T] {
-	saver, ok := repo.As[driver.GroupSaver[T]](inner)
-	if !ok || o.Separate || !saver.CanGroup(inner) {
+	saver, how := grouping(inner, o)
+	if how.How == "" {
 		return nil
 	}
 	fencer, ok := repo.As[driver.Fencer](inner)

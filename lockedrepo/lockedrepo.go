@@ -27,6 +27,7 @@ type Repository[T any] struct {
 	// one lock; striping is nil then.
 	whole    *lockset[T]
 	striping *striping[T]
+	grouping driver.Grouping
 }
 
 // New wraps inner. It does no I/O. ErrInvalid for a nil argument, a bad option,
@@ -42,6 +43,7 @@ func New[T any](inner repo.Repository[T], locker *etcdlock.Locker, opts *Options
 		return nil, fmt.Errorf("lockedrepo: new: %w", err)
 	}
 	r := &Repository[T]{inner: inner, key: o.guard(), whole: &lockset[T]{member: newMember(inner, locker, o)}}
+	_, r.grouping = grouping(inner, o)
 	if r.striping, err = newStriping(inner, r.whole.member, o); err != nil {
 		return nil, fmt.Errorf("lockedrepo: new: %w", err)
 	}
@@ -99,6 +101,20 @@ func (r *Repository[T]) Pending() int {
 		return r.whole.group.waiting()
 	}
 	return lo.SumBy(r.striping.locksets, func(l *lockset[T]) int { return l.group.waiting() })
+}
+
+// Grouping says in words for people how calls of Save and SaveAll that wait for the lock in
+// this process are written: together, and by what, or each by itself, and why. Options,
+// hooks, versions and associations of the type decide that; see the package's Group commit.
+func (r *Repository[T]) Grouping() string {
+	text := "each call is written by itself"
+	if r.grouping.How != "" {
+		text = "calls that wait are written by " + r.grouping.How
+	}
+	if r.grouping.Why != "" {
+		text += ": " + r.grouping.Why
+	}
+	return text
 }
 
 // Save does what repo.Repository says while it holds the lock.

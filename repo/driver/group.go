@@ -22,11 +22,11 @@ type SaveCall[T any] struct {
 // store is put together. What runs for an entity, such as a hook, runs once for each
 // attempt, with the values of its own caller's context.
 type GroupSaver[T any] interface {
-	// CanGroup tells whether calls of the repository as may be put together at all.
-	// They may not where code that is not the entity's own could read the context of
+	// Grouping tells how calls of the repository as are put together.
+	// They may not be where code that is not the entity's own could read the context of
 	// one caller for another, nor where as is another repository around this one: what
 	// its Save and Update do in addition would be left out.
-	CanGroup(as repo.Repository[T]) bool
+	Grouping(as repo.Repository[T]) Grouping
 	// GroupSize returns how many of the calls, from the first on, one transaction
 	// takes: at least one, and none of whose entities has the key of another call's.
 	GroupSize(calls []SaveCall[T]) int
@@ -36,6 +36,21 @@ type GroupSaver[T any] interface {
 	// nothing about single ones; elsewhere an error says that nothing was written.
 	SaveGroup(ctx context.Context, calls []SaveCall[T]) error
 }
+
+// Grouping is how a store writes what several callers have waiting, in words for people.
+type Grouping struct {
+	// How names what is sent, such as "one statement". It is empty where each call goes by
+	// itself.
+	How string
+	// Why is what the entities need, or what stands in the way. It may be empty.
+	Why string
+}
+
+// Apart is the Grouping of calls that go by themselves.
+func Apart(why string) Grouping { return Grouping{Why: why} }
+
+// Wrapped is why calls of another repository around a GroupSaver go by themselves.
+const Wrapped = "the repository is wrapped by another one, whose own Save would be left out"
 
 // PartSaver is a GroupSaver that can save a group without the calls that fail.
 type PartSaver[T any] interface {

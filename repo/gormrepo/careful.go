@@ -148,7 +148,7 @@ func (r *store) oneStatement(items []*item) bool {
 		left := r.left(context.Background(), it.val, true)
 		return len(without(left, r.key)) == 0 && (len(left) == 0 || r.isInt)
 	case r.version != nil:
-		return len(r.created) == 0
+		return r.dialect.returning || len(r.created) == 0
 	default:
 		return r.dialect.returning
 	}

@@ -16,15 +16,18 @@ import (
 
 // folds tells whether items are saved by one INSERT of PostgreSQL or MariaDB that neither
 // looks for a row nor makes a key: when the answer is lost, a key that the
-// database gave could not be told.
+// database gave could not be told. An entity with a version is overwritten by an UPDATE.
 func (r *store) folds(items []*item) bool {
 	if r.dialect.name != postgres && !r.foldsOnMariaDB(items) || r.hasHooks() || r.opts.Associations || r.opts.Revive || len(items) > r.dialect.rows(len(r.columns)) {
 		return false
 	}
 	ctx := context.Background()
 	isNew, left, defaulted := items[0].isNew, r.left(ctx, items[0].val, items[0].isNew), r.defaulted(ctx, items[0])
-	if isNew && (len(left) > 0 || len(items[0].explicit) > 0) || !isNew && r.version != nil {
+	if isNew && (len(left) > 0 || len(items[0].explicit) > 0) {
 		return false
+	}
+	if !isNew && r.version != nil {
+		return len(items) == 1 && !items[0].strict && !r.plugged && (r.dialect.returning || len(r.created)+len(left) == 0)
 	}
 	for _, it := range items[1:] {
 		if it.isNew != isNew || !slices.Equal(r.left(ctx, it.val, isNew), left) ||
@@ -66,7 +69,7 @@ func (r *store) fold(ctx context.Context, s *fence.Showing, c *call, items []*it
 	if err != nil {
 		return err
 	}
-	c.tx, c.once, c.behind = r.session(ctx, on), true, r.fence.Behind(s, len(items))
+	c.tx, c.once, c.behind = r.session(ctx, on), true, r.behind(s, items)
 	failed := true
 	err = func() error {
 		defer func() { on.Close(ctx, failed) }()
@@ -95,6 +98,14 @@ func (r *store) fold(ctx context.Context, s *fence.Showing, c *call, items []*it
 		return err
 	}
 	return r.settleFold(ctx, s.Op(), c, items, cause)
+}
+
+// behind puts a statement that saves the items behind the claims.
+func (r *store) behind(s *fence.Showing, items []*item) *fence.Behind {
+	if r.version != nil && !items[0].isNew {
+		return r.fence.BehindUpdate(s, len(items))
+	}
+	return r.fence.Behind(s, len(items))
 }
 
 // settleFold finds out whether a statement was committed whose answer is missing, and

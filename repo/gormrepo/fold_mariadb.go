@@ -13,7 +13,7 @@ import (
 )
 
 // foldsOnMariaDB tells whether the server takes compound statements, and items may be
-// saved by one that has an INSERT ... ON DUPLICATE KEY UPDATE.
+// saved by one that has an INSERT ... ON DUPLICATE KEY UPDATE, or an UPDATE.
 func (r *store) foldsOnMariaDB(items []*item) bool {
 	return r.dialect.name == mysql && r.server.Compound() && !r.careful.Load() &&
 		lo.EveryBy(items, func(it *item) bool { return !it.isNew }) && (r.insertReturns() || !r.returns(items))

@@ -9,11 +9,23 @@ import (
 	"github.com/holdfast-go/holdfast/repo/driver"
 )
 
-// canGroup tells whether what several callers save may be put together; see
-// Repository.CanGroup.
-func (r *store) canGroup() bool {
+// grouping tells how what several callers save is put together; see Repository.Grouping.
+func (r *store) grouping() driver.Grouping {
 	on := r.db.Callback()
-	return !r.opts.Associations && (r.opts.SkipCallbacks || !hasCallbacks(on.Create(), on.Update(), on.Query(), on.Row(), on.Raw()))
+	switch {
+	case r.opts.Associations:
+		return driver.Apart("entities are saved with their associations")
+	case !r.opts.SkipCallbacks && hasCallbacks(on.Create(), on.Update(), on.Query(), on.Row(), on.Raw()):
+		return driver.Apart("callbacks are registered with GORM, which may take the context of one caller for that of another; see Options.SkipCallbacks")
+	case r.hasHooks():
+		return driver.Grouping{How: "one transaction", Why: "hooks run in it, each with the values of its own caller's context"}
+	case r.version != nil:
+		return driver.Grouping{How: "one transaction", Why: "it looks at the stored versions first"}
+	case r.dialect.name == sqlite || r.dialect.name == mysql && !r.insertReturns():
+		return driver.Grouping{How: "one transaction", Why: "the database takes the claims and the rows by statements of their own"}
+	default:
+		return driver.Grouping{How: "one statement", Why: "it has the claims and the rows; new rows whose keys the database makes take a transaction"}
+	}
 }
 
 // sizeOf is the key of an entity, as far as it has one, and the size of its texts.

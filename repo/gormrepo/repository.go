@@ -196,12 +196,15 @@ func (r *Repository[T]) Find(ctx context.Context, opts ...repo.Option) ([]*T, er
 	return found, nil
 }
 
-// CanGroup tells whether saves of several callers may be put together. They may not
+// Grouping tells how saves of several callers are put together. They are not
 // where associations are saved, nor where callbacks are registered that are not
 // GORM's own, unless Options.SkipCallbacks says that they only watch: those of tenants,
 // for one, ask the context whose rows they are. Register callbacks before.
-func (r *Repository[T]) CanGroup(as repo.Repository[T]) bool {
-	return as == repo.Repository[T](r) && r.canGroup()
+func (r *Repository[T]) Grouping(as repo.Repository[T]) driver.Grouping {
+	if as != repo.Repository[T](r) {
+		return driver.Apart(driver.Wrapped)
+	}
+	return r.grouping()
 }
 
 // GroupSize returns how many of the calls one statement takes.

@@ -87,7 +87,11 @@ func (r *store) open(ctx context.Context, kind txKind, fenced bool) (*txconn.Con
 		if fenced {
 			limit = r.fence.Limit
 		}
-		return r.server.BeginMySQL(ctx, pool, limit)
+		c, err := r.server.BeginMySQL(ctx, pool, limit)
+		if err == nil && !fenced { // else the claims begin it
+			err = c.Together(ctx)
+		}
+		return c, err
 	}
 	tx := r.session(ctx, r.db.Statement.ConnPool).Begin(txOptions(r.dialect)...)
 	if tx.Error != nil {

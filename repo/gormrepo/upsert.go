@@ -88,15 +88,21 @@ func (r *store) updateFirst(c *call, it *item, columns, back []*schema.Field) (b
 		n, err := r.update(c, set, conds)
 		return n > 0, err
 	}
+	n, err := r.updateBack(c, it, set, conds, back)
+	return n > 0, err
+}
+
+// updateBack is update for the row of one item, some of whose columns are read back.
+func (r *store) updateBack(c *call, it *item, set map[string]any, conds []clause.Expression, back []*schema.Field) (int64, error) {
 	row := r.newPointer()
 	tx := through(c.tx, func(tx *gorm.DB) *gorm.DB {
 		list := lo.Map(back, func(f *schema.Field, _ int) clause.Column { return clause.Column{Name: f.DBName} })
 		return c.updating(tx.Model(row).Unscoped().Clauses(clause.Returning{Columns: list}, clause.Where{Exprs: conds})).UpdateColumns(set)
 	})
 	if tx.Error != nil || tx.RowsAffected == 0 {
-		return false, tx.Error
+		return 0, tx.Error
 	}
 	c.wrote = true
 	copyFields(back, reflect.ValueOf(row).Elem(), it.val)
-	return true, nil
+	return tx.RowsAffected, nil
 }

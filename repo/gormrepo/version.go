@@ -25,6 +25,9 @@ func (r *store) overwriteVersions(c *call, items []*item) error {
 	if n == 0 {
 		return r.missed(c, items)
 	}
+	if r.dialect.returning {
+		return nil
+	}
 	return r.readBack(c, items, r.created)
 }
 
@@ -78,6 +81,8 @@ func (r *store) lockVersions(c *call, items []*item, fields []*schema.Field) (hi
 	return hit, missed, rows, nil
 }
 
+// overwriteVersion returns how many rows it has overwritten, and reads back when the row
+// was created where the database reports that.
 func (r *store) overwriteVersion(c *call, it *item) (int64, error) {
 	left := r.left(c.tx.Statement.Context, it.val, false)
 	set := r.assigned(c, it, without(r.updatable(r.columns), left))
@@ -88,6 +93,9 @@ func (r *store) overwriteVersion(c *call, it *item) (int64, error) {
 		}
 	} else {
 		conds = append(conds, r.alive...)
+	}
+	if r.dialect.returning && len(r.created) > 0 {
+		return r.updateBack(c, it, set, conds, r.created)
 	}
 	return r.update(c, set, conds)
 }

@@ -14,10 +14,17 @@ import (
 // maxGroup is how many entities are written for several callers in one step.
 const maxGroup = 1000
 
-// CanGroup tells whether saves of several callers may be put together: where no
-// function makes keys out of a caller's context.
-func (r *Repository[T]) CanGroup(as repo.Repository[T]) bool {
-	return as == repo.Repository[T](r) && r.newID == nil
+// Grouping tells that saves of several callers are put together where no function makes
+// keys out of a caller's context.
+func (r *Repository[T]) Grouping(as repo.Repository[T]) driver.Grouping {
+	switch {
+	case as != repo.Repository[T](r):
+		return driver.Apart(driver.Wrapped)
+	case r.newID != nil:
+		return driver.Apart("Options.NewID makes keys out of a caller's context")
+	default:
+		return driver.Grouping{How: "one step"}
+	}
 }
 
 // GroupSize returns how many of the calls are saved in one step.

@@ -12,11 +12,22 @@ import (
 // maxGroup is how many documents one bulk write takes for several callers.
 const maxGroup = 1000
 
-// CanGroup tells whether saves of several callers may be put into one bulk write: where
+// Grouping tells that saves of several callers are put into one bulk write where
 // entities have no version, which takes a command for each, and where nothing is made
 // out of a caller's context: keys by a function, or the actor.
-func (r *Repository[T]) CanGroup(as repo.Repository[T]) bool {
-	return as == repo.Repository[T](r) && r.ent.Version == nil && r.opts.NewID == nil && !r.ent.HasActors()
+func (r *Repository[T]) Grouping(as repo.Repository[T]) driver.Grouping {
+	switch {
+	case as != repo.Repository[T](r):
+		return driver.Apart(driver.Wrapped)
+	case r.ent.Version != nil:
+		return driver.Apart("a document with a version takes a command of its own")
+	case r.opts.NewID != nil:
+		return driver.Apart("Options.NewID makes keys out of a caller's context")
+	case r.ent.HasActors():
+		return driver.Apart("the actor is that of one caller's context")
+	default:
+		return driver.Grouping{How: "one bulk write"}
+	}
 }
 
 // GroupSize returns how many of the calls one bulk write takes.

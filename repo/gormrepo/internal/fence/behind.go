@@ -63,7 +63,7 @@ func (f *Fence) BehindBegins() string {
 // Behind puts a statement that writes some rows behind the claims.
 func (f *Fence) Behind(s *Showing, rows int) *Behind {
 	if f.dialect == sqltext.MySQL {
-		return f.behindMariaDB(s)
+		return f.behindMariaDB(s, "COALESCE("+Left+", 1) <> 0")
 	}
 	claims, args := f.insertSQL(s)
 	allowed, more := f.allowedSQL(s)
@@ -74,6 +74,14 @@ func (f *Fence) Behind(s *Showing, rows int) *Behind {
 	after := ") SELECT s.* FROM holdfast_saved s WHERE CASE WHEN (SELECT count(*) FROM holdfast_shown) > 0 THEN " +
 		orSay("(SELECT count(*) FROM holdfast_saved) = "+strconv.Itoa(rows), "'true'", rowsLeft, "boolean") + " END"
 	return &Behind{expression{text: before, args: append(append(op, args...), more...)}, expression{text: after, closes: true}}
+}
+
+// BehindUpdate is Behind for an UPDATE that changes all of its rows.
+func (f *Fence) BehindUpdate(s *Showing, rows int) *Behind {
+	if f.dialect == sqltext.MySQL {
+		return f.behindMariaDB(s, "ROW_COUNT() <> "+strconv.Itoa(rows))
+	}
+	return f.Behind(s, rows)
 }
 
 // Wrap is a statement behind the claims.

@@ -8,9 +8,10 @@ import (
 // rows that are in its way and that it must not overwrite. One refuses all of it.
 const Left = "@holdfast_left"
 
-// behindMariaDB makes of a statement and the claims a compound one, which is a transaction.
-func (f *Fence) behindMariaDB(s *Showing) *Behind {
+// behindMariaDB makes of a statement and the claims a compound one, which is a transaction
+// and is refused when the condition holds after the statement.
+func (f *Fence) behindMariaDB(s *Showing, leaves string) *Behind {
 	before := append([]txconn.Step{{Text: "SET " + Left + " = 0"}}, f.mysqlSteps(s)...)
-	begin, end := txconn.Around(f.Limit, before, []txconn.Step{txconn.Signal("COALESCE("+Left+", 1) <> 0", rowsLeft)})
+	begin, end := txconn.Around(f.Limit, before, []txconn.Step{txconn.Signal(leaves, rowsLeft)})
 	return &Behind{expression{text: begin}, expression{text: end}}
 }

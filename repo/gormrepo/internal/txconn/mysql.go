@@ -25,36 +25,30 @@ type mysqlSession struct {
 	conn   *sql.Conn
 	ctx    context.Context //nolint:containedctx // commit has no argument for it
 	server *Server
+	pool   *sql.DB
+	// begin are the steps that begin the transaction. They are sent with the first others.
+	begin []Step
 }
 
 // badConnAttempts is how often database/sql itself tries another connection.
 const badConnAttempts = 3
 
-// BeginMySQL begins a transaction. limit bounds its waits for locks and the
-// pauses between its statements; zero sets no limit.
+// BeginMySQL makes a transaction, which the first call of Together begins. limit bounds its
+// waits for locks and the pauses between its statements; zero sets no limit.
 func (s *Server) BeginMySQL(ctx context.Context, pool *sql.DB, limit time.Duration) (*Conn, error) {
-	for n := 1; ; n++ {
-		session, err := s.tryBegin(ctx, pool, limit)
-		if err == nil {
-			return &Conn{session: session, dialect: sqltext.MySQL}, nil
-		}
-		if !errors.Is(err, driver.ErrBadConn) || n == badConnAttempts {
-			return nil, err
-		}
+	session := &mysqlSession{ctx: ctx, server: s, pool: pool, begin: []Step{{Text: mysqlBegin(limit)}, {Text: "SAVEPOINT " + mysqlMark}}}
+	if err := session.connect(ctx); err != nil {
+		return nil, err
 	}
+	return &Conn{session: session, dialect: sqltext.MySQL}, nil
 }
 
-func (s *Server) tryBegin(ctx context.Context, pool *sql.DB, limit time.Duration) (*mysqlSession, error) {
-	conn, err := pool.Conn(ctx)
-	if err != nil {
-		return nil, err
+func (s *mysqlSession) connect(ctx context.Context) error {
+	conn, err := s.pool.Conn(ctx)
+	if err == nil {
+		s.conn, s.ConnPool = conn, conn
 	}
-	begun := &mysqlSession{ConnPool: conn, conn: conn, ctx: ctx, server: s}
-	if err := s.together(ctx, conn, Step{Text: mysqlBegin(limit)}, Step{Text: "SAVEPOINT " + mysqlMark}); err != nil {
-		discard(conn)
-		return nil, err
-	}
-	return begun, nil
+	return err
 }
 
 // ErrNoMark is the error of a commit that does not find the savepoint.
@@ -73,12 +67,28 @@ func (s *mysqlSession) commit(string) error {
 	return nil
 }
 
+// together begins the transaction where that was not done. A connection that was broken in
+// the pool has not taken the steps, and is replaced.
 func (s *mysqlSession) together(ctx context.Context, steps ...Step) error {
-	return s.server.together(ctx, s.conn, steps...)
+	begin := s.begin
+	s.begin = nil
+	for n := 1; ; n++ {
+		err := s.server.together(ctx, s.conn, append(begin, steps...)...)
+		if len(begin) == 0 || !errors.Is(err, driver.ErrBadConn) || n == badConnAttempts {
+			return err
+		}
+		discard(s.conn)
+		if err := s.connect(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 // rollback rolls back and restores the settings.
 func (s *mysqlSession) rollback() error {
+	if s.begin != nil {
+		return s.conn.Close()
+	}
 	return undoMySQL(s.ctx, s.conn)
 }
 

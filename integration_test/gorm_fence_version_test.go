@@ -1,0 +1,112 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/holdfast-go/holdfast/repo"
+	"github.com/holdfast-go/holdfast/repo/gormrepo"
+)
+
+// gormDatedVersion knows when it was created, gormBareVersion does not.
+type gormDatedVersion struct {
+	ID      string         `gorm:"primaryKey;size:20"`
+	Name    string         `gorm:"size:20"`
+	Rev     int64          `holdfast:"version"`
+	Made    time.Time      `holdfast:"created"`
+	Deleted gorm.DeletedAt `gorm:"index"`
+}
+
+type gormBareVersion struct {
+	ID      string         `gorm:"primaryKey;size:20"`
+	Name    string         `gorm:"size:20"`
+	Rev     int64          `holdfast:"version"`
+	Deleted gorm.DeletedAt `gorm:"index"`
+}
+
+// A save of one entity with a version says the same with a fence and without one, where
+// it is one statement with its claims and where it is a transaction.
+func TestGormFence_OneVersion(t *testing.T) {
+	t.Parallel()
+	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+		f := turn(5, "a", 1, "k").with(ctx)
+		r := gormRepo[gormDatedVersion](t, db, nil)
+		sameVersions(ctx, f, t, r, func(id string, rev int64) *gormDatedVersion {
+			return &gormDatedVersion{ID: id, Rev: rev, Name: "stale"}
+		},
+			func(e *gormDatedVersion) *int64 { return &e.Rev })
+		sameVersions(ctx, f, t, gormRepo[gormBareVersion](t, db, nil), func(id string, rev int64) *gormBareVersion { return &gormBareVersion{ID: id, Rev: rev, Name: "stale"} },
+			func(e *gormBareVersion) *int64 { return &e.Rev })
+
+		e := &gormDatedVersion{ID: "made"}
+		must(t, r.Save(f, e))
+		other := &gormDatedVersion{ID: "made", Rev: e.Rev, Made: e.Made.Add(-time.Hour)}
+		must(t, r.Save(f, other))
+		if !other.Made.Equal(e.Made) {
+			t.Errorf("created at %v, not at %v", other.Made, e.Made)
+		}
+		wantRefused(t, r.Save(turn(4, "a", 1, "k").with(ctx), other), 5, 4)
+		if other.Rev != 2 {
+			t.Errorf("a refused save left the version %d", other.Rev)
+		}
+	})
+}
+
+func sameVersions[T any](ctx, f context.Context, t *testing.T, r *gormrepo.Repository[T], of func(id string, rev int64) *T, rev func(*T) *int64) {
+	t.Helper()
+	for name, ctx := range map[string]context.Context{"plain": ctx, "fenced": f} {
+		e := of(name, 0)
+		for want := int64(1); want <= 4; want++ { // the later ones know what the server takes
+			must(t, r.Save(ctx, e))
+			if *rev(e) != want {
+				t.Fatalf("%s: version %d, not %d", name, *rev(e), want)
+			}
+		}
+		stale := of(name, 2)
+		if err := r.Save(ctx, stale); !errors.Is(err, repo.ErrStale) || *rev(stale) != 2 {
+			t.Errorf("%s: %v, version %d", name, err, *rev(stale))
+		}
+		if err := r.Save(ctx, of("absent "+name, 2)); !errors.Is(err, repo.ErrStale) {
+			t.Errorf("%s: %v", name, err)
+		}
+		must(t, r.Delete(ctx, e))
+		gone := r.Save(ctx, e)
+		if gone == nil {
+			t.Errorf("%s: saved what is deleted", name)
+		}
+		found, err := r.ExistsByID(ctx, name)
+		must(t, err)
+		if found || !errors.Is(gone, repo.ErrNotFound) && !errors.Is(gone, repo.ErrStale) {
+			t.Errorf("%s: %v", name, gone)
+		}
+	}
+}
+
+// On MariaDB such a save is one statement, but where the database decides a column. A
+// transaction shows its claims by the statement that begins it.
+func TestGormFence_OneVersionIsOneStatement(t *testing.T) {
+	t.Parallel()
+	db, ctx := mysqlDB(t), bounded(t, time.Minute)
+	must(t, gormrepo.MigrateFence(ctx, db))
+	r := gormRepo[gormBareVersion](t, db, nil)
+	pool, err := db.DB()
+	must(t, err)
+	pool.SetMaxOpenConns(1)
+	f, e := turn(5, "a", 1, "k").with(ctx), &gormBareVersion{ID: "a"}
+	for range 3 {
+		must(t, r.Save(f, e))
+	}
+	if n := questions(t, db, func() { must(t, r.Save(f, e)) }); n != 1 {
+		t.Errorf("a save takes %d statements, not 1", n)
+	}
+	if n := questions(t, db, func() {
+		_, err := r.Update(f, "a", func(e *gormBareVersion) error { e.Name = "changed"; return nil })
+		must(t, err)
+	}); n != 4 {
+		t.Errorf("an update takes %d statements, not 4: the claims, the row, its new values, the commit", n)
+	}
+}
