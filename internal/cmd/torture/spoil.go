@@ -45,6 +45,10 @@ func (s spoil) do(r *Record) error {
 	return nil
 }
 
+// errLeaked is what an operation fails with that got the failure of another one. Nothing
+// explains it.
+var errLeaked = errors.New("torture: the failure of another operation")
+
 // attempt makes a change, and an error of the panic of one that is spoiled. What the
 // database says of a row that it must refuse is marked.
 func (w *worker) attempt(ctx context.Context, s spoil, c change) (written bool, err error) {
@@ -54,6 +58,9 @@ func (w *worker) attempt(ctx context.Context, s spoil, c change) (written bool, 
 				panic(p)
 			}
 			written, err = false, errSpoiled
+		}
+		if s == "" && (errors.Is(err, errSpoiled) || err != nil && strings.Contains(err.Error(), constraint)) {
+			err = fmt.Errorf("%w: %s", errLeaked, err.Error()) // without what would explain it
 		}
 		if s == byConstraint && err != nil && strings.Contains(err.Error(), constraint) {
 			err = fmt.Errorf("%w: %w", errSpoiled, err)
