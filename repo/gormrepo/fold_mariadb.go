@@ -57,7 +57,7 @@ func (r *store) keepsOthers() clause.Assignment {
 	key := clause.Column{Name: r.key[0].DBName}
 	ours := lo.Map(r.key, func(f *schema.Field, _ int) clause.Expression {
 		column := clause.Column{Name: f.DBName}
-		return clause.Expr{SQL: "BINARY ? = BINARY VALUES(?)", Vars: []any{column, column}}
+		return clause.Expr{SQL: "? = VALUES(?)", Vars: []any{column, column}}
 	})
 	if !r.opts.Revive {
 		ours = append(ours, r.alive...)
