@@ -59,7 +59,7 @@ func (r *store) findElements(c *call, l *link, merges []*merge, keyed []*item) e
 		return err
 	}
 	r.sortByKey(keyed)
-	rows, err := r.lockedRows(c, r.keysOf(keyed))
+	rows, err := r.lockedRows(c, r.keysOf(keyed), none)
 	if err != nil {
 		return err
 	}

@@ -150,7 +150,8 @@ func (l *link) parts(ctx context.Context, r *store, items []*item) ([]part, erro
 	}
 	return lo.Map(l.to.strictItems(values), func(it *item, i int) part {
 		it.values = of[i].values
-		of[i].parts = append(of[i].parts, it)
+		more := of[i].more()
+		more.parts = append(more.parts, it)
 		return part{it, of[i]}
 	}), nil
 }

@@ -3,6 +3,7 @@ package gormrepo
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 
 	"github.com/samber/lo"
@@ -114,20 +115,23 @@ func (r *store) findRead(c *call, items []*item) error {
 		return err
 	}
 	r.sortByKey(unsure)
-	rows, err := r.stored(c.tx, r.keysOf(unsure), append(slices.Clone(r.key), r.version), true)
+	var there []*item
+	var was []int64
+	err := r.eachStored(c, unsure, []*schema.Field{r.version}, func(it *item, row reflect.Value) {
+		if row.IsValid() && (it.unnamed || r.entity.VersionOf(row) == 0) {
+			there, was = append(there, it), append(was, r.entity.VersionOf(row))
+		}
+	})
 	if err != nil {
 		return err
 	}
-	byKey := r.byKey(r.keysOf(unsure), rows)
-	was := func(it *item) int64 { return r.entity.VersionOf(byKey[r.keptIdentity(it)]) }
-	there := lo.Filter(unsure, func(it *item, _ int) bool { return byKey[r.keptIdentity(it)].IsValid() && (it.unnamed || was(it) == 0) })
 	marked, err := r.marked(c, lo.Reject(there, func(it *item, _ int) bool { return it.unnamed }))
 	if err != nil {
 		return err
 	}
-	for _, it := range there {
+	for i, it := range there {
 		if !marked[it] { // which no entity was read from
-			it.isNew, it.was = false, was(it)
+			it.isNew, it.was = false, was[i]
 		}
 	}
 	return nil
@@ -140,7 +144,7 @@ func (r *store) oneStatement(items []*item) bool {
 		return false
 	}
 	switch it := items[0]; {
-	case it.isNew && len(it.explicit) > 0:
+	case it.isNew && len(it.explicit()) > 0:
 		return false
 	case it.isNew && r.insertReturns():
 		return true

@@ -17,7 +17,7 @@ import (
 func (r *store) defaulted(ctx context.Context, it *item) []*schema.Field {
 	return lo.Filter(r.defaults, func(f *schema.Field, _ int) bool {
 		_, zero := f.ValueOf(ctx, it.val)
-		return zero && !slices.Contains(it.explicit, f)
+		return zero && !slices.Contains(it.explicit(), f)
 	})
 }
 
@@ -29,6 +29,9 @@ func (r *store) explicit(docs *documents, list []int, e reflect.Value) ([]*schem
 		_, zero := f.ValueOf(ctx, e)
 		return zero
 	})
+	if len(zero) == 0 {
+		return nil, nil
+	}
 	begun := r.newValue()
 	zero = lo.Filter(zero, func(f *schema.Field, _ int) bool { return setMark(f.ReflectValueOf(ctx, begun)) })
 	if len(zero) == 0 {
@@ -45,13 +48,22 @@ func (r *store) explicit(docs *documents, list []int, e reflect.Value) ([]*schem
 	}), nil
 }
 
+// noteExplicit notes them in the item of the documents.
+func (r *store) noteExplicit(docs *documents, list []int, it *item) error {
+	fields, err := r.explicit(docs, list, it.val)
+	if len(fields) > 0 || it.rare != nil {
+		it.more().explicit = fields
+	}
+	return err
+}
+
 // explicitZeros are the items of which an INSERT of GORM would replace a zero value
 // by a default although it was given, each with those columns.
 func (r *store) explicitZeros(items []*item) map[*item][]*schema.Field {
 	ctx := context.Background()
 	zeros := map[*item][]*schema.Field{}
 	for _, it := range items {
-		fields := lo.Filter(it.explicit, func(f *schema.Field, _ int) bool {
+		fields := lo.Filter(it.explicit(), func(f *schema.Field, _ int) bool {
 			_, zero := f.ValueOf(ctx, it.val)
 			return zero
 		})

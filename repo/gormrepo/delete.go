@@ -64,7 +64,7 @@ func (r *store) deleteItems(c *call, items []*item) error {
 func (r *store) deleteVersions(c *call, items []*item) error {
 	items = slices.Clone(items)
 	r.sortByKey(items)
-	hit, missed, _, err := r.lockVersions(c, items, nil)
+	hit, missed, err := r.lockVersions(c, items, nil)
 	if err != nil {
 		return err
 	}

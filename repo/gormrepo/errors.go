@@ -67,6 +67,15 @@ func (f *failures) add(index int, id any, err error) {
 	*f = append(*f, &repo.ItemError{Index: index, ID: id, Err: err})
 }
 
+// of adds an error about it, if there is one. It may name an element by itself.
+func (f *failures) of(r *store, it *item, err error) {
+	if named, ok := errors.AsType[*repo.ItemError](err); ok {
+		*f = append(*f, named)
+	} else if err != nil {
+		f.add(it.index, r.shownID(it.val), err)
+	}
+}
+
 // err is nil, or the list by ascending index.
 func (f *failures) err() error {
 	if len(*f) == 0 {

@@ -23,7 +23,7 @@ func (r *store) folds(items []*item) bool {
 	}
 	ctx := context.Background()
 	isNew, left, defaulted := items[0].isNew, r.left(ctx, items[0].val, items[0].isNew), r.defaulted(ctx, items[0])
-	if isNew && (len(left) > 0 || len(items[0].explicit) > 0) {
+	if isNew && (len(left) > 0 || len(items[0].explicit()) > 0) {
 		return false
 	}
 	if !isNew && r.version != nil {
@@ -31,7 +31,7 @@ func (r *store) folds(items []*item) bool {
 	}
 	for _, it := range items[1:] {
 		if it.isNew != isNew || !slices.Equal(r.left(ctx, it.val, isNew), left) ||
-			isNew && len(it.explicit) > 0 || !isNew && !slices.Equal(r.defaulted(ctx, it), defaulted) {
+			isNew && len(it.explicit()) > 0 || !isNew && !slices.Equal(r.defaulted(ctx, it), defaulted) {
 			return false
 		}
 	}

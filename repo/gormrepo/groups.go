@@ -25,16 +25,22 @@ func (r *store) groups(c *call, items []*item, inserted bool) []*group {
 func grouped(items []*item, of func(*item) group) []*group {
 	var groups []*group
 	byName := map[string]*group{}
-	for _, it := range items {
+	var last *group
+	for i, it := range items {
 		its := of(it)
+		if last != nil && slices.Equal(last.left, its.left) && slices.Equal(last.defaulted, its.defaulted) {
+			last.items = append(last.items, it)
+			continue
+		}
 		name := strings.Join(slices.Concat(names(its.left), []string{""}, names(its.defaulted)), "\x00")
 		g := byName[name]
 		if g == nil {
-			g = &its
+			g = &group{left: its.left, defaulted: its.defaulted, items: make([]*item, 0, len(items)-i)}
 			byName[name] = g
 			groups = append(groups, g)
 		}
 		g.items = append(g.items, it)
+		last = g
 	}
 	return groups
 }

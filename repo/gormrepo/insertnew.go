@@ -58,7 +58,7 @@ func (r *store) saveFound(ctx context.Context, items []*item, fn func(*call) err
 		}
 		return r.write(ctx, func(c *call) error {
 			for _, it := range items {
-				it.begin()
+				r.startItem(it)
 			}
 			if err := r.lockDatabase(c); err != nil {
 				return err

@@ -12,57 +12,69 @@ import (
 	"github.com/holdfast-go/holdfast/repo/internal/actor"
 )
 
-// item is an entity on its way into the database.
+// item is an entity on its way into the database. There is one for each row of a list, so
+// what few of them need is in rare.
 type item struct {
 	val   reflect.Value // the struct, which can be set
 	index int           // in the caller's list
+	// was is the stored version that an existing entity was read in.
+	was   int64
 	isNew bool
 	// strict tells that it is inserted whatever it says of itself, or overwrites the row
 	// that was found for it: no other one is looked for.
 	strict bool
-	// was is the stored version that an existing entity was read in.
-	was int64
-	// key is the identity of the stored row, where one was read, and exists tells
-	// that there is one.
-	key    any
+	// exists tells that there is a stored row.
 	exists bool
-	// values is the context of its caller, where several are saved together.
-	values context.Context //nolint:containedctx // it belongs to the entity's call
 	// unnamed tells of an entity from a document which names no version: it overwrites
 	// what is stored in whatever version.
 	unnamed bool
 	// freshTimes tells that the times of creation were made by this save.
 	freshTimes bool
-	// explicit are the fields that documents gave a zero value.
-	explicit []*schema.Field
+	// begun tells that the transaction has begun, and startsNew what isNew was then.
+	begun, startsNew bool
+	// key is the identity of the stored row, where one was read.
+	key any
+	// values is the context of its caller, where several are saved together.
+	values context.Context //nolint:containedctx // it belongs to the entity's call
 	// changed are the columns to write of a row that is merged into, else nil: all that
 	// the statement has.
 	changed []*schema.Field
-	// before is a copy to go back to when the save fails.
+	// before is what to go back to when the save fails.
 	before reflect.Value
-	// parts are the elements of its associations, which are taken back with it.
-	parts []*item
-	// start is how it was when the transaction began, and begun tells that it has.
-	start start
-	begun bool
+	rare   *rare
 }
 
-type start struct {
-	val   reflect.Value
-	isNew bool
-	was   int64
-	// value is a copy of val.
-	value reflect.Value
+// rare is what few items have.
+type rare struct {
+	// explicit are the fields that documents gave a zero value.
+	explicit []*schema.Field
+	// parts are the elements of its associations, which are taken back with it.
+	parts []*item
+	// start is how the entity was when the transaction began, where that may differ from
+	// before.
+	start reflect.Value
+	// docs are the documents that it began with, where a hook has added others.
+	docs []int
 }
+
+// more is for what is to be set.
+func (it *item) more() *rare {
+	if it.rare == nil {
+		it.rare = new(rare)
+	}
+	return it.rare
+}
+
+func (it *item) explicit() []*schema.Field { return lo.FromPtr(it.rare).explicit }
 
 // itemsFor are the items of entities that a call saves.
 func (r *store) itemsFor(es []reflect.Value) []*item {
-	copies := reflect.MakeSlice(reflect.SliceOf(r.entity.Type), 2*len(es), 2*len(es))
+	copies := reflect.MakeSlice(reflect.SliceOf(r.entity.Type), len(es), len(es))
 	list := make([]item, len(es))
 	for i, e := range es {
-		before := copies.Index(2 * i)
+		before := copies.Index(i)
 		before.Set(e)
-		list[i] = item{val: e, index: i, before: before, start: start{value: copies.Index(2*i + 1)}}
+		list[i] = item{val: e, index: i, before: before}
 	}
 	return lo.Map(es, func(_ reflect.Value, i int) *item { return &list[i] })
 }
@@ -96,25 +108,32 @@ func restoring(items []*item, save func() error) error {
 }
 
 func (it *item) restoreParts() {
-	for _, part := range slices.Backward(it.parts) {
+	if it.rare == nil {
+		return
+	}
+	for _, part := range slices.Backward(it.rare.parts) {
 		part.restore()
 	}
-	it.parts = nil
+	it.rare.parts = nil
 }
 
-// begin goes back to where the transaction begins, which may be for the second
+// startItem goes back to where the transaction begins, which may be for the second
 // time.
-func (it *item) begin() {
-	s := &it.start
+func (r *store) startItem(it *item) {
 	if !it.begun {
-		it.begun = true
-		s.val, s.isNew, s.was = it.val, it.isNew, it.was
-		s.value.Set(it.val)
+		it.begun, it.startsNew = true, it.isNew
+		if it.strict || r.setsKeys() {
+			it.more().start = r.newValue()
+			it.rare.start.Set(it.val)
+		}
 		return
 	}
 	it.restoreParts()
-	it.val, it.isNew, it.was, it.exists = s.val, s.isNew, s.was, false
-	it.val.Set(s.value)
+	it.val.Set(it.before)
+	if start := lo.FromPtr(it.rare).start; start.IsValid() {
+		it.val.Set(start)
+	}
+	it.isNew, it.was, it.exists = it.startsNew, r.entity.VersionOf(it.val), false
 }
 
 // firstVersion is what a new entity gets.

@@ -77,6 +77,9 @@ func (r *store) giveKeys(ctx context.Context, items []*item) error {
 	return bad.err()
 }
 
+// setsKeys tells whether giveKeys may change an entity.
+func (r *store) setsKeys() bool { return r.sequence != nil || r.opts.NewID != nil || r.foldsKeys() }
+
 // numberAll gives items keys of the sequence.
 func (r *store) numberAll(ctx context.Context, items []*item) error {
 	keys, err := r.takeKeys(ctx, len(items))
@@ -126,14 +129,18 @@ func (r *store) checkKeys(items []*item) error {
 
 // sortByKey puts items into some order of their keys, the same in every process.
 func (r *store) sortByKey(items []*item) {
+	sortByKey(r, items, func(it *item) *item { return it })
+}
+
+func sortByKey[E any](r *store, items []E, of func(E) *item) {
 	type keyed struct {
 		key []any
-		it  *item
+		e   E
 	}
-	list := lo.Map(items, func(it *item, _ int) keyed { return keyed{r.entity.KeyOf(it.val), it} })
+	list := lo.Map(items, func(e E, _ int) keyed { return keyed{r.entity.KeyOf(of(e).val), e} })
 	slices.SortStableFunc(list, func(a, b keyed) int { return compareKeys(a.key, b.key) })
 	for i, k := range list {
-		items[i] = k.it
+		items[i] = k.e
 	}
 }
 
@@ -155,6 +162,8 @@ func compareParts(a, b reflect.Value) int {
 		return cmp.Compare(a.Int(), b.Int())
 	case a.CanUint():
 		return cmp.Compare(a.Uint(), b.Uint())
+	case a.Type() == reflect.TypeFor[string]():
+		return cmp.Compare(a.String(), b.String())
 	default:
 		return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b))
 	}

@@ -16,12 +16,37 @@ import (
 
 // byKey makes rows findable by the keys that they were asked for with.
 func (r *store) byKey(keys [][]any, rows []reflect.Value) map[any]reflect.Value {
+	return r.byKeyBut(keys, rows, none)
+}
+
+func none(any) bool { return false }
+
+// othersOf tells of a row that belongs to none of one part of items, by its key, whether it
+// belongs to one of the others. It is asked once for each, and says of the next time that
+// it does: two parts may not have one row.
+func (r *store) othersOf(items func() []*item) func(id any) bool {
+	var owned map[any]bool
+	return func(id any) bool {
+		if owned == nil {
+			owned = lo.SliceToMap(items(), func(it *item) (any, bool) { return r.keptIdentity(it), true })
+		}
+		is := owned[id]
+		owned[id] = true
+		return is
+	}
+}
+
+// byKeyBut is byKey for a part of a list. Rows that belong to others are no one's here.
+func (r *store) byKeyBut(keys [][]any, rows []reflect.Value, others func(id any) bool) map[any]reflect.Value {
 	found := make(map[any]reflect.Value, len(rows))
 	for _, row := range rows {
 		found[identity(r.entity.KeyOf(row))] = row
 	}
 	wanted := lo.SliceToMap(keys, func(k []any) (any, []any) { return identity(k), k })
-	odd := lo.Filter(rows, func(row reflect.Value, _ int) bool { return wanted[identity(r.entity.KeyOf(row))] == nil })
+	odd := lo.Filter(rows, func(row reflect.Value, _ int) bool {
+		id := identity(r.entity.KeyOf(row))
+		return wanted[id] == nil && !others(id)
+	})
 	if len(odd) == 0 {
 		return found
 	}

@@ -34,19 +34,22 @@ func (r *store) saveDocuments(ctx context.Context, docs *documents) ([]reflect.V
 	if err != nil {
 		return nil, err
 	}
-	out := r.newValues(len(docs.entities))
+	out := make([]reflect.Value, len(docs.entities))
 	for _, m := range merges {
-		for _, i := range m.docs {
-			out[i].Set(m.val)
+		for n, i := range m.docs {
+			if out[i] = m.val; n > 0 { // each is in memory of its own
+				out[i] = r.newValue()
+				out[i].Set(m.val)
+			}
 		}
 	}
 	return out, nil
 }
 
 // replaceAll saves the entities of documents.
-func (r *store) replaceAll(ctx context.Context, docs *documents, items []*item) (err error) {
+func (r *store) replaceAll(ctx context.Context, docs *documents, items []*item) error {
 	for _, it := range items {
-		if it.explicit, err = r.explicit(docs, []int{it.index}, it.val); err != nil {
+		if err := r.noteExplicit(docs, []int{it.index}, it); err != nil {
 			return r.itemError(it, err)
 		}
 		it.unnamed = r.entity.VersionOf(it.val) == 0
@@ -57,22 +60,23 @@ func (r *store) replaceAll(ctx context.Context, docs *documents, items []*item) 
 // merges puts documents with the same key together, in the order of their last
 // one, as SaveAll does.
 func (r *store) merges(docs *documents) []*merge {
-	byKey := map[any]*merge{}
-	var list []*merge
-	for _, it := range slices.Backward(r.itemsFor(r.copies(docs.entities))) {
-		i := it.index
-		key := r.foldKey(it)
+	n := len(docs.entities)
+	byKey, list := make(map[any]*merge, n), make([]*merge, 0, n)
+	items, all, places := make([]item, n), make([]merge, n), lo.Range(n)
+	for i, e := range slices.Backward(r.copies(docs.entities)) {
+		items[i] = item{val: e, index: i, before: docs.entities[i]}
+		key := r.foldKey(&items[i])
 		if m := byKey[key]; m != nil {
 			m.docs = append(m.docs, i)
 			continue
 		}
-		byKey[key] = &merge{item: it, docs: []int{i}}
-		list = append(list, byKey[key])
+		all[i] = merge{item: &items[i], docs: places[i : i+1 : i+1]}
+		byKey[key] = &all[i]
+		list = append(list, &all[i])
 	}
 	slices.Reverse(list)
 	for _, m := range list {
 		slices.Reverse(m.docs)
-		m.given = m.docs
 	}
 	return list
 }
@@ -85,8 +89,11 @@ func (r *store) mergeAll(ctx context.Context, docs *documents, given []*merge, i
 	err = r.write(ctx, func(c *call) error {
 		merges = slices.Clone(given)
 		for _, m := range merges {
-			m.begin()
-			m.old, m.changed, m.revived, m.docs = nil, nil, false, m.given
+			r.startItem(m.item)
+			m.old, m.changed, m.revived = nil, nil, false
+			if first := lo.FromPtr(m.rare).docs; first != nil {
+				m.docs = first
+			}
 		}
 		if err := r.load(c, docs, merges); err != nil {
 			return err
@@ -149,6 +156,9 @@ func (r *store) reload(c *call, docs *documents, merges []*merge) ([]*merge, err
 		if same == nil {
 			byKey[key], same = m, m
 		} else {
+			if more := same.more(); more.docs == nil {
+				more.docs = same.docs
+			}
 			same.docs = slices.Sorted(slices.Values(slices.Concat(same.docs, m.docs)))
 			merges = lo.Without(merges, m)
 		}

@@ -18,25 +18,38 @@ import (
 // changes finds the columns that differ from what is stored, and leaves out
 // entities without any, unless they carry elements that are.
 func (r *store) changes(ctx context.Context, merges []*merge) []*merge {
+	r.noteChanges(ctx, merges)
 	return slices.DeleteFunc(slices.Clone(merges), func(m *merge) bool {
-		if m.isNew {
+		if m.isNew || len(m.changed) > 0 {
 			return false
 		}
-		m.changed = r.changed(ctx, m.val, m.old)
-		if len(m.changed) == 0 && !m.revived && !r.carries(ctx, m.val) {
-			return true
-		}
-		m.changed = append(m.changed, r.counted()...)
-		return false
+		m.changed = r.counted()
+		return !m.revived && !r.carries(ctx, m.val)
 	})
+}
+
+// noteChanges notes the columns to write where something has changed, and forgets what was
+// stored before. Rows with the same ones share a list.
+func (r *store) noteChanges(ctx context.Context, merges []*merge) {
+	var last []*schema.Field
+	for _, m := range merges {
+		if m.old == nil {
+			continue
+		}
+		if m.changed = r.changed(ctx, m.val, m.old); len(m.changed) > 0 {
+			m.changed = append(m.changed, r.counted()...)
+		}
+		if slices.Equal(m.changed, last) {
+			m.changed = last
+		}
+		last, m.old = m.changed, nil
+	}
 }
 
 // changed are the columns whose values differ from old, but for those that only
 // the repository writes.
-func (m *model) changed(ctx context.Context, e reflect.Value, old map[*schema.Field]any) []*schema.Field {
-	now := m.snapshot(ctx, e)
-	fields := without(m.updatable(m.columns), append(m.counted(), m.created...))
-	return lo.Filter(fields, func(f *schema.Field, _ int) bool { return !sameValue(old[f], now[f]) })
+func (m *model) changed(ctx context.Context, e reflect.Value, old []any) []*schema.Field {
+	return lo.Filter(m.merged, func(f *schema.Field, i int) bool { return !sameValue(old[i], plainColumn(ctx, e, f)) })
 }
 
 // counted are the columns that every save of a row changes.
@@ -75,18 +88,19 @@ func (r *store) writeMerges(c *call, merges []*merge) error {
 	return nil
 }
 
-// snapshot is what the database would get for each column. It shares no memory
-// with the entity, which a merge changes in place.
-func (m *model) snapshot(ctx context.Context, e reflect.Value) map[*schema.Field]any {
-	values := make(map[*schema.Field]any, len(m.columns))
-	for _, f := range m.columns {
-		v, _ := f.ValueOf(ctx, e)
-		values[f] = plainValue(v)
-		if text, ok := values[f].(string); ok && entity.IsRawJSON(f.IndirectFieldType) {
-			values[f] = plainJSON(text)
-		}
+// snapshot is what the database would get for each column that a merge may change. It
+// shares no memory with the entity, which a merge changes in place.
+func (m *model) snapshot(ctx context.Context, e reflect.Value) []any {
+	return lo.Map(m.merged, func(f *schema.Field, _ int) any { return plainColumn(ctx, e, f) })
+}
+
+func plainColumn(ctx context.Context, e reflect.Value, f *schema.Field) any {
+	v, _ := f.ValueOf(ctx, e)
+	plain := plainValue(v)
+	if text, ok := plain.(string); ok && entity.IsRawJSON(f.IndirectFieldType) {
+		return plainJSON(text)
 	}
-	return values
+	return plain
 }
 
 // plainJSON is JSON text without what makes no difference: databases write it in
@@ -192,10 +206,8 @@ func detached(v reflect.Value) reflect.Value {
 type merge struct {
 	*item
 	docs []int
-	// given are those that it began with.
-	given []int
 	// old is the stored row before the merge.
-	old map[*schema.Field]any
+	old []any
 	// revived tells that the stored row is marked as deleted.
 	revived bool
 }

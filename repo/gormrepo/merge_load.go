@@ -2,61 +2,70 @@ package gormrepo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/repo"
 )
 
-// load reads and locks what is stored and applies the documents to it.
+// load reads and locks what is stored and applies the documents to it. It has no more
+// rows in memory than one statement reads, but for those that become the entities.
 func (r *store) load(c *call, docs *documents, merges []*merge) error {
 	if err := r.lockDatabase(c); err != nil {
 		return err
 	}
-	var keyed []*item
+	var bad failures
+	keyed := make([]*merge, 0, len(merges))
 	for _, m := range merges {
 		m.key = nil
-		if !r.wantsKey(m.val) {
-			m.key = r.identity(m.item)
-			keyed = append(keyed, m.item)
+		if r.wantsKey(m.val) {
+			bad.of(r, m.item, m.first(r, docs))
+			continue
 		}
+		m.key = r.identity(m.item)
+		keyed = append(keyed, m)
 	}
-	r.sortByKey(keyed) // the order in which they are locked
-	stored, err := r.lockedRows(c, r.keysOf(keyed))
-	if err != nil {
-		return err
-	}
-	marked, err := r.marked(c, keyed)
-	if err != nil {
-		return err
-	}
-	var bad failures
-	for _, m := range merges {
-		row := stored[r.keptIdentity(m.item)]
-		switch {
-		case !row.IsValid() || r.wantsKey(m.val):
-			err = m.first(r, docs)
-		case marked[m.item] && !r.opts.Revive:
-			err = errMarked()
-		default:
-			err = m.apply(c.tx.Statement.Context, r, docs, row, marked[m.item])
+	sortByKey(r, keyed, func(m *merge) *item { return m.item }) // the order in which they are locked
+	others := r.othersOf(func() []*item { return itemsOf(keyed) })
+	for part := range slices.Chunk(keyed, idsPerStatement) {
+		items := itemsOf(part)
+		stored, err := r.lockedRows(c, r.keysOf(items), others)
+		if err != nil {
+			return err
 		}
-		if it, ok := errors.AsType[*repo.ItemError](err); ok {
-			bad = append(bad, it)
-		} else if err != nil {
-			bad.add(m.index, r.shownID(m.val), err)
+		marked, err := r.marked(c, items)
+		if err != nil {
+			return err
+		}
+		for _, m := range part {
+			bad.of(r, m.item, m.load(c.tx.Statement.Context, r, docs, stored[r.keptIdentity(m.item)], marked[m.item]))
+		}
+		if !r.hasHooks() && !r.opts.Associations { // which change entities until they are written
+			r.noteChanges(c.tx.Statement.Context, part)
 		}
 	}
 	return bad.err()
 }
 
+// load applies the documents to the row, which is not valid where there is none.
+func (m *merge) load(ctx context.Context, r *store, docs *documents, row reflect.Value, marked bool) error {
+	switch {
+	case !row.IsValid():
+		return m.first(r, docs)
+	case marked && !r.opts.Revive:
+		return errMarked()
+	default:
+		return m.apply(ctx, r, docs, row, marked)
+	}
+}
+
 // lockedRows reads whole rows, marked ones too.
-func (r *store) lockedRows(c *call, keys [][]any) (map[any]reflect.Value, error) {
+func (r *store) lockedRows(c *call, keys [][]any, others func(id any) bool) (map[any]reflect.Value, error) {
 	rows, err := r.chunks(c.tx, keys, func(tx *gorm.DB) *gorm.DB { return r.forUpdate(tx.Unscoped()) })
-	return r.byKey(keys, rows), err
+	return r.byKeyBut(keys, rows, others), err
 }
 
 // first makes a new entity of the documents: what the first one says, with the
@@ -71,9 +80,7 @@ func (m *merge) first(r *store, docs *documents) error {
 			return err
 		}
 	}
-	explicit, err := r.explicit(docs, m.docs, m.val)
-	m.explicit = explicit
-	return err
+	return r.noteExplicit(docs, m.docs, m.item)
 }
 
 // apply merges the documents into the stored entity, and notes how that was

@@ -40,6 +40,8 @@ type model struct {
 	alive, unknown []clause.Expression
 	// columns are what a full write of a row writes, the key included.
 	columns []*schema.Field
+	// merged are those that a merge may change.
+	merged []*schema.Field
 	// defaults are those with a literal default.
 	defaults []*schema.Field
 	byPath   map[string]*schema.Field

@@ -31,7 +31,7 @@ func (r *store) saveItems(ctx context.Context, items []*item, whole bool) error 
 		return r.writeItems(ctx, items, func(c *call) error {
 			c.whole = c.whole || whole
 			for _, it := range items {
-				it.begin()
+				r.startItem(it)
 			}
 			return r.saveIn(c, items)
 		})

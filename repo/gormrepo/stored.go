@@ -39,6 +39,25 @@ func (r *store) chunks(tx *gorm.DB, keys [][]any, restrict func(tx *gorm.DB) *go
 	return rows, nil
 }
 
+// eachStored locks the rows of items, reads some of their columns, and calls fn for each
+// item with its row, which is not valid where there is none. It has no more rows in memory
+// than one statement reads.
+func (r *store) eachStored(c *call, items []*item, fields []*schema.Field, fn func(it *item, row reflect.Value)) error {
+	others := r.othersOf(func() []*item { return items })
+	for part := range slices.Chunk(items, idsPerStatement) {
+		keys := r.keysOf(part)
+		rows, err := r.stored(c.tx, keys, slices.Concat(r.key, fields), true)
+		if err != nil {
+			return err
+		}
+		byKey := r.byKeyBut(keys, rows, others)
+		for _, it := range part {
+			fn(it, byKey[r.keptIdentity(it)])
+		}
+	}
+	return nil
+}
+
 // takeBack copies fields from the rows that the database reported into the
 // items, matched by key: the order of the rows says nothing. Items without a
 // row failed for the reason given.

@@ -34,7 +34,7 @@ func (r *store) overwriteVersions(c *call, items []*item) error {
 // overwriteLocked does the same for many, in a few statements: an UPDATE of many
 // rows does not tell which it has left alone.
 func (r *store) overwriteLocked(c *call, items []*item) error {
-	hit, missed, rows, err := r.lockVersions(c, items, r.created)
+	hit, missed, err := r.lockVersions(c, items, r.created)
 	if err != nil {
 		return err
 	}
@@ -53,32 +53,25 @@ func (r *store) overwriteLocked(c *call, items []*item) error {
 	if err := r.missed(c, missed); err != nil {
 		return err
 	}
-	if err := r.takeBack(hit, rows, r.created, repo.ErrStale, "the entity is gone"); err != nil {
-		return err
-	}
 	return r.writeLocked(c, hit, r.updatable(r.columns))
 }
 
-// lockVersions locks the rows of items, reads some of their columns, and tells
-// apart those in the version in which their entities were read and all others,
+// lockVersions locks the rows of items, gives these some of the columns that are stored, and
+// tells apart those in the version in which their entities were read and all others,
 // absent ones too.
-func (r *store) lockVersions(c *call, items []*item, fields []*schema.Field) (hit, missed []*item, rows []reflect.Value, err error) {
+func (r *store) lockVersions(c *call, items []*item, fields []*schema.Field) (hit, missed []*item, err error) {
 	if err := r.lockDatabase(c); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	rows, err = r.stored(c.tx, r.keysOf(items), slices.Concat(r.key, []*schema.Field{r.version}, fields), true)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	byKey := r.byKey(r.keysOf(items), rows)
-	for _, it := range items {
-		if row := byKey[r.keptIdentity(it)]; row.IsValid() && r.entity.VersionOf(row) == it.was {
-			hit = append(hit, it)
-		} else {
+	err = r.eachStored(c, items, append(fields[:len(fields):len(fields)], r.version), func(it *item, row reflect.Value) {
+		if !row.IsValid() || r.entity.VersionOf(row) != it.was {
 			missed = append(missed, it)
+			return
 		}
-	}
-	return hit, missed, rows, nil
+		copyFields(fields, row, it.val)
+		hit = append(hit, it)
+	})
+	return hit, missed, err
 }
 
 // overwriteVersion returns how many rows it has overwritten, and reads back when the row

@@ -86,9 +86,6 @@ func (s *mysqlSession) together(ctx context.Context, steps ...Step) error {
 
 // rollback rolls back and restores the settings.
 func (s *mysqlSession) rollback() error {
-	if s.begin != nil {
-		return s.conn.Close()
-	}
 	return undoMySQL(s.ctx, s.conn)
 }
 
