@@ -8,6 +8,9 @@ import (
 	"github.com/samber/lo"
 )
 
+// groupPlotName is the picture that the report opens with.
+const groupPlotName = "group.svg"
+
 func (b *bench) reportGroup(all []groupFigures, others []groupPeerFigures, fleet []series) error {
 	t := table{title: "Saves put together", how: fmt.Sprintf(
 		"Existing rows of one type are saved for %v, by every caller its own, and all callers are goroutines of one process. *GORM* is "+
@@ -31,7 +34,7 @@ func (b *bench) reportGroup(all []groupFigures, others []groupPeerFigures, fleet
 		if err != nil {
 			return err
 		}
-		t.plotName, t.plot = "group.svg", svg
+		t.plotName, t.plot = groupPlotName, svg
 	}
 	b.table(t)
 	for _, f := range all {
@@ -102,7 +105,7 @@ func (b *bench) reportGroupPeers(all []groupPeerFigures) {
 		}
 		if i > 0 {
 			b.goal(goal{
-				what: fmt.Sprintf("%s, %s, locked", plural(groupCallers, "caller"), plural(groupRows, "row")), against: p.name,
+				what: lockedTitle(load{groupCallers, groupRows}), against: p.name,
 				least: p.least, unit: "x", got: ratios(p.got.micros, ours.got.micros), why: p.missing,
 			})
 		}
@@ -110,11 +113,14 @@ func (b *bench) reportGroupPeers(all []groupPeerFigures) {
 	b.table(t)
 }
 
+func fleetTitle(processes int) string {
+	return fmt.Sprintf("%d processes of %s", processes, lockedTitle(load{fleetCallers, groupRows}))
+}
+
 // reportGroupFleet says nothing where there are no figures, but for the goals.
 func (b *bench) reportGroupFleet(got []series) {
-	what := fmt.Sprintf("%d processes of %s, %s, locked", fleetProcesses, plural(fleetCallers, "caller"), plural(groupRows, "row"))
-	throughput := goal{what: what, against: bestOfGORM, least: 2, unit: "x"}
-	latency := goal{what: "the same", against: "its p99", most: 1.2, unit: "x"}
+	throughput := goal{what: fleetTitle(fleetProcesses), against: bestOfGORM, least: 2, unit: "x"}
+	latency := goal{what: theSame, against: "its p99", most: 1.2, unit: "x"}
 	if got == nil {
 		throughput.why = postgresVariable + " was not set"
 		latency.why = throughput.why

@@ -12,7 +12,8 @@
 // is left of that while an old snapshot keeps all versions of the fence's row.
 //
 // And it measures group commit: locked saves that are put together, against GORM
-// without a lock and against GORM under other locks.
+// without a lock and against GORM under other locks. And it measures many rows at once,
+// without a lock: SaveAll and SmartSave against GORM and against statements by hand.
 //
 //	go run ./internal/cmd/bench                          # prints the figures
 //	go run ./internal/cmd/bench -out docs/benchmarks.md  # writes them there, with plots
