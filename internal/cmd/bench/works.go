@@ -36,6 +36,7 @@ type work struct {
 func works() []work {
 	return []work{
 		{"group", true, (*bench).group}, // what most readers look for
+		{"mongo", true, (*bench).mongo},
 		{"bulk", true, (*bench).bulk},
 		{"import", true, (*bench).imports},
 		{"handover", false, (*bench).handover},
