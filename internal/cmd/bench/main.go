@@ -35,6 +35,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/samber/lo"
+
 	"github.com/holdfast-go/holdfast/internal/cmd/internal/child"
 	"github.com/holdfast-go/holdfast/internal/cmd/internal/markdown"
 )
@@ -158,8 +160,13 @@ func run(ctx context.Context, args []string, out, status io.Writer) error {
 	if r.facts, err = machineFacts(ctx, dir, addr, c); err != nil {
 		return err
 	}
-	for i, n := range c.members {
-		b := &bench{config: c, report: r, status: status, members: n, servers: servers{Redis: addr}, first: i == 0}
+	benches := lo.Map(c.members, func(n, i int) *bench {
+		return &bench{config: c, report: r, members: n, servers: servers{Redis: addr}, first: i == 0}
+	})
+	p := newProgress(status, lo.SumBy(benches, func(b *bench) int { return len(b.planned()) }))
+	defer p.clear()
+	for _, b := range benches {
+		b.progress = p
 		if err := b.onCluster(ctx, dir); err != nil {
 			return err
 		}
