@@ -49,10 +49,14 @@ type store struct {
 	repository func() (repo.Repository[record], error)
 	close      func(ctx context.Context) error
 	db         *gorm.DB // nil for MongoDB
-	schema     string   // of PostgreSQL
+	mongo      *mongo.Database
+	schema     string // of PostgreSQL
 	// key guards the records.
 	key string
 }
+
+// standIn names a kind of store.
+const standIn = "MongoDB's stand-in"
 
 // storeKind is a database that there may be.
 type storeKind struct {
@@ -76,7 +80,7 @@ func storeKinds() []storeKind {
 		{name: "SQLite", transactions: true, open: openSQLite},
 		{name: "PostgreSQL", variable: postgresVariable, transactions: true, trips: true, open: openPostgres},
 		{name: "MySQL or MariaDB", variable: mysqlVariable, transactions: true, trips: true, more: 1, open: openMySQL},
-		{name: "MongoDB's stand-in", trips: true, open: openStandIn},
+		{name: standIn, trips: true, open: openStandIn},
 	}
 }
 
@@ -244,11 +248,12 @@ func openStandIn(ctx context.Context, dir string) (*store, error) {
 	if err != nil {
 		return nil, errors.Join(err, srv.Close())
 	}
+	db := cli.Database("bench")
 	return &store{
 		about: "FerretDB on SQLite without fsync, which runs one command at a time and has no index for ids that are numbers, so that it looks at every document of a collection: MongoDB's ratios are others, the number of commands is the same",
-		trips: &commands, unit: "commands", key: uniqueName("fence"),
+		mongo: db, trips: &commands, unit: "commands", key: uniqueName("fence"),
 		repository: func() (repo.Repository[record], error) {
-			return mongorepo.New[record](cli.Database("bench").Collection(uniqueName("fence")), nil)
+			return mongorepo.New[record](db.Collection(uniqueName("fence")), nil)
 		},
 		close: func(ctx context.Context) error { return errors.Join(cli.Disconnect(ctx), srv.Close()) },
 	}, nil

@@ -8,6 +8,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/samber/lo"
 	"gorm.io/driver/postgres"
 
 	"github.com/holdfast-go/holdfast/internal/cmd/internal/child"
@@ -17,6 +18,8 @@ import (
 const (
 	fleetProcesses = 3
 	fleetCallers   = 16 // of each process
+	// fleetShortWindow is for other numbers of processes.
+	fleetShortWindow = groupLongWindow / 2
 )
 
 // fleetJob tells a process of the fleet where to save what.
@@ -87,9 +90,31 @@ type fleetMember struct {
 	says *json.Decoder
 }
 
-// groupFleet measures processes that save rows of one type; the series are in the
-// order of the ways, none without a PostgreSQL.
-func (b *bench) groupFleet(ctx context.Context) (got []series, err error) {
+// fleetFigures are those of so many processes: a series for each way, without figures
+// where it was not measured.
+type fleetFigures struct {
+	processes int
+	got       []series
+}
+
+func fleetSizes() []int { return []int{1, 2, fleetProcesses, 4, 8} }
+
+// fleetWays are measured with each number of processes. With those that there are goals
+// about, all are.
+func fleetWays() []int { return []int{gormQuick, lockedTogether} }
+
+// ask returns the windows of a round.
+func (f fleetFigures) ask(b *bench) []fleetWindow {
+	ways, window := fleetWays(), fleetShortWindow
+	if f.processes == fleetProcesses {
+		ways, window = lo.Range(lockedTogether+1), groupLongWindow
+	}
+	return lo.Map(ways, func(way, _ int) fleetWindow { return fleetWindow{way, b.window(window)} })
+}
+
+// groupFleet measures processes that save rows of one type; it has no figures without a
+// PostgreSQL.
+func (b *bench) groupFleet(ctx context.Context) (got []fleetFigures, err error) {
 	if groupPostgres().missing() {
 		return nil, nil
 	}
@@ -106,16 +131,18 @@ func (b *bench) groupFleet(ctx context.Context) (got []series, err error) {
 	if err != nil {
 		return nil, err
 	}
-	got = make([]series, lockedTogether+1)
+	got = lo.Map(fleetSizes(), func(n, _ int) fleetFigures { return fleetFigures{n, make([]series, lockedTogether+1)} })
 	for round := range b.rounds {
 		b.say("group: round %d of %d, processes", round+1, b.rounds)
-		err := each(got, round, func(way int, _ series) error {
-			one, err := fleetSample(fleet, fleetWindow{way, b.window(groupLongWindow)})
-			got[way].add(one)
-			return err
-		})
-		if err != nil {
-			return nil, err
+		for _, f := range got {
+			err := each(f.ask(b), round, func(_ int, w fleetWindow) error {
+				one, err := fleetSample(fleet[:f.processes], w)
+				f.got[w.Way].add(one)
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
 		}
 	}
 	return got, nil
@@ -131,7 +158,7 @@ func startFleet(ctx context.Context, where servers, schema string) (fleet []flee
 		return errors.Join(errs...)
 	}
 	key := uniqueName("articles")
-	for i := range fleetProcesses {
+	for i := range lo.Max(fleetSizes()) {
 		p, err := child.Start(ctx, saverRole, fleetJob{Servers: where, Schema: schema, Key: key, Others: i * fleetCallers * groupRows})
 		if err != nil {
 			return fleet, end, err

@@ -32,11 +32,16 @@ func groupGoalsOf(k storeKind) []groupGoal {
 	}
 }
 
+func lockedTitle(of load) string { return of.String() + ", locked" }
+
+// lockedOn names the locked saves of a store.
+func lockedOn(of load, kind, store string) string { return groupTitle(of, kind) + ", locked, " + store }
+
 func (b *bench) groupGoals(f groupFigures) {
 	why := f.variable + " was not set"
 	for _, want := range groupGoalsOf(f.storeKind) {
-		throughput := goal{what: groupTitle(want.load, want.kind) + ", locked, " + f.name, against: want.against, least: want.least, unit: "x", why: why}
-		latency := goal{what: "the same", against: "its p99", most: want.p99, unit: "x", why: why}
+		throughput := goal{what: lockedOn(want.load, want.kind, f.name), against: want.against, least: want.least, unit: "x", why: why}
+		latency := goal{what: theSame, against: "its p99", most: want.p99, unit: "x", why: why}
 		if l, ok := f.find(want.load, want.kind); ok {
 			best, ours := l.gorm(), l.got[lockedTogether]
 			throughput.got, latency.got = ratios(best.micros, ours.micros), ratios(ours.p99, best.p99)
@@ -50,11 +55,11 @@ func (b *bench) groupGoals(f groupFigures) {
 		return
 	}
 	many := load{groupCallers, groupRows}
-	b.goalWithin(f, goal{what: groupTitle(many, refusedSaves) + ", locked, " + f.name, against: "the same with none refused", least: 0.55},
+	b.goalWithin(f, goal{what: lockedOn(many, refusedSaves, f.name), against: "the same with none refused", least: 0.55},
 		groupLoadFigures{load: many, kind: refusedSaves}, groupLoadFigures{load: many})
 	// What is measured twice differs by some percent.
 	most := load{256, groupRows}
-	b.goalWithin(f, goal{what: "saves a second of " + most.String() + ", locked, " + f.name, against: "the same with " + plural(groupCallers, "caller"), least: 0.9},
+	b.goalWithin(f, goal{what: "saves a second of " + lockedOn(most, plainSaves, f.name), against: "the same with " + plural(groupCallers, "caller"), least: 0.9},
 		groupLoadFigures{load: most}, groupLoadFigures{load: many})
 }
 

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/samber/lo"
+
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/internal/devserver"
 )
@@ -71,6 +73,11 @@ func groupFiguresOf(k storeKind) groupFigures {
 			add(load{callers, rows}, plainSaves)
 		}
 	}
+	for _, rows := range groupSizes() {
+		if rows > groupRows {
+			add(load{groupCallers, rows}, plainSaves)
+		}
+	}
 	many := load{groupCallers, groupRows}
 	add(many, hookedSaves)
 	add(many, refusedSaves)
@@ -98,7 +105,7 @@ func TestGroupIsReported(t *testing.T) {
 		groupFiguresOf(kinds[0]),
 		groupFiguresOf(kinds[1]),
 		{storeKind: kinds[2]}, // its variable was not set
-	}, others, groupFiguresOf(kinds[1]).loads[0].got)
+	}, others, lo.Map(fleetSizes(), func(n, _ int) fleetFigures { return fleetFigures{n, groupFiguresOf(kinds[1]).loads[0].got} }))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,6 +122,11 @@ func TestGroupIsReported(t *testing.T) {
 		"- MySQL or MariaDB: not measured, MYSQL_DSN was not set\n",
 		"![Saves put together](group.svg)\n",
 		"| **64 callers, 1 row, `Update`** | 400 (300 to 500) | 450 (300 to 600) | 900 (900 to 900) | 100 (100 to 100) | 3x (3 to 3) |\n",
+		"![The p99 of saves put together](group-p99.svg)\n",
+		"![Saves of more rows](group-rows.svg)\n",
+		"| 100 | 266667 (200000 to 333333) |",
+		"![Saves of one to eight processes](group-processes.svg)\n",
+		"| 8 | 2500 (1667 to 3333) | 5 (4 to 6) | 10000 (10000 to 10000) | 2 (2 to 2) | 4.5x (3 to 6) |\n",
 		"| locked, one by one | 900 (900 to 900) | 9 (9 to 9) | 0.333x (0.333 to 0.333) |\n",
 	} {
 		if !strings.Contains(text, want) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/samber/lo"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/lockedrepo"
@@ -113,6 +114,13 @@ func groupLoads(ctx context.Context, s *store, l *etcdlock.Locker) ([]groupLoad,
 			all = append(all, groupLoad{of, plainSaves, callsOf(articles.saves(), groupLists[article](of, 0))})
 		}
 	}
+	if s.schema != "" { // PostgreSQL
+		more, err := largeLoads(ctx, s.db, articles)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, more...)
+	}
 	many, ones := load{groupCallers, groupRows}, load{groupCallers, 1}
 	lists := groupLists[article](many, 0)
 	return append(all,
@@ -121,6 +129,19 @@ func groupLoads(ctx context.Context, s *store, l *etcdlock.Locker) ([]groupLoad,
 		groupLoad{ones, groupedEdits, callsOf(groupUpdates(articles), groupLists[article](ones, 0))},
 		groupLoad{ones, stripedEdits, callsOf(groupUpdates(stripeds), groupLists[striped](ones, 0))},
 	), nil
+}
+
+// largeLoads save more rows than the others, and make those that are missing.
+func largeLoads(ctx context.Context, db *gorm.DB, articles groupRepos[article]) ([]groupLoad, error) {
+	sizes := lo.Filter(groupSizes(), func(rows, _ int) bool { return rows > groupRows })
+	rows := lo.Flatten(groupLists[article](load{groupCallers, lo.Max(sizes)}, 0))
+	if err := db.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(rows, 500).Error; err != nil {
+		return nil, err
+	}
+	return lo.Map(sizes, func(rows, _ int) groupLoad {
+		of := load{groupCallers, rows}
+		return groupLoad{of, plainSaves, callsOf(articles.saves(), groupLists[article](of, 0))}
+	}), nil
 }
 
 // groupTables makes the tables and all rows that any load saves.

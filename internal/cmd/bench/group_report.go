@@ -2,13 +2,15 @@ package main
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/samber/lo"
 )
 
-func (b *bench) reportGroup(all []groupFigures, others []groupPeerFigures, fleet []series) error {
+// groupPlotName is the picture that the report opens with.
+const groupPlotName = "group.svg"
+
+func (b *bench) reportGroup(all []groupFigures, others []groupPeerFigures, fleet []fleetFigures) error {
 	t := table{title: "Saves put together", how: fmt.Sprintf(
 		"Existing rows of one type are saved for %v, by every caller its own, and all callers are goroutines of one process. *GORM* is "+
 			"`Clauses(OnConflict{UpdateAll: true}).Create` without a lock, with its defaults and with `SkipDefaultTransaction`; the *best of GORM* is in each "+
@@ -27,22 +29,35 @@ func (b *bench) reportGroup(all []groupFigures, others []groupPeerFigures, fleet
 		if f.variable != postgresVariable {
 			continue
 		}
-		svg, err := f.plot()
+		svg, err := f.plotSaves()
 		if err != nil {
 			return err
 		}
-		t.plotName, t.plot = "group.svg", svg
+		t.plotName, t.plot = groupPlotName, svg
 	}
 	b.table(t)
 	for _, f := range all {
 		b.groupGoals(f)
-		if len(f.loads) > 0 {
-			b.table(f.table())
+		if len(f.loads) == 0 {
+			continue
 		}
+		b.table(f.table())
+		if f.variable != postgresVariable {
+			continue
+		}
+		latency, err := f.latencyTable()
+		if err != nil {
+			return err
+		}
+		sizes, err := f.sizesTable()
+		if err != nil {
+			return err
+		}
+		b.table(latency)
+		b.table(sizes)
 	}
 	b.reportGroupPeers(others)
-	b.reportGroupFleet(fleet)
-	return nil
+	return b.reportGroupFleet(fleet)
 }
 
 // table has two lines for each load, with a column for each way.
@@ -74,19 +89,6 @@ func (f groupFigures) find(of load, kind string) (groupLoadFigures, bool) {
 	return lo.Find(f.loads, func(l groupLoadFigures) bool { return l.load == of && l.kind == kind })
 }
 
-// plot draws what each way gets done.
-func (f groupFigures) plot() ([]byte, error) {
-	lines := lo.Times(lockedTogether+1, func(way int) line {
-		l := line{name: strings.ReplaceAll(groupWayName(way), "`", "")}
-		for _, callers := range groupCrowds() {
-			of, _ := f.find(load{callers, groupRows}, plainSaves)
-			l.y = append(l.y, 1e6/median(of.got[way].micros))
-		}
-		return l
-	})
-	return plot("Saves of "+strconv.Itoa(groupRows)+" rows a second, "+f.name, "callers", groupCrowds(), lines)
-}
-
 // reportGroupPeers shows ours first.
 func (b *bench) reportGroupPeers(all []groupPeerFigures) {
 	t := table{title: "Saves under the locks of others", how: fmt.Sprintf(
@@ -102,7 +104,7 @@ func (b *bench) reportGroupPeers(all []groupPeerFigures) {
 		}
 		if i > 0 {
 			b.goal(goal{
-				what: fmt.Sprintf("%s, %s, locked", plural(groupCallers, "caller"), plural(groupRows, "row")), against: p.name,
+				what: lockedTitle(load{groupCallers, groupRows}), against: p.name,
 				least: p.least, unit: "x", got: ratios(p.got.micros, ours.got.micros), why: p.missing,
 			})
 		}
@@ -110,18 +112,23 @@ func (b *bench) reportGroupPeers(all []groupPeerFigures) {
 	b.table(t)
 }
 
+func fleetTitle(processes int) string {
+	return fmt.Sprintf("%d processes of %s", processes, lockedTitle(load{fleetCallers, groupRows}))
+}
+
 // reportGroupFleet says nothing where there are no figures, but for the goals.
-func (b *bench) reportGroupFleet(got []series) {
-	what := fmt.Sprintf("%d processes of %s, %s, locked", fleetProcesses, plural(fleetCallers, "caller"), plural(groupRows, "row"))
-	throughput := goal{what: what, against: bestOfGORM, least: 2, unit: "x"}
-	latency := goal{what: "the same", against: "its p99", most: 1.2, unit: "x"}
-	if got == nil {
+func (b *bench) reportGroupFleet(all []fleetFigures) error {
+	throughput := goal{what: fleetTitle(fleetProcesses), against: bestOfGORM, least: 2, unit: "x"}
+	latency := goal{what: theSame, against: "its p99", most: 1.2, unit: "x"}
+	few, ok := lo.Find(all, func(f fleetFigures) bool { return f.processes == fleetProcesses })
+	if !ok {
 		throughput.why = postgresVariable + " was not set"
 		latency.why = throughput.why
 		b.goal(throughput)
 		b.goal(latency)
-		return
+		return nil
 	}
+	got := few.got
 	best, ours := faster(got[gormDefault], got[gormQuick]), got[lockedTogether]
 	throughput.got, latency.got = ratios(best.micros, ours.micros), ratios(ours.p99, best.p99)
 	b.goal(throughput)
@@ -134,4 +141,7 @@ func (b *bench) reportGroupFleet(got []series) {
 		t.rows = append(t.rows, []string{groupWayName(way), spread(s.micros), spread(s.p99), spreadIn("x", ratios(best.micros, s.micros))})
 	}
 	b.table(t)
+	more, err := b.fleetTable(all)
+	b.table(more)
+	return err
 }

@@ -85,7 +85,7 @@ func (b *bench) groupOn(ctx context.Context, f *groupFigures, l *etcdlock.Locker
 	for round := range b.rounds {
 		b.say("group: round %d of %d, %s", round+1, b.rounds, f.name)
 		for n, g := range loads {
-			if err := b.groupRound(ctx, g, round, f.loads[n].got); err != nil {
+			if err := b.groupRound(ctx, g, groupWayName, round, f.loads[n].got); err != nil {
 				return fmt.Errorf("%s: %w", g.title(), err)
 			}
 		}
@@ -94,7 +94,7 @@ func (b *bench) groupOn(ctx context.Context, f *groupFigures, l *etcdlock.Locker
 }
 
 // groupRound adds a figure to the series of each way.
-func (b *bench) groupRound(ctx context.Context, g groupLoad, round int, got []series) error {
+func (b *bench) groupRound(ctx context.Context, g groupLoad, name func(way int) string, round int, got []series) error {
 	return each(g.ways, round, func(i int, call groupCall) error {
 		if call == nil {
 			got[i].add(noSample())
@@ -102,7 +102,7 @@ func (b *bench) groupRound(ctx context.Context, g groupLoad, round int, got []se
 		}
 		s, err := sampled(ctx, b.window(groupWindow), g.callers, call)
 		if err != nil {
-			return fmt.Errorf("%s: %w", groupWayName(i), err)
+			return fmt.Errorf("%s: %w", name(i), err)
 		}
 		got[i].add(s)
 		return nil

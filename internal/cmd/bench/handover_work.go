@@ -48,8 +48,8 @@ func (b *bench) handover(ctx context.Context) (err error) {
 		}
 	}
 	const us, them = 0, 1 // places of etcdlock and of concurrency.Mutex
-	b.goal(goal{what: "handover, 2 processes, one name", against: mutex, least: 50, unit: "x", got: ratios(gaps[them][0], gaps[us][0])})
-	b.goal(goal{what: "handover, 16 processes, one name", against: mutex, least: 6, unit: "x", got: ratios(gaps[them][3], gaps[us][3])})
+	b.goal(goal{what: handoverTitle(2), against: mutex, least: 50, unit: "x", got: ratios(gaps[them][0], gaps[us][0])})
+	b.goal(goal{what: handoverTitle(16), against: mutex, least: 6, unit: "x", got: ratios(gaps[them][3], gaps[us][3])})
 	// What is measured twice differs by some percent; a queue whose handovers
 	// cost more with more waiters falls by much more than a tenth. Two processes
 	// are no measure for that: they have a faster way of their own.
@@ -136,4 +136,8 @@ func grid(n, m int) [][][]float64 {
 		g[i] = make([][]float64, m)
 	}
 	return g
+}
+
+func handoverTitle(processes int) string {
+	return fmt.Sprintf("handover, %d processes, one name", processes)
 }

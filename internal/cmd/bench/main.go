@@ -12,7 +12,8 @@
 // is left of that while an old snapshot keeps all versions of the fence's row.
 //
 // And it measures group commit: locked saves that are put together, against GORM
-// without a lock and against GORM under other locks.
+// without a lock and against GORM under other locks. And it measures many rows at once,
+// without a lock: SaveAll and SmartSave against GORM and against statements by hand.
 //
 //	go run ./internal/cmd/bench                          # prints the figures
 //	go run ./internal/cmd/bench -out docs/benchmarks.md  # writes them there, with plots
@@ -33,6 +34,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/samber/lo"
 
 	"github.com/holdfast-go/holdfast/internal/cmd/internal/child"
 	"github.com/holdfast-go/holdfast/internal/cmd/internal/markdown"
@@ -157,8 +160,13 @@ func run(ctx context.Context, args []string, out, status io.Writer) error {
 	if r.facts, err = machineFacts(ctx, dir, addr, c); err != nil {
 		return err
 	}
-	for i, n := range c.members {
-		b := &bench{config: c, report: r, status: status, members: n, servers: servers{Redis: addr}, first: i == 0}
+	benches := lo.Map(c.members, func(n, i int) *bench {
+		return &bench{config: c, report: r, members: n, servers: servers{Redis: addr}, first: i == 0}
+	})
+	p := newProgress(status, lo.SumBy(benches, func(b *bench) int { return len(b.planned()) }))
+	defer p.clear()
+	for _, b := range benches {
+		b.progress = p
 		if err := b.onCluster(ctx, dir); err != nil {
 			return err
 		}

@@ -56,8 +56,8 @@ func (b *bench) relock(ctx context.Context) (err error) {
 		g.why = "REDIS_ADDR was not set"
 	}
 	b.goal(g)
-	b.goal(goal{what: "the same", against: "round trips", most: 0, unit: "", got: trips[0]})
-	b.goal(goal{what: "the same", against: "allocations", most: 8, unit: "", got: allocs[0]})
+	b.goal(goal{what: theSame, against: "round trips", most: 0, unit: "", got: trips[0]})
+	b.goal(goal{what: theSame, against: "allocations", most: 8, unit: "", got: allocs[0]})
 	t := table{title: "Taking a lock again", how: fmt.Sprintf(
 		"One goroutine takes one name and gives it back, again and again, for %v; nobody else wants it. Allocations are those of the whole "+
 			"process, by `testing.AllocsPerRun`; etcd runs in another. Round trips are counted by an interceptor in the client. Median of %s.",

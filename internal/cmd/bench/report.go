@@ -99,12 +99,13 @@ func (r *report) text(quick bool) string {
 	for _, f := range r.facts {
 		fmt.Fprintf(&s, "- %s: %s\n", f[0], f[1])
 	}
-	s.WriteString("\n## Goals\n\nRatios are of figures of one round, the median of the rounds, with the least and the greatest in brackets.\n\n")
+	s.WriteString("\n" + r.glance(quick) + "## Goals\n\nRatios are of figures of one round, the median of the rounds, with the least and the greatest in brackets.\n\n")
 	goals := make([][]string, 0, len(r.goals))
 	for _, g := range r.goals {
 		goals = append(goals, g.row())
 	}
 	s.WriteString(markdown.Table([]string{"what", "against", "wanted", "measured", "", "etcd"}, goals))
+	s.WriteString(r.missed())
 	for _, t := range r.tables {
 		fmt.Fprintf(&s, "\n## %s (etcd with %s)\n\n%s\n\n", t.title, t.cluster, t.how)
 		if t.plotName != "" {

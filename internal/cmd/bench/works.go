@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/samber/lo"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/holdfast-go/holdfast/internal/cmd/internal/child"
@@ -20,10 +20,10 @@ import (
 type bench struct {
 	config
 	servers
-	report  *report
-	status  io.Writer
-	members int  // of the cluster
-	first   bool // what does not depend on the cluster is measured on the first one only
+	report   *report
+	progress *progress
+	members  int  // of the cluster
+	first    bool // what does not depend on the cluster is measured on the first one only
 }
 
 // work is one thing that is measured.
@@ -36,6 +36,8 @@ type work struct {
 func works() []work {
 	return []work{
 		{"group", true, (*bench).group}, // what most readers look for
+		{"mongo", true, (*bench).mongo},
+		{"bulk", true, (*bench).bulk},
 		{"import", true, (*bench).imports},
 		{"handover", false, (*bench).handover},
 		{"local", false, (*bench).local},
@@ -59,22 +61,28 @@ func (b *bench) onCluster(ctx context.Context, dir string) (err error) {
 	if err := json.NewDecoder(srv.Out).Decode(&b.Etcd); err != nil {
 		return fmt.Errorf("starting etcd: %w", err)
 	}
-	for _, w := range works() {
-		if b.only != "" && b.only != w.name || w.once && !b.first {
-			continue
-		}
+	for _, w := range b.planned() {
 		began := time.Now()
 		if err := w.run(b, ctx); err != nil {
 			return fmt.Errorf("%s: %w", w.name, err)
 		}
-		b.say("%s took %.0f s", w.name, time.Since(began).Seconds())
+		b.progress.finish(fmt.Sprintf("%s%s took %.0f s", b.cluster(), w.name, time.Since(began).Seconds()))
 	}
 	return nil
 }
 
-func (b *bench) say(format string, args ...any) {
-	fmt.Fprintf(b.status, "[etcd with %s] %s\n", plural(b.members, "member"), fmt.Sprintf(format, args...))
+// planned are the works on this cluster.
+func (b *bench) planned() []work {
+	return lo.Filter(works(), func(w work, _ int) bool {
+		return (b.only == "" || b.only == w.name) && (b.first || !w.once)
+	})
 }
+
+func (b *bench) say(format string, args ...any) {
+	b.progress.step(b.cluster() + fmt.Sprintf(format, args...))
+}
+
+func (b *bench) cluster() string { return fmt.Sprintf("[etcd with %s] ", plural(b.members, "member")) }
 
 // peers leaves Redis out on the second cluster: it is the same Redis.
 func (b *bench) peers() []peer {
