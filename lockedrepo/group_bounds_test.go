@@ -113,3 +113,28 @@ func TestGroup_ElementsAreBounded(t *testing.T) {
 		t.Errorf("the long call was made %d times by itself", alone)
 	}
 }
+
+// What one batch did not come to goes on with those that have come since. They are no
+// larger group for it.
+func TestGroup_CountIsBoundedAfterALongBatch(t *testing.T) {
+	t.Parallel()
+	ctx := groupContext(t)
+	s := newGroupSite(ctx, t, nil, pieceOf("stored"))
+	s.store.unbounded = true
+	s.pile(ctx, t, s.saving(ctx, "first")...)
+	g := newGate()
+	s.pile(ctx, t, s.updating(ctx, "stored", func(*piece) error {
+		g.wait()
+		slow()
+		return nil
+	}))
+	s.pile(ctx, t, s.saving(ctx, numbered("early ", 200)...)...)
+	s.run(ctx, t)
+	<-g.reached
+	s.pile(ctx, t, s.saving(ctx, numbered("late ", 200)...)...)
+	close(g.opened)
+	wantAll(t, s.answered(ctx, t))
+	if calls, _ := s.groupSizes(); lo.Sum(calls) != 400 || slices.Max(calls) > 256 {
+		t.Errorf("groups of %d calls", calls)
+	}
+}
