@@ -130,6 +130,8 @@ const key = "record"
 // site is a locked repository whose lock another process holds, so that calls pile up.
 type site struct {
 	cluster *locktest.Cluster
+	db      *gorm.DB
+	mine    *etcdlock.Locker
 	other   *etcdlock.Locker // another process's
 	plain   *gormrepo.Repository[record]
 	locked  *lockedrepo.Repository[record]
@@ -148,19 +150,20 @@ func onSites(t *testing.T, test func(ctx context.Context, t *testing.T, s *site)
 			db := open(ctx, t)
 			must(t, db.AutoMigrate(&record{}))
 			must(t, gormrepo.MigrateFence(ctx, db))
-			s := &site{cluster: locktest.NewCluster()}
+			s := &site{cluster: locktest.NewCluster(), db: db}
 			t.Cleanup(func() {
 				if err := s.cluster.Close(); err != nil {
 					t.Error(err)
 				}
 			})
-			mine, err := s.cluster.NewLocker(&etcdlock.Options{Linger: etcdlock.NoLinger})
+			var err error
+			s.mine, err = s.cluster.NewLocker(&etcdlock.Options{Linger: etcdlock.NoLinger})
 			must(t, err)
 			s.other, err = s.cluster.NewLocker(&etcdlock.Options{Linger: etcdlock.NoLinger})
 			must(t, err)
 			s.plain, err = gormrepo.New[record](db, nil)
 			must(t, err)
-			s.locked, err = lockedrepo.New[record](s.plain, mine, &lockedrepo.Options{Key: key})
+			s.locked, err = lockedrepo.New[record](s.plain, s.mine, &lockedrepo.Options{Key: key})
 			must(t, err)
 			s.holder, err = s.other.Lock(ctx, key)
 			must(t, err)
