@@ -208,12 +208,17 @@ func (g *group[T]) answered() {
 func (g *group[T]) join(w *waiting[T]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.room(w).add(w)
+	g.pending++
+}
+
+// room is the batch that a call joins: the open one, or the next where that is full.
+func (g *group[T]) room(w *waiting[T]) *batch[T] {
 	b := g.open
 	if b == nil || len(b.calls) >= maxGroupCalls || b.rows+len(w.Entities) > maxGroupRows {
 		b = g.begin()
 	}
-	b.add(w)
-	g.pending++
+	return b
 }
 
 // again has calls wait for the lock again, before those that have come since. A caller
@@ -221,19 +226,18 @@ func (g *group[T]) join(w *waiting[T]) {
 func (g *group[T]) again(calls []*waiting[T]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	b := g.open
-	if b == nil {
-		b = g.begin()
+	var later []*waiting[T]
+	if b := g.open; b != nil {
+		later = b.calls
+		b.calls, b.rows = nil, 0
 	}
-	later := b.calls
-	b.calls, b.rows = nil, 0
 	for _, w := range slices.Concat(calls, later) {
 		if w.batch == nil && w.wait.Err() != nil {
 			w.left = true
 			close(w.done)
 			continue
 		}
-		b.add(w)
+		g.room(w).add(w)
 	}
 }
 
