@@ -133,7 +133,9 @@ func (s *groupStore) TxState(ctx context.Context) driver.TxState {
 	return s.txStore.TxState(ctx)
 }
 
-func (s *groupStore) CanGroup(repo.Repository[piece]) bool { return true }
+func (s *groupStore) Grouping(repo.Repository[piece]) driver.Grouping {
+	return driver.Grouping{How: "one step"}
+}
 
 func (s *groupStore) GroupSize(calls []driver.SaveCall[piece]) int {
 	if s.unbounded {
