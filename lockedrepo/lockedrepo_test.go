@@ -94,7 +94,7 @@ var calls = map[string]struct {
 		_, err := r.FindByID(ctx, "1")
 		return err
 	}},
-	"FindAllByID": {}, "ExistsByID": {}, "Find": {}, "Count": {}, "Stream": {}, "Aggregate": {}, "KeyFields": {}, "TxState": {}, "Key": {}, "Keys": {}, "KeysOf": {}, "For": {}, "Pending": {},
+	"FindAllByID": {}, "ExistsByID": {}, "Find": {}, "Count": {}, "Stream": {}, "Aggregate": {}, "KeyFields": {}, "TxState": {}, "Key": {}, "Keys": {}, "KeysOf": {}, "For": {}, "Pending": {}, "Grouping": {},
 }
 
 func TestEveryMethodIsLockedOrPassesThrough(t *testing.T) {
