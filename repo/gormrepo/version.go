@@ -63,7 +63,7 @@ func (r *store) lockVersions(c *call, items []*item, fields []*schema.Field) (hi
 	if err := r.lockDatabase(c); err != nil {
 		return nil, nil, err
 	}
-	err = r.eachStored(c, items, append(fields[:len(fields):len(fields)], r.version), func(it *item, row reflect.Value) {
+	err = r.eachStored(c, items, append(slices.Clip(fields), r.version), func(it *item, row reflect.Value) {
 		if !row.IsValid() || r.entity.VersionOf(row) != it.was {
 			missed = append(missed, it)
 			return

@@ -38,8 +38,10 @@ func (b *bench) reportBulk(all []bulkFigures) {
 
 // table has a line for each way and what it saves.
 func (f bulkFigures) table() table {
-	t := table{title: "Many rows at once on " + f.name, how: strings.ToUpper(f.about[:1]) + f.about[1:] + ".",
-		head: []string{"", "ms", "MiB allocated", "ours, times as fast", "ours, times the bytes"}}
+	t := table{
+		title: "Many rows at once on " + f.name, how: strings.ToUpper(f.about[:1]) + f.about[1:] + ".",
+		head: []string{"", "ms", "MiB allocated", "ours, times as fast", "ours, times the bytes"},
+	}
 	add := func(what string, all []bulkCosts, name func(int) string) {
 		for i, c := range all {
 			if len(c.millis) == 0 {

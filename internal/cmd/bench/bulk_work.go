@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/samber/lo"
+
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
@@ -132,12 +134,6 @@ func (b *bench) bulkOn(ctx context.Context, f *bulkFigures, dir string) (err err
 
 // bulkRound has each way save the rows, which change before that.
 func (b *bench) bulkRound(ctx context.Context, ways []saveFunc[bulkRow], round int, rows []*bulkRow, change func(*bulkRow), got []bulkCosts) error {
-	prepare := func() error {
-		for _, e := range rows {
-			change(e)
-		}
-		return nil
-	}
 	return each(ways, round, func(i int, save saveFunc[bulkRow]) error {
 		if save == nil {
 			return nil
@@ -145,6 +141,10 @@ func (b *bench) bulkRound(ctx context.Context, ways []saveFunc[bulkRow], round i
 		some, part := rows, 1
 		if i == bulkLoop {
 			some, part = rows[:len(rows)/bulkLoopPart], bulkLoopPart
+		}
+		prepare := func() error { //nolint:unparam // others can fail
+			lo.ForEach(rows, func(e *bulkRow, _ int) { change(e) })
+			return nil
 		}
 		c, err := bulkCostOf(ctx, b.window(bulkWindow), prepare, func(ctx context.Context) error { return save(ctx, some) })
 		if err != nil {

@@ -22,9 +22,6 @@ type Step struct {
 // refusal is the message of a step that changes no row, and its error.
 const refusal = "holdfast: no row was changed"
 
-// refusalSQL follows a step that has to change a row.
-var refusalSQL = "; " + Signal("ROW_COUNT() = 0", refusal).Text
-
 // ErrUnchanged says that a step changed no row and had to.
 var ErrUnchanged = errors.New(refusal)
 
@@ -72,7 +69,7 @@ func joined(steps []Step) string {
 	for _, step := range steps {
 		b.WriteString(step.Text)
 		if step.Changes {
-			b.WriteString(refusalSQL)
+			b.WriteString("; " + Signal("ROW_COUNT() = 0", refusal).Text)
 		}
 		b.WriteString("; ")
 	}
