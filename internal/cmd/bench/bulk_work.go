@@ -142,7 +142,7 @@ func (b *bench) bulkRound(ctx context.Context, ways []saveFunc[bulkRow], round i
 		if i == bulkLoop {
 			some, part = rows[:len(rows)/bulkLoopPart], bulkLoopPart
 		}
-		prepare := func() error { //nolint:unparam // others can fail
+		prepare := func() error {
 			lo.ForEach(rows, func(e *bulkRow, _ int) { change(e) })
 			return nil
 		}
