@@ -23,7 +23,7 @@ type gormMember struct {
 }
 
 // compounds is a repository whose fenced saves are compound statements of MariaDB by now,
-// and the number of statements that one of them takes.
+// and a context with a fence.
 func compounds(ctx context.Context, t *testing.T, db *gorm.DB) (r *gormrepo.Repository[gormMember], fenced context.Context) {
 	t.Helper()
 	must(t, gormrepo.MigrateFence(ctx, db))
@@ -140,13 +140,17 @@ func TestGormCompound_EqualKeys(t *testing.T) {
 	}
 }
 
-// A table that takes no INSERT of rows that exist, and one with a trigger for new rows, is
-// written by a transaction.
+// A table that takes no INSERT of rows that exist, one with a trigger for new rows, and one
+// without a unique index on the key is written by a transaction.
 func TestGormCompound_TablesOfOthers(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string][]string{
 		"NoDefault": {"ALTER TABLE gorm_members ADD COLUMN other varchar(9) NOT NULL"},
-		"Trigger":   {"CREATE TRIGGER fired BEFORE INSERT ON gorm_members FOR EACH ROW SET NEW.name = 'fired'"},
+		"NoUniqueKey": {
+			"ALTER TABLE gorm_members DROP PRIMARY KEY, ADD COLUMN seq bigint NOT NULL AUTO_INCREMENT PRIMARY KEY",
+			"DROP INDEX idx_gorm_members_email ON gorm_members",
+		},
+		"Trigger": {"CREATE TRIGGER fired BEFORE INSERT ON gorm_members FOR EACH ROW SET NEW.name = 'fired'"},
 		"View": {
 			"RENAME TABLE gorm_members TO others", "CREATE TRIGGER fired BEFORE INSERT ON others FOR EACH ROW SET NEW.name = 'fired'",
 			"CREATE VIEW gorm_members AS SELECT * FROM others",

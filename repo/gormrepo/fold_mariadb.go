@@ -27,8 +27,9 @@ func (r *store) returns(items []*item) bool {
 	})
 }
 
-// lookAtTable asks MariaDB once whether an INSERT of rows that exist may be all that
-// happens: a trigger would take them for new, and a view may hide one.
+// lookAtTable asks MariaDB once whether an INSERT meets the rows that exist, and does no
+// more: a unique index has to be on the key alone, else they would be stored twice; a
+// trigger would take them for new, and a view may hide one.
 func (r *store) lookAtTable(ctx context.Context) error {
 	if r.proven.Load() {
 		return nil
@@ -39,9 +40,11 @@ func (r *store) lookAtTable(ctx context.Context) error {
 	}
 	const text = "SELECT COUNT(*) FROM information_schema.tables t WHERE t.table_schema = COALESCE(NULLIF(?, ''), DATABASE()) AND t.table_name = ?" +
 		" AND t.table_type = 'BASE TABLE' AND NOT EXISTS (SELECT 1 FROM information_schema.triggers g WHERE g.event_manipulation = 'INSERT'" +
-		" AND g.event_object_schema = t.table_schema AND g.event_object_table = t.table_name)"
+		" AND g.event_object_schema = t.table_schema AND g.event_object_table = t.table_name)" +
+		" AND EXISTS (SELECT 1 FROM information_schema.statistics s WHERE s.table_schema = t.table_schema AND s.table_name = t.table_name" +
+		" AND s.non_unique = 0 GROUP BY s.index_name HAVING SUM(s.sub_part IS NOT NULL OR NOT FIND_IN_SET(s.column_name, ?)) = 0)"
 	var plain bool
-	if err := r.plainPool().QueryRowContext(ctx, text, schema, table).Scan(&plain); err != nil {
+	if err := r.plainPool().QueryRowContext(ctx, text, schema, table, strings.Join(names(r.key), ",")).Scan(&plain); err != nil {
 		return err
 	}
 	r.careful.CompareAndSwap(false, !plain)
