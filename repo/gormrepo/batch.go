@@ -4,15 +4,13 @@ import (
 	"errors"
 	"slices"
 
-	"gorm.io/gorm/schema"
-
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
 )
 
-// inBatches writes items by statements of as many rows as the dialect likes.
-func (r *store) inBatches(c *call, items []*item, columns []*schema.Field, write func([]*item) error) error {
-	for batch := range slices.Chunk(items, r.dialect.rows(len(columns))) {
+// inBatches writes items by statements of so many rows.
+func (r *store) inBatches(c *call, items []*item, rows int, write func([]*item) error) error {
+	for batch := range slices.Chunk(items, rows) {
 		if err := r.batch(c, batch, write); err != nil {
 			return err
 		}
@@ -43,6 +41,9 @@ func (r *store) batch(c *call, items []*item, write func([]*item) error) error {
 			err = c.tx.Exec("RELEASE SAVEPOINT " + savepoint).Error
 		}
 		return err
+	}
+	if errors.As(err, new(*arraysError)) && c.tx.RollbackTo(savepoint).Error == nil {
+		return write(items)
 	}
 	if errors.As(err, new(*repo.BatchError)) || !dberr.BlamesRow(err, r.db.Dialector) || c.tx.RollbackTo(savepoint).Error != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 // looks for a row nor makes a key: when the answer is lost, a key that the
 // database gave could not be told. An entity with a version is overwritten by an UPDATE.
 func (r *store) folds(items []*item) bool {
-	if r.dialect.name != postgres && !r.foldsOnMariaDB(items) || r.hasHooks() || r.opts.Associations || r.opts.Revive || len(items) > r.dialect.rows(len(r.columns)) {
+	if r.dialect.name != postgres && !r.foldsOnMariaDB(items) || r.hasHooks() || r.opts.Associations || r.opts.Revive || len(items) > r.rowsPerStatement(r.columns) {
 		return false
 	}
 	ctx := context.Background()

@@ -23,7 +23,7 @@ func (r *store) insert(c *call, items []*item) error {
 			size = 1 // a statement without columns inserts one row
 		}
 		for list := range slices.Chunk(g.items, size) {
-			err := r.inBatches(c, list, r.columns, func(batch []*item) error { return r.insertBatch(c, batch, g.left) })
+			err := r.inBatches(c, list, r.dialect.rows(len(r.columns)), func(batch []*item) error { return r.insertBatch(c, batch, g.left) })
 			if err != nil {
 				return err
 			}

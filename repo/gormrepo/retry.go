@@ -20,7 +20,7 @@ func (r *store) repeat(ctx context.Context, run func(c *call) error) error {
 		if err == nil || n == attempts || ctx.Err() != nil {
 			return err
 		}
-		again := c.again || dberr.IsDeadlock(err) || c.raced && n == 1 || errors.As(err, new(*resendError))
+		again := c.again || dberr.IsDeadlock(err) || c.raced && n == 1 || errors.As(err, new(*resendError)) || errors.As(err, new(*arraysError))
 		if !again {
 			return err
 		}

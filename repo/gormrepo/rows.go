@@ -27,19 +27,49 @@ func (r *store) updateRows(c *call, items []*item, fields []*schema.Field) error
 		_, err := r.update(c, r.assigned(c, items[0], fields), []clause.Expression{r.keyIn(r.keysOf(items))})
 		return err
 	}
+	st, err := r.updateOf(c, items, fields)
+	if err != nil {
+		return err
+	}
+	if n := r.dialect.rows(len(r.key) + len(fields)); len(items) > n && !st.hasArrays() {
+		for part := range slices.Chunk(items, n) {
+			if err := r.updateRows(c, part, fields); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return r.exec(c, st)
+}
+
+// updateOf is the statement for more than one row.
+func (r *store) updateOf(c *call, items []*item, fields []*schema.Field) (*updateStatement, error) {
+	if len(items) >= arraysFrom && !c.once { // else the types are known, if they are needed
+		if err := r.learnTypes(c.tx.Statement.Context, c.tx.Statement.ConnPool); err != nil {
+			return nil, err
+		}
+	}
 	marked := lo.SomeBy(items, func(it *item) bool {
 		return !lo.EveryBy(fields, func(f *schema.Field) bool { return r.writes(it, f) })
 	})
-	return r.exec(c, &updateStatement{
+	st := &updateStatement{
 		table: r.schema.Table, dialect: r.dialect.name, key: names(r.key), columns: names(fields), marked: marked,
-		rows: lo.Map(items, func(it *item, _ int) []any {
-			row := append(r.keyParams(r.entity.KeyOf(it.val)), r.values(c, it, fields)...)
-			if marked {
-				row = append(row, r.marks(it, fields))
-			}
-			return row
-		}),
+		arrays: r.arraysOf(c, items, slices.Concat(r.key, fields), nil),
+	}
+	if st.arrays != nil {
+		if marked {
+			st.arrays.addInts(items, func(it *item) int64 { return r.marks(it, fields) })
+		}
+		return st, nil
+	}
+	st.rows = lo.Map(items, func(it *item, _ int) []any {
+		row := append(r.keyParams(r.entity.KeyOf(it.val)), r.values(c, it, fields)...)
+		if marked {
+			row = append(row, r.marks(it, fields))
+		}
+		return row
 	})
+	return st, nil
 }
 
 // writes tells whether a statement that writes the field for some row does so for this one.
@@ -93,7 +123,7 @@ func (r *store) update(c *call, set map[string]any, conds []clause.Expression) (
 func (r *store) writeLocked(c *call, items []*item, changed []*schema.Field) error {
 	for _, g := range r.groups(c, items, false) {
 		columns := slices.Concat(r.key, without(changed, g.left))
-		err := r.inBatches(c, g.items, columns, func(batch []*item) error {
+		err := r.inBatches(c, g.items, r.rowsPerStatement(columns), func(batch []*item) error {
 			if err := r.updateRows(c, batch, without(changed, g.left)); err != nil {
 				return err
 			}

@@ -18,7 +18,10 @@ type updateStatement struct {
 	// written; the other columns stay as they are.
 	marked bool
 	rows   [][]any
+	arrays *arrays // in place of rows, on PostgreSQL
 }
+
+func (s *updateStatement) hasArrays() bool { return s.arrays != nil }
 
 const (
 	// oldRows and newRows name the table that is written and that of the values.
@@ -59,15 +62,12 @@ func (s *updateStatement) Build(b clause.Builder) {
 		return
 	}
 	write(b, "WITH "+newRows+" ")
-	b.WriteQuoted(lo.Map(s.given(), func(name string, _ int) clause.Column { return clause.Column{Name: name} }))
-	write(b, " AS (VALUES ")
-	if s.dialect == postgres {
-		s.buildTypes(b, table)
-	}
-	for i, row := range s.rows {
-		write(b, lo.Ternary(i == 0, "(", ",("))
-		b.AddVar(b, row...)
-		write(b, ")")
+	b.WriteQuoted(columnsNamed(s.given()))
+	write(b, " AS (")
+	if s.hasArrays() {
+		s.arrays.buildSelect(b)
+	} else {
+		s.buildList(b, table)
 	}
 	write(b, ") UPDATE ")
 	b.WriteQuoted(table)
@@ -133,6 +133,18 @@ func (s *updateStatement) given() []string {
 		return append(s.stored(), marksColumn)
 	}
 	return s.stored()
+}
+
+func (s *updateStatement) buildList(b clause.Builder, table clause.Table) {
+	write(b, "VALUES ")
+	if s.dialect == postgres {
+		s.buildTypes(b, table)
+	}
+	for i, row := range s.rows {
+		write(b, lo.Ternary(i == 0, "(", ",("))
+		b.AddVar(b, row...)
+		write(b, ")")
+	}
 }
 
 func (s *updateStatement) buildTypes(b clause.Builder, table clause.Table) {

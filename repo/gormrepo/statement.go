@@ -15,8 +15,9 @@ import (
 // Create, which replaces zero values by defaults, leaves columns with a
 // database default out of the update, and matches reported rows by their order.
 type statement struct {
-	model     any
-	values    clause.Values
+	model any
+	// rows are a clause.Values or arrays.
+	rows      clause.Interface
 	conflict  clause.OnConflict
 	returning []*schema.Field
 	// tellsFresh has the rows report last whether they were inserted. It is for PostgreSQL,
@@ -30,8 +31,11 @@ func (r *store) statement(c *call, items []*item, columns, defaulted []*schema.F
 	st := &statement{model: r.newPointer()}
 	st.conflict.DoUpdates = r.assignments(c, items[0], r.updatable(columns), defaulted)
 	columns = inserted(columns, defaulted)
-	st.values.Columns = lo.Map(columns, func(f *schema.Field, _ int) clause.Column { return clause.Column{Name: f.DBName} })
-	st.values.Values = lo.Map(items, func(it *item, _ int) []any {
+	if a := r.arraysOf(c, items, columns, defaulted); a != nil {
+		st.rows = a
+		return st
+	}
+	st.rows = clause.Values{Columns: columnsNamed(names(columns)), Values: lo.Map(items, func(it *item, _ int) []any {
 		values := r.values(c, it, columns)
 		for i, f := range columns {
 			if slices.Contains(defaulted, f) {
@@ -39,7 +43,7 @@ func (r *store) statement(c *call, items []*item, columns, defaulted []*schema.F
 			}
 		}
 		return values
-	})
+	})}
 	return st
 }
 
@@ -53,7 +57,7 @@ func (s *statement) Build(builder clause.Builder) {
 		return
 	}
 	stmt.AddClause(clause.Insert{Table: clause.Table{Name: clause.CurrentTable}})
-	stmt.AddClause(s.values)
+	stmt.AddClause(s.rows)
 	stmt.AddClause(s.conflict)
 	parts := []string{"INSERT", "VALUES"}
 	if len(s.conflict.DoUpdates) > 0 {
@@ -73,11 +77,33 @@ func (s *statement) Build(builder clause.Builder) {
 	stmt.Build(parts...)
 }
 
-func (r *store) exec(c *call, st clause.Expression) error {
+// hasArrays tells whether the rows are arrays.
+func (s *statement) hasArrays() bool {
+	_, ok := s.rows.(*arrays)
+	return ok
+}
+
+// builder is a statement that writes itself.
+type builder interface {
+	clause.Expression
+	hasArrays() bool
+}
+
+// run has fn run a statement, behind the claims of the call where there are any.
+func (r *store) run(c *call, st builder, fn func(tx *gorm.DB, st clause.Expression) *gorm.DB) error {
+	var whole clause.Expression = st
 	if c.behind != nil {
-		st = c.behind.Wrap(st)
+		whole = c.behind.Wrap(st)
 	}
-	if err := through(c.tx, func(tx *gorm.DB) *gorm.DB { return tx.Exec("?", st) }).Error; err != nil {
+	err := through(c.tx, func(tx *gorm.DB) *gorm.DB { return fn(tx, whole) }).Error
+	if st.hasArrays() {
+		return r.withoutArrays(err)
+	}
+	return err
+}
+
+func (r *store) exec(c *call, st builder) error {
+	if err := r.run(c, st, func(tx *gorm.DB, st clause.Expression) *gorm.DB { return tx.Exec("?", st) }); err != nil {
 		return err
 	}
 	c.wrote = true
@@ -86,16 +112,13 @@ func (r *store) exec(c *call, st clause.Expression) error {
 
 // query executes and returns the reported rows with nothing but the columns
 // that were asked for.
-func (r *store) query(c *call, st clause.Expression) ([]reflect.Value, error) {
-	if c.behind != nil {
-		st = c.behind.Wrap(st)
-	}
+func (r *store) query(c *call, st builder) ([]reflect.Value, error) {
 	list := r.newList()
-	if err := through(c.tx, func(tx *gorm.DB) *gorm.DB {
+	if err := r.run(c, st, func(tx *gorm.DB, st clause.Expression) *gorm.DB {
 		res := tx.Raw("?", st)
 		_ = res.AddError(scanAll(res, list.Interface()))
 		return res
-	}).Error; err != nil {
+	}); err != nil {
 		return nil, err
 	}
 	rows := valuesIn(list)

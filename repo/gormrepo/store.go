@@ -37,6 +37,8 @@ type store struct {
 	plugged bool
 	// careful tells that the table takes no INSERT of T, proven that it does.
 	careful, proven atomic.Bool
+	// types are those of the columns of PostgreSQL, as far as they are known.
+	types atomic.Pointer[columnTypes]
 	*model
 }
 

@@ -2,6 +2,7 @@ package gormrepo
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"slices"
 
@@ -22,7 +23,7 @@ func (r *store) upsert(c *call, items []*item) error {
 	})
 	for _, g := range groups {
 		columns := without(r.columns, g.left)
-		err := r.inBatches(c, g.items, columns, func(batch []*item) error { return r.upsertBatch(c, batch, columns, g) })
+		err := r.inBatches(c, g.items, r.rowsPerStatement(columns), func(batch []*item) error { return r.upsertBatch(c, batch, columns, g) })
 		if err != nil {
 			return err
 		}
@@ -42,6 +43,12 @@ func (r *store) upsertBatch(c *call, items []*item, columns []*schema.Field, g *
 	}
 	back := slices.Concat(r.created, g.left, g.defaulted)
 	st := r.statement(c, items, columns, g.defaulted)
+	if n := r.dialect.rows(len(columns)); len(items) > n && !st.hasArrays() {
+		if c.once {
+			return dberr.TooMany(fmt.Errorf("%d rows in a list of values", len(items)))
+		}
+		return r.inBatches(c, items, n, func(batch []*item) error { return r.upsertBatch(c, batch, columns, g) })
+	}
 	st.conflict.Columns = bare(r.keyColumns())
 	guarded := len(r.alive) > 0 && !r.opts.Revive && r.dialect.returning
 	if !r.dialect.returning {

@@ -81,7 +81,7 @@ func (r *store) upsertConflicting(c *call, items []*item, n *natural) (inserted 
 	})
 	for _, g := range groups {
 		columns := without(r.columns, g.left)
-		err := r.inBatches(c, g.items, columns, func(batch []*item) error {
+		err := r.inBatches(c, g.items, r.dialect.rows(len(columns)), func(batch []*item) error {
 			fresh, err := r.upsertConflictingBatch(c, batch, columns, g, n)
 			inserted += fresh
 			return err
@@ -147,12 +147,13 @@ func (r *store) overwriting(c *call, it *item, columns []*schema.Field, g *group
 
 // queryFresh executes a statement that tells of each row whether it was inserted.
 func (r *store) queryFresh(c *call, st *statement) (list []reflect.Value, fresh int, err error) {
-	err = through(c.tx, func(tx *gorm.DB) *gorm.DB {
+	returning := st.returning
+	err = r.run(c, st, func(tx *gorm.DB, st clause.Expression) *gorm.DB {
 		res := tx.Raw("?", st)
-		list, fresh, err = r.scanFresh(res, st.returning)
+		list, fresh, err = r.scanFresh(res, returning)
 		_ = res.AddError(err)
 		return res
-	}).Error
+	})
 	c.wrote = c.wrote || err == nil
 	return list, fresh, err
 }

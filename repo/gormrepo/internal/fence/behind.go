@@ -72,8 +72,11 @@ func (f *Fence) Behind(s *Showing, rows int) *Behind {
 		"token = " + orSay(allowed, "CAST(excluded.token AS text)", refusedClaim, "bigint") + ", owner = excluded.owner, sub = excluded.sub" +
 		" RETURNING " + orSay("f.live = 1"+f.sameTable(), "'1'", noRow, "integer") + "), holdfast_saved AS ("
 	after := ") SELECT s.* FROM holdfast_saved s WHERE CASE WHEN (SELECT count(*) FROM holdfast_shown) > 0 THEN " +
-		orSay("(SELECT count(*) FROM holdfast_saved) = "+strconv.Itoa(rows), "'true'", rowsLeft, "boolean") + " END"
-	return &Behind{expression{text: before, args: append(append(op, args...), more...)}, expression{text: after, closes: true}}
+		orSay("(SELECT count(*) FROM holdfast_saved) = CAST(? AS bigint)", "'true'", rowsLeft, "boolean") + " END"
+	return &Behind{
+		expression{text: before, args: append(append(op, args...), more...)},
+		expression{text: after, args: []any{rows}, closes: true}, // a parameter, so that the text is the same for all
+	}
 }
 
 // BehindUpdate is Behind for an UPDATE that changes all of its rows.

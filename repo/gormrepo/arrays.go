@@ -1,0 +1,177 @@
+package gormrepo
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/samber/lo"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/schema"
+
+	"github.com/holdfast-go/holdfast/repo/gormrepo/internal/dberr"
+)
+
+// PostgreSQL takes many rows faster as an array for each column than as a list of values:
+// the statement is the same for any number of rows, so it is prepared once, and it has
+// few parameters. An array goes as a text, which every driver can send. The server reads
+// its elements as it reads single texts.
+
+const (
+	// arraysFrom is the number of rows from which on arrays are faster, by measurement.
+	arraysFrom = 24
+	// arrayRows is the number of rows that a statement with arrays writes.
+	arrayRows = 5000
+)
+
+// columnType is the type of a column of PostgreSQL.
+type columnType struct {
+	// name is what SQL calls it, and base the catalog's name, for a domain that of the type behind it.
+	name, base string
+}
+
+// columnTypes are the types by the names of the columns. Those that cannot be elements of an
+// array are left out.
+type columnTypes map[string]columnType
+
+// learnTypes asks PostgreSQL once for the types of the columns. The statements check them:
+// a column may get another type while the program runs.
+func (r *store) learnTypes(ctx context.Context, pool gorm.ConnPool) (err error) {
+	if r.dialect.name != postgres || r.types.Load() != nil {
+		return nil
+	}
+	const text = "SELECT a.attname, format_type(a.atttypid, -1), COALESCE(b.typname, t.typname)" +
+		" FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype" +
+		" WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped" +
+		" AND t.typarray <> 0 AND t.typcategory <> 'A' AND t.typdelim = ','"
+	rows, err := pool.QueryContext(ctx, text, r.db.Statement.Quote(clause.Table{Name: r.schema.Table}))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	types := columnTypes{}
+	for rows.Next() {
+		var column string
+		var t columnType
+		if err := rows.Scan(&column, &t.name, &t.base); err != nil {
+			return err
+		}
+		types[column] = t
+	}
+	if len(types) > 0 { // else the table is still to be made
+		r.types.Store(&types)
+	}
+	return rows.Err()
+}
+
+// rowsPerStatement is the number of rows with these columns that one statement writes.
+func (r *store) rowsPerStatement(columns []*schema.Field) int {
+	if r.takesArrays(columns) {
+		return arrayRows
+	}
+	return r.dialect.rows(len(columns))
+}
+
+// takesArrays tells whether all these columns are known to take an array.
+func (r *store) takesArrays(columns []*schema.Field) bool {
+	types := r.types.Load()
+	return types != nil && lo.EveryBy(columns, func(f *schema.Field) bool {
+		_, ok := (*types)[f.DBName]
+		return ok
+	})
+}
+
+// arrays are rows, column by column.
+type arrays struct {
+	table   string
+	columns []string
+	types   []columnType
+	texts   []string
+}
+
+// arraysOf are the values of the items as they are, but for the defaulted columns, or nil
+// where a list of values has to do.
+func (r *store) arraysOf(c *call, items []*item, columns, defaulted []*schema.Field) *arrays {
+	if len(items) < arraysFrom || len(columns) == 0 || !r.takesArrays(columns) {
+		return nil
+	}
+	a := &arrays{table: r.schema.Table, columns: names(columns), texts: make([]string, len(columns))}
+	types := *r.types.Load()
+	for i, f := range columns {
+		t := types[f.DBName]
+		text, ok := r.arrayText(c.tx.Statement.Context, items, f, t.base, lo.Contains(defaulted, f))
+		if !ok {
+			return nil
+		}
+		a.types, a.texts[i] = append(a.types, t), text
+	}
+	return a
+}
+
+// addInts adds a column that the table does not have.
+func (a *arrays) addInts(items []*item, of func(*item) int64) {
+	b := []byte{'{'}
+	for i, it := range items {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, of(it), 10)
+	}
+	a.types, a.texts = append(a.types, columnType{name: "bigint"}), append(a.texts, string(append(b, '}')))
+}
+
+// Name is that of the clause which arrays stand for.
+func (*arrays) Name() string { return clause.Values{}.Name() }
+
+// MergeClause has GORM write what Build writes, and nothing before it.
+func (a *arrays) MergeClause(c *clause.Clause) { c.Name, c.Expression = "", a }
+
+// Build writes the columns of an INSERT and the rows.
+func (a *arrays) Build(b clause.Builder) {
+	b.WriteQuoted(columnsNamed(a.columns))
+	write(b, " ")
+	a.buildSelect(b)
+}
+
+// buildSelect writes a query that has the rows. Its condition is true. PostgreSQL leaves it out, after
+// it has checked that the columns have the types that they had: arrays of different types cannot be compared.
+func (a *arrays) buildSelect(b clause.Builder) {
+	write(b, "SELECT * FROM unnest(")
+	for i, text := range a.texts {
+		write(b, lo.Ternary(i == 0, "CAST(", ",CAST("))
+		b.AddVar(b, text)
+		write(b, " AS "+a.types[i].name+"[])")
+	}
+	write(b, ") WHERE true OR (")
+	for i, column := range a.columns {
+		write(b, lo.Ternary(i == 0, "", " AND ")+"CAST(NULL AS "+a.types[i].name+"[]) = ARRAY[(CAST(NULL AS ")
+		b.WriteQuoted(clause.Table{Name: a.table})
+		write(b, ")).")
+		b.WriteQuoted(clause.Column{Name: column})
+		write(b, "]")
+	}
+	write(b, ")")
+}
+
+func columnsNamed(list []string) []clause.Column {
+	return lo.Map(list, func(name string, _ int) clause.Column { return clause.Column{Name: name} })
+}
+
+// arraysError says that the server does not take the statement with arrays, which was
+// refused before it ran.
+type arraysError struct{ error }
+
+func (e *arraysError) Unwrap() error { return e.error }
+
+// withoutArrays makes the repository write lists of values from then on where a statement
+// with arrays was refused for its types.
+func (r *store) withoutArrays(err error) error {
+	state := dberr.State(err)
+	if !strings.HasPrefix(state, "42") || lo.Contains([]string{"42501", "42703", "42P01"}, state) { // a right, a column or the table is missing
+		return err
+	}
+	r.types.Store(&columnTypes{})
+	return &arraysError{err}
+}
