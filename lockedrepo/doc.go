@@ -186,7 +186,8 @@
 // then matches etcdlock.ErrLost. The lock is given back under a context of its
 // own, for five seconds at most; after that it goes on in the background. When
 // only that fails, or a loss is noticed only then, the error matches ErrRelease:
-// the write was done.
+// the write was done. Calls that were saved together do not wait for that, and learn of a
+// loss that was noticed before; those of a type with Options.Also do wait.
 //
 // # Transactions
 //

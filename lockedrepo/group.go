@@ -304,11 +304,45 @@ func (g *group[T]) serve(ctx context.Context, b *batch[T]) {
 	if len(rest) > 0 {
 		g.again(rest)
 	}
-	err = release(ctx, hold)
-	for _, w := range answered {
-		w.err = join(w.err, err)
+	if len(g.m.also) > 0 || lo.SomeBy(answered, func(w *waiting[T]) bool { return errors.Is(w.err, repo.ErrFenced) }) {
+		answer(answered, release(ctx, hold)) // which tells of the others' locks, and why the lock was lost
+		return
+	}
+	answer(answered, hold.lost())
+	g.gather()
+	_ = release(ctx, hold) // a lock that stays behind ends with its lease
+}
+
+// answer ends calls, after which their hold may have ended.
+func answer[T any](calls []*waiting[T], ended error) {
+	for _, w := range calls {
+		w.err = join(w.err, ended)
 		close(w.done)
 	}
+}
+
+// gather lets the callers that were just answered run before the lock is given back: what
+// they save next joins what waits for it, and the lock need not go to another process
+// and come back. It goes on while calls come, and does not wait for any.
+func (g *group[T]) gather() {
+	for joined := -1; ; {
+		now := g.joined()
+		if now <= joined || now >= maxGroupCalls {
+			return
+		}
+		joined = now
+		runtime.Gosched()
+	}
+}
+
+// joined is how many calls the open batch has.
+func (g *group[T]) joined() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.open == nil {
+		return 0
+	}
+	return len(g.open.calls)
 }
 
 func (g *group[T]) served(b *batch[T]) {
