@@ -112,14 +112,8 @@ func (r *store) arraysOf(c *call, items []*item, columns, defaulted []*schema.Fi
 
 // addInts adds a column that the table does not have.
 func (a *arrays) addInts(items []*item, of func(*item) int64) {
-	b := []byte{'{'}
-	for i, it := range items {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = strconv.AppendInt(b, of(it), 10)
-	}
-	a.types, a.texts = append(a.types, columnType{name: "bigint"}), append(a.texts, string(append(b, '}')))
+	text, _ := arrayOf(items, 8, func(b []byte, it *item) ([]byte, bool) { return strconv.AppendInt(b, of(it), 10), true })
+	a.types, a.texts = append(a.types, columnType{name: "bigint"}), append(a.texts, text)
 }
 
 // Name is that of the clause which arrays stand for.
@@ -169,7 +163,7 @@ func (e *arraysError) Unwrap() error { return e.error }
 // with arrays was refused for its types.
 func (r *store) withoutArrays(err error) error {
 	state := dberr.State(err)
-	if !strings.HasPrefix(state, "42") || lo.Contains([]string{"42501", "42703", "42P01"}, state) { // a right, a column or the table is missing
+	if types := r.types.Load(); types == nil || len(*types) == 0 || !strings.HasPrefix(state, "42") || lo.Contains([]string{"42501", "42703", "42P01"}, state) { // a right, a column or the table is missing
 		return err
 	}
 	r.types.Store(&columnTypes{})

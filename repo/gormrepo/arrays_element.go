@@ -20,20 +20,26 @@ import (
 // arrayText is an array of PostgreSQL as a text, with a column's values of all items. It
 // tells whether there is one: what is no plain value goes in a form that the driver knows.
 func (r *store) arrayText(ctx context.Context, items []*item, f *schema.Field, base string, defaulted bool) (string, bool) {
-	b := make([]byte, 0, 2+len(items)*r.elementSize(items[0], f))
 	plain := !defaulted && r.isPlain(f)
-	for i, it := range items {
-		b = append(b, lo.Ternary[byte](i == 0, '{', ','))
-		var ok bool
+	return arrayOf(items, r.elementSize(items[0], f), func(b []byte, it *item) ([]byte, bool) {
 		switch {
 		case plain:
-			b, ok = appendElement(b, f.ReflectValueOf(ctx, it.val), base)
+			return appendElement(b, f.ReflectValueOf(ctx, it.val), base)
 		case defaulted:
-			b, ok = appendElement(b, reflect.ValueOf(f.DefaultValueInterface), base)
+			return appendElement(b, reflect.ValueOf(f.DefaultValueInterface), base)
 		default:
-			b, ok = appendAny(b, r.value(ctx, it, f), base)
+			return appendAny(b, r.value(ctx, it, f), base)
 		}
-		if !ok {
+	})
+}
+
+// arrayOf is the text of an array, whose elements appendTo appends.
+func arrayOf[E any](list []E, size int, appendTo func(b []byte, e E) ([]byte, bool)) (string, bool) {
+	b := make([]byte, 0, 2+len(list)*size)
+	for i, e := range list {
+		b = append(b, lo.Ternary[byte](i == 0, '{', ','))
+		var ok bool
+		if b, ok = appendTo(b, e); !ok {
 			return "", false
 		}
 	}
@@ -115,13 +121,16 @@ func appendElement(b []byte, v reflect.Value, base string) ([]byte, bool) {
 
 func isJSON(base string) bool { return base == "json" || base == "jsonb" }
 
+// timeElement is how an element of an array tells a time.
+const timeElement = "2006-01-02 15:04:05.999999Z07:00:00"
+
 // appendTime writes the clock of the time's own zone and how far that is from UTC, which
 // columns without a zone ignore. They keep microseconds; what is behind them is cut off.
 func appendTime(b []byte, t time.Time, base string) ([]byte, bool) {
 	if !lo.Contains([]string{"timestamptz", "timestamp", "date"}, base) || t.Year() < 1 || t.Year() > 9999 {
 		return b, false
 	}
-	b = t.AppendFormat(append(b, '"'), "2006-01-02 15:04:05.999999Z07:00:00")
+	b = t.AppendFormat(append(b, '"'), timeElement)
 	return append(b, '"'), true
 }
 

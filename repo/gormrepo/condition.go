@@ -103,7 +103,22 @@ func (m *model) keyIn(keys [][]any, d dialect) clause.Expression {
 	return clause.IN{Column: columns[0], Values: values}
 }
 
-func (r *store) keyIn(keys [][]any) clause.Expression { return r.model.keyIn(keys, r.dialect) }
+func (r *store) keyIn(keys [][]any) clause.Expression {
+	if list, ok := r.keyArray(keys); ok {
+		return list
+	}
+	return r.model.keyIn(keys, r.dialect)
+}
+
+// keyArray is keyIn for many keys of PostgreSQL, as one parameter.
+func (r *store) keyArray(keys [][]any) (clause.Expression, bool) {
+	if len(keys) < arraysFrom || !r.plainKey || !r.takesArrays(r.key) {
+		return nil, false
+	}
+	t := (*r.types.Load())[r.key[0].DBName]
+	list, ok := arrayOf(keys, 12, func(b []byte, key []any) ([]byte, bool) { return appendElement(b, reflect.ValueOf(key[0]), t.base) })
+	return listed{clause.Expr{SQL: "?", Vars: []any{r.keyColumns()[0]}}, list, " = ANY(CAST(? AS " + t.name + "[]))"}, ok
+}
 
 func (m *model) keyParams(key []any) []any {
 	params := make([]any, len(key))

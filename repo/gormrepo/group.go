@@ -3,6 +3,7 @@ package gormrepo
 import (
 	"context"
 	"reflect"
+	"slices"
 
 	"github.com/samber/lo"
 
@@ -38,6 +39,10 @@ func (r *store) bytes(e reflect.Value) (n int) {
 	ctx := context.Background()
 	for _, f := range r.columns {
 		if f.FieldType.Kind() != reflect.String && f.FieldType.Kind() != reflect.Slice {
+			continue
+		}
+		if slices.Min(f.StructField.Index) >= 0 {
+			n += f.ReflectValueOf(ctx, e).Len()
 			continue
 		}
 		v, _ := f.ValueOf(ctx, e) // which makes nothing that is missing in e

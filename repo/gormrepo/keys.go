@@ -20,7 +20,12 @@ import (
 )
 
 // identity is the key of it as a map key.
-func (r *store) identity(it *item) any { return identity(r.entity.KeyOf(it.val)) }
+func (r *store) identity(it *item) any {
+	if r.plainKey {
+		return r.entity.Key[0].Value(it.val).Interface()
+	}
+	return identity(r.entity.KeyOf(it.val))
+}
 
 // keptIdentity is identity of the key as the database keeps it.
 func (r *store) keptIdentity(it *item) any {
@@ -133,6 +138,12 @@ func (r *store) sortByKey(items []*item) {
 }
 
 func sortByKey[E any](r *store, items []E, of func(E) *item) {
+	if k := r.key[0].FieldType.Kind(); r.plainKey && k >= reflect.Int && k <= reflect.Int64 {
+		slices.SortStableFunc(items, func(a, b E) int {
+			return cmp.Compare(r.entity.Key[0].Value(of(a).val).Int(), r.entity.Key[0].Value(of(b).val).Int())
+		})
+		return
+	}
 	type keyed struct {
 		key []any
 		e   E

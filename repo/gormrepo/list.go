@@ -83,21 +83,14 @@ func arrayElement(v any) (string, bool) {
 	case bool:
 		return strconv.FormatBool(v), true
 	case string:
-		return arrayText(v), true
+		return string(appendQuoted(nil, v)), true
 	case []byte:
-		return arrayText(`\x` + hex.EncodeToString(v)), true
+		return string(appendQuoted(nil, `\x`+hex.EncodeToString(v))), true
 	case time.Time:
-		return arrayText(v.Format("2006-01-02 15:04:05.999999Z07:00")), true
+		return string(appendQuoted(nil, v.Format(timeElement))), true
 	default:
 		return "", false
 	}
-}
-
-func arrayText(s string) string {
-	if !strings.ContainsAny(s, `\"`) {
-		return `"` + s + `"`
-	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
 // jsonElement is a value in a JSON list of SQLite, which has no bytes and keeps

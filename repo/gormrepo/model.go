@@ -26,8 +26,10 @@ type model struct {
 	// made are the fields of the key that the database makes while they are zero.
 	made []*schema.Field
 	// isInt tells whether the key is one integer.
-	isInt   bool
-	version *schema.Field
+	isInt bool
+	// plainKey tells whether it is one field that holds just what its column gets.
+	plainKey bool
+	version  *schema.Field
 	// created and updated are the fields that carry the times: the marked ones
 	// and those that GORM fills by its conventions; and those that say who it was.
 	created, updated []*schema.Field

@@ -43,6 +43,7 @@ func newModel(db *gorm.DB, t reflect.Type) (*model, error) {
 		return nil, err
 	}
 	m.readDefaults()
+	m.plainKey = len(m.key) == 1 && m.isPlain(m.key[0])
 	m.merged = without(m.updatable(m.columns), append(m.counted(), m.created...))
 	return m, nil
 }

@@ -27,12 +27,17 @@ func (r *store) stored(tx *gorm.DB, keys [][]any, fields []*schema.Field, lock b
 // chunks reads the rows with the keys, of what restrict makes of tx, by as many
 // statements as so many keys take.
 func (r *store) chunks(tx *gorm.DB, keys [][]any, restrict func(tx *gorm.DB) *gorm.DB) ([]reflect.Value, error) {
+	if len(keys) >= arraysFrom {
+		if err := r.learnTypes(tx.Statement.Context, tx.Statement.ConnPool); err != nil {
+			return nil, err
+		}
+	}
 	var rows []reflect.Value
 	for chunk := range slices.Chunk(keys, idsPerStatement) {
 		list := r.newList()
 		res := through(tx, func(tx *gorm.DB) *gorm.DB { return restrict(tx).Where(r.keyIn(chunk)).Find(list.Interface()) })
 		if res.Error != nil {
-			return nil, res.Error
+			return nil, r.withoutArrays(res.Error)
 		}
 		rows = append(rows, valuesIn(list)...)
 	}
