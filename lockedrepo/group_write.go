@@ -74,16 +74,17 @@ func (g *group[T]) doTogether(h *hold, calls []*waiting[T]) {
 	if got.done() {
 		return
 	}
-	if g.parts != nil && calls[0].update == nil && concernsSome(got.err) && h.lost() == nil {
+	named := g.atomic && h.lost() == nil && namesSome(calls, got.err)
+	if !named && g.parts != nil && calls[0].update == nil && concernsSome(got.err) && h.lost() == nil {
 		if got = g.doParts(h, calls); got.done() {
 			return
 		}
+		named = namesSome(calls, got.err)
 	}
-	_, named := errors.AsType[*repo.BatchError](got.err)
 	switch {
 	case !g.atomic && got.err != nil:
 		shareOut(calls, got)
-	case named && h.lost() == nil: // whatever it is, it is about these elements
+	case named: // whatever it is, it is about these elements, or seems to be
 		for _, part := range apart(calls, got.err) {
 			g.doTogether(h, part)
 		}
@@ -190,12 +191,20 @@ func concernsAll(err error) bool {
 	}, func(kind error) bool { return errors.Is(err, kind) }) || errors.As(err, new(net.Error))
 }
 
+// namesSome tells whether an error names elements of some of the calls.
+func namesSome[T any](calls []*waiting[T], err error) bool {
+	batch, ok := errors.AsType[*repo.BatchError](err)
+	elements := lo.SumBy(calls, func(w *waiting[T]) int { return max(1, len(w.Entities)) })
+	return ok && lo.SomeBy(batch.Items, func(it *repo.ItemError) bool { return 0 <= it.Index && it.Index < elements })
+}
+
 // apart cuts calls whose save failed into smaller lists: those that the error names by
 // themselves, or two halves where it names none.
 func apart[T any](calls []*waiting[T], err error) (parts [][]*waiting[T]) {
+	halves := slices.Collect(slices.Chunk(calls, (len(calls)+1)/2))
 	batch, ok := errors.AsType[*repo.BatchError](err)
 	if !ok {
-		return slices.Collect(slices.Chunk(calls, (len(calls)+1)/2))
+		return halves
 	}
 	begin, element := 0, 0
 	for i, w := range calls {
@@ -205,6 +214,9 @@ func apart[T any](calls []*waiting[T], err error) (parts [][]*waiting[T]) {
 			begin = i + 1
 		}
 		element = next
+	}
+	if len(parts) == 0 {
+		return halves
 	}
 	return slices.DeleteFunc(append(parts, calls[begin:]), func(part []*waiting[T]) bool { return len(part) == 0 })
 }

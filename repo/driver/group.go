@@ -31,7 +31,8 @@ type GroupSaver[T any] interface {
 	// takes: at least one, and none of whose entities has the key of another call's.
 	GroupSize(calls []SaveCall[T]) int
 	// SaveGroup does what SaveAll does for the entities of all calls. A *BatchError
-	// counts the elements over all of them. Where the fence of the store is
+	// counts the elements over all of them. With several calls it may be a guess, which
+	// tells what to save apart from the others. Where the fence of the store is
 	// FenceDocument those that it does not name are written, and another error says
 	// nothing about single ones; elsewhere an error says that nothing was written.
 	SaveGroup(ctx context.Context, calls []SaveCall[T]) error

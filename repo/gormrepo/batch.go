@@ -23,7 +23,13 @@ func (r *store) inBatches(c *call, items []*item, rows int, write func([]*item) 
 // known. The savepoint is what lets PostgreSQL go on after the error.
 func (r *store) batch(c *call, items []*item, write func([]*item) error) error {
 	if (c.once || c.whole) && len(items) > 1 {
-		return write(items)
+		err := write(items)
+		if c.whole && dberr.BlamesRow(err, r.db.Dialector) {
+			if it := r.suspect(err, items); it != nil {
+				return r.itemError(it, err)
+			}
+		}
+		return err
 	}
 	if len(items) == 1 {
 		if err := write(items); err != nil {
@@ -47,6 +53,14 @@ func (r *store) batch(c *call, items []*item, write func([]*item) error) error {
 	}
 	if errors.As(err, new(*repo.BatchError)) || !dberr.BlamesRow(err, r.db.Dialector) || c.tx.RollbackTo(savepoint).Error != nil {
 		return err
+	}
+	if it := r.suspect(err, items); it != nil {
+		if err := write([]*item{it}); err != nil {
+			return r.itemError(it, err)
+		}
+		if err := c.tx.RollbackTo(savepoint).Error; err != nil {
+			return err
+		}
 	}
 	for half := range slices.Chunk(items, (len(items)+1)/2) {
 		if err := r.batch(c, half, write); err != nil {

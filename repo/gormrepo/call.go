@@ -26,6 +26,8 @@ type call struct {
 	// whole tells that a statement which was refused for a row is not cut in half to
 	// find the row: the call is made again in another way.
 	whole bool
+	// only is an item that is tried by itself, whatever the call is to save.
+	only *item
 	// careful tells that saves look first at what is stored.
 	careful bool
 	// saving are the entities that are saved with their associations: pointers to them,

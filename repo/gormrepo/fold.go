@@ -49,27 +49,47 @@ func (r *store) writeFolded(ctx context.Context, f driver.Fence, items []*item, 
 			return r.write(ctx, fn)
 		}
 	}
+	whole := false
 	if err == nil {
 		err = r.repeat(ctx, func(c *call) error {
+			defer func() { whole = c.whole }()
 			return r.fence.Show(ctx, f, true, func(s *fence.Showing) error { return r.fold(ctx, s, c, items, fn) })
 		})
 	}
 	if r.notOnMariaDB(err) {
 		return r.write(ctx, fn)
 	}
-	blames := !unsure && dberr.BlamesRow(err, r.db.Dialector)
+	blames := !unsure && !whole && dberr.BlamesRow(err, r.db.Dialector)
+	if it := r.suspect(err, items); blames && len(items) > 1 && it != nil {
+		if tried := r.tryAlone(ctx, f, it, fn); dberr.BlamesRow(tried, r.db.Dialector) && !fence.LeftRows(tried) {
+			return r.itemError(it, tried)
+		}
+	}
 	if len(items) > 1 && (blames || errors.Is(err, repo.ErrTooMany)) || fence.LeftRows(err) {
 		return r.write(ctx, fn)
 	}
 	return err
 }
 
+// tryAlone runs fn for one item and lets nothing of it stay: the statement is to write more
+// rows than it has. The error is that the row was refused, or that rows were left.
+func (r *store) tryAlone(ctx context.Context, f driver.Fence, it *item, fn func(*call) error) error {
+	return r.fence.Show(ctx, f, true, func(s *fence.Showing) error {
+		c := &call{only: it}
+		return r.foldBehind(ctx, s, c, []*item{it}, r.fence.Behind(s, 2), fn)
+	})
+}
+
 func (r *store) fold(ctx context.Context, s *fence.Showing, c *call, items []*item, fn func(*call) error) error {
+	return r.foldBehind(ctx, s, c, items, r.behind(s, items), fn)
+}
+
+func (r *store) foldBehind(ctx context.Context, s *fence.Showing, c *call, items []*item, behind *fence.Behind, fn func(*call) error) error {
 	on, err := txconn.NewSingle(ctx, r.plainPool(), r.fence.BehindBegins(), r.dialect.params)
 	if err != nil {
 		return err
 	}
-	c.tx, c.once, c.behind = r.session(ctx, on), true, r.behind(s, items)
+	c.tx, c.once, c.behind = r.session(ctx, on), true, behind
 	failed := true
 	err = func() error {
 		defer func() { on.Close(ctx, failed) }()

@@ -62,7 +62,8 @@ type saveCall struct {
 }
 
 // saveGroup saves the entities of several calls, each with the values of its caller's
-// context. It names the elements that fail only where there is one call.
+// context. Where there are several it names no element, or one that
+// seems to be the one that failed.
 func (r *store) saveGroup(ctx context.Context, calls []*saveCall) error {
 	es := lo.FlatMap(calls, func(call *saveCall, _ int) []reflect.Value { return call.entities })
 	if err := driver.Ended(ctx); err != nil || len(es) == 0 {

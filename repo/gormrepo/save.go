@@ -38,6 +38,9 @@ func (r *store) saveItems(ctx context.Context, items []*item, whole bool) error 
 			for _, it := range items {
 				r.startItem(it)
 			}
+			if c.only != nil {
+				return r.saveIn(c, []*item{c.only})
+			}
 			return r.saveIn(c, items)
 		})
 	})

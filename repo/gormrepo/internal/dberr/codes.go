@@ -14,6 +14,21 @@ func State(err error) string {
 	return ""
 }
 
+// Detail is what PostgreSQL tells in addition to the text of an error, or empty.
+func Detail(err error) (detail string) {
+	anyInChain(err, func(err error) bool {
+		v := reflect.Indirect(reflect.ValueOf(err))
+		if v.Kind() != reflect.Struct || State(err) == "" {
+			return false
+		}
+		if f := v.FieldByName("Detail"); f.IsValid() && f.Kind() == reflect.String {
+			detail = f.String()
+		}
+		return detail != ""
+	})
+	return detail
+}
+
 // SQLite is the extended code of SQLite in an error, or zero.
 func SQLite(err error) int {
 	var code interface{ Code() int }
