@@ -24,7 +24,7 @@ const NoLinger time.Duration = -1
 const (
 	defaultLinger         = 50 * time.Millisecond
 	defaultMaxTurns       = 32
-	defaultMaxHold        = 20 * time.Millisecond
+	defaultMaxHold        = 10 * time.Millisecond
 	defaultNamespace      = "holdfast/"
 	defaultTTL            = 10 * time.Second
 	defaultRequestTimeout = 3 * time.Second
@@ -68,7 +68,7 @@ type Options struct {
 	// its own. Default: 32.
 	MaxTurns int
 	// MaxHold is for how long they may. It ends no turn, it only lets no other
-	// begin. Default: 20 ms.
+	// begin. Default: 10 ms.
 	MaxHold time.Duration
 	// Service is written into the owner data of every lock, next to host and
 	// process id, so that Holders and List tell who it is. Default: empty.
