@@ -232,3 +232,42 @@ func TestGroup_UpdatesLoseTheLock(t *testing.T) {
 		})
 	}
 }
+
+// Callers do not wait until the lock is given back. What they could learn from that is
+// whether etcd answers, and the write was done.
+func TestGroup_AnsweredBeforeTheRelease(t *testing.T) {
+	t.Parallel()
+	ctx := groupContext(t)
+	s := newGroupSite(ctx, t, &etcdlock.Options{Linger: etcdlock.NoLinger})
+	s.pile(ctx, t, s.saving(ctx, "first")...)
+	s.pile(ctx, t, s.saving(ctx, "a", "b")...)
+	cut := func(context.Context) error { s.cluster.Cut(); return nil }
+	s.pile(ctx, t, s.saving(withPieceHook(ctx, cut), "c")...)
+	wantAll(t, s.finish(ctx, t))
+	s.cluster.Reconnect()
+}
+
+// Callers whose write was done learn that the lock was lost before they were answered.
+func TestGroup_LostAfterTheWork(t *testing.T) {
+	t.Parallel()
+	ctx := groupContext(t)
+	s := newGroupSite(ctx, t, nil, pieceOf("a"), pieceOf("b"))
+	s.store.late = true
+	lose := func(attempt context.Context) error {
+		err := s.cluster.Expire(ctx, s.other, pieceKey)
+		<-attempt.Done()
+		return err
+	}
+	s.pile(ctx, t, s.saving(ctx, "first")...)
+	s.pile(ctx, t, s.updating(ctx, "a", counting), s.updating(withPieceHook(ctx, lose), "b", counting))
+	for i, err := range s.finish(ctx, t) {
+		if i > 0 && (!errors.Is(err, etcdlock.ErrLost) || !errors.Is(err, lockedrepo.ErrRelease)) {
+			t.Errorf("call %d: got %v", i, err)
+		}
+	}
+	for _, id := range []string{"a", "b"} {
+		if e, err := s.store.FindByID(ctx, id); err != nil || e.N != 1 {
+			t.Errorf("%s: got %+v, %v", id, e, err)
+		}
+	}
+}

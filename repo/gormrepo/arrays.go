@@ -36,10 +36,10 @@ type columnType struct {
 // array are left out.
 type columnTypes map[string]columnType
 
-// learnTypes asks PostgreSQL once for the types of the columns. The statements check them:
-// a column may get another type while the program runs.
-func (r *store) learnTypes(ctx context.Context, pool gorm.ConnPool) (err error) {
-	if r.dialect.name != postgres || r.types.Load() != nil {
+// learnTypes asks PostgreSQL once for the types of the columns, when so many rows may go as
+// arrays. The statements check them: a column may get another type while the program runs.
+func (r *store) learnTypes(ctx context.Context, pool gorm.ConnPool, n int) (err error) {
+	if r.dialect.name != postgres || n < arraysFrom || r.types.Load() != nil {
 		return nil
 	}
 	const text = "SELECT a.attname, format_type(a.atttypid, -1), COALESCE(b.typname, t.typname)" +
@@ -64,6 +64,14 @@ func (r *store) learnTypes(ctx context.Context, pool gorm.ConnPool) (err error) 
 		r.types.Store(&types)
 	}
 	return rows.Err()
+}
+
+// learnTypesIn is learnTypes in a transaction. A call of one statement has learned them before.
+func (r *store) learnTypesIn(c *call, items []*item) error {
+	if c.once {
+		return nil
+	}
+	return r.learnTypes(c.tx.Statement.Context, c.tx.Statement.ConnPool, len(items))
 }
 
 // rowsPerStatement is the number of rows with these columns that one statement writes.

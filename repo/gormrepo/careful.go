@@ -50,8 +50,14 @@ func (r *store) writeItems(ctx context.Context, items []*item, fn func(*call) er
 // writeFast trusts that nothing stands in the way.
 func (r *store) writeFast(ctx context.Context, items []*item, unsure bool, fn func(*call) error) error {
 	f, fenced := driver.FenceFrom(ctx)
+	fenced = fenced && r.TxState(ctx) == driver.TxNone
+	if fenced {
+		if err := r.learnTypes(ctx, r.plainPool(), len(items)); err != nil {
+			return err
+		}
+	}
 	switch {
-	case fenced && r.TxState(ctx) == driver.TxNone && r.folds(items):
+	case fenced && r.folds(items):
 		return r.writeFolded(ctx, f, items, unsure, fn)
 	case r.oneStatement(items):
 		return r.writeOnce(ctx, fn)

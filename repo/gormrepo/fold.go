@@ -60,8 +60,8 @@ func (r *store) writeFolded(ctx context.Context, f driver.Fence, items []*item, 
 		return r.write(ctx, fn)
 	}
 	blames := !unsure && !whole && dberr.BlamesRow(err, r.db.Dialector)
-	if it := r.suspect(err, items); blames && len(items) > 1 && it != nil {
-		if tried := r.tryAlone(ctx, f, it, fn); dberr.BlamesRow(tried, r.db.Dialector) && !fence.LeftRows(tried) {
+	if blames && len(items) > 1 {
+		if it, tried := r.trySuspect(ctx, f, items, err, fn); tried != nil {
 			return r.itemError(it, tried)
 		}
 	}
@@ -71,13 +71,21 @@ func (r *store) writeFolded(ctx context.Context, f driver.Fence, items []*item, 
 	return err
 }
 
-// tryAlone runs fn for one item and lets nothing of it stay: the statement is to write more
-// rows than it has. The error is that the row was refused, or that rows were left.
-func (r *store) tryAlone(ctx context.Context, f driver.Fence, it *item, fn func(*call) error) error {
-	return r.fence.Show(ctx, f, true, func(s *fence.Showing) error {
-		c := &call{only: it}
-		return r.foldBehind(ctx, s, c, []*item{it}, r.fence.Behind(s, 2), fn)
+// trySuspect runs fn for the item that an error seems to be about, by a statement of which
+// nothing stays: it is to write more rows than it has. It returns how the item was refused,
+// or nil.
+func (r *store) trySuspect(ctx context.Context, f driver.Fence, items []*item, err error, fn func(*call) error) (*item, error) {
+	it := r.suspect(err, items)
+	if it == nil {
+		return nil, nil
+	}
+	err = r.fence.Show(ctx, f, true, func(s *fence.Showing) error {
+		return r.foldBehind(ctx, s, &call{only: it}, []*item{it}, r.fence.Behind(s, 2), fn)
 	})
+	if !dberr.BlamesRow(err, r.db.Dialector) || fence.LeftRows(err) {
+		return nil, nil
+	}
+	return it, err
 }
 
 func (r *store) fold(ctx context.Context, s *fence.Showing, c *call, items []*item, fn func(*call) error) error {

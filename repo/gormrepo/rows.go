@@ -44,10 +44,8 @@ func (r *store) updateRows(c *call, items []*item, fields []*schema.Field) error
 
 // updateOf is the statement for more than one row.
 func (r *store) updateOf(c *call, items []*item, fields []*schema.Field) (*updateStatement, error) {
-	if len(items) >= arraysFrom && !c.once { // else the types are known, if they are needed
-		if err := r.learnTypes(c.tx.Statement.Context, c.tx.Statement.ConnPool); err != nil {
-			return nil, err
-		}
+	if err := r.learnTypesIn(c, items); err != nil {
+		return nil, err
 	}
 	marked := lo.SomeBy(items, func(it *item) bool {
 		return !lo.EveryBy(fields, func(f *schema.Field) bool { return r.writes(it, f) })

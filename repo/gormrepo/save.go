@@ -28,11 +28,6 @@ func (r *store) saveItems(ctx context.Context, items []*item, whole bool) error 
 		if err := r.learnZones(ctx, txconn.Unprepared(r.pool(ctx)), items); err != nil {
 			return err
 		}
-		if len(items) >= arraysFrom {
-			if err := r.learnTypes(ctx, txconn.Unprepared(r.pool(ctx))); err != nil {
-				return err
-			}
-		}
 		return r.writeItems(ctx, items, func(c *call) error {
 			c.whole = c.whole || whole
 			for _, it := range items {

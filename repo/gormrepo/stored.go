@@ -27,10 +27,8 @@ func (r *store) stored(tx *gorm.DB, keys [][]any, fields []*schema.Field, lock b
 // chunks reads the rows with the keys, of what restrict makes of tx, by as many
 // statements as so many keys take.
 func (r *store) chunks(tx *gorm.DB, keys [][]any, restrict func(tx *gorm.DB) *gorm.DB) ([]reflect.Value, error) {
-	if len(keys) >= arraysFrom {
-		if err := r.learnTypes(tx.Statement.Context, tx.Statement.ConnPool); err != nil {
-			return nil, err
-		}
+	if err := r.learnTypes(tx.Statement.Context, tx.Statement.ConnPool, len(keys)); err != nil {
+		return nil, err
 	}
 	var rows []reflect.Value
 	for chunk := range slices.Chunk(keys, idsPerStatement) {

@@ -17,6 +17,9 @@ import (
 
 // upsert inserts or overwrites entities by their keys.
 func (r *store) upsert(c *call, items []*item) error {
+	if err := r.learnTypesIn(c, items); err != nil {
+		return err
+	}
 	ctx := c.tx.Statement.Context
 	groups := grouped(items, func(it *item) group {
 		return group{left: r.left(ctx, it.val, false), defaulted: r.defaulted(ctx, it)}
