@@ -3,8 +3,11 @@ package gormrepo
 import (
 	"context"
 	"errors"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/samber/lo"
 	"gorm.io/gorm"
@@ -24,11 +27,15 @@ const (
 	arraysFrom = 24
 	// arrayRows is the number of rows that a statement with arrays writes.
 	arrayRows = 5000
+	// maxBytes is how long the text of an array may get. The server takes a message of a
+	// gigabyte, and lists of values have fewer rows.
+	maxBytes = 16 << 20
 )
 
 // columnType is the type of a column of PostgreSQL.
 type columnType struct {
-	// name is what SQL calls it, and base the catalog's name, for a domain that of the type behind it.
+	// name is what SQL calls it, and base the catalog's name. It is empty for a type that is not
+	// PostgreSQL's own: only texts go there, because drivers do not know it.
 	name, base string
 }
 
@@ -36,17 +43,32 @@ type columnType struct {
 // array are left out.
 type columnTypes map[string]columnType
 
+// typesText asks for the types of columns. An array of composite values would become more
+// than one column. Drivers differ in what they make of a time, a number, and bytes that are
+// nil: the parameters show whether this one does what the elements do. These rely on two settings.
+const typesText = "SELECT a.attname, format_type(a.atttypid, -1)," +
+	" CASE t.typnamespace WHEN 'pg_catalog'::regnamespace THEN t.typname ELSE '' END" +
+	" FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid" +
+	" WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped" +
+	" AND t.typarray <> 0 AND t.typcategory NOT IN ('A', 'C') AND t.typdelim = ','" +
+	" AND CASE t.typname WHEN 'timestamptz' THEN CAST($2 AS timestamptz) = '1999-12-31 10:23:00.000001Z'" +
+	" WHEN 'timestamp' THEN CAST($3 AS timestamp) = '2000-01-01 00:00:00.000001'" +
+	" WHEN 'date' THEN CAST($4 AS date) = '2000-01-01'" +
+	" WHEN 'float4' THEN CAST($5 AS real) = '1'" +
+	" WHEN 'float8' THEN CAST($6 AS float8) = '0.10000000149011612'" +
+	" WHEN 'numeric' THEN CAST($7 AS numeric) = '0.10000000149011612'" +
+	" WHEN 'bytea' THEN CAST($8 AS bytea) IS NULL ELSE true END" +
+	" AND current_setting('array_nulls') = 'on' AND current_setting('client_encoding') = 'UTF8'"
+
 // learnTypes asks PostgreSQL once for the types of the columns, when so many rows may go as
 // arrays. The statements check them: a column may get another type while the program runs.
 func (r *store) learnTypes(ctx context.Context, pool gorm.ConnPool, n int) (err error) {
 	if r.dialect.name != postgres || n < arraysFrom || r.types.Load() != nil {
 		return nil
 	}
-	const text = "SELECT a.attname, format_type(a.atttypid, -1), COALESCE(b.typname, t.typname)" +
-		" FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype" +
-		" WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped" +
-		" AND t.typarray <> 0 AND t.typcategory <> 'A' AND t.typdelim = ','"
-	rows, err := pool.QueryContext(ctx, text, r.db.Statement.Quote(clause.Table{Name: r.schema.Table}))
+	table := r.db.Statement.Quote(clause.Table{Name: r.schema.Table})
+	when, half, short := time.Date(2000, 1, 1, 0, 0, 0, 1999, time.FixedZone("", (13*60+37)*60)), 1+math.Pow(2, -24), float32(.1)
+	rows, err := pool.QueryContext(ctx, typesText, table, when, when, when, half, short, short, []byte(nil))
 	if err != nil {
 		return err
 	}
@@ -170,8 +192,14 @@ func (e *arraysError) Unwrap() error { return e.error }
 // withoutArrays makes the repository write lists of values from then on where a statement
 // with arrays was refused for its types.
 func (r *store) withoutArrays(err error) error {
+	// The type of a column that is reported may have changed under a prepared statement. What
+	// is missing may be a column, the table or an index.
+	const changed = "0A000"
+	missing := []string{"42703", "42P01", "42P10"}
 	state := dberr.State(err)
-	if types := r.types.Load(); types == nil || len(*types) == 0 || !strings.HasPrefix(state, "42") || lo.Contains([]string{"42501", "42703", "42P01"}, state) { // a right, a column or the table is missing
+	types := r.types.Load()
+	if types == nil || len(*types) == 0 || !strings.HasPrefix(state, "42") && state != changed ||
+		slices.Contains(missing, state) || dberr.RefusesInsert(err) {
 		return err
 	}
 	r.types.Store(&columnTypes{})

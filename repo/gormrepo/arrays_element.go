@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/samber/lo"
@@ -20,6 +21,9 @@ import (
 // arrayText is an array of PostgreSQL as a text, with a column's values of all items. It
 // tells whether there is one: what is no plain value goes in a form that the driver knows.
 func (r *store) arrayText(ctx context.Context, items []*item, f *schema.Field, base string, defaulted bool) (string, bool) {
+	if f.Serializer == nil && tellsDriver(f.IndirectFieldType) {
+		return "", false
+	}
 	plain := !defaulted && r.isPlain(f)
 	return arrayOf(items, r.elementSize(items[0], f), func(b []byte, it *item) ([]byte, bool) {
 		switch {
@@ -39,7 +43,7 @@ func arrayOf[E any](list []E, size int, appendTo func(b []byte, e E) ([]byte, bo
 	for i, e := range list {
 		b = append(b, lo.Ternary[byte](i == 0, '{', ','))
 		var ok bool
-		if b, ok = appendTo(b, e); !ok {
+		if b, ok = appendTo(b, e); !ok || len(b) > maxBytes {
 			return "", false
 		}
 	}
@@ -69,42 +73,55 @@ func isSpecial(t reflect.Type) bool {
 		t.Implements(reflect.TypeFor[clause.Expression]())
 }
 
+// tellsDriver tells whether a type of numbers or texts may say to pgx what the database gets,
+// by a method as Int64Value or TextValue, of which database/sql knows nothing.
+func tellsDriver(t reflect.Type) bool {
+	return t.Kind() <= reflect.String && !isSpecial(t) &&
+		lo.SomeBy(lo.Range(t.NumMethod()), func(i int) bool { return strings.HasSuffix(t.Method(i).Name, "Value") })
+}
+
 // appendAny is appendElement for what has to be asked first for what the database gets.
 func appendAny(b []byte, v any, base string) ([]byte, bool) {
+	if v == nil {
+		return append(b, "NULL"...), true
+	}
 	rv := reflect.ValueOf(v)
-	if rv.Kind() == reflect.Pointer && rv.IsNil() {
-		return append(b, "NULL"...), true
-	}
-	switch v := v.(type) {
-	case nil:
-		return append(b, "NULL"...), true
-	case gorm.Valuer, clause.Expression:
-		return b, false
-	case sqldriver.Valuer:
-		given, err := v.Value()
-		if _, again := given.(sqldriver.Valuer); err != nil || again {
-			return b, false
-		}
-		return appendAny(b, given, base)
-	}
-	if rv.Kind() == reflect.Pointer {
+	switch isPointer := rv.Kind() == reflect.Pointer; {
+	case isPointer && rv.IsNil():
+		// What a nil pointer says of itself need not be NULL.
+		return append(b, "NULL"...), !isSpecial(rv.Type()) || isSpecial(rv.Type().Elem())
+	case isPointer && !isSpecial(rv.Type()):
 		return appendAny(b, rv.Elem().Interface(), base)
 	}
-	return appendElement(b, rv, base)
+	valuer, ok := v.(sqldriver.Valuer)
+	if !ok && isSpecial(rv.Type()) {
+		return b, false
+	}
+	if !ok {
+		return appendElement(b, rv, base)
+	}
+	given, err := valuer.Value()
+	if err != nil || given == nil {
+		return append(b, "NULL"...), err == nil
+	}
+	if isSpecial(reflect.TypeOf(given)) {
+		return b, false
+	}
+	return appendElement(b, reflect.ValueOf(given), base)
 }
 
 // appendElement appends a value in the way that the driver would write it for a column of
 // the type, and tells whether it can.
 func appendElement(b []byte, v reflect.Value, base string) ([]byte, bool) {
-	isNumber := lo.Contains([]string{"int8", "int4", "int2", "numeric", "float8", "float4"}, base)
+	isFloat := base == "float8" || base == "float4" || base == "numeric"
+	isNumber := isFloat || base == "int8" || base == "int4" || base == "int2"
 	switch k := v.Kind(); {
 	case k >= reflect.Int && k <= reflect.Int64 && isNumber && v.Type() != reflect.TypeFor[time.Duration]():
 		return strconv.AppendInt(b, v.Int(), 10), true
 	case k >= reflect.Uint && k <= reflect.Uint64 && isNumber:
-		return strconv.AppendUint(b, v.Uint(), 10), true
-	case (k == reflect.Float32 || k == reflect.Float64) && isNumber && base[0] != 'i':
-		f := v.Float()
-		return strconv.AppendFloat(b, f, 'g', -1, 64), !math.IsNaN(f) && !math.IsInf(f, 0)
+		return strconv.AppendUint(b, v.Uint(), 10), v.Uint() <= math.MaxInt64 // more is an error of the driver, for most columns
+	case (k == reflect.Float32 || k == reflect.Float64) && isFloat:
+		return appendFloat(b, v.Float(), base)
 	case k == reflect.Bool && base == "bool":
 		return strconv.AppendBool(b, v.Bool()), true
 	case k == reflect.String && (v.Type() == reflect.TypeFor[string]() || !isJSON(base)):
@@ -119,21 +136,34 @@ func appendElement(b []byte, v reflect.Value, base string) ([]byte, bool) {
 	return b, false
 }
 
-func isJSON(base string) bool { return base == "json" || base == "jsonb" }
-
-// timeElement is how an element of an array tells a time.
-const timeElement = "2006-01-02 15:04:05.999999Z07:00:00"
-
-// appendTime writes the clock of the time's own zone and how far that is from UTC, which
-// columns without a zone ignore. They keep microseconds; what is behind them is cut off.
-func appendTime(b []byte, t time.Time, base string) ([]byte, bool) {
-	if !lo.Contains([]string{"timestamptz", "timestamp", "date"}, base) || t.Year() < 1 || t.Year() > 9999 {
-		return b, false
+// appendFloat rounds for a short column, as the driver does: the server would round the
+// text of the long number, and refuse one that is too small or too large.
+func appendFloat(b []byte, f float64, base string) ([]byte, bool) {
+	bits := 64
+	if base == "float4" {
+		f, bits = float64(float32(f)), 32
 	}
-	b = t.AppendFormat(append(b, '"'), timeElement)
-	return append(b, '"'), true
+	return strconv.AppendFloat(b, f, 'g', -1, bits), !math.IsNaN(f) && !math.IsInf(f, 0)
 }
 
+func isJSON(base string) bool { return base == "json" || base == "jsonb" }
+
+// appendTime writes the clock of UTC, or of the time's own zone for a column without a zone.
+// Columns keep microseconds; what is behind them is cut off.
+func appendTime(b []byte, t time.Time, base string) ([]byte, bool) {
+	switch base {
+	case "timestamptz":
+		t = t.UTC() // the server does not know every zone that Go has
+	case "timestamp", "date":
+	default:
+		return b, false
+	}
+	b = t.AppendFormat(append(b, '"'), "2006-01-02 15:04:05.999999Z") // the letter as it is
+	return append(b, '"'), t.Year() >= 1 && t.Year() <= 9999
+}
+
+// appendBytes leaves bytes for a text to the driver: some take them for a bytea, whose text
+// is another one.
 func appendBytes(b []byte, v reflect.Value, base string) ([]byte, bool) {
 	switch {
 	case v.IsNil():
@@ -141,10 +171,8 @@ func appendBytes(b []byte, v reflect.Value, base string) ([]byte, bool) {
 	case base == "bytea":
 		b = append(b, `"\\x`...)
 		return append(hex.AppendEncode(b, v.Bytes()), '"'), true
-	case isJSON(base) || lo.Contains([]string{"text", "varchar", "bpchar"}, base):
-		return appendQuoted(b, string(v.Bytes())), true
 	default:
-		return b, false
+		return appendQuoted(b, string(v.Bytes())), isJSON(base) && v.Len() > 0
 	}
 }
 

@@ -84,10 +84,10 @@ func (r *store) writeZeros(c *call, zeros map[*item][]*schema.Field) error {
 		}
 	}
 	for _, g := range grouped(list, func(it *item) group { return group{defaulted: zeros[it]} }) {
-		for batch := range slices.Chunk(g.items, r.dialect.rows(len(r.key)+len(g.defaulted))) {
-			if err := r.updateRows(c, batch, g.defaulted); err != nil {
-				return err
-			}
+		rows := r.dialect.rows(len(r.key) + len(g.defaulted))
+		err := r.inBatches(c, g.items, rows, func(batch []*item) error { return r.updateRows(c, batch, g.defaulted) })
+		if err != nil {
+			return err
 		}
 	}
 	return nil

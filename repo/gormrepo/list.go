@@ -87,7 +87,7 @@ func arrayElement(v any) (string, bool) {
 	case []byte:
 		return string(appendQuoted(nil, `\x`+hex.EncodeToString(v))), true
 	case time.Time:
-		return string(appendQuoted(nil, v.Format(timeElement))), true
+		return string(appendQuoted(nil, v.Format("2006-01-02 15:04:05.999999Z07:00"))), true
 	default:
 		return "", false
 	}

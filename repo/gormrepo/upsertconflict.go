@@ -75,6 +75,9 @@ func (r *store) upsertConflicting(c *call, items []*item, n *natural) (inserted 
 	if err := r.stamp(ctx, items, r.now()); err != nil {
 		return 0, err
 	}
+	if err := r.learnTypesIn(c, items); err != nil {
+		return 0, err
+	}
 	groups := grouped(items, func(it *item) group {
 		made := lo.Filter(r.made, func(f *schema.Field, _ int) bool { return isZero(ctx, f, it) })
 		return group{left: append(r.left(ctx, it.val, false), made...), defaulted: r.defaulted(ctx, it)}
