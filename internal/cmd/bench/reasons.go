@@ -43,7 +43,7 @@ func missedReasons() map[goalName]string {
 		{"`SaveAll` of 10000 new rows, PostgreSQL", "the best hand-written statement"}:                                   "as with existing rows",
 		{"`SaveAll` of 10000 new rows, PostgreSQL", "the bytes that `CreateInBatches(1000)` allocates"}:                  "as with existing rows",
 		{"the same", "its p99"}: "each of the two others may keep the lock for 10 ms",
-		{"live heap of `SmartSave` of 100000 documents, one transaction", "bytes of the documents"}:                      "a heap profile shows the decoded entities, their copies and a record for each, which are kept until the commit so that a failure leaves all as it was; `Chunks` keeps one chunk",
+		{"live heap of `SmartSave` of 100000 documents, one transaction", "bytes of the documents"}: "a heap profile shows the decoded entities, their copies and a record for each, which are kept until the commit so that a failure leaves all as it was; `Chunks` keeps one chunk",
 	}
 }
 
