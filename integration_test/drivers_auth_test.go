@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/drivers"
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
 	"github.com/holdfast-go/holdfast/internal/devserver"
 )
 
@@ -20,7 +21,7 @@ import (
 func TestDriversAuthentication(t *testing.T) {
 	t.Parallel()
 	const secret = "s3cr!t~canary"
-	server, err := devserver.StartEtcd(bounded(t, time.Minute), t.TempDir(), &devserver.EtcdOptions{UnsafeNoFsync: true})
+	server, err := devserver.StartEtcd(check.Bounded(t, time.Minute), t.TempDir(), &devserver.EtcdOptions{UnsafeNoFsync: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +31,7 @@ func TestDriversAuthentication(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { admin.Close() })
-	ctx := bounded(t, time.Minute)
+	ctx := check.Bounded(t, time.Minute)
 	must := func(_ any, err error) {
 		t.Helper()
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
 	"github.com/holdfast-go/holdfast/internal/devserver"
 )
 
@@ -68,7 +69,7 @@ func TestDriversOpenEtcd_Fails(t *testing.T) {
 	})
 	t.Run("HTTPSToAPlainServer", func(t *testing.T) {
 		t.Parallel()
-		plain, err := devserver.StartEtcd(bounded(t, time.Minute), t.TempDir(), &devserver.EtcdOptions{UnsafeNoFsync: true})
+		plain, err := devserver.StartEtcd(check.Bounded(t, time.Minute), t.TempDir(), &devserver.EtcdOptions{UnsafeNoFsync: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +113,7 @@ func wantOpenEtcdError(t *testing.T, c drivers.EtcdConfig, kind error, cause any
 func openEtcdError(t *testing.T, c drivers.EtcdConfig, kind error, cause any, words string) error {
 	t.Helper()
 	c.DialTimeout = 2 * time.Second
-	cli, err := drivers.OpenEtcd(bounded(t, 30*time.Second), c)
+	cli, err := drivers.OpenEtcd(check.Bounded(t, 30*time.Second), c)
 	if err == nil {
 		cli.Close()
 		t.Fatal("no error")

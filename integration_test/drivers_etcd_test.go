@@ -14,6 +14,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 	"github.com/holdfast-go/holdfast/internal/devserver"
 )
 
@@ -32,7 +34,7 @@ func startTLSEtcd(t *testing.T, cert leaf, members int) *tlsEtcd {
 	ca := newAuthority(t, dir, "ca")
 	serverCert, serverKey := ca.issue(t, cert)
 	clientCert, clientKey := ca.issue(t, leaf{name: "client"})
-	server, err := devserver.StartEtcd(bounded(t, time.Minute), dir, &devserver.EtcdOptions{
+	server, err := devserver.StartEtcd(check.Bounded(t, time.Minute), dir, &devserver.EtcdOptions{
 		Members:       members,
 		TLS:           &devserver.EtcdTLS{CertFile: serverCert, KeyFile: serverKey, CAFile: ca.ca},
 		UnsafeNoFsync: true,
@@ -90,7 +92,7 @@ func TestDriversOpenEtcd(t *testing.T) {
 		c := etcd.config
 		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		cli := openEtcd(t, c)
-		key := uniqueName("drivers/")
+		key := servers.UniqueName("drivers/")
 		if _, err := cli.Put(t.Context(), key, "v"); err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +112,7 @@ func TestDriversOpenEtcd(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer cli.Close()
-		if _, err := cli.Get(bounded(t, 10*time.Second), "x"); err != nil {
+		if _, err := cli.Get(check.Bounded(t, 10*time.Second), "x"); err != nil {
 			t.Error(err)
 		}
 	})
@@ -165,7 +167,7 @@ func TestDriversCheck(t *testing.T) {
 	if err := etcd.server.Stop(2); err != nil {
 		t.Fatal(err)
 	}
-	for ctx := bounded(t, time.Minute); ; {
+	for ctx := check.Bounded(t, time.Minute); ; {
 		health, err = drivers.Check(t.Context(), cli)
 		if !errors.Is(err, drivers.ErrUnavailable) || len(health) != 3 || health[2].Healthy() {
 			t.Fatalf("%v %v", health, err)

@@ -10,11 +10,14 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 )
 
 func TestDriversOpenMongo(t *testing.T) {
 	t.Parallel()
-	cli, err := drivers.OpenMongo(bounded(t, 30*time.Second), drivers.MongoConfig{URI: mongoURI(t)})
+	cli, err := drivers.OpenMongo(check.Bounded(t, 30*time.Second), drivers.MongoConfig{URI: embedded.MongoURI(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +28,7 @@ func TestDriversOpenMongo(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	db := cli.Database(uniqueName("drivers_"))
+	db := cli.Database(servers.UniqueName("drivers_"))
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -61,7 +64,7 @@ func TestDriversOpenMongo_Fails(t *testing.T) {
 		"UnknownOption":  {t.Context(), drivers.MongoConfig{URI: "mongodb://h/?w=majority&tls=perhaps"}, drivers.ErrInvalid, "mongo.uri"},
 		"NothingListens": {t.Context(), drivers.MongoConfig{URI: "mongodb://u:" + secret + "@" + dead + "/d", DialTimeout: 300 * time.Millisecond}, drivers.ErrUnavailable, dead},
 		"NoAnswer":       {t.Context(), drivers.MongoConfig{URI: "mongodb://" + silentAddr(t), Username: "u", Password: secret, DialTimeout: 300 * time.Millisecond}, drivers.ErrUnavailable, "open mongo"},
-		"MongoLogin":     {t.Context(), drivers.MongoConfig{URI: mongoURI(t), Username: "nobody", Password: secret}, drivers.ErrAuthentication, "open mongo"},
+		"MongoLogin":     {t.Context(), drivers.MongoConfig{URI: embedded.MongoURI(t), Username: "nobody", Password: secret}, drivers.ErrAuthentication, "open mongo"},
 		"Cancelled":      {cancelled, drivers.MongoConfig{URI: "mongodb://" + dead}, context.Canceled, dead},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 )
 
 // OrderItem has no tag: the strategy names its table and its columns. In Java it is
@@ -82,11 +84,11 @@ func TestDriversNaming(t *testing.T) {
 
 func namedPostgres(t *testing.T, naming string) *gorm.DB {
 	t.Helper()
-	schema := schemaOf(t, postgresSchema(t))
-	return driversOpenSQL(t, drivers.SQLConfig{Dialect: drivers.Postgres, DSN: requireEnv(t, "POSTGRES_DSN"), Schema: schema, Naming: naming})
+	schema := schemaOf(t, sqldb.PostgresSchema(t))
+	return driversOpenSQL(t, drivers.SQLConfig{Dialect: drivers.Postgres, DSN: servers.RequireEnv(t, "POSTGRES_DSN"), Schema: schema, Naming: naming})
 }
 
 func namedMySQL(t *testing.T, naming string) *gorm.DB {
 	t.Helper()
-	return driversOpenSQL(t, drivers.SQLConfig{Dialect: drivers.MySQL, DSN: mysqlDatabase(t), Naming: naming})
+	return driversOpenSQL(t, drivers.SQLConfig{Dialect: drivers.MySQL, DSN: sqldb.MySQLDatabase(t), Naming: naming})
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
 )
 
 // connectProxy is an HTTP proxy that sends every CONNECT to one address,
@@ -121,7 +122,7 @@ func TestDriversProxy(t *testing.T) {
 			c := named
 			c.Proxy = setting
 			cli := openEtcd(t, c)
-			if _, err := cli.Get(bounded(t, 10*time.Second), "x"); err != nil {
+			if _, err := cli.Get(check.Bounded(t, 10*time.Second), "x"); err != nil {
 				t.Error(err)
 			}
 			if health, err := drivers.Check(t.Context(), cli); err != nil {

@@ -14,13 +14,16 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 )
 
 // springPostgres loads a Spring file with the given settings below hikari, and
 // opens its datasource.
 func springPostgres(t *testing.T, params, hikari string) *gorm.DB {
 	t.Helper()
-	parsed, err := pgx.ParseConfig(requireEnv(t, "POSTGRES_DSN"))
+	parsed, err := pgx.ParseConfig(servers.RequireEnv(t, "POSTGRES_DSN"))
 	if err != nil {
 		t.Fatal("POSTGRES_DSN is not a DSN")
 	}
@@ -54,7 +57,7 @@ func query(t *testing.T, db *gorm.DB, sql string) string {
 // Ensure that the settings of a pool reach every connection of it.
 func TestDriversSession_Postgres(t *testing.T) {
 	t.Parallel()
-	schema := schemaOf(t, postgresSchema(t))
+	schema := schemaOf(t, sqldb.PostgresSchema(t))
 	db := springPostgres(t, "prepareThreshold=0", "schema: "+schema+", connection-init-sql: 'SET lock_timeout = 1234', transaction-isolation: TRANSACTION_SERIALIZABLE, read-only: true, maximum-pool-size: 3")
 	pool, err := db.DB()
 	if err != nil {
@@ -75,7 +78,7 @@ func TestDriversSession_Postgres(t *testing.T) {
 			}
 		}
 	}
-	odd := driversOpenSQL(t, drivers.SQLConfig{DSN: requireEnv(t, "POSTGRES_DSN"), Dialect: drivers.Postgres, Schema: `Odd"Name`})
+	odd := driversOpenSQL(t, drivers.SQLConfig{DSN: servers.RequireEnv(t, "POSTGRES_DSN"), Dialect: drivers.Postgres, Schema: `Odd"Name`})
 	if got := query(t, odd, "SHOW search_path"); got != `"Odd""Name"` {
 		t.Errorf("search_path is %s", got)
 	}
@@ -83,7 +86,7 @@ func TestDriversSession_Postgres(t *testing.T) {
 
 func TestDriversSession_MySQL(t *testing.T) {
 	t.Parallel()
-	dsn := mysqlDatabase(t)
+	dsn := sqldb.MySQLDatabase(t)
 	parsed, err := mysql.ParseDSN(dsn)
 	if err != nil {
 		t.Fatal("MYSQL_DSN is not a DSN")
@@ -105,7 +108,7 @@ func TestDriversSession_MySQL(t *testing.T) {
 	}
 
 	// The database is made when the URL asks for it, and not otherwise.
-	name := uniqueName("made_")
+	name := servers.UniqueName("made_")
 	admin := driversOpenSQL(t, drivers.SQLConfig{Dialect: drivers.MySQL, DSN: dsn})
 	t.Cleanup(func() {
 		if err := admin.Exec("DROP DATABASE IF EXISTS " + name).Error; err != nil {
@@ -113,7 +116,7 @@ func TestDriversSession_MySQL(t *testing.T) {
 		}
 	})
 	c = drivers.SQLConfig{DSN: "jdbc:mysql://" + parsed.Addr + "/" + name, Username: parsed.User, Password: parsed.Passwd}
-	if _, err := drivers.OpenSQL(bounded(t, 30*time.Second), c); err == nil {
+	if _, err := drivers.OpenSQL(check.Bounded(t, 30*time.Second), c); err == nil {
 		t.Error("a database that is not there was opened")
 	}
 	c.DSN += "?createDatabaseIfNotExist=true"
@@ -125,7 +128,7 @@ func TestDriversSession_MySQL(t *testing.T) {
 
 	// What cannot be run is an error at the start.
 	c = drivers.SQLConfig{DSN: dsn, Dialect: drivers.MySQL, InitSQL: "no such statement"}
-	if _, err := drivers.OpenSQL(bounded(t, 30*time.Second), c); err == nil || !strings.Contains(err.Error(), "set up a new connection") {
+	if _, err := drivers.OpenSQL(check.Bounded(t, 30*time.Second), c); err == nil || !strings.Contains(err.Error(), "set up a new connection") {
 		t.Error(err)
 	}
 }

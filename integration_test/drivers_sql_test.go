@@ -17,11 +17,13 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 )
 
 func driversOpenSQL(t *testing.T, c drivers.SQLConfig) *gorm.DB {
 	t.Helper()
-	db, err := drivers.OpenSQL(bounded(t, 30*time.Second), c)
+	db, err := drivers.OpenSQL(check.Bounded(t, 30*time.Second), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +41,7 @@ func driversOpenSQL(t *testing.T, c drivers.SQLConfig) *gorm.DB {
 
 func TestDriversOpenSQL_Postgres(t *testing.T) {
 	t.Parallel()
-	dsn := requireEnv(t, "POSTGRES_DSN")
+	dsn := servers.RequireEnv(t, "POSTGRES_DSN")
 	parsed, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		t.Fatal("POSTGRES_DSN is not a DSN")
@@ -69,8 +71,8 @@ func TestDriversOpenSQL_Postgres(t *testing.T) {
 	t.Run("DatabaseAbsent", func(t *testing.T) {
 		t.Parallel()
 		addr := net.JoinHostPort(parsed.Host, strconv.Itoa(int(parsed.Port)))
-		_, err := drivers.OpenSQL(bounded(t, 30*time.Second), drivers.SQLConfig{
-			DSN: "postgres://" + addr + "/" + uniqueName("absent_"), Username: parsed.User, Password: parsed.Password,
+		_, err := drivers.OpenSQL(check.Bounded(t, 30*time.Second), drivers.SQLConfig{
+			DSN: "postgres://" + addr + "/" + servers.UniqueName("absent_"), Username: parsed.User, Password: parsed.Password,
 		})
 		var pgErr *pgconn.PgError
 		if !errors.Is(err, drivers.ErrUnavailable) || !errors.As(err, &pgErr) || pgErr.Code != "3D000" {
@@ -80,7 +82,7 @@ func TestDriversOpenSQL_Postgres(t *testing.T) {
 	t.Run("RoleAbsent", func(t *testing.T) {
 		t.Parallel()
 		const secret = "s3cr!t~canary"
-		_, err := drivers.OpenSQL(bounded(t, 30*time.Second), drivers.SQLConfig{DSN: dsn, Username: uniqueName("nobody_"), Password: secret})
+		_, err := drivers.OpenSQL(check.Bounded(t, 30*time.Second), drivers.SQLConfig{DSN: dsn, Username: servers.UniqueName("nobody_"), Password: secret})
 		var pgErr *pgconn.PgError
 		if !isAuthenticationError(err) || !errors.As(err, &pgErr) || strings.Contains(err.Error(), secret) {
 			t.Error(err)
@@ -92,7 +94,7 @@ func TestDriversOpenSQL_Postgres(t *testing.T) {
 		c := cfg
 		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		db := driversOpenSQL(t, c)
-		if err := db.Exec("SELECT ? FROM "+uniqueName("absent_"), "s3cr!t~canary").Error; err == nil {
+		if err := db.Exec("SELECT ? FROM "+servers.UniqueName("absent_"), "s3cr!t~canary").Error; err == nil {
 			t.Fatal("no error")
 		}
 		if text := log.String(); !strings.Contains(text, "level=ERROR") || strings.Contains(text, "canary") {
@@ -101,7 +103,7 @@ func TestDriversOpenSQL_Postgres(t *testing.T) {
 	})
 	t.Run("NoAnswer", func(t *testing.T) {
 		t.Parallel()
-		_, err := drivers.OpenSQL(bounded(t, 30*time.Second), drivers.SQLConfig{
+		_, err := drivers.OpenSQL(check.Bounded(t, 30*time.Second), drivers.SQLConfig{
 			DSN: "postgres://u:s3cr!t~canary@" + silentAddr(t) + "/d", DialTimeout: 300 * time.Millisecond,
 		})
 		if !errors.Is(err, drivers.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "canary") {
@@ -112,7 +114,7 @@ func TestDriversOpenSQL_Postgres(t *testing.T) {
 
 func TestDriversOpenSQL_MySQL(t *testing.T) {
 	t.Parallel()
-	dsn := requireEnv(t, "MYSQL_DSN")
+	dsn := servers.RequireEnv(t, "MYSQL_DSN")
 	parsed, err := mysql.ParseDSN(dsn)
 	if err != nil {
 		t.Fatal("MYSQL_DSN is not a DSN")
@@ -128,7 +130,7 @@ func TestDriversOpenSQL_MySQL(t *testing.T) {
 			N  int
 			At time.Time
 		}
-		table := uniqueName("drivers_")
+		table := servers.UniqueName("drivers_")
 		rows := db.Table(table)
 		if err := rows.AutoMigrate(&row{}); err != nil {
 			t.Fatal(err)
@@ -171,7 +173,7 @@ func TestDriversOpenSQL_MySQL(t *testing.T) {
 	t.Run("WrongPassword", func(t *testing.T) {
 		t.Parallel()
 		const secret = "s3cr!t~canary"
-		_, err := drivers.OpenSQL(bounded(t, 30*time.Second), drivers.SQLConfig{DSN: dsn, Username: "nobody", Password: secret})
+		_, err := drivers.OpenSQL(check.Bounded(t, 30*time.Second), drivers.SQLConfig{DSN: dsn, Username: "nobody", Password: secret})
 		var myErr *mysql.MySQLError
 		if !isAuthenticationError(err) || !errors.As(err, &myErr) || strings.Contains(err.Error(), secret) {
 			t.Error(err)
@@ -179,7 +181,7 @@ func TestDriversOpenSQL_MySQL(t *testing.T) {
 	})
 	t.Run("NoAnswer", func(t *testing.T) {
 		t.Parallel()
-		_, err := drivers.OpenSQL(bounded(t, 30*time.Second), drivers.SQLConfig{
+		_, err := drivers.OpenSQL(check.Bounded(t, 30*time.Second), drivers.SQLConfig{
 			DSN: "u:s3cr!t~canary@tcp(" + silentAddr(t) + ")/d", DialTimeout: 300 * time.Millisecond,
 		})
 		if !errors.Is(err, drivers.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "canary") {

@@ -10,13 +10,14 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
 	"github.com/holdfast-go/holdfast/internal/devserver"
 )
 
 func startEtcdWith(t *testing.T, o devserver.EtcdOptions) *clientv3.Client {
 	t.Helper()
 	o.UnsafeNoFsync = true
-	server, err := devserver.StartEtcd(bounded(t, time.Minute), t.TempDir(), &o)
+	server, err := devserver.StartEtcd(check.Bounded(t, time.Minute), t.TempDir(), &o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +40,7 @@ func TestDriversCheck_History(t *testing.T) {
 	for name, compaction := range map[string]string{"Off": "", "On": "200ms"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx := bounded(t, time.Minute)
+			ctx := check.Bounded(t, time.Minute)
 			cli := startEtcdWith(t, devserver.EtcdOptions{Compaction: compaction})
 			const writes = 50
 			for range writes {
@@ -61,7 +62,7 @@ func TestDriversCheck_History(t *testing.T) {
 	}
 	t.Run("ByHand", func(t *testing.T) {
 		t.Parallel()
-		ctx := bounded(t, time.Minute)
+		ctx := check.Bounded(t, time.Minute)
 		cli := startEtcdWith(t, devserver.EtcdOptions{})
 		var last int64
 		for range 20 {
@@ -83,7 +84,7 @@ func TestDriversCheck_History(t *testing.T) {
 // Ensure that Check warns before etcd stops taking writes, and not only after.
 func TestDriversCheck_Space(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
+	ctx := check.Bounded(t, time.Minute)
 	cli := startEtcdWith(t, devserver.EtcdOptions{Quota: 64 << 20})
 	if h := checkOne(ctx, t, cli); len(h.Warnings) != 0 {
 		t.Errorf("an empty etcd: %v", h.Warnings)

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
 	"github.com/holdfast-go/holdfast/internal/devserver"
 )
 
@@ -21,7 +22,7 @@ import (
 // defaults does.
 func TestDriversEtcd_SendsNoPings(t *testing.T) {
 	t.Parallel()
-	server, err := devserver.StartEtcd(bounded(t, time.Minute), t.TempDir(), &devserver.EtcdOptions{UnsafeNoFsync: true})
+	server, err := devserver.StartEtcd(check.Bounded(t, time.Minute), t.TempDir(), &devserver.EtcdOptions{UnsafeNoFsync: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +48,7 @@ func TestDriversEtcd_SendsNoPings(t *testing.T) {
 			p := startPingCounter(t, server.Endpoints()[0][len("http://"):])
 			cli := c.open(t, "http://"+p.addr)
 			for range 20 {
-				if _, err := cli.Get(bounded(t, time.Minute), "k"); err != nil {
+				if _, err := cli.Get(check.Bounded(t, time.Minute), "k"); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -10,6 +10,9 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 )
 
 // springMySQL loads a Spring file whose JDBC URL names a new database with the
@@ -34,7 +37,7 @@ func springMySQL(t *testing.T, dsn, params string) *gorm.DB {
 // that it is.
 func TestDriversZones_RoundTrip(t *testing.T) {
 	t.Parallel()
-	dsn := mysqlDatabase(t)
+	dsn := sqldb.MySQLDatabase(t)
 	java := driversOpenSQL(t, drivers.SQLConfig{Dialect: drivers.MySQL, DSN: dsn}) // sends text, so its zone does not matter
 	if err := java.Exec("CREATE TABLE events (id INT PRIMARY KEY, an_instant DATETIME(6), a_local DATETIME(6))").Error; err != nil {
 		t.Fatal(err)
@@ -104,7 +107,7 @@ func TestDriversZones_RoundTrip(t *testing.T) {
 // TIMESTAMP columns hold the instant itself.
 func TestDriversZones_Session(t *testing.T) {
 	t.Parallel()
-	dsn := mysqlDatabase(t)
+	dsn := sqldb.MySQLDatabase(t)
 	for params, want := range map[string]string{
 		"connectionTimeZone=%2B08:00&forceConnectionTimeZoneToSession=true": "+08:00",
 		"connectionTimeZone=GMT-3&forceConnectionTimeZoneToSession=true":    "-03:00",
@@ -134,14 +137,14 @@ func TestDriversZones_Session(t *testing.T) {
 // Ensure that the zone of a server that can mean several is an error, as in Java.
 func TestDriversZones_ServerUnclear(t *testing.T) {
 	t.Parallel()
-	parsed, err := mysql.ParseDSN(requireEnv(t, "MYSQL_DSN"))
+	parsed, err := mysql.ParseDSN(servers.RequireEnv(t, "MYSQL_DSN"))
 	if err != nil {
 		t.Fatal("MYSQL_DSN is not a DSN")
 	}
 	// MariaDB takes no such name for a session, so the text alone is checked here,
 	// and the rest in drivers/internal/jdbc.
 	c := drivers.SQLConfig{DSN: "jdbc:mysql://" + parsed.Addr + "/?connectionTimeZone=Mars/Olympus", Username: parsed.User, Password: parsed.Passwd}
-	_, err = drivers.OpenSQL(bounded(t, 30*time.Second), c)
+	_, err = drivers.OpenSQL(check.Bounded(t, 30*time.Second), c)
 	if err == nil || !strings.Contains(err.Error(), "connectionTimeZone") {
 		t.Error(err)
 	}

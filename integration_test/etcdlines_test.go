@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
 	"github.com/holdfast-go/holdfast/internal/checkout"
 	"github.com/holdfast-go/holdfast/internal/devserver"
 )
@@ -49,7 +50,7 @@ func packagedEtcd(t *testing.T) string {
 // time and a few seconds later.
 func buildEtcd(t *testing.T, module string) string {
 	t.Helper()
-	path := filepath.Join(shared.dir, module+".exe")
+	path := filepath.Join(embedded.Dir(), module+".exe")
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".")
 	cmd.Dir = filepath.Join(checkout.Root(), "internal", "etcdtest", "servers", module)
 	cmd.Env = append(cmd.Environ(), "GOFLAGS=-buildvcs=false", "GOWORK=off", "GOTOOLCHAIN=local")

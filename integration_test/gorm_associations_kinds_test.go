@@ -7,6 +7,8 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
@@ -37,23 +39,23 @@ func (k *assocKid) BeforeSave(*gorm.DB) error {
 // assocBranches has a table of branches that takes no INSERT of the type.
 func assocBranches(t testing.TB, db *gorm.DB) *gormrepo.Repository[assocBranch] {
 	t.Helper()
-	must(t, db.AutoMigrate(new(assocHouse), new(assocKid)))
-	must(t, db.Exec("CREATE TABLE assoc_branches (id BIGINT PRIMARY KEY, code VARCHAR(50) NOT NULL, house_id BIGINT, other VARCHAR(50) NOT NULL)").Error)
-	must(t, db.Exec("INSERT INTO assoc_branches (id, code, other) VALUES (1, 'x', 'o'), (2, '', 'o')").Error)
+	check.Must(t, db.AutoMigrate(new(assocHouse), new(assocKid)))
+	check.Must(t, db.Exec("CREATE TABLE assoc_branches (id BIGINT PRIMARY KEY, code VARCHAR(50) NOT NULL, house_id BIGINT, other VARCHAR(50) NOT NULL)").Error)
+	check.Must(t, db.Exec("INSERT INTO assoc_branches (id, code, other) VALUES (1, 'x', 'o'), (2, '', 'o')").Error)
 	r, err := gormrepo.New[assocBranch](db, &gormrepo.Options{Associations: true, Orphans: []string{"Kids"}})
-	must(t, err)
+	check.Must(t, err)
 	return r
 }
 
 func TestGormAssociations_ThatReferToAnotherField(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		ctx, r := t.Context(), assocBranches(t, db)
-		must(t, db.Create(&assocKid{Name: "nobody's"}).Error)
+		check.Must(t, db.Create(&assocKid{Name: "nobody's"}).Error)
 		e := &assocBranch{ID: 1, Code: "x", Kids: []assocKid{{Name: "a"}, {Name: "b"}}, House: &assocHouse{Name: "h"}}
-		must(t, r.InTx(ctx, func(ctx context.Context) error { return r.Save(ctx, e) })) // which is tried twice
-		if got, h := rows[assocKid](t, db), rows[assocHouse](t, db); len(got) != 3 || got[2] != e.Kids[1] || got[2].BranchCode != "x" || len(h) != 1 || e.HouseID == nil || *e.HouseID != h[0].ID {
+		check.Must(t, r.InTx(ctx, func(ctx context.Context) error { return r.Save(ctx, e) })) // which is tried twice
+		if got, h := sqldb.Rows[assocKid](t, db), sqldb.Rows[assocHouse](t, db); len(got) != 3 || got[2] != e.Kids[1] || got[2].BranchCode != "x" || len(h) != 1 || e.HouseID == nil || *e.HouseID != h[0].ID {
 			t.Fatalf("got %+v, %+v, %+v", got, h, e)
 		}
 		moved := *e
@@ -62,8 +64,8 @@ func TestGormAssociations_ThatReferToAnotherField(t *testing.T) {
 			t.Errorf("another key: got %v", err)
 		}
 		e.Kids = e.Kids[:1]
-		must(t, r.SaveAll(ctx, []*assocBranch{{ID: 2, Kids: []assocKid{}}, e}))
-		if got := rows[assocKid](t, db); len(got) != 2 || got[0].Name != "nobody's" || got[1].Name != "a" {
+		check.Must(t, r.SaveAll(ctx, []*assocBranch{{ID: 2, Kids: []assocKid{}}, e}))
+		if got := sqldb.Rows[assocKid](t, db); len(got) != 2 || got[0].Name != "nobody's" || got[1].Name != "a" {
 			t.Fatalf("got %+v", got)
 		}
 	})
@@ -80,14 +82,14 @@ type assocNode struct {
 
 func TestGormAssociations_OfOneType(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[assocNode](t, db, &gormrepo.Options{Associations: true})
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[assocNode](t, db, &gormrepo.Options{Associations: true})
 		parent, child := &assocNode{Name: "p"}, &assocNode{Name: "c"}
 		parent.Children, child.Parent = []*assocNode{child}, parent
-		must(t, r.Save(ctx, child)) // both know the other
-		must(t, r.Save(ctx, parent))
-		if got := rows[assocNode](t, db); len(got) != 2 || got[1].ParentID == nil || *got[1].ParentID != parent.ID || got[0].ParentID != nil {
+		check.Must(t, r.Save(ctx, child)) // both know the other
+		check.Must(t, r.Save(ctx, parent))
+		if got := sqldb.Rows[assocNode](t, db); len(got) != 2 || got[1].ParentID == nil || *got[1].ParentID != parent.ID || got[0].ParentID != nil {
 			t.Fatalf("got %+v", got)
 		}
 		fresh, listed := &assocNode{Name: "f"}, &assocNode{Name: "l"}
@@ -99,7 +101,7 @@ func TestGormAssociations_OfOneType(t *testing.T) {
 				t.Errorf("%s: got %v", name, err)
 			}
 		}
-		if got := rows[assocNode](t, db); len(got) != 2 {
+		if got := sqldb.Rows[assocNode](t, db); len(got) != 2 {
 			t.Fatalf("got %+v", got)
 		}
 	})
@@ -124,18 +126,18 @@ type assocTeamMember struct {
 
 func TestGormAssociations_JoinRowsKeepWhatTheyHave(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		must(t, db.SetupJoinTable(new(assocTeam), "Members", new(assocTeamMember)))
-		ctx, r := t.Context(), gormRepo[assocTeam](t, db, &gormrepo.Options{Associations: true, Orphans: []string{"Members"}})
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		check.Must(t, db.SetupJoinTable(new(assocTeam), "Members", new(assocTeamMember)))
+		ctx, r := t.Context(), sqldb.Repository[assocTeam](t, db, &gormrepo.Options{Associations: true, Orphans: []string{"Members"}})
 		e := &assocTeam{Name: "a", Members: []*assocMember{{Name: "1"}, {Name: "2"}}}
-		must(t, r.Save(ctx, e))
-		must(t, db.Exec("UPDATE assoc_team_members SET role = 'r'").Error)
+		check.Must(t, r.Save(ctx, e))
+		check.Must(t, db.Exec("UPDATE assoc_team_members SET role = 'r'").Error)
 		e.Members = append(e.Members[1:], &assocMember{Name: "3"})
-		must(t, r.Save(ctx, e))
+		check.Must(t, r.Save(ctx, e))
 		var got []assocTeamMember
-		must(t, db.Order("assoc_member_id").Find(&got).Error)
-		if len(got) != 2 || got[0] != (assocTeamMember{e.ID, 2, "r"}) || got[1] != (assocTeamMember{e.ID, 3, ""}) || len(rows[assocMember](t, db)) != 3 {
+		check.Must(t, db.Order("assoc_member_id").Find(&got).Error)
+		if len(got) != 2 || got[0] != (assocTeamMember{e.ID, 2, "r"}) || got[1] != (assocTeamMember{e.ID, 3, ""}) || len(sqldb.Rows[assocMember](t, db)) != 3 {
 			t.Fatalf("got %+v", got)
 		}
 	})
@@ -143,20 +145,20 @@ func TestGormAssociations_JoinRowsKeepWhatTheyHave(t *testing.T) {
 
 func TestGormAssociations_CallbacksOfPluginsRun(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		must(t, db.Callback().Create().Before("gorm:create").Register("text", func(tx *gorm.DB) {
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		check.Must(t, db.Callback().Create().Before("gorm:create").Register("text", func(tx *gorm.DB) {
 			if tx.Statement.Schema.LookUpField("Text") != nil {
 				tx.Statement.SetColumn("Text", "by a plugin", true)
 			}
 		}))
 		ctx, r := t.Context(), assocOrders(t, db)
 		e := &assocOrder{Lines: []assocLine{{Number: 1}, {Number: 2}}}
-		must(t, r.Save(ctx, e))
+		check.Must(t, r.Save(ctx, e))
 		e.Lines[0].Text, e.Lines[0].Number = "", 3
 		e.Lines = append(e.Lines, assocLine{Number: 4})
-		must(t, r.Save(ctx, e))
-		if got := rows[assocLine](t, db); len(got) != 3 || got[0] != (assocLine{1, e.ID, 3, "by a plugin"}) || got[1].Text != "by a plugin" || got[2].Text != "by a plugin" {
+		check.Must(t, r.Save(ctx, e))
+		if got := sqldb.Rows[assocLine](t, db); len(got) != 3 || got[0] != (assocLine{1, e.ID, 3, "by a plugin"}) || got[1].Text != "by a plugin" || got[2].Text != "by a plugin" {
 			t.Fatalf("got %+v", got)
 		}
 	})
@@ -164,7 +166,7 @@ func TestGormAssociations_CallbacksOfPluginsRun(t *testing.T) {
 
 func TestGormAssociations_OptionsAreChecked(t *testing.T) {
 	t.Parallel()
-	db := sqliteDB(t)
+	db := sqldb.SQLite(t)
 	for _, o := range []gormrepo.Options{
 		{Orphans: []string{"Books"}},
 		{Preload: []string{"Books"}},
@@ -188,7 +190,7 @@ func TestGormAssociations_OptionsAreChecked(t *testing.T) {
 		TaggedID, AssocTagID int64 `gorm:"primaryKey"`
 		DeletedAt            gorm.DeletedAt
 	}
-	must(t, db.SetupJoinTable(new(tagged), "Tags", new(markedTag)))
+	check.Must(t, db.SetupJoinTable(new(tagged), "Tags", new(markedTag)))
 	if _, err := gormrepo.New[tagged](db, &gormrepo.Options{Associations: true, Orphans: []string{"Tags"}}); !errors.Is(err, repo.ErrUnsupported) {
 		t.Errorf("got %v", err)
 	}

@@ -8,6 +8,9 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/fences"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
@@ -34,37 +37,37 @@ func assocFull(name string) *assocAuthor {
 func assocCounts(t testing.TB, db *gorm.DB) string {
 	t.Helper()
 	n := make([]int64, 7)
-	must(t, db.Model(new(assocBook)).Count(&n[0]).Error)
+	check.Must(t, db.Model(new(assocBook)).Count(&n[0]).Error)
 	for i, table := range []string{"assoc_pages", "assoc_cards", "assoc_author_tags", "assoc_tags"} {
-		must(t, db.Table(table).Count(&n[i+1]).Error)
+		check.Must(t, db.Table(table).Count(&n[i+1]).Error)
 	}
-	must(t, db.Model(new(assocNote)).Where("gone_at IS NULL").Count(&n[5]).Error)
-	must(t, db.Model(new(assocHouse)).Count(&n[6]).Error)
+	check.Must(t, db.Model(new(assocNote)).Where("gone_at IS NULL").Count(&n[5]).Error)
+	check.Must(t, db.Model(new(assocHouse)).Count(&n[6]).Error)
 	return fmt.Sprint(n)
 }
 
 func TestGormAssociations_ANilListDeletesNothing(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		ctx, r := t.Context(), assocOrphans(t, db)
 		e := assocFull("a")
-		must(t, r.Save(ctx, e))
+		check.Must(t, r.Save(ctx, e))
 		before := assocCounts(t, db)
 		for doc, set := range map[string]func(*assocAuthor){
 			``: func(e *assocAuthor) { e.Name = "changed" },
 			`,"books":null,"card":null,"tags":null,"notes":null,"house":null`: func(e *assocAuthor) { e.Books, e.Card, e.Tags = nil, nil, nil },
 		} {
 			for name, save := range assocWays(r, e.ID, set, doc) {
-				must(t, save(ctx))
+				check.Must(t, save(ctx))
 				if got := assocCounts(t, db); got != before {
 					t.Errorf("%s %s: there were %s, and are %s", name, doc, before, got)
 				}
 			}
 		}
-		must(t, r.Save(ctx, &assocAuthor{Name: "without a key"}))
+		check.Must(t, r.Save(ctx, &assocAuthor{Name: "without a key"}))
 		_, err := r.UpdateWhere(ctx, repo.F[assocAuthor, string]("Name").Eq("changed"), repo.F[assocAuthor, string]("Name").Set("x"))
-		must(t, err)
+		check.Must(t, err)
 		if got := assocCounts(t, db); got != before || before != "[2 2 1 2 2 2 1]" {
 			t.Errorf("there were %s, and are %s", before, got)
 		}
@@ -73,15 +76,15 @@ func TestGormAssociations_ANilListDeletesNothing(t *testing.T) {
 
 func TestGormAssociations_WithoutTheOptionAListDeletesNothing(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		ctx, r := t.Context(), associated(t, db, gormrepo.Options{})
 		e := assocFull("a")
-		must(t, r.Save(ctx, e))
+		check.Must(t, r.Save(ctx, e))
 		before := assocCounts(t, db)
 		set := func(e *assocAuthor) { e.Books, e.Tags, e.Notes = []assocBook{}, []*assocTag{}, []*assocNote{} }
 		for name, save := range assocWays(r, e.ID, set, `,"books":[],"tags":[],"notes":[]`) {
-			must(t, save(ctx))
+			check.Must(t, save(ctx))
 			if got := assocCounts(t, db); got != before {
 				t.Errorf("%s: there were %s, and are %s", name, before, got)
 			}
@@ -91,36 +94,36 @@ func TestGormAssociations_WithoutTheOptionAListDeletesNothing(t *testing.T) {
 
 func TestGormAssociations_WhatAListLeavesOutIsDeleted(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
 		for _, name := range []string{"Save", "SaveAll", "Update", "Replace", "Merge", "InTx"} {
-			db := b.open(t)
+			db := b.Open(t)
 			ctx, r := t.Context(), assocOrphans(t, db)
 			e, other := assocFull("a"), assocFull("o")
-			must(t, r.SaveAll(ctx, []*assocAuthor{other, e}))
+			check.Must(t, r.SaveAll(ctx, []*assocAuthor{other, e}))
 			// A row of another type whose owner has the same key.
-			must(t, db.Create(&assocNote{OwnerID: e.ID, OwnerType: "others", Text: "x"}).Error)
+			check.Must(t, db.Create(&assocNote{OwnerID: e.ID, OwnerType: "others", Text: "x"}).Error)
 			kept := e.Books[0].ID
 			set := func(a *assocAuthor) {
 				a.Books = []assocBook{{ID: kept, Title: "kept", Pages: []*assocPage{{BookID: kept, Number: 2}}}, {Title: "new"}}
 				a.Card, a.Tags, a.Notes = &assocCard{Number: "new"}, []*assocTag{{ID: e.Tags[1].ID, Name: "a2"}}, []*assocNote{}
 			}
 			doc := fmt.Sprintf(`,"books":[{"id":%d,"title":"kept","pages":[{"bookId":%[1]d,"number":2}]},{"title":"new"}],"card":{"number":"new"},"tags":[{"id":%d,"name":"a2"}],"notes":[]`, kept, e.Tags[1].ID)
-			must(t, assocWays(r, e.ID, set, doc)[name](ctx))
+			check.Must(t, assocWays(r, e.ID, set, doc)[name](ctx))
 			if got := assocCounts(t, db); got != "[4 3 2 3 4 3 2]" {
 				t.Errorf("%s: there are %s", name, got)
 			}
 			var card assocCard
-			must(t, db.First(&card, "author_id = ?", e.ID).Error)
-			if books := rows[assocBook](t, db); card.Number != "new" || len(books) != 5 || books[3].Title != "a2" || !books[3].DeletedAt.Valid || books[4].Title != "new" {
+			check.Must(t, db.First(&card, "author_id = ?", e.ID).Error)
+			if books := sqldb.Rows[assocBook](t, db); card.Number != "new" || len(books) != 5 || books[3].Title != "a2" || !books[3].DeletedAt.Valid || books[4].Title != "new" {
 				t.Errorf("%s: got %+v, %+v", name, card, books)
 			}
 			var theirs int64
-			must(t, db.Model(new(assocBook)).Where("author_id = ?", other.ID).Count(&theirs).Error)
+			check.Must(t, db.Model(new(assocBook)).Where("author_id = ?", other.ID).Count(&theirs).Error)
 			if theirs != 2 {
 				t.Errorf("%s: %d books of the other one", name, theirs)
 			}
 			// An empty list is a list.
-			must(t, assocWays(r, e.ID, func(a *assocAuthor) { a.Books, a.Tags = []assocBook{}, []*assocTag{} }, `,"books":[],"tags":[]`)[name](ctx))
+			check.Must(t, assocWays(r, e.ID, func(a *assocAuthor) { a.Books, a.Tags = []assocBook{}, []*assocTag{} }, `,"books":[],"tags":[]`)[name](ctx))
 			if got := assocCounts(t, db); got != "[2 3 2 2 4 3 2]" {
 				t.Errorf("%s of empty lists: there are %s", name, got)
 			}
@@ -130,18 +133,18 @@ func TestGormAssociations_WhatAListLeavesOutIsDeleted(t *testing.T) {
 
 func TestGormAssociations_OrphansGoBeforeNewOnesCome(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		ctx, r := t.Context(), assocOrders(t, db)
 		e := &assocOrder{Lines: []assocLine{{Number: 1, Text: "a"}, {Number: 2, Text: "b"}}}
-		must(t, r.Save(ctx, e))
+		check.Must(t, r.Save(ctx, e))
 		e.Lines = []assocLine{{Number: 2, Text: "new"}, e.Lines[0]}
-		must(t, r.Save(ctx, e))
-		if got := rows[assocLine](t, db); len(got) != 2 || got[0].Text != "a" || got[1] != e.Lines[0] || got[1].Text != "new" {
+		check.Must(t, r.Save(ctx, e))
+		if got := sqldb.Rows[assocLine](t, db); len(got) != 2 || got[0].Text != "a" || got[1] != e.Lines[0] || got[1].Text != "new" {
 			t.Fatalf("got %+v", got)
 		}
 		// What fails after they went brings them back.
-		before := rows[assocLine](t, db)
+		before := sqldb.Rows[assocLine](t, db)
 		e.Lines = []assocLine{{Number: 3}, {Number: 3}}
 		if err := r.Save(ctx, e); !errors.Is(err, repo.ErrDuplicateKey) {
 			t.Errorf("got %v", err)
@@ -150,7 +153,7 @@ func TestGormAssociations_OrphansGoBeforeNewOnesCome(t *testing.T) {
 		if !errors.Is(err, repo.ErrDuplicateKey) {
 			t.Errorf("got %v", err)
 		}
-		if got := rows[assocLine](t, db); len(got) != 2 || got[0] != before[0] || got[1] != before[1] {
+		if got := sqldb.Rows[assocLine](t, db); len(got) != 2 || got[0] != before[0] || got[1] != before[1] {
 			t.Fatalf("got %+v", got)
 		}
 	})
@@ -158,8 +161,8 @@ func TestGormAssociations_OrphansGoBeforeNewOnesCome(t *testing.T) {
 
 func TestGormAssociations_OrphansOfLongLists(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		ctx, r := t.Context(), assocOrders(t, db)
 		list := make([]*assocOrder, 500)
 		for i := range list {
@@ -170,16 +173,16 @@ func TestGormAssociations_OrphansOfLongLists(t *testing.T) {
 			long.Lines[i].Number = i
 		}
 		list = append(list, long)
-		must(t, r.SaveAll(ctx, list))
+		check.Must(t, r.SaveAll(ctx, list))
 		for _, e := range list {
 			e.Lines = e.Lines[1:]
 		}
 		deletes := 0
-		must(t, db.Callback().Delete().Before("gorm:delete").Register("count", func(*gorm.DB) { deletes++ }))
-		must(t, r.SaveAll(ctx, list))
+		check.Must(t, db.Callback().Delete().Before("gorm:delete").Register("count", func(*gorm.DB) { deletes++ }))
+		check.Must(t, r.SaveAll(ctx, list))
 		var n, first int64
-		must(t, db.Model(new(assocLine)).Count(&n).Error)
-		must(t, db.Model(new(assocLine)).Where("order_id = ?", long.ID).Select("min(number)").Scan(&first).Error)
+		check.Must(t, db.Model(new(assocLine)).Count(&n).Error)
+		check.Must(t, db.Model(new(assocLine)).Where("order_id = ?", long.ID).Select("min(number)").Scan(&first).Error)
 		if n != 1000+2999 || first != 1 || deletes != 3 {
 			t.Fatalf("%d lines, the first is %d, by %d statements", n, first, deletes)
 		}
@@ -188,12 +191,12 @@ func TestGormAssociations_OrphansOfLongLists(t *testing.T) {
 
 func TestGormAssociations_ALateClaimRemovesNothing(t *testing.T) {
 	t.Parallel()
-	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+	fences.OnEach(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
 		r := assocOrders(t, db)
-		now, late := turn(5, "a", 1, "order").with(ctx), turn(4, "b", 1, "order").with(ctx)
+		now, late := fences.Turn(5, "a", 1, "order").With(ctx), fences.Turn(4, "b", 1, "order").With(ctx)
 		e := &assocOrder{Lines: []assocLine{{Number: 1}, {Number: 2}}}
-		must(t, r.Save(now, e))
-		before := rows[assocLine](t, db)
+		check.Must(t, r.Save(now, e))
+		before := sqldb.Rows[assocLine](t, db)
 		lines := e.Lines[:1]
 		_, updated := r.Update(late, e.ID, func(e *assocOrder) error { e.Lines = lines; return nil })
 		_, replaced := r.SmartSave(late, repo.SmartSaveDTO{EntityList: []string{fmt.Sprintf(`{"id":%d,"lines":[]}`, e.ID)}})
@@ -202,11 +205,11 @@ func TestGormAssociations_ALateClaimRemovesNothing(t *testing.T) {
 				t.Errorf("%s: got %v", name, err)
 			}
 		}
-		if got := rows[assocLine](t, db); len(got) != 2 || got[0] != before[0] || got[1] != before[1] {
+		if got := sqldb.Rows[assocLine](t, db); len(got) != 2 || got[0] != before[0] || got[1] != before[1] {
 			t.Fatalf("got %+v", got)
 		}
-		must(t, r.Save(now, &assocOrder{ID: e.ID, Lines: lines}))
-		if got := rows[assocLine](t, db); len(got) != 1 {
+		check.Must(t, r.Save(now, &assocOrder{ID: e.ID, Lines: lines}))
+		if got := sqldb.Rows[assocLine](t, db); len(got) != 1 {
 			t.Fatalf("got %+v", got)
 		}
 	})

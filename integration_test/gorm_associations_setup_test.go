@@ -9,6 +9,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
@@ -68,10 +69,10 @@ type assocNote struct {
 
 func associated(t testing.TB, db *gorm.DB, opts gormrepo.Options) *gormrepo.Repository[assocAuthor] {
 	t.Helper()
-	must(t, db.AutoMigrate(new(assocHouse), new(assocTag), new(assocAuthor), new(assocBook), new(assocPage), new(assocCard), new(assocNote)))
+	check.Must(t, db.AutoMigrate(new(assocHouse), new(assocTag), new(assocAuthor), new(assocBook), new(assocPage), new(assocCard), new(assocNote)))
 	opts.Associations = true
 	r, err := gormrepo.New[assocAuthor](db, &opts)
-	must(t, err)
+	check.Must(t, err)
 	return r
 }
 
@@ -131,8 +132,8 @@ type assocLine struct {
 
 func assocOrders(t testing.TB, db *gorm.DB) *gormrepo.Repository[assocOrder] {
 	t.Helper()
-	must(t, db.AutoMigrate(new(assocOrder), new(assocLine)))
+	check.Must(t, db.AutoMigrate(new(assocOrder), new(assocLine)))
 	r, err := gormrepo.New[assocOrder](db, &gormrepo.Options{Associations: true, Orphans: []string{"Lines"}})
-	must(t, err)
+	check.Must(t, err)
 	return r
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
@@ -16,12 +18,12 @@ import (
 
 func TestGormAssociations_AreNeverTakenFromOthers(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		ctx, r := t.Context(), associated(t, db, gormrepo.Options{Orphans: []string{"Books"}})
 		a := &assocAuthor{Name: "a", Books: []assocBook{{Title: "a1"}}}
 		o := &assocAuthor{Name: "o", Books: []assocBook{{Title: "o1"}}}
-		must(t, r.SaveAll(ctx, []*assocAuthor{a, o}))
+		check.Must(t, r.SaveAll(ctx, []*assocAuthor{a, o}))
 		theirs := o.Books[0].ID
 		for name, save := range assocWays(r, a.ID, func(e *assocAuthor) { e.Books = []assocBook{{ID: theirs, Title: "taken"}} }, fmt.Sprintf(`,"books":[{"id":%d,"title":"taken"}]`, theirs)) {
 			if err := save(ctx); !errors.Is(err, repo.ErrInvalid) {
@@ -33,7 +35,7 @@ func TestGormAssociations_AreNeverTakenFromOthers(t *testing.T) {
 				t.Errorf("%s by title: got %v", name, err)
 			}
 		}
-		got := rows[assocBook](t, db)
+		got := sqldb.Rows[assocBook](t, db)
 		if len(got) != 2 || got[0].AuthorID != a.ID || got[0].DeletedAt.Valid || got[1].AuthorID != o.ID || got[1].Title != "o1" || got[1].Version != 1 {
 			t.Fatalf("got %+v", got)
 		}
@@ -42,17 +44,17 @@ func TestGormAssociations_AreNeverTakenFromOthers(t *testing.T) {
 
 func TestGormAssociations_ForeignKeysAreWritten(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		ctx, r := t.Context(), associated(t, db, gormrepo.Options{})
 		e := &assocAuthor{Name: "a"}
-		must(t, r.Save(ctx, e))
+		check.Must(t, r.Save(ctx, e))
 		for name, save := range assocWays(r, e.ID, func(e *assocAuthor) { e.House = &assocHouse{Name: "h"} }, `,"house":{"name":"h"}`) {
-			must(t, db.Exec("UPDATE assoc_authors SET house_id = NULL").Error)
-			must(t, save(ctx))
-			houses := rows[assocHouse](t, db)
+			check.Must(t, db.Exec("UPDATE assoc_authors SET house_id = NULL").Error)
+			check.Must(t, save(ctx))
+			houses := sqldb.Rows[assocHouse](t, db)
 			got, err := r.FindByID(ctx, e.ID)
-			must(t, err)
+			check.Must(t, err)
 			if got.HouseID == nil || *got.HouseID != houses[len(houses)-1].ID {
 				t.Errorf("%s: the author has house %v of %+v", name, got.HouseID, houses)
 			}
@@ -62,19 +64,19 @@ func TestGormAssociations_ForeignKeysAreWritten(t *testing.T) {
 
 func TestGormAssociations_ObeyVersionsAndMarks(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		ctx, r := t.Context(), associated(t, db, gormrepo.Options{})
 		e := &assocAuthor{Name: "a", House: &assocHouse{Name: "h"}, Books: []assocBook{{Title: "1"}, {Title: "2"}}}
-		must(t, r.Save(ctx, e))
+		check.Must(t, r.Save(ctx, e))
 		e.Books[1].Title = "2b"
-		must(t, r.Save(ctx, e))
-		if got := rows[assocBook](t, db); e.Books[0].Version != 1 || got[0].Version != 1 || e.Books[1].Version != 2 || got[1].Version != 2 || got[1].Title != "2b" {
+		check.Must(t, r.Save(ctx, e))
+		if got := sqldb.Rows[assocBook](t, db); e.Books[0].Version != 1 || got[0].Version != 1 || e.Books[1].Version != 2 || got[1].Version != 2 || got[1].Title != "2b" {
 			t.Fatalf("what has changed is written, the rest is not: %+v", got)
 		}
 		version := e.Version
 		_, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"id":1,"books":[{"id":1,"title":"1"}]}`}}, repo.Merge())
-		must(t, err)
+		check.Must(t, err)
 		if got, err := r.FindByID(ctx, e.ID); err != nil || got.Version != version+1 {
 			t.Fatalf("a document that names elements changes their owner: %+v, %v", got, err)
 		}
@@ -91,27 +93,27 @@ func TestGormAssociations_ObeyVersionsAndMarks(t *testing.T) {
 		}
 		for name, test := range cases {
 			got, err := r.FindByID(ctx, e.ID)
-			must(t, err)
+			check.Must(t, err)
 			test.set(got)
 			if err := r.Save(ctx, got); !errors.Is(err, test.want) {
 				t.Errorf("%s: got %v", name, err)
 			}
 		}
-		if got, h := rows[assocBook](t, db), rows[assocHouse](t, db); len(got) != 2 || got[1].Title != "over" || got[1].Version != 3 || h[0] != (assocHouse{1, "h2", 2}) {
+		if got, h := sqldb.Rows[assocBook](t, db), sqldb.Rows[assocHouse](t, db); len(got) != 2 || got[1].Title != "over" || got[1].Version != 3 || h[0] != (assocHouse{1, "h2", 2}) {
 			t.Fatalf("got %+v, %+v", got, h)
 		}
-		must(t, db.Delete(new(assocBook), 2).Error)
+		check.Must(t, db.Delete(new(assocBook), 2).Error)
 		back := func() *assocAuthor {
 			got, err := r.FindByID(ctx, e.ID)
-			must(t, err)
+			check.Must(t, err)
 			got.Books = []assocBook{{ID: 2, Title: "over"}}
 			return got
 		}
 		if err := r.Save(ctx, back()); !errors.Is(err, repo.ErrNotFound) {
 			t.Errorf("a marked one: got %v", err)
 		}
-		must(t, associated(t, db, gormrepo.Options{Revive: true}).Save(ctx, back()))
-		if got := rows[assocBook](t, db); got[1].DeletedAt.Valid || got[1].Version != 4 {
+		check.Must(t, associated(t, db, gormrepo.Options{Revive: true}).Save(ctx, back()))
+		if got := sqldb.Rows[assocBook](t, db); got[1].DeletedAt.Valid || got[1].Version != 4 {
 			t.Fatalf("got %+v", got)
 		}
 	})
@@ -119,25 +121,25 @@ func TestGormAssociations_ObeyVersionsAndMarks(t *testing.T) {
 
 func TestGormAssociations_AreSavedOnce(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		ctx, r := t.Context(), associated(t, db, gormrepo.Options{})
 		house, tag := &assocHouse{Name: "h"}, &assocTag{Name: "t"}
 		a := &assocAuthor{Name: "a", House: house, Tags: []*assocTag{tag}, Books: []assocBook{{Title: "1", Pages: []*assocPage{{Number: 1}, {Number: 2}}}, {Title: "2"}}}
 		a.Books[0].Pages[0].Book = &a.Books[0]
 		o := &assocAuthor{Name: "b", House: house, Tags: []*assocTag{tag, {Name: "u"}}, Books: []assocBook{{Title: "3", Pages: []*assocPage{{Number: 1}}}}}
-		must(t, r.SaveAll(ctx, []*assocAuthor{a, o}))
+		check.Must(t, r.SaveAll(ctx, []*assocAuthor{a, o}))
 		one, two := *house, *house // as two reads have it
 		a.House, o.House, one.Name, two.Name = &one, &two, "changed", "changed"
-		must(t, r.SaveAll(ctx, []*assocAuthor{a, o}))
-		if h := rows[assocHouse](t, db); len(h) != 1 || h[0].Name != "changed" || one != h[0] || two != h[0] {
+		check.Must(t, r.SaveAll(ctx, []*assocAuthor{a, o}))
+		if h := sqldb.Rows[assocHouse](t, db); len(h) != 1 || h[0].Name != "changed" || one != h[0] || two != h[0] {
 			t.Fatalf("got %+v, %+v, %+v", h, one, two)
 		}
 		var pages []assocPage
-		must(t, db.Order("book_id, number").Find(&pages).Error)
+		check.Must(t, db.Order("book_id, number").Find(&pages).Error)
 		var joins int64
-		must(t, db.Table("assoc_author_tags").Count(&joins).Error)
-		if tags := rows[assocTag](t, db); len(tags) != 2 || joins != 3 || len(pages) != 3 || pages[2].BookID != o.Books[0].ID {
+		check.Must(t, db.Table("assoc_author_tags").Count(&joins).Error)
+		if tags := sqldb.Rows[assocTag](t, db); len(tags) != 2 || joins != 3 || len(pages) != 3 || pages[2].BookID != o.Books[0].ID {
 			t.Fatalf("got %+v, %d joins, %+v", tags, joins, pages)
 		}
 		two.Name = "other"
@@ -152,7 +154,7 @@ func TestGormAssociations_AreSavedOnce(t *testing.T) {
 				t.Errorf("%s: got %v", name, err)
 			}
 		}
-		if got := rows[assocBook](t, db); len(got) != 3 {
+		if got := sqldb.Rows[assocBook](t, db); len(got) != 3 {
 			t.Fatalf("got %+v", got)
 		}
 	})
@@ -160,10 +162,10 @@ func TestGormAssociations_AreSavedOnce(t *testing.T) {
 
 func TestGormAssociations_AreTakenBackWhenASaveFails(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		ctx, r := t.Context(), associated(t, db, gormrepo.Options{})
-		must(t, r.Save(ctx, &assocAuthor{Books: []assocBook{{Title: "taken"}}}))
+		check.Must(t, r.Save(ctx, &assocAuthor{Books: []assocBook{{Title: "taken"}}}))
 		e := &assocAuthor{House: &assocHouse{Name: "h"}, Books: []assocBook{{Title: "x", Pages: []*assocPage{{Number: 1}}}, {Title: "taken"}}}
 		err := r.SaveAll(ctx, []*assocAuthor{{Name: "z"}, e})
 		if batch, ok := errors.AsType[*repo.BatchError](err); !ok || !errors.Is(err, repo.ErrDuplicateKey) || len(batch.Items) != 1 || batch.Items[0].Index != 1 {
@@ -180,8 +182,8 @@ func TestGormAssociations_AreTakenBackWhenASaveFails(t *testing.T) {
 			t.Errorf("Update: got %v, and %+v", err, mine)
 		}
 		e.Books[1].Title = "free"
-		must(t, r.Save(ctx, e))
-		if h, books := rows[assocHouse](t, db), rows[assocBook](t, db); len(h) != 1 || len(books) != 3 || e.Books[1].AuthorID != e.ID {
+		check.Must(t, r.Save(ctx, e))
+		if h, books := sqldb.Rows[assocHouse](t, db), sqldb.Rows[assocBook](t, db); len(h) != 1 || len(books) != 3 || e.Books[1].AuthorID != e.ID {
 			t.Fatalf("got %+v, %+v", h, books)
 		}
 	})
@@ -189,13 +191,13 @@ func TestGormAssociations_AreTakenBackWhenASaveFails(t *testing.T) {
 
 func TestGormAssociations_UpdateReadsThem(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		ctx, r := t.Context(), associated(t, db, gormrepo.Options{Preload: []string{"House"}, Orphans: []string{"Books.Pages", "Notes"}})
 		at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 		e := &assocAuthor{House: &assocHouse{Name: "h"}, Books: []assocBook{{Title: "1", Pages: []*assocPage{{Number: 1}, {Number: 2}}}, {Title: "2"}}, Notes: []*assocNote{{Text: "n"}, {Text: "gone"}}}
-		must(t, r.Save(ctx, e))
-		must(t, db.Exec("UPDATE assoc_notes SET gone_at = ? WHERE text = 'gone'", at).Error)
+		check.Must(t, r.Save(ctx, e))
+		check.Must(t, db.Exec("UPDATE assoc_notes SET gone_at = ? WHERE text = 'gone'", at).Error)
 		got, err := r.Update(ctx, e.ID, func(e *assocAuthor) error {
 			e.Books[0].Pages = e.Books[0].Pages[1:]
 			e.Books[0].Pages[0].Text, e.Notes[0].Text = "left", "changed"
@@ -204,14 +206,14 @@ func TestGormAssociations_UpdateReadsThem(t *testing.T) {
 			e.House.Name += " changed"
 			return nil
 		})
-		must(t, err)
+		check.Must(t, err)
 		var pages []assocPage
-		must(t, db.Find(&pages).Error)
-		notes := rows[assocNote](t, db)
+		check.Must(t, db.Find(&pages).Error)
+		notes := sqldb.Rows[assocNote](t, db)
 		if len(pages) != 1 || pages[0].Number != 2 || pages[0].Text != "left" || len(notes) != 3 || notes[0].Text != "changed" || notes[2].Text != "added" || notes[1].GoneAt == nil || notes[1].GoneAt.Unix() != at.Unix() {
 			t.Fatalf("got %+v, %+v", pages, notes)
 		}
-		if books := rows[assocBook](t, db); got.Version != 2 || books[0].Version != 2 || books[1].Version != 1 || rows[assocHouse](t, db)[0].Name != "h changed" {
+		if books := sqldb.Rows[assocBook](t, db); got.Version != 2 || books[0].Version != 2 || books[1].Version != 1 || sqldb.Rows[assocHouse](t, db)[0].Name != "h changed" {
 			t.Fatalf("got %+v, %+v", got, books)
 		}
 	})
@@ -219,7 +221,7 @@ func TestGormAssociations_UpdateReadsThem(t *testing.T) {
 
 func TestGormAssociations_AreNotGrouped(t *testing.T) {
 	t.Parallel()
-	db := sqliteDB(t)
+	db := sqldb.SQLite(t)
 	if r := associated(t, db, gormrepo.Options{}); r.Grouping(r).How != "" {
 		t.Error("saves of several callers are put together")
 	}

@@ -13,6 +13,8 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
@@ -31,8 +33,8 @@ func (c countedConn) Write(b []byte) (int, error) {
 // countedPostgres is a database of one connection whose round trips are counted.
 func countedPostgres(t *testing.T) (*gorm.DB, *atomic.Int64) {
 	t.Helper()
-	config, err := pgx.ParseConfig(postgresSchema(t))
-	must(t, err)
+	config, err := pgx.ParseConfig(sqldb.PostgresSchema(t))
+	check.Must(t, err)
 	sent := new(atomic.Int64)
 	config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
@@ -42,7 +44,7 @@ func countedPostgres(t *testing.T) (*gorm.DB, *atomic.Int64) {
 	pool.SetMaxOpenConns(1)
 	t.Cleanup(func() { _ = pool.Close() })
 	db, err := gorm.Open(postgres.New(postgres.Config{Conn: pool}), &gorm.Config{Logger: logger.Discard})
-	must(t, err)
+	check.Must(t, err)
 	return db, sent
 }
 
@@ -73,25 +75,25 @@ func TestGormTripsWithCallbacks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db, sent := countedPostgres(t)
-			must(t, gormrepo.MigrateFence(t.Context(), db))
-			must(t, db.AutoMigrate(new(gormCalled), new(gormCalledVersion)))
+			check.Must(t, gormrepo.MigrateFence(t.Context(), db))
+			check.Must(t, db.AutoMigrate(new(gormCalled), new(gormCalledVersion)))
 			if c.called {
-				must(t, db.Callback().Create().Before("gorm:create").Register("watch", func(*gorm.DB) {}))
+				check.Must(t, db.Callback().Create().Before("gorm:create").Register("watch", func(*gorm.DB) {}))
 			}
 			r, err := gormrepo.New[gormCalled](db, &c.opts)
-			must(t, err)
+			check.Must(t, err)
 			v, err := gormrepo.New[gormCalledVersion](db, &c.opts)
-			must(t, err)
+			check.Must(t, err)
 			ctx, fenced := t.Context(), driver.WithFence(t.Context(), &severalClaims{})
 			list := lo.Times(10, func(i int) *gormCalled { return &gormCalled{ID: string(rune('a' + i))} })
 			versioned := &gormCalledVersion{ID: "a"}
 			trips := func(save func() error) int64 {
 				t.Helper()
 				for range 3 { // the statements are prepared then
-					must(t, save())
+					check.Must(t, save())
 				}
 				before := sent.Load()
-				must(t, save())
+				check.Must(t, save())
 				return sent.Load() - before
 			}
 			for what, n := range map[string][2]int64{

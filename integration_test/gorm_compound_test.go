@@ -8,6 +8,9 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/fences"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
@@ -26,14 +29,14 @@ type gormMember struct {
 // and a context with a fence.
 func compounds(ctx context.Context, t *testing.T, db *gorm.DB) (r *gormrepo.Repository[gormMember], fenced context.Context) {
 	t.Helper()
-	must(t, gormrepo.MigrateFence(ctx, db))
-	r = gormRepo[gormMember](t, db, nil)
+	check.Must(t, gormrepo.MigrateFence(ctx, db))
+	r = sqldb.Repository[gormMember](t, db, nil)
 	pool, err := db.DB()
-	must(t, err)
+	check.Must(t, err)
 	pool.SetMaxOpenConns(1)
-	fenced = turn(5, "a", 1, "members").with(ctx)
+	fenced = fences.Turn(5, "a", 1, "members").With(ctx)
 	for range 2 { // it is not known that the server takes them, nor what is on the table
-		must(t, r.SaveAll(fenced, []*gormMember{{ID: "a", Email: "a@x", Name: "A"}, {ID: "b", Email: "b@x", Name: "B"}}))
+		check.Must(t, r.SaveAll(fenced, []*gormMember{{ID: "a", Email: "a@x", Name: "A"}, {ID: "b", Email: "b@x", Name: "B"}}))
 	}
 	return r, fenced
 }
@@ -49,7 +52,7 @@ func questions(t *testing.T, db *gorm.DB, fn func()) int {
 func wantMembers(ctx context.Context, t *testing.T, r *gormrepo.Repository[gormMember], names map[string]string) {
 	t.Helper()
 	all, err := r.Find(ctx)
-	must(t, err)
+	check.Must(t, err)
 	got := map[string]string{}
 	for _, m := range all {
 		got[m.ID] = m.Email + " " + m.Name
@@ -68,13 +71,13 @@ func wantMembers(ctx context.Context, t *testing.T, r *gormrepo.Repository[gormM
 // KEY fires on every unique index.
 func TestGormCompound_RewritesNoOtherRow(t *testing.T) {
 	t.Parallel()
-	db, ctx := mysqlDB(t), bounded(t, time.Minute)
+	db, ctx := sqldb.MySQL(t), check.Bounded(t, time.Minute)
 	r, fenced := compounds(ctx, t, db)
 	made, err := r.FindByID(ctx, "a")
-	must(t, err)
+	check.Must(t, err)
 
 	list := []*gormMember{{ID: "a", Email: "a@x", Name: "A2"}, {ID: "c", Email: "c@x", Name: "C"}}
-	if n := questions(t, db, func() { must(t, r.SaveAll(fenced, list)) }); n != 1 {
+	if n := questions(t, db, func() { check.Must(t, r.SaveAll(fenced, list)) }); n != 1 {
 		t.Errorf("%d statements, not 1", n)
 	}
 	if !list[0].Made.Equal(made.Made) {
@@ -99,11 +102,11 @@ func TestGormCompound_RewritesNoOtherRow(t *testing.T) {
 // Rows that are marked as deleted are left alone, and bad rows are refused by themselves.
 func TestGormCompound_LeavesRows(t *testing.T) {
 	t.Parallel()
-	db, ctx := mysqlDB(t), bounded(t, time.Minute)
+	db, ctx := sqldb.MySQL(t), check.Bounded(t, time.Minute)
 	r, fenced := compounds(ctx, t, db)
-	must(t, r.Delete(fenced, &gormMember{ID: "b"}))
+	check.Must(t, r.Delete(fenced, &gormMember{ID: "b"}))
 	settings := func() (s string) {
-		must(t, db.Raw("SELECT CONCAT_WS(' ', @@autocommit, @@wait_timeout, @@innodb_lock_wait_timeout, @@tx_isolation)").Scan(&s).Error)
+		check.Must(t, db.Raw("SELECT CONCAT_WS(' ', @@autocommit, @@wait_timeout, @@innodb_lock_wait_timeout, @@tx_isolation)").Scan(&s).Error)
 		return s
 	}
 	before := settings()
@@ -129,7 +132,7 @@ func TestGormCompound_LeavesRows(t *testing.T) {
 // Keys that the collation takes for equal are saved as they are without a fence.
 func TestGormCompound_EqualKeys(t *testing.T) {
 	t.Parallel()
-	db, ctx := mysqlFoldingDB(t), bounded(t, time.Minute)
+	db, ctx := sqldb.MySQLFolding(t), check.Bounded(t, time.Minute)
 	r, fenced := compounds(ctx, t, db)
 	for _, id := range []string{"A", "a "} {
 		plain := r.Save(ctx, &gormMember{ID: id, Email: "other@x"})
@@ -158,22 +161,22 @@ func TestGormCompound_TablesOfOthers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			db, ctx := mysqlDB(t), bounded(t, time.Minute)
+			db, ctx := sqldb.MySQL(t), check.Bounded(t, time.Minute)
 			plain, _ := compounds(ctx, t, db)
 			for _, text := range change {
-				must(t, db.Exec(text).Error)
+				check.Must(t, db.Exec(text).Error)
 			}
 			var schema string
-			must(t, db.Raw("SELECT DATABASE()").Scan(&schema).Error)
+			check.Must(t, db.Raw("SELECT DATABASE()").Scan(&schema).Error)
 			r, err := gormrepo.New[gormMember](db, &gormrepo.Options{FenceSchema: schema})
-			must(t, err)
-			fenced := turn(6, "a", 1, "members").with(ctx)
+			check.Must(t, err)
+			fenced := fences.Turn(6, "a", 1, "members").With(ctx)
 			for range 3 {
-				must(t, r.SaveAll(fenced, []*gormMember{{ID: "a", Email: "a@x", Name: "A2"}, {ID: "b", Email: "b@x", Name: "B2"}}))
+				check.Must(t, r.SaveAll(fenced, []*gormMember{{ID: "a", Email: "a@x", Name: "A2"}, {ID: "b", Email: "b@x", Name: "B2"}}))
 			}
 			wantMembers(ctx, t, plain, map[string]string{"a": "a@x A2", "b": "b@x B2"})
 			e := &gormMember{ID: "a", Email: "a@x", Name: "A3"}
-			if n := questions(t, db, func() { must(t, r.Save(fenced, e)) }); n < 5 {
+			if n := questions(t, db, func() { check.Must(t, r.Save(fenced, e)) }); n < 5 {
 				t.Errorf("%d statements, which are not those of a transaction", n)
 			}
 		})
@@ -183,11 +186,11 @@ func TestGormCompound_TablesOfOthers(t *testing.T) {
 // A key with what looks like a parameter is shown as it is.
 func TestGormCompound_StrangeKeys(t *testing.T) {
 	t.Parallel()
-	db, ctx := mysqlDB(t), bounded(t, time.Minute)
+	db, ctx := sqldb.MySQL(t), check.Bounded(t, time.Minute)
 	r, _ := compounds(ctx, t, db)
-	f := turn(5, "a", 1, "what? 'is' \\this\"").with(ctx)
+	f := fences.Turn(5, "a", 1, "what? 'is' \\this\"").With(ctx)
 	for range 2 {
-		must(t, r.Save(f, &gormMember{ID: "a", Email: "a@x", Name: "A?"}))
+		check.Must(t, r.Save(f, &gormMember{ID: "a", Email: "a@x", Name: "A?"}))
 	}
 	wantMembers(ctx, t, r, map[string]string{"a": "a@x A?", "b": "b@x B"})
 }

@@ -3,120 +3,29 @@ package integration_test
 import (
 	"testing"
 
-	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
-	"gorm.io/gorm/logger"
-	"gorm.io/gorm/schema"
-
-	"github.com/holdfast-go/holdfast/repo"
-	"github.com/holdfast-go/holdfast/repo/gormrepo"
+	"github.com/holdfast-go/holdfast/integration_test/internal/gormharness"
+	"github.com/holdfast-go/holdfast/integration_test/internal/inmemory"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo/memrepo"
 	"github.com/holdfast-go/holdfast/repo/repotest"
 )
 
 func TestGormConformance(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		repotest.Run(t, gormHarness(b.open(t)))
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		repotest.Run(t, gormharness.New(b.Open(t)))
 	})
 }
 
 func TestGormModel(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		repotest.RunModel(t, gormHarness(b.open(t)), repotest.Harness{
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		repotest.RunModel(t, gormharness.New(b.Open(t)), repotest.Harness{
 			Features:  repotest.Features{Update: true, Writer: true},
-			Items:     inMemory[repotest.Item](nil),
-			Marked:    inMemory[repotest.Marked](nil),
-			FromZero:  inMemory[repotest.Marked](&memrepo.Options{VersionFromZero: true}),
-			Defaulted: inMemory[repotest.Defaulted](nil),
+			Items:     inmemory.Of[repotest.Item](nil),
+			Marked:    inmemory.Of[repotest.Marked](nil),
+			FromZero:  inmemory.Of[repotest.Marked](&memrepo.Options{VersionFromZero: true}),
+			Defaulted: inmemory.Of[repotest.Defaulted](nil),
 		}, 400)
 	})
-}
-
-func inMemory[T any](opts *memrepo.Options) func(t *testing.T) repo.Repository[T] {
-	return func(t *testing.T) repo.Repository[T] {
-		t.Helper()
-		r, err := memrepo.New[T](opts)
-		must(t, err)
-		return r
-	}
-}
-
-// gormHarness makes all repositories in one database, each with a table of its
-// own.
-func gormHarness(db *gorm.DB) repotest.Harness {
-	return repotest.Harness{
-		PrepareFence: func(t *testing.T) {
-			t.Helper()
-			must(t, gormrepo.MigrateFence(t.Context(), db))
-			// All the suite's repositories are in one database, and each of its
-			// cases begins with a store that has seen no claim.
-			must(t, db.Exec("DELETE FROM holdfast_fence WHERE k LIKE 'repotest%'").Error)
-		},
-		Features: repotest.Features{
-			AtomicSaveAll: true, Update: true, Reader: true, Writer: true, IsolatedUpdate: true, Transactions: true, CaseSensitiveText: true,
-		},
-		Items:     inOwnTable[repotest.Item](db),
-		Autos:     inOwnTable[repotest.Auto](db),
-		Pairs:     inOwnTable[repotest.Pair](db),
-		Lines:     inOwnTable[repotest.Line](db),
-		Pointed:   inOwnTable[repotest.Pointed](db),
-		Sealed:    inOwnTable[repotest.Sealed](db),
-		Assigned:  inOwnTable[repotest.Assigned](db),
-		Plain:     inOwnTable[repotest.Plain](db),
-		Coded:     inOwnTable[repotest.Coded](db),
-		Told:      inOwnTable[repotest.Told](db),
-		Marked:    inOwnTable[repotest.Marked](db),
-		FromZero:  withOptions[repotest.Marked](db, &gormrepo.Options{VersionFromZero: true}),
-		Defaulted: inOwnTable[repotest.Defaulted](db),
-		Stamped:   inOwnTable[repotest.Stamped](db),
-		Unmarked:  inOwnTable[repotest.Unmarked](db),
-		Large:     1100, // crosses the batch of PostgreSQL
-		Native: func(n int64) any {
-			return func(db *gorm.DB) *gorm.DB { return db.Where("stock > ?", n) }
-		},
-	}
-}
-
-func inOwnTable[T any](db *gorm.DB) func(t *testing.T) repo.Repository[T] {
-	return withOptions[T](db, nil)
-}
-
-func withOptions[T any](db *gorm.DB, opts *gormrepo.Options) func(t *testing.T) repo.Repository[T] {
-	return func(t *testing.T) repo.Repository[T] {
-		t.Helper()
-		db := renamed(t, db)
-		migrateKeyed[T](t, db)
-		r, err := gormrepo.New[T](db, opts)
-		must(t, err)
-		return r
-	}
-}
-
-// renamed is the same database with other table names.
-func renamed(t testing.TB, db *gorm.DB) *gorm.DB {
-	t.Helper()
-	other, err := gorm.Open(db.Dialector, &gorm.Config{
-		ConnPool: db.ConnPool, Logger: logger.Discard,
-		NamingStrategy: schema.NamingStrategy{TablePrefix: uniqueName("t") + "_", IdentifierMaxLength: 63},
-	})
-	must(t, err)
-	return other
-}
-
-// migrateKeyed makes the table, and the key's index where GORM finds no key.
-func migrateKeyed[T any](t testing.TB, db *gorm.DB) {
-	t.Helper()
-	if _, ok := any(new(T)).(*repotest.Line); ok && db.Name() == "sqlite" {
-		// SQLite numbers nothing but a primary key that is alone.
-		must(t, db.Exec("CREATE TABLE ? (bill TEXT, no INTEGER PRIMARY KEY, text TEXT, UNIQUE (bill, no))",
-			clause.Table{Name: db.NamingStrategy.TableName("Line")}).Error)
-		return
-	}
-	must(t, db.AutoMigrate(new(T)))
-	if _, ok := any(new(T)).(*repotest.Coded); ok {
-		must(t, db.Exec("CREATE UNIQUE INDEX ? ON ? (?)", clause.Column{Name: uniqueName("u")},
-			clause.Table{Name: db.NamingStrategy.TableName("Coded")}, clause.Column{Name: "code"}).Error)
-	}
 }

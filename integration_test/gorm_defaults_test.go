@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
@@ -47,19 +49,19 @@ const (
 
 func TestGormDefaults_AreThoseOfCreateWhereARowIsInserted(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		r := gormRepo[gormAssignedKey](t, db, nil)
-		must(t, gormrepo.MigrateFence(t.Context(), db))
-		must(t, db.Create(&gormAssignedKey{ID: "create"}).Error)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		r := sqldb.Repository[gormAssignedKey](t, db, nil)
+		check.Must(t, gormrepo.MigrateFence(t.Context(), db))
+		check.Must(t, db.Create(&gormAssignedKey{ID: "create"}).Error)
 		fence := &severalClaims{}
 		for name, ctx := range map[string]context.Context{"plain": t.Context(), "fenced": driver.WithFence(t.Context(), fence)} {
 			one := &gormAssignedKey{ID: "one " + name}
-			must(t, r.Save(ctx, one))
+			check.Must(t, r.Save(ctx, one))
 			list := []*gormAssignedKey{{ID: "x " + name}, {ID: one.ID}, {ID: "y " + name, GormSettings: GormSettings{Age: 3}}, {ID: "z " + name}}
-			must(t, r.SaveAll(ctx, list))
+			check.Must(t, r.SaveAll(ctx, list))
 			inside := &gormAssignedKey{ID: "in " + name}
-			must(t, r.InTx(ctx, func(ctx context.Context) error { return r.Save(ctx, inside) }))
+			check.Must(t, r.InTx(ctx, func(ctx context.Context) error { return r.Save(ctx, inside) }))
 			for e, want := range map[*gormAssignedKey]string{
 				one: allDefaults, list[0]: allDefaults, list[1]: noDefaults, list[2]: "3 true abc 1.5 true 0", list[3]: allDefaults, inside: allDefaults,
 			} {
@@ -69,14 +71,14 @@ func TestGormDefaults_AreThoseOfCreateWhereARowIsInserted(t *testing.T) {
 			}
 			for _, e := range append(list, inside) {
 				got, err := r.FindByID(ctx, e.ID)
-				must(t, err)
+				check.Must(t, err)
 				if got.String() != e.String() {
 					t.Errorf("%s is stored as %s, and is %s in memory", e.ID, got.GormSettings, e.GormSettings)
 				}
 			}
 		}
 		created, err := r.FindByID(t.Context(), "create")
-		must(t, err)
+		check.Must(t, err)
 		if created.String() != allDefaults {
 			t.Errorf("Create gives %s", created.GormSettings)
 		}
@@ -85,11 +87,11 @@ func TestGormDefaults_AreThoseOfCreateWhereARowIsInserted(t *testing.T) {
 
 func TestGormDefaults_WhatADocumentNamesIsKept(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		must(t, gormrepo.MigrateFence(t.Context(), db))
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		check.Must(t, gormrepo.MigrateFence(t.Context(), db))
 		for name, ctx := range map[string]context.Context{"plain": t.Context(), "fenced": driver.WithFence(t.Context(), &severalClaims{})} {
-			assigned, numbered := gormRepo[gormAssignedKey](t, db, nil), gormRepo[gormNumbered](t, db, nil)
+			assigned, numbered := sqldb.Repository[gormAssignedKey](t, db, nil), sqldb.Repository[gormNumbered](t, db, nil)
 			for mode, opts := range map[string][]repo.SmartSaveOption{"replace": nil, "merge": {repo.Merge()}, "non-null": {repo.MergeNonNull()}} {
 				null := map[bool]string{true: "true", false: "nil"}[mode == "non-null"]
 				for i, c := range [][2]string{
@@ -102,16 +104,16 @@ func TestGormDefaults_WhatADocumentNamesIsKept(t *testing.T) {
 				} {
 					id := fmt.Sprint(name, mode, i)
 					out, err := assigned.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{fmt.Sprintf(`{"id":%q,%s}`, id, c[0]), fmt.Sprintf(`{"id":%q}`, id+"b")}}, opts...)
-					must(t, err)
+					check.Must(t, err)
 					got, err := assigned.FindByID(ctx, id)
-					must(t, err)
+					check.Must(t, err)
 					if got.String() != c[1] || out[0].String() != c[1] || out[1].String() != allDefaults {
 						t.Errorf("%s: %s became %s, returned %s and %s, want %s", id, c[0], got.GormSettings, out[0].GormSettings, out[1].GormSettings, c[1])
 					}
 					single, err := numbered.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{"{" + c[0] + "}"}}, opts...)
-					must(t, err)
+					check.Must(t, err)
 					again, err := numbered.FindByID(ctx, single[0].ID)
-					must(t, err)
+					check.Must(t, err)
 					if again.String() != c[1] || single[0].String() != c[1] {
 						t.Errorf("%s: numbered %s became %s, returned %s, want %s", id, c[0], again.GormSettings, single[0].GormSettings, c[1])
 					}
@@ -119,7 +121,7 @@ func TestGormDefaults_WhatADocumentNamesIsKept(t *testing.T) {
 			}
 			// Of a stored row Replace clears what is not named.
 			out, err := assigned.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{fmt.Sprintf(`{"id":%q}`, name+"replace5")}})
-			must(t, err)
+			check.Must(t, err)
 			if out[0].String() != noDefaults {
 				t.Errorf("replaced by nothing it is %s", out[0].GormSettings)
 			}
@@ -136,19 +138,19 @@ type gormListDefault struct {
 // A default that GORM cannot read is the database's own.
 func TestGormDefaults_OfOtherTypes(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		must(t, db.Exec("CREATE TABLE gorm_list_defaults (id varchar(40) primary key, tags varchar(20) default 'xyz', n integer)").Error)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		check.Must(t, db.Exec("CREATE TABLE gorm_list_defaults (id varchar(40) primary key, tags varchar(20) default 'xyz', n integer)").Error)
 		r, err := gormrepo.New[gormListDefault](db, nil)
-		must(t, err)
+		check.Must(t, err)
 		e := &gormListDefault{ID: "a"}
-		must(t, r.Save(t.Context(), e))
+		check.Must(t, r.Save(t.Context(), e))
 		if string(e.Tags) != "xyz" {
 			t.Errorf("inserted with %q", e.Tags)
 		}
-		must(t, r.SaveAll(t.Context(), []*gormListDefault{{ID: "a", N: 1}, {ID: "b"}, {ID: "c", Tags: []byte("c")}}))
+		check.Must(t, r.SaveAll(t.Context(), []*gormListDefault{{ID: "a", N: 1}, {ID: "b"}, {ID: "c", Tags: []byte("c")}}))
 		var got []string
-		must(t, db.Raw("SELECT COALESCE(tags, 'NULL') FROM gorm_list_defaults ORDER BY id").Scan(&got).Error)
+		check.Must(t, db.Raw("SELECT COALESCE(tags, 'NULL') FROM gorm_list_defaults ORDER BY id").Scan(&got).Error)
 		if fmt.Sprint(got) != "[NULL xyz c]" {
 			t.Errorf("got %v", got)
 		}

@@ -24,10 +24,10 @@ type Book struct {
 // library opens an empty SQLite database with a table of books.
 func library() (db *gorm.DB, closeAll func()) {
 	dir, err := os.MkdirTemp("", "holdfast-example-")
-	check(err)
+	must(err)
 	db, err = drivers.OpenSQL(context.Background(), drivers.SQLConfig{DSN: "sqlite:" + filepath.Join(dir, "books.db")})
-	check(err)
-	check(db.AutoMigrate(&Book{}))
+	must(err)
+	must(db.AutoMigrate(&Book{}))
 	return db, func() {
 		if pool, err := db.DB(); err == nil {
 			_ = pool.Close()
@@ -36,7 +36,7 @@ func library() (db *gorm.DB, closeAll func()) {
 	}
 }
 
-func check(err error) {
+func must(err error) {
 	if err != nil {
 		panic(err)
 	}
@@ -48,12 +48,12 @@ func Example_gormFind() {
 	defer closeAll()
 	ctx := context.Background()
 	books, err := gormrepo.New[Book](db, nil)
-	check(err)
+	must(err)
 	err = books.SaveAll(ctx, []*Book{{Title: "Emma", Copies: 3}, {Title: "Dracula"}, {Title: "Ulysses", Copies: 1}})
-	check(err)
+	must(err)
 	copies := repo.F[Book, int]("Copies")
 	found, err := books.Find(ctx, copies.Gt(0), copies.Desc())
-	check(err)
+	must(err)
 	for _, b := range found {
 		fmt.Println(b.ID, b.Title, b.Copies)
 	}
@@ -68,11 +68,11 @@ func Example_gormVersion() {
 	defer closeAll()
 	ctx := context.Background()
 	books, err := gormrepo.New[Book](db, nil)
-	check(err)
+	must(err)
 	mine := &Book{Title: "Emma"}
 	fmt.Println(books.Save(ctx, mine), mine.Version)
 	yours, err := books.FindByID(ctx, mine.ID)
-	check(err)
+	must(err)
 	fmt.Println(books.Save(ctx, yours), yours.Version)
 	fmt.Println(errors.Is(books.Save(ctx, mine), repo.ErrStale))
 	// Output:
@@ -88,12 +88,12 @@ func Example_gormSmartSave() {
 	defer closeAll()
 	ctx := context.Background()
 	books, err := gormrepo.New[Book](db, nil)
-	check(err)
+	must(err)
 	first, err := books.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"title":"Emma","copies":3}`}})
-	check(err)
+	must(err)
 	fmt.Println(*first[0])
 	merged, err := books.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"id":1,"copies":2}`}}, repo.Merge())
-	check(err)
+	must(err)
 	fmt.Println(*merged[0])
 	// Output:
 	// {1 Emma 3 1}
@@ -106,8 +106,8 @@ func Example_gormTransaction() {
 	defer closeAll()
 	ctx := context.Background()
 	books, err := gormrepo.New[Book](db, nil)
-	check(err)
-	check(books.Save(ctx, &Book{Title: "Emma", Copies: 1}))
+	must(err)
+	must(books.Save(ctx, &Book{Title: "Emma", Copies: 1}))
 	err = books.InTx(ctx, func(ctx context.Context) error {
 		if err := books.Save(ctx, &Book{Title: "Dracula"}); err != nil {
 			return err
@@ -134,15 +134,15 @@ func Example_gormStatement() {
 	defer closeAll()
 	ctx := context.Background()
 	books, err := gormrepo.New[Book](db, nil)
-	check(err)
-	check(books.SaveAll(ctx, []*Book{{Title: "Emma", Copies: -3}, {Title: "Dracula", Copies: 2}}))
+	must(err)
+	must(books.SaveAll(ctx, []*Book{{Title: "Emma", Copies: -3}, {Title: "Dracula", Copies: 2}}))
 	err = books.InTx(ctx, func(ctx context.Context) error {
 		tx, _ := gormrepo.DB(ctx)
 		return tx.Model(&Book{}).Where("copies < ?", 0).Update("copies", 0).Error
 	})
-	check(err)
+	must(err)
 	emma, err := books.FindByID(ctx, 1)
-	check(err)
+	must(err)
 	fmt.Println(emma.Copies)
 	// Output: 0
 }

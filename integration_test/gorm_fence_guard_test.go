@@ -12,6 +12,9 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/fences"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
@@ -29,32 +32,32 @@ func wantWrongKey(t testing.TB, err error, registered string, presented ...strin
 // every way to write or read.
 func TestGormFence_WrongKey(t *testing.T) {
 	t.Parallel()
-	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
-		a, b := gormRepo[gormCounter](t, db, nil), gormRepo[gormCounter](t, db, nil)
-		must(t, a.Save(turn(1, "a", 1, "order").guard("order").with(ctx), &gormCounter{ID: 1, N: 1}))
-		f := turn(2, "b", 1, "orders").guard("orders")
+	fences.OnEach(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+		a, b := sqldb.Repository[sqldb.GormCounter](t, db, nil), sqldb.Repository[sqldb.GormCounter](t, db, nil)
+		check.Must(t, a.Save(fences.Turn(1, "a", 1, "order").Guard("order").With(ctx), &sqldb.GormCounter{ID: 1, N: 1}))
+		f := fences.Turn(2, "b", 1, "orders").Guard("orders")
 		for name, call := range guardedCalls(b) {
-			if err := call(f.with(ctx)); !errors.Is(err, repo.ErrWrongKey) {
+			if err := call(f.With(ctx)); !errors.Is(err, repo.ErrWrongKey) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
 		// A fence with one claim and no more to say is taken by its word.
-		wantWrongKey(t, b.Save(driver.WithFence(ctx, wordlessFence{{Key: "plain", Token: 9, Owner: "x", Sub: 1}}), &gormCounter{ID: 1}), "order", "plain")
+		wantWrongKey(t, b.Save(driver.WithFence(ctx, wordlessFence{{Key: "plain", Token: 9, Owner: "x", Sub: 1}}), &sqldb.GormCounter{ID: 1}), "order", "plain")
 		// So is one that joins a transaction of another repository.
-		other := gormRepo[gormFenceCustomer](t, db, nil)
-		err := other.InTx(turn(3, "b", 1, "customer", "orders").guard("customer").with(ctx), func(tx context.Context) error {
-			must(t, other.Save(tx, &gormFenceCustomer{ID: 1}))
-			joined := turn(3, "b", 2, "customer", "orders").guard("orders").with(tx)
-			wantWrongKey(t, b.Save(joined, &gormCounter{ID: 2}), "order", "orders")
+		other := sqldb.Repository[gormFenceCustomer](t, db, nil)
+		err := other.InTx(fences.Turn(3, "b", 1, "customer", "orders").Guard("customer").With(ctx), func(tx context.Context) error {
+			check.Must(t, other.Save(tx, &gormFenceCustomer{ID: 1}))
+			joined := fences.Turn(3, "b", 2, "customer", "orders").Guard("orders").With(tx)
+			wantWrongKey(t, b.Save(joined, &sqldb.GormCounter{ID: 2}), "order", "orders")
 			return nil
 		})
 		if err == nil {
 			t.Error("a transaction with a refused write was committed")
 		}
-		if got := rows[gormCounter](t, db); len(got) != 1 || got[0].N != 1 {
+		if got := sqldb.Rows[sqldb.GormCounter](t, db); len(got) != 1 || got[0].N != 1 {
 			t.Errorf("got %+v", got)
 		}
-		must(t, b.Save(turn(4, "b", 3, "order").guard("order").with(ctx), &gormCounter{ID: 1, N: 2}))
+		check.Must(t, b.Save(fences.Turn(4, "b", 3, "order").Guard("order").With(ctx), &sqldb.GormCounter{ID: 1, N: 2}))
 	})
 }
 
@@ -64,14 +67,14 @@ type wordlessFence []repo.Claim
 func (f wordlessFence) Claims() []repo.Claim { return f }
 
 // guardedCalls are some calls of each kind.
-func guardedCalls(r *gormrepo.Repository[gormCounter]) map[string]func(context.Context) error {
+func guardedCalls(r *gormrepo.Repository[sqldb.GormCounter]) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
-		"Save":    func(ctx context.Context) error { return r.Save(ctx, &gormCounter{ID: 1, N: 2}) },
-		"SaveAll": func(ctx context.Context) error { return r.SaveAll(ctx, []*gormCounter{{ID: 1, N: 2}, {ID: 2}}) },
+		"Save":    func(ctx context.Context) error { return r.Save(ctx, &sqldb.GormCounter{ID: 1, N: 2}) },
+		"SaveAll": func(ctx context.Context) error { return r.SaveAll(ctx, []*sqldb.GormCounter{{ID: 1, N: 2}, {ID: 2}}) },
 		"Delete":  func(ctx context.Context) error { return r.DeleteByID(ctx, 1) },
 		"Find":    func(ctx context.Context) error { _, err := r.FindByID(ctx, 1); return err },
 		"Update": func(ctx context.Context) error {
-			_, err := r.Update(ctx, 1, func(c *gormCounter) error { c.N++; return nil })
+			_, err := r.Update(ctx, 1, func(c *sqldb.GormCounter) error { c.N++; return nil })
 			return err
 		},
 		"InTx": func(ctx context.Context) error { return r.InTx(ctx, func(context.Context) error { return nil }) },
@@ -82,29 +85,29 @@ func guardedCalls(r *gormrepo.Repository[gormCounter]) map[string]func(context.C
 // and of the next one behave as documented, and the way back is the same.
 func TestGormFence_MoveGuard(t *testing.T) {
 	t.Parallel()
-	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
-		old, both, young := gormRepo[gormCounter](t, db, nil), gormRepo[gormCounter](t, db, nil), gormRepo[gormCounter](t, db, nil)
+	fences.OnEach(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+		old, both, young := sqldb.Repository[sqldb.GormCounter](t, db, nil), sqldb.Repository[sqldb.GormCounter](t, db, nil), sqldb.Repository[sqldb.GormCounter](t, db, nil)
 		var token int64
-		save := func(r *gormrepo.Repository[gormCounter], keys ...string) error {
+		save := func(r *gormrepo.Repository[sqldb.GormCounter], keys ...string) error {
 			token++
-			return r.Save(turn(token, "o", 1, slices.Sorted(slices.Values(keys))...).guard(keys...).with(ctx), &gormCounter{ID: 1, N: int(token)})
+			return r.Save(fences.Turn(token, "o", 1, slices.Sorted(slices.Values(keys))...).Guard(keys...).With(ctx), &sqldb.GormCounter{ID: 1, N: int(token)})
 		}
-		must(t, save(old, "order"))
-		must(t, save(both, "order", "an order"))
+		check.Must(t, save(old, "order"))
+		check.Must(t, save(both, "order", "an order"))
 		wantWrongKey(t, save(young, "an order"), "order", "an order")
 		for range 2 { // the second call has nothing left to do
-			must(t, young.MoveGuard(ctx, "order", "an order"))
+			check.Must(t, young.MoveGuard(ctx, "order", "an order"))
 		}
 		wantWrongKey(t, save(old, "order"), "an order", "order")
-		must(t, save(both, "order", "an order"))
-		must(t, save(young, "an order"))
+		check.Must(t, save(both, "order", "an order"))
+		check.Must(t, save(young, "an order"))
 		var wrong *repo.WrongKeyError
 		if err := young.MoveGuard(ctx, "x", "y"); !errors.As(err, &wrong) || wrong.Registered != "an order" {
 			t.Errorf("got %v", err)
 		}
-		must(t, young.MoveGuard(ctx, "an order", "order"))
-		must(t, save(old, "order"))
-		must(t, save(both, "order", "an order"))
+		check.Must(t, young.MoveGuard(ctx, "an order", "order"))
+		check.Must(t, save(old, "order"))
+		check.Must(t, save(both, "order", "an order"))
 		wantWrongKey(t, save(young, "an order"), "order", "an order")
 		for _, keys := range [][2]string{{"a", "a"}, {"", "a"}, {"a", "b "}} {
 			if err := old.MoveGuard(ctx, keys[0], keys[1]); !errors.Is(err, repo.ErrInvalid) {
@@ -119,27 +122,27 @@ func TestGormFence_MoveGuard(t *testing.T) {
 func TestGormFence_MoveGuardWhileWaiting(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
-		for name := range guardedCalls(gormRepo[gormCounter](t, db, nil)) {
-			r := gormRepo[gormCounter](t, db, nil)
+		for name := range guardedCalls(sqldb.Repository[sqldb.GormCounter](t, db, nil)) {
+			r := sqldb.Repository[sqldb.GormCounter](t, db, nil)
 			key := "old " + name
-			must(t, db.Exec("DELETE FROM holdfast_guard").Error)
+			check.Must(t, db.Exec("DELETE FROM holdfast_guard").Error)
 			call := guardedCalls(r)[name]
-			must(t, r.Save(turn(1, "a", 1, key).guard(key).with(ctx), &gormCounter{ID: 1, N: 1}))
+			check.Must(t, r.Save(fences.Turn(1, "a", 1, key).Guard(key).With(ctx), &sqldb.GormCounter{ID: 1, N: 1}))
 			blocker := db.WithContext(ctx).Begin()
-			must(t, blocker.Exec("UPDATE holdfast_fence SET sub = sub WHERE k = ?", key).Error)
+			check.Must(t, blocker.Exec("UPDATE holdfast_fence SET sub = sub WHERE k = ?", key).Error)
 			late, moved := make(chan error, 1), make(chan error, 1)
-			go func() { late <- call(turn(2, "a", 2, key).guard(key).with(ctx)) }()
+			go func() { late <- call(fences.Turn(2, "a", 2, key).Guard(key).With(ctx)) }()
 			awaitLocks(ctx, t, db, 1)
-			go func() { moved <- gormRepo[gormCounter](t, db, nil).MoveGuard(ctx, key, "new "+name) }()
+			go func() { moved <- sqldb.Repository[sqldb.GormCounter](t, db, nil).MoveGuard(ctx, key, "new "+name) }()
 			awaitLocks(ctx, t, db, 2)
 			// Both go on in whatever order: the call is done before the move, or refused.
-			must(t, blocker.Rollback().Error)
+			check.Must(t, blocker.Rollback().Error)
 			err := <-late
-			must(t, <-moved)
+			check.Must(t, <-moved)
 			if err != nil {
 				wantWrongKey(t, err, "new "+name, key)
 			}
-			wantWrongKey(t, call(turn(3, "a", 3, key).guard(key).with(ctx)), "new "+name, key)
+			wantWrongKey(t, call(fences.Turn(3, "a", 3, key).Guard(key).With(ctx)), "new "+name, key)
 		}
 	})
 }
@@ -149,20 +152,20 @@ func TestGormFence_MoveGuardBeforeWaiter(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
 		for name := range guardedCalls(nil) {
-			r := gormRepo[gormCounter](t, db, nil)
+			r := sqldb.Repository[sqldb.GormCounter](t, db, nil)
 			key := "old " + name
-			must(t, db.Exec("DELETE FROM holdfast_guard").Error)
-			must(t, r.Save(turn(1, "a", 1, key).guard(key).with(ctx), &gormCounter{ID: 1, N: 1}))
+			check.Must(t, db.Exec("DELETE FROM holdfast_guard").Error)
+			check.Must(t, r.Save(fences.Turn(1, "a", 1, key).Guard(key).With(ctx), &sqldb.GormCounter{ID: 1, N: 1}))
 			// What MoveGuard does, stopped before its commit.
 			mover := db.WithContext(ctx).Begin()
-			must(t, mover.Exec("UPDATE holdfast_fence SET gen = gen + 1 WHERE k = ?", key).Error)
-			must(t, mover.Exec("UPDATE holdfast_guard SET k = ?", "new "+name).Error)
+			check.Must(t, mover.Exec("UPDATE holdfast_fence SET gen = gen + 1 WHERE k = ?", key).Error)
+			check.Must(t, mover.Exec("UPDATE holdfast_guard SET k = ?", "new "+name).Error)
 			late := make(chan error, 1)
-			go func() { late <- guardedCalls(r)[name](turn(2, "a", 2, key).guard(key).with(ctx)) }()
+			go func() { late <- guardedCalls(r)[name](fences.Turn(2, "a", 2, key).Guard(key).With(ctx)) }()
 			awaitLocks(ctx, t, db, 1)
-			must(t, mover.Commit().Error)
+			check.Must(t, mover.Commit().Error)
 			wantWrongKey(t, <-late, "new "+name, key)
-			if got := rows[gormCounter](t, db); len(got) != 1 || got[0].N != 1 {
+			if got := sqldb.Rows[sqldb.GormCounter](t, db); len(got) != 1 || got[0].N != 1 {
 				t.Fatalf("%s: got %+v", name, got)
 			}
 		}
@@ -173,23 +176,23 @@ func TestGormFence_MoveGuardBeforeWaiter(t *testing.T) {
 // between: the holder's write is refused, though the guard is its key again.
 func TestGormFence_MoveGuardAndBack(t *testing.T) {
 	t.Parallel()
-	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
-		a, b := gormRepo[gormCounter](t, db, nil), gormRepo[gormCounter](t, db, nil)
-		must(t, a.Save(ctx, &gormCounter{ID: 1, N: 1}))
-		f := turn(1, "a", 1, "a").guard("a")
-		c, err := a.FindByID(f.with(ctx), 1)
-		must(t, err)
-		must(t, b.MoveGuard(ctx, "a", "b"))
-		must(t, b.Save(turn(2, "b", 1, "b").guard("b").with(ctx), &gormCounter{ID: 1, N: 10}))
-		must(t, b.MoveGuard(ctx, "b", "a"))
+	fences.OnEach(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+		a, b := sqldb.Repository[sqldb.GormCounter](t, db, nil), sqldb.Repository[sqldb.GormCounter](t, db, nil)
+		check.Must(t, a.Save(ctx, &sqldb.GormCounter{ID: 1, N: 1}))
+		f := fences.Turn(1, "a", 1, "a").Guard("a")
+		c, err := a.FindByID(f.With(ctx), 1)
+		check.Must(t, err)
+		check.Must(t, b.MoveGuard(ctx, "a", "b"))
+		check.Must(t, b.Save(fences.Turn(2, "b", 1, "b").Guard("b").With(ctx), &sqldb.GormCounter{ID: 1, N: 10}))
+		check.Must(t, b.MoveGuard(ctx, "b", "a"))
 		c.N++
-		if err := a.Save(f.with(ctx), c); !errors.Is(err, repo.ErrFenced) {
+		if err := a.Save(f.With(ctx), c); !errors.Is(err, repo.ErrFenced) {
 			t.Errorf("got %v", err)
 		}
 		// The next turn of the same hold goes on.
-		_, err = a.Update(turn(1, "a", 2, "a").guard("a").with(ctx), 1, func(c *gormCounter) error { c.N++; return nil })
-		must(t, err)
-		if got := rows[gormCounter](t, db); got[0].N != 11 {
+		_, err = a.Update(fences.Turn(1, "a", 2, "a").Guard("a").With(ctx), 1, func(c *sqldb.GormCounter) error { c.N++; return nil })
+		check.Must(t, err)
+		if got := sqldb.Rows[sqldb.GormCounter](t, db); got[0].N != 11 {
 			t.Errorf("got %+v", got)
 		}
 	})
@@ -204,7 +207,7 @@ func awaitLocks(ctx context.Context, t testing.TB, db *gorm.DB, want int) {
 		query = "SELECT count(*) FROM information_schema.processlist WHERE db = DATABASE() AND (info LIKE 'UPDATE %holdfast_fence%' OR info LIKE 'INSERT INTO %holdfast_fence%')"
 	}
 	for n := 0; n < want; {
-		must(t, db.WithContext(ctx).Raw(query).Scan(&n).Error)
+		check.Must(t, db.WithContext(ctx).Raw(query).Scan(&n).Error)
 	}
 }
 
@@ -213,21 +216,21 @@ func awaitLocks(ctx context.Context, t testing.TB, db *gorm.DB, want int) {
 func TestGormFence_MoveGuardUnderLoad(t *testing.T) {
 	t.Parallel()
 	const rounds = 30
-	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
-		must(t, gormRepo[gormCounter](t, db, nil).Save(ctx, &gormCounter{ID: 1}))
+	fences.OnEach(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+		check.Must(t, sqldb.Repository[sqldb.GormCounter](t, db, nil).Save(ctx, &sqldb.GormCounter{ID: 1}))
 		var acknowledged, token atomic.Int64
 		// The locks: the holder of a key keeps others away, as etcd does.
 		locks := map[string]*sync.Mutex{"a": {}, "b": {}}
 		var wg sync.WaitGroup
 		for pod, keys := range [][]string{{"a"}, {"a", "b"}, {"b", "a"}, {"b"}} {
-			r := gormRepo[gormCounter](t, db, nil)
+			r := sqldb.Repository[sqldb.GormCounter](t, db, nil)
 			sorted := slices.Sorted(slices.Values(keys))
 			add := func() error {
 				for _, k := range sorted {
 					locks[k].Lock()
 					defer locks[k].Unlock()
 				}
-				f := turn(token.Add(1), fmt.Sprint(pod), 1, sorted...).guard(keys...).with(ctx)
+				f := fences.Turn(token.Add(1), fmt.Sprint(pod), 1, sorted...).Guard(keys...).With(ctx)
 				c, err := r.FindByID(f, 1)
 				if err != nil {
 					return err
@@ -246,7 +249,7 @@ func TestGormFence_MoveGuardUnderLoad(t *testing.T) {
 				}
 			})
 		}
-		mover := gormRepo[gormCounter](t, db, nil)
+		mover := sqldb.Repository[sqldb.GormCounter](t, db, nil)
 		wg.Go(func() {
 			for n := range 8 {
 				from, to := "a", "b"
@@ -259,7 +262,7 @@ func TestGormFence_MoveGuardUnderLoad(t *testing.T) {
 			}
 		})
 		wg.Wait()
-		if got := rows[gormCounter](t, db); int64(got[0].N) != acknowledged.Load() || acknowledged.Load() == 0 {
+		if got := sqldb.Rows[sqldb.GormCounter](t, db); int64(got[0].N) != acknowledged.Load() || acknowledged.Load() == 0 {
 			t.Errorf("%d acknowledged, %d stored", acknowledged.Load(), got[0].N)
 		}
 	})

@@ -1,7 +1,6 @@
 package integration_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -11,6 +10,10 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/fences"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
+	"github.com/holdfast-go/holdfast/integration_test/internal/wires"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
@@ -26,41 +29,31 @@ func statementsOf(text string) []string {
 	return strings.Split(strings.TrimSuffix(text, ";\n"), ";\n")
 }
 
-// isCommit recognises the message that commits, on both servers.
-func isCommit(m []byte) bool {
-	lower := bytes.ToLower(m)
-	return bytes.Contains(lower, []byte("commit\x00")) || bytes.HasSuffix(lower, []byte("commit")) || bytes.Contains(lower, []byte("set autocommit = 1"))
-}
-
-// isExecution recognises that PostgreSQL is told to execute a statement which it
-// knows.
-func isExecution(m []byte) bool { return m[0] == 'B' }
-
 // lostCall is a call whose answer can be lost, and what that answer comes with.
 type lostCall struct {
 	name   string
 	answer func([]byte) bool
-	call   func(ctx context.Context, r *gormrepo.Repository[gormCounter], n int) error
+	call   func(ctx context.Context, r *gormrepo.Repository[sqldb.GormCounter], n int) error
 }
 
 func lostCalls(db *gorm.DB) []lostCall {
 	calls := []lostCall{
-		{"Update", isCommit, func(ctx context.Context, r *gormrepo.Repository[gormCounter], n int) error {
-			e, err := r.Update(ctx, 1, func(c *gormCounter) error { c.N = n; return nil })
+		{"Update", wires.IsCommit, func(ctx context.Context, r *gormrepo.Repository[sqldb.GormCounter], n int) error {
+			e, err := r.Update(ctx, 1, func(c *sqldb.GormCounter) error { c.N = n; return nil })
 			if err == nil && e.N != n {
 				err = errors.New("not as saved")
 			}
 			return err
 		}},
-		{"InTx", isCommit, func(ctx context.Context, r *gormrepo.Repository[gormCounter], n int) error {
-			return r.InTx(ctx, func(ctx context.Context) error { return r.Save(ctx, &gormCounter{ID: 1, N: n}) })
+		{"InTx", wires.IsCommit, func(ctx context.Context, r *gormrepo.Repository[sqldb.GormCounter], n int) error {
+			return r.InTx(ctx, func(ctx context.Context) error { return r.Save(ctx, &sqldb.GormCounter{ID: 1, N: n}) })
 		}},
-		{"Save", isCommit, func(ctx context.Context, r *gormrepo.Repository[gormCounter], n int) error {
-			return r.Save(ctx, &gormCounter{ID: 1, N: n})
+		{"Save", wires.IsCommit, func(ctx context.Context, r *gormrepo.Repository[sqldb.GormCounter], n int) error {
+			return r.Save(ctx, &sqldb.GormCounter{ID: 1, N: n})
 		}},
 	}
 	if db.Name() == drivers.Postgres {
-		calls[2].answer = isExecution
+		calls[2].answer = wires.IsExecution
 	}
 	return calls
 }
@@ -69,20 +62,20 @@ func lostCalls(db *gorm.DB) []lostCall {
 // lose its answer.
 func onWire(t *testing.T, opts *gormrepo.Options, test func(ctx context.Context, t *testing.T, l *lostTest)) {
 	t.Helper()
-	for _, b := range sqlBackends()[1:3] {
-		t.Run(b.name, func(t *testing.T) {
+	for _, b := range sqldb.Backends()[1:3] {
+		t.Run(b.Name, func(t *testing.T) {
 			t.Parallel()
-			direct := fenced(t, b)
-			plain := gormRepo[gormCounter](t, direct, nil)
+			direct := fences.Open(t, b)
+			plain := sqldb.Repository[sqldb.GormCounter](t, direct, nil)
 			for _, call := range lostCalls(direct) {
 				t.Run(call.name, func(t *testing.T) {
-					db, w := wiredDB(t, direct)
-					r, err := gormrepo.New[gormCounter](db, opts)
-					must(t, err)
-					ctx := bounded(t, time.Minute)
-					f := turn(5, "a", 1, "lost "+call.name)
-					must(t, plain.Save(ctx, &gormCounter{ID: 1}))
-					must(t, call.call(f.with(ctx), r, 1)) // now its statements are prepared
+					db, w := wires.Open(t, direct)
+					r, err := gormrepo.New[sqldb.GormCounter](db, opts)
+					check.Must(t, err)
+					ctx := check.Bounded(t, time.Minute)
+					f := fences.Turn(5, "a", 1, "lost "+call.name)
+					check.Must(t, plain.Save(ctx, &sqldb.GormCounter{ID: 1}))
+					check.Must(t, call.call(f.With(ctx), r, 1)) // now its statements are prepared
 					test(ctx, t, &lostTest{lostCall: call, db: direct, r: r, plain: plain, w: w, f: f})
 				})
 			}
@@ -93,9 +86,9 @@ func onWire(t *testing.T, opts *gormrepo.Options, test func(ctx context.Context,
 type lostTest struct {
 	lostCall
 	db       *gorm.DB // past the wire
-	r, plain *gormrepo.Repository[gormCounter]
-	w        *wire
-	f        *handFence
+	r, plain *gormrepo.Repository[sqldb.GormCounter]
+	w        *wires.Wire
+	f        *fences.Hand
 }
 
 func (l *lostTest) want(ctx context.Context, t *testing.T, n int) {
@@ -104,15 +97,15 @@ func (l *lostTest) want(ctx context.Context, t *testing.T, n int) {
 		t.Fatalf("want %d, got %+v, %v", n, got, err)
 	}
 	// The hold goes on.
-	must(t, l.call(l.f.with(ctx), l.r, 99))
+	check.Must(t, l.call(l.f.With(ctx), l.r, 99))
 }
 
 func TestGormFence_LostReply(t *testing.T) {
 	t.Parallel()
 	onWire(t, nil, func(ctx context.Context, t *testing.T, l *lostTest) {
-		l.w.strike(loseReply, false, l.answer)
-		must(t, l.call(l.f.with(ctx), l.r, 2))
-		<-l.w.struck
+		l.w.Strike(wires.LoseReply, false, l.answer)
+		check.Must(t, l.call(l.f.With(ctx), l.r, 2))
+		<-l.w.Struck
 		l.want(ctx, t, 2)
 	})
 }
@@ -120,9 +113,9 @@ func TestGormFence_LostReply(t *testing.T) {
 func TestGormFence_LostRequest(t *testing.T) {
 	t.Parallel()
 	onWire(t, nil, func(ctx context.Context, t *testing.T, l *lostTest) {
-		l.w.strike(loseRequest, false, l.answer)
-		err := l.call(l.f.with(ctx), l.r, 2)
-		<-l.w.struck
+		l.w.Strike(wires.LoseRequest, false, l.answer)
+		err := l.call(l.f.With(ctx), l.r, 2)
+		<-l.w.Struck
 		if !contains(err, "not written") || errors.Is(err, repo.ErrUnknown) {
 			t.Fatalf("got %v", err)
 		}
@@ -134,33 +127,33 @@ func TestGormFence_LostRequest(t *testing.T) {
 func TestGormFence_ContextEndsDuringCommit(t *testing.T) {
 	t.Parallel()
 	onWire(t, nil, func(ctx context.Context, t *testing.T, l *lostTest) {
-		l.w.strike(holdReply, false, l.answer)
+		l.w.Strike(wires.HoldReply, false, l.answer)
 		short, cancel := context.WithCancel(ctx)
 		go func() {
-			<-l.w.struck
+			<-l.w.Struck
 			cancel()
 		}()
-		must(t, l.call(l.f.with(short), l.r, 2))
+		check.Must(t, l.call(l.f.With(short), l.r, 2))
 		l.want(ctx, t, 2)
 	})
 }
 
 func TestGormFence_Unreachable(t *testing.T) {
 	t.Parallel()
-	for name, f := range map[string]fault{"Reply": loseReply, "Request": loseRequest} {
+	for name, f := range map[string]wires.Fault{"Reply": wires.LoseReply, "Request": wires.LoseRequest} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			onWire(t, nil, func(ctx context.Context, t *testing.T, l *lostTest) {
-				l.w.strike(f, true, l.answer)
-				err := l.call(l.f.with(ctx), l.r, 2)
-				<-l.w.struck
+				l.w.Strike(f, true, l.answer)
+				err := l.call(l.f.With(ctx), l.r, 2)
+				<-l.w.Struck
 				var unknown *repo.UnknownError
 				if !errors.As(err, &unknown) || !errors.Is(err, repo.ErrUnknown) {
 					t.Fatalf("got %v", err)
 				}
-				l.w.up()
+				l.w.Up()
 				n := 1
-				if f == loseReply {
+				if f == wires.LoseReply {
 					n = 2
 				}
 				for range 2 {
@@ -179,23 +172,23 @@ func TestGormFence_Unreachable(t *testing.T) {
 func TestGormFence_LateRequest(t *testing.T) {
 	t.Parallel()
 	onWire(t, &gormrepo.Options{HoldLimit: time.Second}, func(ctx context.Context, t *testing.T, l *lostTest) {
-		l.w.strike(holdRequest, false, l.answer)
-		err := l.call(l.f.with(ctx), l.r, 2)
-		<-l.w.struck
+		l.w.Strike(wires.HoldRequest, false, l.answer)
+		err := l.call(l.f.With(ctx), l.r, 2)
+		<-l.w.Struck
 		if !contains(err, "not written") || errors.Is(err, repo.ErrUnknown) {
 			t.Fatalf("got %v", err)
 		}
-		l.w.release()
+		l.w.Release()
 		l.want(ctx, t, 1)
 	})
 }
 
 func TestGormFence_PruneOps(t *testing.T) {
 	t.Parallel()
-	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
-		r := gormRepo[gormCounter](t, db, nil)
-		must(t, r.Save(turn(1, "a", 1, "k").with(ctx), &gormCounter{ID: 1}))
-		must(t, db.Exec("INSERT INTO holdfast_ops (op, written) VALUES (?, ?)", someOp, true).Error)
+	fences.OnEach(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+		r := sqldb.Repository[sqldb.GormCounter](t, db, nil)
+		check.Must(t, r.Save(fences.Turn(1, "a", 1, "k").With(ctx), &sqldb.GormCounter{ID: 1}))
+		check.Must(t, db.Exec("INSERT INTO holdfast_ops (op, written) VALUES (?, ?)", someOp, true).Error)
 		if written, err := gormrepo.Outcome(ctx, db, someOp); !written || err != nil {
 			t.Fatalf("%v, %v", written, err)
 		}
@@ -215,7 +208,7 @@ func TestGormFence_PruneOps(t *testing.T) {
 			}
 		}
 		var left int64
-		must(t, db.Table("holdfast_ops").Count(&left).Error)
+		check.Must(t, db.Table("holdfast_ops").Count(&left).Error)
 		if left == 0 {
 			t.Error("the operation of just now is gone")
 		}

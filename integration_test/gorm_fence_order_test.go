@@ -10,6 +10,9 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/fences"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
@@ -21,10 +24,10 @@ import (
 // acknowledged update is lost.
 func TestGormFence_StaleWriteBetweenReadAndWrite(t *testing.T) {
 	t.Parallel()
-	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
-		r := gormRepo[gormCounter](t, db, nil)
-		must(t, r.Save(ctx, &gormCounter{ID: 1}))
-		add := func(ctx context.Context, seen *gormCounter, save func(context.Context, *gormCounter) error) bool {
+	fences.OnEach(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+		r := sqldb.Repository[sqldb.GormCounter](t, db, nil)
+		check.Must(t, r.Save(ctx, &sqldb.GormCounter{ID: 1}))
+		add := func(ctx context.Context, seen *sqldb.GormCounter, save func(context.Context, *sqldb.GormCounter) error) bool {
 			seen.N++
 			err := save(ctx, seen)
 			if err != nil && !errors.Is(err, repo.ErrFenced) {
@@ -32,12 +35,12 @@ func TestGormFence_StaleWriteBetweenReadAndWrite(t *testing.T) {
 			}
 			return err == nil
 		}
-		read := func(ctx context.Context) *gormCounter {
+		read := func(ctx context.Context) *sqldb.GormCounter {
 			c, err := r.FindByID(ctx, 1)
-			must(t, err)
+			check.Must(t, err)
 			return c
 		}
-		lost := func(fence func(token int64) context.Context, readUnder func(context.Context) context.Context, save func(context.Context, *gormCounter) error) int {
+		lost := func(fence func(token int64) context.Context, readUnder func(context.Context) context.Context, save func(context.Context, *sqldb.GormCounter) error) int {
 			before := read(ctx).N
 			old, young := fence(33), fence(34)
 			a := read(readUnder(old))
@@ -52,7 +55,7 @@ func TestGormFence_StaleWriteBetweenReadAndWrite(t *testing.T) {
 			return before + acknowledged - read(ctx).N
 		}
 		named := func(key string) func(int64) context.Context {
-			return func(token int64) context.Context { return turn(token, fmt.Sprint(token), 1, key).with(ctx) }
+			return func(token int64) context.Context { return fences.Turn(token, fmt.Sprint(token), 1, key).With(ctx) }
 		}
 		same := func(ctx context.Context) context.Context { return ctx }
 		if n := lost(named("k"), same, r.Save); n != 0 {
@@ -69,16 +72,16 @@ func TestGormFence_StaleWriteBetweenReadAndWrite(t *testing.T) {
 // Within a transaction a read and a write are one step, whatever the tokens are.
 func TestGormFence_Updates(t *testing.T) {
 	t.Parallel()
-	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
-		r := gormRepo[gormCounter](t, db, nil)
-		must(t, r.Save(ctx, &gormCounter{ID: 1}))
+	fences.OnEach(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+		r := sqldb.Repository[sqldb.GormCounter](t, db, nil)
+		check.Must(t, r.Save(ctx, &sqldb.GormCounter{ID: 1}))
 		var acknowledged, token atomic.Int64
 		var wg sync.WaitGroup
 		for n := range 4 {
 			wg.Go(func() {
 				for range 15 {
-					f := turn(token.Add(1), fmt.Sprint(n), 1, "k")
-					_, err := r.Update(f.with(ctx), 1, func(c *gormCounter) error { c.N++; return nil })
+					f := fences.Turn(token.Add(1), fmt.Sprint(n), 1, "k")
+					_, err := r.Update(f.With(ctx), 1, func(c *sqldb.GormCounter) error { c.N++; return nil })
 					switch {
 					case err == nil:
 						acknowledged.Add(1)
@@ -99,18 +102,18 @@ func TestGormFence_Updates(t *testing.T) {
 // that comes late is refused.
 func TestGormFence_LateTransaction(t *testing.T) {
 	t.Parallel()
-	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
-		r := gormRepo[gormCounter](t, db, nil)
-		first, second := turn(5, "a", 1, "k"), turn(5, "a", 2, "k")
-		must(t, r.Save(first.with(ctx), &gormCounter{ID: 1, N: 1}))
-		late := fixedFence(first.Claims())
-		must(t, r.Save(first.with(ctx), &gormCounter{ID: 1, N: 2}))
-		wantRefused(t, r.Save(driver.WithFence(ctx, late), &gormCounter{ID: 1, N: 3}), 5, 5)
-		c, err := r.FindByID(second.with(ctx), 1)
-		must(t, err)
-		wantRefused(t, r.Save(first.with(ctx), &gormCounter{ID: 1, N: 4}), 5, 5)
+	fences.OnEach(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+		r := sqldb.Repository[sqldb.GormCounter](t, db, nil)
+		first, second := fences.Turn(5, "a", 1, "k"), fences.Turn(5, "a", 2, "k")
+		check.Must(t, r.Save(first.With(ctx), &sqldb.GormCounter{ID: 1, N: 1}))
+		late := fences.Fixed(first.Claims())
+		check.Must(t, r.Save(first.With(ctx), &sqldb.GormCounter{ID: 1, N: 2}))
+		fences.WantRefused(t, r.Save(driver.WithFence(ctx, late), &sqldb.GormCounter{ID: 1, N: 3}), 5, 5)
+		c, err := r.FindByID(second.With(ctx), 1)
+		check.Must(t, err)
+		fences.WantRefused(t, r.Save(first.With(ctx), &sqldb.GormCounter{ID: 1, N: 4}), 5, 5)
 		c.N++
-		must(t, r.Save(second.with(ctx), c))
+		check.Must(t, r.Save(second.With(ctx), c))
 		if got, err := r.FindByID(ctx, 1); err != nil || got.N != 3 {
 			t.Fatalf("got %+v, %v", got, err)
 		}
@@ -122,8 +125,8 @@ func TestGormFence_LateTransaction(t *testing.T) {
 func TestGormFence_SeveralKeys(t *testing.T) {
 	t.Parallel()
 	const callers, rounds = 6, 10
-	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
-		r := gormRepo[gormCounter](t, db, nil)
+	fences.OnEach(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+		r := sqldb.Repository[sqldb.GormCounter](t, db, nil)
 		keys := []string{"a", "b", "c", "d"}
 		var token, saved atomic.Int64
 		var wg sync.WaitGroup
@@ -134,11 +137,11 @@ func TestGormFence_SeveralKeys(t *testing.T) {
 					if n%2 == 1 {
 						ids = []int64{4, 3, 2, 1}
 					}
-					list := make([]*gormCounter, len(ids))
+					list := make([]*sqldb.GormCounter, len(ids))
 					for i, id := range ids {
-						list[i] = &gormCounter{ID: id, N: round}
+						list[i] = &sqldb.GormCounter{ID: id, N: round}
 					}
-					err := r.SaveAll(turn(token.Add(1), fmt.Sprint(n), 1, keys...).with(ctx), list)
+					err := r.SaveAll(fences.Turn(token.Add(1), fmt.Sprint(n), 1, keys...).With(ctx), list)
 					switch {
 					case err == nil:
 						saved.Add(1)
@@ -153,13 +156,13 @@ func TestGormFence_SeveralKeys(t *testing.T) {
 			t.Error("nothing was saved")
 		}
 		// One refused key of several refuses all of it.
-		must(t, r.Save(turn(10_000, "z", 1, "c").with(ctx), &gormCounter{ID: 9}))
-		wantRefused(t, r.Save(turn(5000, "y", 1, keys...).with(ctx), &gormCounter{ID: 8}), 10_000, 5000)
+		check.Must(t, r.Save(fences.Turn(10_000, "z", 1, "c").With(ctx), &sqldb.GormCounter{ID: 9}))
+		fences.WantRefused(t, r.Save(fences.Turn(5000, "y", 1, keys...).With(ctx), &sqldb.GormCounter{ID: 8}), 10_000, 5000)
 		if ok, err := r.ExistsByID(ctx, 8); ok || err != nil {
 			t.Fatalf("%v, %v", ok, err)
 		}
 		var tokens []int64
-		must(t, db.Raw("SELECT token FROM holdfast_fence WHERE k IN ('a', 'b', 'd')").Scan(&tokens).Error)
+		check.Must(t, db.Raw("SELECT token FROM holdfast_fence WHERE k IN ('a', 'b', 'd')").Scan(&tokens).Error)
 		for _, n := range tokens {
 			if n >= 5000 {
 				t.Errorf("a claim of a refused list was stored: %d", n)
@@ -177,27 +180,27 @@ type gormFenceCustomer struct {
 // what was saved before that, though it had read something else earlier.
 func TestGormFence_SecondKeyInTx(t *testing.T) {
 	t.Parallel()
-	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
-		orders, customers := gormRepo[gormCounter](t, db, nil), gormRepo[gormFenceCustomer](t, db, nil)
-		must(t, customers.Save(ctx, &gormFenceCustomer{ID: 1}))
+	fences.OnEach(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+		orders, customers := sqldb.Repository[sqldb.GormCounter](t, db, nil), sqldb.Repository[gormFenceCustomer](t, db, nil)
+		check.Must(t, customers.Save(ctx, &gormFenceCustomer{ID: 1}))
 		var other func()
-		attempt := turn(10, "a", 1, "order")
-		both := turn(10, "a", 2, "customer", "order")
+		attempt := fences.Turn(10, "a", 1, "order")
+		both := fences.Turn(10, "a", 2, "customer", "order")
 		if db.Name() == "sqlite" { // one writer at a time: the other one comes first
-			must(t, customers.Save(turn(9, "b", 1, "customer").with(ctx), &gormFenceCustomer{ID: 1, N: 1}))
+			check.Must(t, customers.Save(fences.Turn(9, "b", 1, "customer").With(ctx), &gormFenceCustomer{ID: 1, N: 1}))
 		} else {
 			other = func() {
-				must(t, customers.Save(turn(9, "b", 1, "customer").with(ctx), &gormFenceCustomer{ID: 1, N: 1}))
+				check.Must(t, customers.Save(fences.Turn(9, "b", 1, "customer").With(ctx), &gormFenceCustomer{ID: 1, N: 1}))
 			}
 		}
-		must(t, orders.InTx(attempt.with(ctx), func(tx context.Context) error {
+		check.Must(t, orders.InTx(attempt.With(ctx), func(tx context.Context) error {
 			if _, err := orders.FindByID(tx, 1); !errors.Is(err, repo.ErrNotFound) {
 				return fmt.Errorf("got %w", err)
 			}
 			if other != nil {
 				other()
 			}
-			tx = both.with(tx)
+			tx = both.With(tx)
 			c, err := customers.FindByID(tx, 1)
 			if err != nil {
 				return err
@@ -206,32 +209,32 @@ func TestGormFence_SecondKeyInTx(t *testing.T) {
 			if err := customers.Save(tx, c); err != nil {
 				return err
 			}
-			return orders.Save(tx, &gormCounter{ID: 1})
+			return orders.Save(tx, &sqldb.GormCounter{ID: 1})
 		}))
 		if c, err := customers.FindByID(ctx, 1); err != nil || c.N != 2 {
 			t.Fatalf("got %+v, %v", c, err)
 		}
-		wantRefused(t, customers.Save(turn(9, "b", 2, "customer").with(ctx), &gormFenceCustomer{ID: 1}), 10, 9)
+		fences.WantRefused(t, customers.Save(fences.Turn(9, "b", 2, "customer").With(ctx), &gormFenceCustomer{ID: 1}), 10, 9)
 	})
 }
 
 func TestGormFence_Tables(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends()[:3] {
-		t.Run(b.name, func(t *testing.T) {
+	for _, b := range sqldb.Backends()[:3] {
+		t.Run(b.Name, func(t *testing.T) {
 			t.Parallel()
-			db := b.open(t)
-			ctx, r := t.Context(), gormRepo[gormCounter](t, db, nil)
-			f := turn(1, "a", 1, "k")
+			db := b.Open(t)
+			ctx, r := t.Context(), sqldb.Repository[sqldb.GormCounter](t, db, nil)
+			f := fences.Turn(1, "a", 1, "k")
 			missing := func(err error) {
 				t.Helper()
 				if !errors.Is(err, repo.ErrUnsupported) || !contains(err, "gormrepo.MigrateFence") {
 					t.Errorf("got %v", err)
 				}
 			}
-			missing(r.Save(f.with(ctx), &gormCounter{ID: 1}))
-			missing(r.SaveAll(f.with(ctx), []*gormCounter{{ID: 1}, {ID: 2}}))
-			_, err := r.FindByID(f.with(ctx), 1)
+			missing(r.Save(f.With(ctx), &sqldb.GormCounter{ID: 1}))
+			missing(r.SaveAll(f.With(ctx), []*sqldb.GormCounter{{ID: 1}, {ID: 2}}))
+			_, err := r.FindByID(f.With(ctx), 1)
 			missing(err)
 			missing(gormrepo.AdvanceEpoch(ctx, db))
 			_, err = gormrepo.PruneOps(ctx, db, opAge)
@@ -248,17 +251,17 @@ func TestGormFence_Tables(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			must(t, r.Save(f.with(ctx), &gormCounter{ID: 1}))
-			must(t, gormrepo.AdvanceEpoch(ctx, db))
-			must(t, gormrepo.MigrateFence(ctx, db))
+			check.Must(t, r.Save(f.With(ctx), &sqldb.GormCounter{ID: 1}))
+			check.Must(t, gormrepo.AdvanceEpoch(ctx, db))
+			check.Must(t, gormrepo.MigrateFence(ctx, db))
 			var epoch int64
-			must(t, db.Raw("SELECT value FROM holdfast_meta WHERE name = 'epoch'").Scan(&epoch).Error)
+			check.Must(t, db.Raw("SELECT value FROM holdfast_meta WHERE name = 'epoch'").Scan(&epoch).Error)
 			if epoch != 1 {
 				t.Errorf("epoch %d", epoch)
 			}
-			must(t, db.Exec("DELETE FROM holdfast_meta").Error)
-			missing(r.Save(f.with(ctx), &gormCounter{ID: 1}))
-			missing(r.DeleteByID(f.with(ctx), 1))
+			check.Must(t, db.Exec("DELETE FROM holdfast_meta").Error)
+			missing(r.Save(f.With(ctx), &sqldb.GormCounter{ID: 1}))
+			missing(r.DeleteByID(f.With(ctx), 1))
 			missing(gormrepo.AdvanceEpoch(ctx, db))
 		})
 	}
@@ -267,19 +270,19 @@ func TestGormFence_Tables(t *testing.T) {
 // What FenceDDL returns does the same as MigrateFence.
 func TestGormFence_DDL(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends()[:3] {
-		t.Run(b.name, func(t *testing.T) {
+	for _, b := range sqldb.Backends()[:3] {
+		t.Run(b.Name, func(t *testing.T) {
 			t.Parallel()
-			db := b.open(t)
+			db := b.Open(t)
 			text, err := gormrepo.FenceDDL(db.Name())
-			must(t, err)
+			check.Must(t, err)
 			for range 2 {
 				for _, s := range statementsOf(text) {
-					must(t, db.Exec(s).Error)
+					check.Must(t, db.Exec(s).Error)
 				}
 			}
-			r := gormRepo[gormCounter](t, db, nil)
-			must(t, r.Save(turn(1, "a", 1, "k").with(t.Context()), &gormCounter{ID: 1}))
+			r := sqldb.Repository[sqldb.GormCounter](t, db, nil)
+			check.Must(t, r.Save(fences.Turn(1, "a", 1, "k").With(t.Context()), &sqldb.GormCounter{ID: 1}))
 		})
 	}
 	if _, err := gormrepo.FenceDDL("oracle"); !errors.Is(err, repo.ErrUnsupported) {

@@ -12,6 +12,10 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/fences"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
@@ -27,7 +31,7 @@ func oldNotes(t testing.TB, db *gorm.DB, n int) {
 	for i := range list {
 		list[i] = note{fmt.Sprintf("0123456789ab%020x", i), true}
 	}
-	must(t, db.Table("holdfast_ops").CreateInBatches(list, 200).Error)
+	check.Must(t, db.Table("holdfast_ops").CreateInBatches(list, 200).Error)
 }
 
 // Writers delete old notes by the way, and Outcome knows that it does not know
@@ -35,15 +39,15 @@ func oldNotes(t testing.TB, db *gorm.DB, n int) {
 func TestGormFence_PrunesItself(t *testing.T) {
 	t.Parallel()
 	const old, writes = 700, 600
-	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
-		r := gormRepo[gormCounter](t, db, nil)
-		kept := gormRepo[gormCounter](t, db, &gormrepo.Options{KeepOps: gormrepo.KeepAllOps})
-		f := turn(1, "a", 1, "k")
+	fences.OnEach(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+		r := sqldb.Repository[sqldb.GormCounter](t, db, nil)
+		kept := sqldb.Repository[sqldb.GormCounter](t, db, &gormrepo.Options{KeepOps: gormrepo.KeepAllOps})
+		f := fences.Turn(1, "a", 1, "k")
 		oldNotes(t, db, old)
 		stat := func() gormrepo.FenceStat {
 			t.Helper()
 			stats, err := gormrepo.FenceStats(ctx, db)
-			must(t, err)
+			check.Must(t, err)
 			return stats[0]
 		}
 		if s := stat(); s.Ops != old || s.Oldest.IsZero() || !s.Pruned.IsZero() {
@@ -54,13 +58,13 @@ func TestGormFence_PrunesItself(t *testing.T) {
 			t.Errorf("%v, %v", warnings, err)
 		}
 		for n := range writes {
-			must(t, kept.Save(f.with(ctx), &gormCounter{ID: 1, N: n}))
+			check.Must(t, kept.Save(f.With(ctx), &sqldb.GormCounter{ID: 1, N: n}))
 		}
 		if s := stat(); s.Ops != old+writes {
 			t.Errorf("notes were deleted that must be kept: %+v", s)
 		}
 		for n := range writes {
-			must(t, r.Save(f.with(ctx), &gormCounter{ID: 1, N: n}))
+			check.Must(t, r.Save(f.With(ctx), &sqldb.GormCounter{ID: 1, N: n}))
 		}
 		if s := stat(); s.Ops != 2*writes || time.Since(s.Oldest) > time.Hour || s.Pruned.IsZero() {
 			t.Errorf("old notes are left: %+v", s)
@@ -70,7 +74,7 @@ func TestGormFence_PrunesItself(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		for _, opts := range []gormrepo.Options{{KeepOps: time.Second}, {KeepOps: -2}} {
-			if _, err := gormrepo.New[gormCounter](db, &opts); !errors.Is(err, repo.ErrInvalid) {
+			if _, err := gormrepo.New[sqldb.GormCounter](db, &opts); !errors.Is(err, repo.ErrInvalid) {
 				t.Errorf("%v: %v", opts.KeepOps, err)
 			}
 		}
@@ -81,36 +85,36 @@ func TestGormFence_PrunesItself(t *testing.T) {
 // or of one that may read only.
 func roleOn(t testing.TB, db *gorm.DB, grants ...string) *gorm.DB {
 	t.Helper()
-	name := uniqueName("hf")
+	name := servers.UniqueName("hf")
 	switch db.Name() {
 	case drivers.Postgres:
 		var schema string
-		must(t, db.Raw("SELECT current_schema()").Scan(&schema).Error)
-		must(t, db.Exec("CREATE ROLE "+name).Error)
+		check.Must(t, db.Raw("SELECT current_schema()").Scan(&schema).Error)
+		check.Must(t, db.Exec("CREATE ROLE "+name).Error)
 		t.Cleanup(func() { _ = db.Exec("DROP OWNED BY " + name).Error; _ = db.Exec("DROP ROLE " + name).Error })
-		must(t, db.Exec("GRANT USAGE ON SCHEMA "+schema+" TO "+name).Error)
+		check.Must(t, db.Exec("GRANT USAGE ON SCHEMA "+schema+" TO "+name).Error)
 		for _, g := range grants {
-			must(t, db.Exec("GRANT "+g+" TO "+name).Error)
+			check.Must(t, db.Exec("GRANT "+g+" TO "+name).Error)
 		}
-		u, err := url.Parse(requireEnv(t, "POSTGRES_DSN"))
-		must(t, err)
+		u, err := url.Parse(servers.RequireEnv(t, "POSTGRES_DSN"))
+		check.Must(t, err)
 		q := u.Query()
 		q.Set("search_path", schema)
 		q.Set("role", name)
 		u.RawQuery = q.Encode()
-		return openSQL(t, drivers.SQLConfig{Dialect: drivers.Postgres, DSN: u.String()})
+		return sqldb.Open(t, drivers.SQLConfig{Dialect: drivers.Postgres, DSN: u.String()})
 	default:
 		var database string
-		must(t, db.Raw("SELECT DATABASE()").Scan(&database).Error)
-		must(t, db.Exec("CREATE USER '"+name+"'@'%' IDENTIFIED BY 'x'").Error)
+		check.Must(t, db.Raw("SELECT DATABASE()").Scan(&database).Error)
+		check.Must(t, db.Exec("CREATE USER '"+name+"'@'%' IDENTIFIED BY 'x'").Error)
 		t.Cleanup(func() { _ = db.Exec("DROP USER '" + name + "'@'%'").Error })
 		for _, g := range grants {
-			must(t, db.Exec("GRANT "+g+" TO '"+name+"'@'%'").Error)
+			check.Must(t, db.Exec("GRANT "+g+" TO '"+name+"'@'%'").Error)
 		}
-		c, err := mysql.ParseDSN(requireEnv(t, "MYSQL_DSN"))
-		must(t, err)
+		c, err := mysql.ParseDSN(servers.RequireEnv(t, "MYSQL_DSN"))
+		check.Must(t, err)
 		c.DBName, c.User, c.Passwd = database, name, "x"
-		return openSQL(t, drivers.SQLConfig{Dialect: drivers.MySQL, DSN: c.FormatDSN()})
+		return sqldb.Open(t, drivers.SQLConfig{Dialect: drivers.MySQL, DSN: c.FormatDSN()})
 	}
 }
 
@@ -124,13 +128,13 @@ var fenceGrants = []string{
 func TestGormFence_MayNotPrune(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
-		must(t, db.AutoMigrate(&gormCounter{}))
+		check.Must(t, db.AutoMigrate(&sqldb.GormCounter{}))
 		oldNotes(t, db, 10)
-		r, err := gormrepo.New[gormCounter](roleOn(t, db, append([]string{"SELECT, INSERT, UPDATE, DELETE ON gorm_counters"}, fenceGrants...)...), nil)
-		must(t, err)
-		f := turn(1, "a", 1, "k")
+		r, err := gormrepo.New[sqldb.GormCounter](roleOn(t, db, append([]string{"SELECT, INSERT, UPDATE, DELETE ON gorm_counters"}, fenceGrants...)...), nil)
+		check.Must(t, err)
+		f := fences.Turn(1, "a", 1, "k")
 		for n := range 600 {
-			must(t, r.Save(f.with(ctx), &gormCounter{ID: 1, N: n}))
+			check.Must(t, r.Save(f.With(ctx), &sqldb.GormCounter{ID: 1, N: n}))
 		}
 	})
 }
@@ -139,8 +143,8 @@ func TestGormFence_MayNotPrune(t *testing.T) {
 func TestGormFence_Denied(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
-		must(t, db.AutoMigrate(&gormCounter{}))
-		must(t, db.Exec("INSERT INTO gorm_counters (id, n) VALUES (1, 1)").Error)
+		check.Must(t, db.AutoMigrate(&sqldb.GormCounter{}))
+		check.Must(t, db.Exec("INSERT INTO gorm_counters (id, n) VALUES (1, 1)").Error)
 		denied := func(err error, texts ...string) {
 			t.Helper()
 			if !errors.Is(err, repo.ErrDenied) {
@@ -152,22 +156,22 @@ func TestGormFence_Denied(t *testing.T) {
 				}
 			}
 		}
-		r, err := gormrepo.New[gormCounter](roleOn(t, db, append([]string{"SELECT ON gorm_counters"}, fenceGrants...)...), nil)
-		must(t, err)
-		f := turn(1, "a", 1, "k")
-		denied(r.Save(f.with(ctx), &gormCounter{ID: 1, N: 2}), "gorm_counters", "UPDATE")
-		denied(r.Save(ctx, &gormCounter{ID: 1, N: 2}), "gorm_counters", "UPDATE")
-		denied(r.SaveAll(ctx, []*gormCounter{{ID: 1}, {ID: 2}}), "gorm_counters", "UPDATE")
+		r, err := gormrepo.New[sqldb.GormCounter](roleOn(t, db, append([]string{"SELECT ON gorm_counters"}, fenceGrants...)...), nil)
+		check.Must(t, err)
+		f := fences.Turn(1, "a", 1, "k")
+		denied(r.Save(f.With(ctx), &sqldb.GormCounter{ID: 1, N: 2}), "gorm_counters", "UPDATE")
+		denied(r.Save(ctx, &sqldb.GormCounter{ID: 1, N: 2}), "gorm_counters", "UPDATE")
+		denied(r.SaveAll(ctx, []*sqldb.GormCounter{{ID: 1}, {ID: 2}}), "gorm_counters", "UPDATE")
 		denied(r.DeleteByID(ctx, 1), "gorm_counters", "DELETE")
 		_, err = r.FindByID(ctx, 1)
-		must(t, err)
-		r, err = gormrepo.New[gormCounter](roleOn(t, db, "SELECT, INSERT, UPDATE, DELETE ON gorm_counters", "SELECT ON holdfast_fence",
+		check.Must(t, err)
+		r, err = gormrepo.New[sqldb.GormCounter](roleOn(t, db, "SELECT, INSERT, UPDATE, DELETE ON gorm_counters", "SELECT ON holdfast_fence",
 			"SELECT ON holdfast_guard", "SELECT ON holdfast_meta", "SELECT ON holdfast_ops"), nil)
-		must(t, err)
-		denied(r.Save(f.with(ctx), &gormCounter{ID: 1, N: 2}), "holdfast_", "UPDATE")
-		_, err = r.FindByID(f.with(ctx), 1)
+		check.Must(t, err)
+		denied(r.Save(f.With(ctx), &sqldb.GormCounter{ID: 1, N: 2}), "holdfast_", "UPDATE")
+		_, err = r.FindByID(f.With(ctx), 1)
 		denied(err, "holdfast_", "UPDATE")
-		if got := rows[gormCounter](t, db); len(got) != 1 || got[0].N != 1 {
+		if got := sqldb.Rows[sqldb.GormCounter](t, db); len(got) != 1 || got[0].N != 1 {
 			t.Errorf("got %+v", got)
 		}
 	})
@@ -176,19 +180,19 @@ func TestGormFence_Denied(t *testing.T) {
 // A database that takes no writes says so, with a fence and without.
 func TestGormFence_ReadOnly(t *testing.T) {
 	t.Parallel()
-	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
-		must(t, gormRepo[gormCounter](t, db, nil).Save(ctx, &gormCounter{ID: 1, N: 1}))
+	fences.OnEach(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+		check.Must(t, sqldb.Repository[sqldb.GormCounter](t, db, nil).Save(ctx, &sqldb.GormCounter{ID: 1, N: 1}))
 		pool, err := db.DB()
-		must(t, err)
+		check.Must(t, err)
 		pool.SetMaxOpenConns(1)
-		must(t, db.Exec(map[string]string{
+		check.Must(t, db.Exec(map[string]string{
 			drivers.Postgres: "SET default_transaction_read_only = on",
 			drivers.MySQL:    "SET SESSION TRANSACTION READ ONLY",
 			drivers.SQLite:   "PRAGMA query_only = on",
 		}[db.Name()]).Error)
-		r, err := gormrepo.New[gormCounter](db, nil)
-		must(t, err)
-		f := turn(1, "a", 1, "k")
+		r, err := gormrepo.New[sqldb.GormCounter](db, nil)
+		check.Must(t, err)
+		f := fences.Turn(1, "a", 1, "k")
 		for name, call := range guardedCalls(r) {
 			if name == "Find" || name == "InTx" { // they write only under a fence
 				continue
@@ -198,7 +202,7 @@ func TestGormFence_ReadOnly(t *testing.T) {
 			}
 		}
 		for name, call := range guardedCalls(r) {
-			if err := call(f.with(ctx)); !errors.Is(err, repo.ErrDenied) || !contains(err, "read-only") {
+			if err := call(f.With(ctx)); !errors.Is(err, repo.ErrDenied) || !contains(err, "read-only") {
 				t.Errorf("%s under a fence: %v", name, err)
 			}
 		}

@@ -9,6 +9,9 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/fences"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 )
 
@@ -16,35 +19,35 @@ import (
 // then, and it takes no more statements for many entities than for two.
 func TestGormFence_VersionsInBulk(t *testing.T) {
 	t.Parallel()
-	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+	fences.OnEach(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
 		var statements atomic.Int64
-		db = renamed(t, db)
+		db = sqldb.Renamed(t, db)
 		count := func(*gorm.DB) { statements.Add(1) }
-		must(t, db.Callback().Raw().Before("gorm:raw").Register("count", count))
-		must(t, db.Callback().Query().Before("gorm:query").Register("count", count))
-		must(t, db.Callback().Update().Before("gorm:update").Register("count", count))
-		must(t, db.Callback().Delete().Before("gorm:delete").Register("count", count))
-		r := gormRepo[gormVersioned](t, db, nil)
-		ctx = turn(1, "a", 1, "k").with(ctx)
-		es := make([]*gormVersioned, 40)
+		check.Must(t, db.Callback().Raw().Before("gorm:raw").Register("count", count))
+		check.Must(t, db.Callback().Query().Before("gorm:query").Register("count", count))
+		check.Must(t, db.Callback().Update().Before("gorm:update").Register("count", count))
+		check.Must(t, db.Callback().Delete().Before("gorm:delete").Register("count", count))
+		r := sqldb.Repository[sqldb.GormVersioned](t, db, nil)
+		ctx = fences.Turn(1, "a", 1, "k").With(ctx)
+		es := make([]*sqldb.GormVersioned, 40)
 		for i := range es {
-			es[i] = &gormVersioned{Name: "x"}
+			es[i] = &sqldb.GormVersioned{Name: "x"}
 		}
-		must(t, r.SaveAll(ctx, es))
-		cost := func(call func([]*gormVersioned) error, es []*gormVersioned) int64 {
+		check.Must(t, r.SaveAll(ctx, es))
+		cost := func(call func([]*sqldb.GormVersioned) error, es []*sqldb.GormVersioned) int64 {
 			t.Helper()
 			statements.Store(0)
-			must(t, call(es))
+			check.Must(t, call(es))
 			return statements.Load()
 		}
-		save := func(es []*gormVersioned) error { return r.SaveAll(ctx, es) }
-		remove := func(es []*gormVersioned) error { return r.Delete(ctx, es...) }
+		save := func(es []*sqldb.GormVersioned) error { return r.SaveAll(ctx, es) }
+		remove := func(es []*sqldb.GormVersioned) error { return r.Delete(ctx, es...) }
 		if two, many := cost(save, es[:2]), cost(save, es); many != two {
 			t.Errorf("saving takes %d statements for two and %d for many", two, many)
 		}
 
 		stale := *es[7]
-		must(t, r.Save(ctx, es[7]))
+		check.Must(t, r.Save(ctx, es[7]))
 		list := slices.Clone(es)
 		list[7] = &stale
 		for what, err := range map[string]error{"save": save(list), "delete": remove(list)} {

@@ -12,6 +12,9 @@ import (
 	"github.com/samber/lo"
 	"gorm.io/gorm"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/inmemory"
+	"github.com/holdfast-go/holdfast/integration_test/internal/scale"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/repotest"
 )
@@ -69,13 +72,13 @@ func (h *hooked) AfterFind(*gorm.DB) error    { h.Read = h.Slug; return nil }
 // answers that calls them by the documented rule.
 func TestGormModel_Hooks(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		inner, ok := inMemory[hooked](nil)(t).(hookless)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		inner, ok := inmemory.Of[hooked](nil)(t).(hookless)
 		if !ok {
 			t.Fatal("memory has no Update")
 		}
 		model := &hookedModel{hookless: inner}
-		repotest.Compare[hooked](t, gormRepo[hooked](t, b.open(t), nil), model, int(full(int64(3000))), hookedSteps{shapeRandom(t)}.next)
+		repotest.Compare[hooked](t, sqldb.Repository[hooked](t, b.Open(t), nil), model, int(scale.Full(int64(3000))), hookedSteps{shapeRandom(t)}.next)
 	})
 }
 

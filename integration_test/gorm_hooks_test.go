@@ -8,6 +8,9 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
@@ -36,7 +39,7 @@ func (h *gormHooked) BeforeSave(tx *gorm.DB) error {
 
 func (h *gormHooked) BeforeCreate(*gorm.DB) error {
 	if h.ID == "" {
-		h.ID = uniqueName("made-")
+		h.ID = servers.UniqueName("made-")
 	}
 	return h.note("BeforeCreate")
 }
@@ -55,13 +58,13 @@ func (h *gormHooked) AfterDelete(*gorm.DB) error  { return h.note("AfterDelete")
 
 func TestGormTheSameHooksRunWhateverHappens(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormHooked](t, db, nil)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormHooked](t, db, nil)
 		saved := []string{"BeforeSave", "AfterSave"}
 		updated := []string{"BeforeSave", "BeforeUpdate", "AfterSave"}
 		created := []string{"BeforeSave", "BeforeCreate", "AfterCreate", "AfterSave"}
-		check := func(what string, e *gormHooked, want []string) {
+		want := func(what string, e *gormHooked, want []string) {
 			t.Helper()
 			if !slices.Equal(e.calls, want) {
 				t.Errorf("%s: got %v, want %v", what, e.calls, want)
@@ -72,21 +75,21 @@ func TestGormTheSameHooksRunWhateverHappens(t *testing.T) {
 			e.calls = nil
 		}
 		fresh, absent := &gormHooked{}, &gormHooked{ID: "a"}
-		must(t, r.Save(ctx, fresh))
-		check("new", fresh, created)
-		must(t, r.Save(ctx, absent))
-		check("absent", absent, saved)
-		must(t, r.Save(ctx, absent))
-		check("stored", absent, updated)
+		check.Must(t, r.Save(ctx, fresh))
+		want("new", fresh, created)
+		check.Must(t, r.Save(ctx, absent))
+		want("absent", absent, saved)
+		check.Must(t, r.Save(ctx, absent))
+		want("stored", absent, updated)
 		list := []*gormHooked{absent, {}, {ID: "b"}}
-		must(t, r.SaveAll(ctx, list))
-		check("stored in a list", list[0], updated)
-		check("new in a list", list[1], created)
-		check("absent in a list", list[2], saved)
+		check.Must(t, r.SaveAll(ctx, list))
+		want("stored in a list", list[0], updated)
+		want("new in a list", list[1], created)
+		want("absent in a list", list[2], saved)
 		e, err := r.Update(ctx, "b", func(*gormHooked) error { return nil })
-		must(t, err)
-		check("updated", e, updated)
-		must(t, r.Delete(ctx, e))
+		check.Must(t, err)
+		want("updated", e, updated)
+		check.Must(t, r.Delete(ctx, e))
 		if !slices.Equal(e.calls, []string{"BeforeDelete", "AfterDelete"}) {
 			t.Errorf("deleted: got %v", e.calls)
 		}
@@ -95,9 +98,9 @@ func TestGormTheSameHooksRunWhateverHappens(t *testing.T) {
 
 func TestGormFailingHookUndoesEverything(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormHooked](t, db, nil)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormHooked](t, db, nil)
 		for _, name := range []string{"BeforeSave", "BeforeCreate", "AfterCreate", "AfterSave", "AfterSave by handle"} {
 			list := []*gormHooked{{ID: "a"}, {Fail: name}, {}}
 			err := r.SaveAll(ctx, list)
@@ -136,17 +139,17 @@ type gormHouse struct {
 
 func TestGormAssociationsAreLeftAlone(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		must(t, db.AutoMigrate(new(gormHouse)))
-		ctx, r := t.Context(), gormRepo[gormAuthor](t, db, nil)
-		must(t, db.AutoMigrate(new(gormBook)))
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		check.Must(t, db.AutoMigrate(new(gormHouse)))
+		ctx, r := t.Context(), sqldb.Repository[gormAuthor](t, db, nil)
+		check.Must(t, db.AutoMigrate(new(gormBook)))
 		e := &gormAuthor{Name: "a", Books: []gormBook{{Title: "t"}}, House: &gormHouse{Name: "h"}}
 		for range 2 {
-			must(t, r.SaveAll(ctx, []*gormAuthor{e, {Name: "b"}}))
-			must(t, r.Save(ctx, e))
+			check.Must(t, r.SaveAll(ctx, []*gormAuthor{e, {Name: "b"}}))
+			check.Must(t, r.Save(ctx, e))
 		}
-		if b, h := rows[gormBook](t, db), rows[gormHouse](t, db); len(b) != 0 || len(h) != 0 {
+		if b, h := sqldb.Rows[gormBook](t, db), sqldb.Rows[gormHouse](t, db); len(b) != 0 || len(h) != 0 {
 			t.Fatalf("saved %v and %v", b, h)
 		}
 	})
@@ -154,26 +157,26 @@ func TestGormAssociationsAreLeftAlone(t *testing.T) {
 
 func TestGormAssociationsAreSavedWhenAsked(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		must(t, db.AutoMigrate(new(gormHouse)))
-		ctx, r := t.Context(), gormRepo[gormAuthor](t, db, &gormrepo.Options{Associations: true})
-		must(t, db.AutoMigrate(new(gormBook)))
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		check.Must(t, db.AutoMigrate(new(gormHouse)))
+		ctx, r := t.Context(), sqldb.Repository[gormAuthor](t, db, &gormrepo.Options{Associations: true})
+		check.Must(t, db.AutoMigrate(new(gormBook)))
 		e := &gormAuthor{Name: "a", Books: []gormBook{{Title: "t"}, {Title: "u"}}, House: &gormHouse{Name: "h"}}
-		must(t, r.SaveAll(ctx, []*gormAuthor{{Name: "b"}, e}))
+		check.Must(t, r.SaveAll(ctx, []*gormAuthor{{Name: "b"}, e}))
 		e.Books[1].Title, e.House.Name = "changed", "changed"
-		must(t, r.Save(ctx, e))
+		check.Must(t, r.Save(ctx, e))
 		got, err := r.Find(ctx, repo.F[gormAuthor, string]("Name").Eq("a"),
 			repo.Native(func(db *gorm.DB) *gorm.DB { return db.Preload("Books").Preload("House") }))
-		must(t, err)
+		check.Must(t, err)
 		if len(got) != 1 || got[0].House.Name != "changed" || len(got[0].Books) != 2 || got[0].Books[1].Title != "changed" {
 			t.Fatalf("got %+v", got)
 		}
-		if b, h := rows[gormBook](t, db), rows[gormHouse](t, db); len(b) != 2 || len(h) != 1 {
+		if b, h := sqldb.Rows[gormBook](t, db), sqldb.Rows[gormHouse](t, db); len(b) != 2 || len(h) != 1 {
 			t.Fatalf("there are %v and %v", b, h)
 		}
 		// The books are part of the save: without them, no author.
-		must(t, db.Migrator().DropTable(new(gormBook)))
+		check.Must(t, db.Migrator().DropTable(new(gormBook)))
 		if err := r.Save(ctx, &gormAuthor{Name: "c", Books: []gormBook{{Title: "v"}}}); err == nil {
 			t.Fatal("no error")
 		}
@@ -185,10 +188,10 @@ func TestGormAssociationsAreSavedWhenAsked(t *testing.T) {
 
 func TestGormTxFailedHalfwayCannotCommit(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
-		must(t, r.Save(ctx, &gormItem{Email: "taken@x"}))
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormItem](t, db, nil)
+		check.Must(t, r.Save(ctx, &gormItem{Email: "taken@x"}))
 		err := r.InTx(ctx, func(ctx context.Context) error {
 			// One of the two batches is written when the other fails.
 			list := append(gormItems(1500, 0), &gormItem{Email: "taken@x"})

@@ -13,14 +13,16 @@ import (
 	"gorm.io/gorm/logger"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
 func TestGormKeysOfAMixedListAreRight(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		keysAreRight(t, b.open(t))
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		keysAreRight(t, b.Open(t))
 	})
 }
 
@@ -32,14 +34,14 @@ type onlyKey struct {
 // A statement without columns inserts one row, however many the list has.
 func TestGormKeysOfRowsWithoutOtherColumns(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		must(t, db.AutoMigrate(&onlyKey{}))
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		check.Must(t, db.AutoMigrate(&onlyKey{}))
 		r, err := gormrepo.New[onlyKey](db, nil)
-		must(t, err)
+		check.Must(t, err)
 		list := []*onlyKey{{}, {}, {}}
-		must(t, r.SaveAll(t.Context(), list))
-		must(t, r.Insert(t.Context(), &onlyKey{}, &onlyKey{}))
+		check.Must(t, r.SaveAll(t.Context(), list))
+		check.Must(t, r.Insert(t.Context(), &onlyKey{}, &onlyKey{}))
 		for _, e := range list {
 			if ok, err := r.ExistsByID(t.Context(), e.ID); err != nil || !ok {
 				t.Errorf("%d was given, and is not stored: %v", e.ID, err)
@@ -54,21 +56,21 @@ func TestGormKeysOfRowsWithoutOtherColumns(t *testing.T) {
 // A cluster counts in steps, and MySQL tells the first key only.
 func TestGormKeysAreRightWhereTheServerCountsInSteps(t *testing.T) {
 	t.Parallel()
-	c, err := mysql.ParseDSN(mysqlDatabase(t))
-	must(t, err)
+	c, err := mysql.ParseDSN(sqldb.MySQLDatabase(t))
+	check.Must(t, err)
 	c.Params = map[string]string{"auto_increment_increment": "3"}
-	pool, err := openSQL(t, drivers.SQLConfig{Dialect: drivers.MySQL, DSN: c.FormatDSN()}).DB()
-	must(t, err)
+	pool, err := sqldb.Open(t, drivers.SQLConfig{Dialect: drivers.MySQL, DSN: c.FormatDSN()}).DB()
+	check.Must(t, err)
 	db, err := gorm.Open(gormmysql.New(gormmysql.Config{Conn: pool, DisableWithReturning: true}), &gorm.Config{Logger: logger.Discard})
-	must(t, err)
+	check.Must(t, err)
 	keysAreRight(t, db)
 }
 
 func keysAreRight(t *testing.T, db *gorm.DB) {
 	t.Helper()
-	ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
+	ctx, r := t.Context(), sqldb.Repository[gormItem](t, db, nil)
 	old := gormItems(3, 0)
-	must(t, r.SaveAll(ctx, old))
+	check.Must(t, r.SaveAll(ctx, old))
 	var list []*gormItem
 	for i := range 9 {
 		list = append(list, &gormItem{Email: fmt.Sprintf("new%d@x", i)})
@@ -76,10 +78,10 @@ func keysAreRight(t *testing.T, db *gorm.DB) {
 			list = append(list, old[2-i])
 		}
 	}
-	must(t, r.SaveAll(ctx, list))
+	check.Must(t, r.SaveAll(ctx, list))
 	for i, e := range list {
 		got, err := r.FindByID(ctx, e.ID)
-		must(t, err)
+		check.Must(t, err)
 		if *got != *e {
 			t.Errorf("element %d is %+v in memory and %+v in the database", i, e, got)
 		}
@@ -93,10 +95,10 @@ type gormCoded struct {
 
 func TestGormIDsAreNeverSQL(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormCoded](t, db, nil)
-		must(t, r.SaveAll(ctx, []*gormCoded{{"a", "a"}, {"b", "b"}}))
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormCoded](t, db, nil)
+		check.Must(t, r.SaveAll(ctx, []*gormCoded{{"a", "a"}, {"b", "b"}}))
 		for _, id := range []string{"1=1 OR 1", "1=1", "' OR ''='", "a' -- ", "?", "", "@name", "(SELECT 1)", "1", "\\' OR 1=1 -- "} {
 			if _, err := r.FindByID(ctx, id); !errors.Is(err, repo.ErrNotFound) {
 				t.Errorf("%q: find by id: %v", id, err)
@@ -113,7 +115,7 @@ func TestGormIDsAreNeverSQL(t *testing.T) {
 			if got, err := r.Find(ctx, repo.F[gormCoded, string]("ID").Eq(id)); len(got) != 0 || err != nil {
 				t.Errorf("%q: find: %v, %v", id, got, err)
 			}
-			must(t, r.DeleteByID(ctx, id))
+			check.Must(t, r.DeleteByID(ctx, id))
 		}
 		if got, err := r.FindAllByID(ctx, nil); len(got) != 0 || err != nil {
 			t.Errorf("no ids found %v, %v", got, err)
@@ -125,7 +127,7 @@ func TestGormIDsAreNeverSQL(t *testing.T) {
 			t.Fatalf("%d rows are left, %v", n, err)
 		}
 		weird := &gormCoded{ID: "1=1 OR 1", Text: strings.Repeat("'\"`\\", 3)}
-		must(t, r.Save(ctx, weird))
+		check.Must(t, r.Save(ctx, weird))
 		if got, err := r.FindByID(ctx, weird.ID); err != nil || *got != *weird {
 			t.Fatalf("got %v, %v", got, err)
 		}
@@ -134,12 +136,12 @@ func TestGormIDsAreNeverSQL(t *testing.T) {
 
 func TestGormAKeyTwiceInAListIsWrittenOnce(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormItem](t, db, nil)
 		for range 2 { // inserting, then updating
-			must(t, r.SaveAll(ctx, []*gormItem{{1, "a@x", "first"}, {2, "b@x", "b"}, {1, "a@x", "last"}}))
-			if got := rows[gormItem](t, db); !slices.Equal(got, []gormItem{{1, "a@x", "last"}, {2, "b@x", "b"}}) {
+			check.Must(t, r.SaveAll(ctx, []*gormItem{{1, "a@x", "first"}, {2, "b@x", "b"}, {1, "a@x", "last"}}))
+			if got := sqldb.Rows[gormItem](t, db); !slices.Equal(got, []gormItem{{1, "a@x", "last"}, {2, "b@x", "b"}}) {
 				t.Fatalf("got %v", got)
 			}
 		}
@@ -153,13 +155,13 @@ type gormPair struct {
 
 func TestGormZeroPartsOfACompositeKeyAreAKey(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormPair](t, db, nil)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormPair](t, db, nil)
 		for _, text := range []string{"inserted", "updated"} {
 			e := &gormPair{A: 0, B: 1, Text: text}
-			must(t, r.Save(ctx, e))
-			must(t, r.SaveAll(ctx, []*gormPair{e, {A: 1, B: 0}, {}}))
+			check.Must(t, r.Save(ctx, e))
+			check.Must(t, r.SaveAll(ctx, []*gormPair{e, {A: 1, B: 0}, {}}))
 			if got, err := r.FindByID(ctx, gormPair{B: 1}); err != nil || *got != *e {
 				t.Fatalf("got %v, %v", got, err)
 			}
@@ -175,8 +177,8 @@ func TestGormZeroPartsOfACompositeKeyAreAKey(t *testing.T) {
 
 func TestGormATableWithoutAKeyIsRefused(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		if _, err := gormrepo.New[struct{ Name string }](db, nil); !errors.Is(err, repo.ErrInvalid) {
 			t.Fatalf("got %v", err)
 		}

@@ -8,6 +8,8 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
@@ -21,24 +23,24 @@ type gormAlways struct {
 // by an UPDATE.
 func TestGormKeysThatAreAlwaysGenerated(t *testing.T) {
 	t.Parallel()
-	db := postgresDB(t)
-	must(t, db.Exec("CREATE TABLE gorm_always (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text)").Error)
+	db := sqldb.Postgres(t)
+	check.Must(t, db.Exec("CREATE TABLE gorm_always (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text)").Error)
 	db = db.Session(&gorm.Session{})
 	r, err := gormrepo.New[gormAlways](db, nil)
-	must(t, err)
+	check.Must(t, err)
 	ctx := t.Context()
 	a, b := &gormAlways{Name: "a"}, &gormAlways{Name: "b"}
-	must(t, r.Save(ctx, a))
-	must(t, r.SaveAll(ctx, []*gormAlways{b, {Name: "c"}}))
+	check.Must(t, r.Save(ctx, a))
+	check.Must(t, r.SaveAll(ctx, []*gormAlways{b, {Name: "c"}}))
 	a.Name, b.Name = "a2", "b2"
-	must(t, r.Save(ctx, a))
-	must(t, r.SaveAll(ctx, []*gormAlways{a, b, {Name: "d"}}))
+	check.Must(t, r.Save(ctx, a))
+	check.Must(t, r.SaveAll(ctx, []*gormAlways{a, b, {Name: "d"}}))
 	_, err = r.Update(ctx, a.ID, func(e *gormAlways) error { e.Name = "a3"; return nil })
-	must(t, err)
+	check.Must(t, err)
 	for mode, option := range map[string]repo.SmartSaveOption{"replace": repo.Replace(), "merge": repo.Merge()} {
 		docs := []string{fmt.Sprintf(`{"id":%d,"name":%q}`, b.ID, mode), fmt.Sprintf(`{"name":%q}`, "new by "+mode)}
 		_, err = r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: docs}, option)
-		must(t, err)
+		check.Must(t, err)
 		if got, err := r.FindByID(ctx, b.ID); err != nil || got.Name != mode {
 			t.Errorf("%s: got %+v, %v", mode, got, err)
 		}
@@ -72,19 +74,19 @@ type gormRounded struct {
 // Keys that the database gives back in another form are those of their rows.
 func TestGormKeysThatTheDatabaseRewrites(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		filled := gormRepo[gormFilled](t, db, nil)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		filled := sqldb.Repository[gormFilled](t, db, nil)
 		rewritten(t, filled, &gormFilled{Code: "ab"}, &gormFilled{Code: "cd"}, `"code":"ab"`, "ab", "zz")
 		at := time.Date(2026, 5, 6, 7, 8, 9, 623456789, time.FixedZone("x", 2*3600))
-		if b.name == "MySQL" {
-			rounded := gormRepo[gormRounded](t, db, nil)
+		if b.Name == "MySQL" {
+			rounded := sqldb.Repository[gormRounded](t, db, nil)
 			rewritten(t, rounded, &gormRounded{Sensor: 1, At: at}, &gormRounded{Sensor: 2, At: at}, `"sensor":1,"at":"2026-05-06T07:08:09.623456789+02:00"`,
 				&gormRounded{Sensor: 1, At: at}, &gormRounded{Sensor: 3, At: at})
 		}
-		if b.name == "PostgreSQL" {
+		if b.Name == "PostgreSQL" {
 			const key, other = "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "B0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"
-			cased := gormRepo[gormCased](t, db, nil)
+			cased := sqldb.Repository[gormCased](t, db, nil)
 			rewritten(t, cased, &gormCased{ID: key}, &gormCased{ID: other}, `"id":"`+key+`"`, key, strings.Replace(key, "A", "C", 1))
 		}
 	})
@@ -95,9 +97,9 @@ func TestGormKeysThatTheDatabaseRewrites(t *testing.T) {
 func rewritten[T any](t *testing.T, r *gormrepo.Repository[T], one, other *T, doc string, id, absent any) {
 	t.Helper()
 	ctx := t.Context()
-	must(t, r.Save(ctx, one))
-	must(t, r.Save(ctx, one))
-	must(t, r.SaveAll(ctx, []*T{one, other}))
+	check.Must(t, r.Save(ctx, one))
+	check.Must(t, r.Save(ctx, one))
+	check.Must(t, r.SaveAll(ctx, []*T{one, other}))
 	if got, err := r.FindByID(ctx, id); err != nil || got == nil {
 		t.Errorf("by id: %v", err)
 	}
@@ -129,12 +131,12 @@ type gormBillLine struct {
 // Two entities whose part of the key the database makes get a row each.
 func TestGormCompositeKeysAreNumbered(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		ctx, r := t.Context(), gormRepo[gormBillLine](t, b.open(t), nil)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		ctx, r := t.Context(), sqldb.Repository[gormBillLine](t, b.Open(t), nil)
 		a, c := &gormBillLine{Bill: "x", Text: "a"}, &gormBillLine{Bill: "x", Text: "c"}
-		must(t, r.SaveAll(ctx, []*gormBillLine{a, c}))
+		check.Must(t, r.SaveAll(ctx, []*gormBillLine{a, c}))
 		out, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"bill":"x","text":"d"}`, `{"bill":"x","text":"e"}`}}, repo.Merge())
-		must(t, err)
+		check.Must(t, err)
 		if a.No == 0 || c.No == 0 || a.No == c.No || out[0].No == out[1].No {
 			t.Errorf("got %+v %+v %+v %+v", a, c, out[0], out[1])
 		}

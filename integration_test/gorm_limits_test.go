@@ -12,6 +12,9 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/mongodb"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
@@ -45,17 +48,17 @@ func (f *severalClaims) Claims() []repo.Claim {
 
 func TestGormLimits_ParametersOfWideRows(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		r := gormRepo[gormBroad](t, db, nil)
-		must(t, gormrepo.MigrateFence(t.Context(), db))
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		r := sqldb.Repository[gormBroad](t, db, nil)
+		check.Must(t, gormrepo.MigrateFence(t.Context(), db))
 		fenced := driver.WithFence(t.Context(), &severalClaims{})
 		for n, ctx := range map[int]context.Context{1: t.Context(), 2: fenced} {
 			for _, rows := range []int{770, 771} {
 				list := lo.Times(rows, func(i int) *gormBroad { return &gormBroad{ID: int64(i), X: gormDozen{L: n*10_000 + rows}} })
-				must(t, r.SaveAll(ctx, list))
+				check.Must(t, r.SaveAll(ctx, list))
 				found, err := r.Count(ctx, repo.F[gormBroad, int]("X.L").Eq(n*10_000+rows))
-				must(t, err)
+				check.Must(t, err)
 				if found != int64(rows) {
 					t.Errorf("%d rows", found)
 				}
@@ -77,18 +80,18 @@ const manyValues = 70_000
 
 func TestLimits_LongListsOfValues(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		longLists(t, gormRepo[gormListed](t, b.open(t), nil))
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		longLists(t, sqldb.Repository[gormListed](t, b.Open(t), nil))
 	})
 	t.Run("Memory", func(t *testing.T) {
 		t.Parallel()
 		r, err := memrepo.New[gormListed](nil)
-		must(t, err)
+		check.Must(t, err)
 		longLists(t, r)
 	})
 	t.Run("MongoDB", func(t *testing.T) {
 		t.Parallel()
-		r, _ := mongoRepository[gormListed](t, nil)
+		r, _ := mongodb.Repository[gormListed](t, nil)
 		longLists(t, r)
 	})
 }
@@ -98,7 +101,7 @@ func longLists(t *testing.T, r repo.Repository[gormListed]) {
 	t.Helper()
 	ctx, at := t.Context(), time.Date(2026, 1, 2, 3, 4, 5, 123000000, time.UTC)
 	odd := `k"{,}'\%`
-	must(t, r.SaveAll(ctx, []*gormListed{
+	check.Must(t, r.SaveAll(ctx, []*gormListed{
 		{ID: odd, N: 69_999, On: true, Rate: 0.1, At: at, Raw: []byte{0, 255}},
 		{ID: "é", N: -1, On: true, Rate: 69_000.5, At: at.Add(manyValues * time.Hour), Raw: []byte("69000")},
 		{ID: "other", N: -2, Rate: -1, At: at.Add(-time.Hour), Raw: []byte("x")},
@@ -143,25 +146,25 @@ func longLists(t *testing.T, r repo.Repository[gormListed]) {
 // Without interpolation MySQL counts parameters too, and takes no list apart.
 func TestGormLimits_PreparedStatementsOfMySQL(t *testing.T) {
 	t.Parallel()
-	c, err := mysql.ParseDSN(mysqlDatabase(t))
-	must(t, err)
+	c, err := mysql.ParseDSN(sqldb.MySQLDatabase(t))
+	check.Must(t, err)
 	c.Params = map[string]string{"interpolateParams": "false"}
-	db := openSQL(t, drivers.SQLConfig{Dialect: drivers.MySQL, DSN: c.FormatDSN()})
-	r := gormRepo[gormListed](t, db, nil)
+	db := sqldb.Open(t, drivers.SQLConfig{Dialect: drivers.MySQL, DSN: c.FormatDSN()})
+	r := sqldb.Repository[gormListed](t, db, nil)
 	_, err = r.Find(t.Context(), repo.F[gormListed, int64]("N").In(lo.Times(manyValues, func(i int) int64 { return int64(i) })...))
 	if !errors.Is(err, repo.ErrTooMany) {
 		t.Errorf("got %.200v", err)
 	}
-	wide := gormRepo[gormBroad](t, db, nil)
-	must(t, wide.SaveAll(t.Context(), lo.Times(771, func(i int) *gormBroad { return &gormBroad{ID: int64(i)} })))
+	wide := sqldb.Repository[gormBroad](t, db, nil)
+	check.Must(t, wide.SaveAll(t.Context(), lo.Times(771, func(i int) *gormBroad { return &gormBroad{ID: int64(i)} })))
 }
 
 // A list that is as long works together with other conditions and orders.
 func TestGormLimits_LongListsWithOtherConditions(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		r := gormRepo[gormItem](t, b.open(t), nil)
-		must(t, r.SaveAll(t.Context(), gormItems(30, 0)))
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		r := sqldb.Repository[gormItem](t, b.Open(t), nil)
+		check.Must(t, r.SaveAll(t.Context(), gormItems(30, 0)))
 		ids := lo.Times(manyValues, func(i int) int64 { return int64(i + 5) })
 		id := repo.F[gormItem, int64]("ID")
 		q := []repo.Option{
@@ -169,7 +172,7 @@ func TestGormLimits_LongListsWithOtherConditions(t *testing.T) {
 			repo.Native(func(db *gorm.DB) *gorm.DB { return db.Where("name = ?", "n") }),
 		}
 		got, err := r.Find(t.Context(), q...)
-		must(t, err)
+		check.Must(t, err)
 		if ids := lo.Map(got, func(e *gormItem, _ int) int64 { return e.ID }); fmt.Sprint(ids) != "[5 1]" {
 			t.Errorf("got %v", ids)
 		}

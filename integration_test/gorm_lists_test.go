@@ -14,23 +14,25 @@ import (
 	"gorm.io/gorm"
 	"modernc.org/sqlite"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
 func TestGormReportedRowsGoToTheirOwnEntities(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormSoft](t, db, nil)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormSoft](t, db, nil)
 		start := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 		var stored, list []*gormSoft
 		for i := range 20 {
 			stored = append(stored, &gormSoft{ID: int64(i + 1), CreatedAt: start.AddDate(0, 0, i)})
 			list = append([]*gormSoft{{ID: int64(i + 1)}}, list...)
 		}
-		must(t, r.SaveAll(ctx, stored))
-		must(t, r.SaveAll(ctx, list))
+		check.Must(t, r.SaveAll(ctx, stored))
+		check.Must(t, r.SaveAll(ctx, list))
 		for _, e := range list {
 			if want := start.AddDate(0, 0, int(e.ID)-1); !e.CreatedAt.Equal(want) {
 				t.Errorf("%d was created %v, want %v", e.ID, e.CreatedAt, want)
@@ -38,8 +40,8 @@ func TestGormReportedRowsGoToTheirOwnEntities(t *testing.T) {
 		}
 		// Skipped rows shift nothing: the error names them, and nobody else
 		// gets their values.
-		must(t, r.DeleteByID(ctx, 7))
-		must(t, r.DeleteByID(ctx, 12))
+		check.Must(t, r.DeleteByID(ctx, 7))
+		check.Must(t, r.DeleteByID(ctx, 12))
 		again := []*gormSoft{{ID: 30}, {ID: 7}, {ID: 8}, {ID: 12}, {ID: 31, Name: "new"}}
 		err := r.SaveAll(ctx, again)
 		var batch *repo.BatchError
@@ -62,14 +64,14 @@ type gormStrict struct {
 
 func TestGormMergeOfAPartNeedsNoOtherColumns(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormStrict](t, db, nil)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormStrict](t, db, nil)
 		e := &gormStrict{Code: "c", Name: "old"}
-		must(t, r.Save(ctx, e))
+		check.Must(t, r.Save(ctx, e))
 		out, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{fmt.Sprintf(`{"id":%d,"name":"new"}`, e.ID)}}, repo.Merge())
-		must(t, err)
-		if got := rows[gormStrict](t, db); len(got) != 1 || got[0].Name != "new" || got[0].Code != "c" || *out[0] != got[0] {
+		check.Must(t, err)
+		if got := sqldb.Rows[gormStrict](t, db); len(got) != 1 || got[0].Name != "new" || got[0].Code != "c" || *out[0] != got[0] {
 			t.Fatalf("got %+v, returned %+v", got, out[0])
 		}
 	})
@@ -77,14 +79,14 @@ func TestGormMergeOfAPartNeedsNoOtherColumns(t *testing.T) {
 
 func TestGormDuplicatesAreKnownWithAndWithoutTranslation(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		const secret = "ada-lovelace@example.com"
 		for _, translate := range []bool{false, true} {
-			db := renamed(t, db)
+			db := sqldb.Renamed(t, db)
 			db.TranslateError = translate
-			ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
-			must(t, r.Save(ctx, &gormItem{Email: secret}))
+			ctx, r := t.Context(), sqldb.Repository[gormItem](t, db, nil)
+			check.Must(t, r.Save(ctx, &gormItem{Email: secret}))
 			err := r.Save(ctx, &gormItem{Email: secret})
 			if !errors.Is(err, repo.ErrDuplicateKey) || strings.Contains(err.Error(), "ada") {
 				t.Errorf("translate %v: got %v", translate, err)
@@ -104,12 +106,12 @@ func TestGormDuplicatesAreKnownWithAndWithoutTranslation(t *testing.T) {
 
 func TestGormListsFillNoCacheOfStatements(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		must(t, db.AutoMigrate(new(gormSoft)))
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		check.Must(t, db.AutoMigrate(new(gormSoft)))
 		db = db.Session(&gorm.Session{PrepareStmt: true})
 		r, err := gormrepo.New[gormSoft](db, nil)
-		must(t, err)
+		check.Must(t, err)
 		cache := db.ConnPool.(*gorm.PreparedStmtDB).Stmts
 		ctx := t.Context()
 		var used []string
@@ -126,16 +128,16 @@ func TestGormListsFillNoCacheOfStatements(t *testing.T) {
 					return r.InTx(ctx, func(ctx context.Context) error { return r.SaveAll(ctx, list) })
 				},
 			} {
-				must(t, save(ctx))
+				check.Must(t, save(ctx))
 			}
 			for i, e := range list {
 				ids[i] = e.ID
 			}
 			found, err := r.FindAllByID(ctx, ids)
-			must(t, err)
+			check.Must(t, err)
 			_, err = r.FindByID(ctx, ids[0]) // this one may stay prepared
-			must(t, err)
-			must(t, r.Delete(ctx, found...))
+			check.Must(t, err)
+			check.Must(t, r.Delete(ctx, found...))
 			if n == 2 {
 				used = cache.Keys()
 			}

@@ -13,6 +13,9 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/fences"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
@@ -23,8 +26,8 @@ func TestGormFence_TripsOfMySQL(t *testing.T) {
 	with := func(params string) func(t *testing.T, dsn string) *gorm.DB {
 		return func(t *testing.T, dsn string) *gorm.DB {
 			c, err := mysql.ParseDSN(dsn)
-			must(t, err)
-			return openSQL(t, drivers.SQLConfig{Dialect: drivers.MySQL, DSN: "root@tcp(" + c.Addr + ")/" + c.DBName + "?" + params, Username: c.User, Password: c.Passwd})
+			check.Must(t, err)
+			return sqldb.Open(t, drivers.SQLConfig{Dialect: drivers.MySQL, DSN: "root@tcp(" + c.Addr + ")/" + c.DBName + "?" + params, Username: c.User, Password: c.Passwd})
 		}
 	}
 	for name, test := range map[string]struct {
@@ -38,25 +41,25 @@ func TestGormFence_TripsOfMySQL(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			db := test.open(t, mysqlDatabase(t))
+			db := test.open(t, sqldb.MySQLDatabase(t))
 			pool, err := db.DB()
-			must(t, err)
+			check.Must(t, err)
 			pool.SetMaxOpenConns(1)
-			must(t, gormrepo.MigrateFence(t.Context(), db))
-			r, f := limited(t, db), turn(5, "a", 1, "k")
+			check.Must(t, gormrepo.MigrateFence(t.Context(), db))
+			r, f := limited(t, db), fences.Turn(5, "a", 1, "k")
 			for range 2 { // which learn what the server takes, and what is on the table
-				must(t, r.Save(f.with(t.Context()), &gormCounter{ID: 1}))
+				check.Must(t, r.Save(f.With(t.Context()), &sqldb.GormCounter{ID: 1}))
 			}
 			prepared, sent := sessionCounter(t, db, "Com_stmt_prepare"), sessionCounter(t, db, "Questions")
-			must(t, r.Save(f.with(t.Context()), &gormCounter{ID: 1, N: 2}))
+			check.Must(t, r.Save(f.With(t.Context()), &sqldb.GormCounter{ID: 1, N: 2}))
 			sent = sessionCounter(t, db, "Questions") - sent - 1
 			prepared = sessionCounter(t, db, "Com_stmt_prepare") - prepared
 			if sent != test.sent || prepared != test.prepared {
 				t.Errorf("%d statements and %d prepared ones, not %d and %d", sent, prepared, test.sent, test.prepared)
 			}
-			wantRefused(t, r.Save(turn(4, "a", 1, "k").with(t.Context()), &gormCounter{ID: 1, N: 3}), 5, 4)
+			fences.WantRefused(t, r.Save(fences.Turn(4, "a", 1, "k").With(t.Context()), &sqldb.GormCounter{ID: 1, N: 3}), 5, 4)
 			e, err := r.FindByID(t.Context(), 1)
-			must(t, err)
+			check.Must(t, err)
 			if e.N != 2 {
 				t.Errorf("got %+v", e)
 			}
@@ -68,9 +71,9 @@ func TestGormFence_TripsOfMySQL(t *testing.T) {
 func sessionCounter(t *testing.T, db *gorm.DB, of string) int {
 	t.Helper()
 	var name, value string
-	must(t, db.Raw("SHOW SESSION STATUS LIKE '"+of+"'").Row().Scan(&name, &value))
+	check.Must(t, db.Raw("SHOW SESSION STATUS LIKE '"+of+"'").Row().Scan(&name, &value))
 	n, err := strconv.Atoi(value)
-	must(t, err)
+	check.Must(t, err)
 	return n
 }
 
@@ -78,13 +81,13 @@ func sessionCounter(t *testing.T, db *gorm.DB, of string) int {
 func withoutCompounds(t *testing.T, dsn string) *gorm.DB {
 	t.Helper()
 	c, err := mysql.ParseDSN(dsn)
-	must(t, err)
+	check.Must(t, err)
 	c.ParseTime, c.ClientFoundRows = true, true
 	connector, err := mysql.NewConnector(c)
-	must(t, err)
+	check.Must(t, err)
 	db, err := gorm.Open(gormmysql.New(gormmysql.Config{Conn: sql.OpenDB(plainConnector{connector})}), &gorm.Config{})
-	must(t, err)
-	t.Cleanup(func() { closeDB(t, db) })
+	check.Must(t, err)
+	t.Cleanup(func() { sqldb.Close(t, db) })
 	return db
 }
 

@@ -6,17 +6,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
 func TestGormNewEntityOverwritesNoImportedRow(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormItem](t, db, nil)
 		// As after an import: the rows have keys, the sequence knows of none.
-		must(t, db.Create(&gormItem{ID: 1, Email: "imported@x", Name: "imported"}).Error)
+		check.Must(t, db.Create(&gormItem{ID: 1, Email: "imported@x", Name: "imported"}).Error)
 		fresh := []*gormItem{{Email: "b@x", Name: "fresh"}, {Email: "c@x", Name: "fresh"}}
 		for _, save := range []func() error{
 			func() error { return r.Save(ctx, fresh[0]) },
@@ -27,7 +29,7 @@ func TestGormNewEntityOverwritesNoImportedRow(t *testing.T) {
 			}
 		}
 		got, err := r.FindByID(ctx, 1)
-		must(t, err)
+		check.Must(t, err)
 		if got.Name != "imported" {
 			t.Fatalf("the imported row became %+v", got)
 		}
@@ -36,11 +38,11 @@ func TestGormNewEntityOverwritesNoImportedRow(t *testing.T) {
 
 func TestGormUniqueIndexHitRewritesNoOtherRow(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
-		must(t, db.Create([]gormItem{{1, "a@x", "a"}, {3, "c@x", "c"}}).Error)
-		want := rows[gormItem](t, db)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormItem](t, db, nil)
+		check.Must(t, db.Create([]gormItem{{1, "a@x", "a"}, {3, "c@x", "c"}}).Error)
+		want := sqldb.Rows[gormItem](t, db)
 		for name, list := range map[string][]*gormItem{
 			"AbsentKey":       {{2, "a@x", "thief"}},
 			"StoredKey":       {{3, "a@x", "thief"}},
@@ -55,7 +57,7 @@ func TestGormUniqueIndexHitRewritesNoOtherRow(t *testing.T) {
 			} else if i := batch.Items[0].Index; list[i].Name != "thief" {
 				t.Errorf("%s: the error names element %d", name, i)
 			}
-			if got := rows[gormItem](t, db); !slices.Equal(got, want) {
+			if got := sqldb.Rows[gormItem](t, db); !slices.Equal(got, want) {
 				t.Fatalf("%s: the rows became %v", name, got)
 			}
 		}
@@ -66,18 +68,18 @@ func TestGormUniqueIndexHitRewritesNoOtherRow(t *testing.T) {
 // can be hit through an index that the database looks at first.
 func TestGormUniqueIndexHitIsNoticedWhenTheRowExists(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		number := map[string]string{"sqlite": "INTEGER PRIMARY KEY AUTOINCREMENT", "postgres": "SERIAL PRIMARY KEY", "mysql": "INT AUTO_INCREMENT PRIMARY KEY"}
-		must(t, db.Exec("CREATE TABLE gorm_items (n "+number[db.Name()]+", email VARCHAR(100) UNIQUE, id BIGINT UNIQUE, name VARCHAR(100))").Error)
+		check.Must(t, db.Exec("CREATE TABLE gorm_items (n "+number[db.Name()]+", email VARCHAR(100) UNIQUE, id BIGINT UNIQUE, name VARCHAR(100))").Error)
 		r, err := gormrepo.New[gormItem](db, nil)
-		must(t, err)
-		must(t, db.Exec("INSERT INTO gorm_items (id, email, name) VALUES (1, 'a@x', 'a'), (3, 'c@x', 'c')").Error)
-		want := rows[gormItem](t, db)
+		check.Must(t, err)
+		check.Must(t, db.Exec("INSERT INTO gorm_items (id, email, name) VALUES (1, 'a@x', 'a'), (3, 'c@x', 'c')").Error)
+		want := sqldb.Rows[gormItem](t, db)
 		if err := r.Save(t.Context(), &gormItem{3, "a@x", "thief"}); !errors.Is(err, repo.ErrDuplicateKey) {
 			t.Fatalf("got %v", err)
 		}
-		if got := rows[gormItem](t, db); !slices.Equal(got, want) {
+		if got := sqldb.Rows[gormItem](t, db); !slices.Equal(got, want) {
 			t.Fatalf("the rows became %v", got)
 		}
 	})
@@ -92,16 +94,16 @@ type gormDefaults struct {
 
 func TestGormColumnsWithDefaultsAreUpdated(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormDefaults](t, db, nil)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormDefaults](t, db, nil)
 		early, late := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2022, 2, 2, 0, 0, 0, 0, time.UTC)
 		e := &gormDefaults{Stamp: early, Age: 30, Text: "x"}
-		must(t, r.Save(ctx, e))
+		check.Must(t, r.Save(ctx, e))
 		e.Stamp, e.Age, e.Text = late, 0, ""
-		must(t, r.Save(ctx, e))
+		check.Must(t, r.Save(ctx, e))
 		got, err := r.FindByID(ctx, e.ID)
-		must(t, err)
+		check.Must(t, err)
 		if !got.Stamp.Equal(late) || got.Age != 0 || got.Text != "" {
 			t.Fatalf("stored is %+v", got)
 		}
@@ -110,15 +112,15 @@ func TestGormColumnsWithDefaultsAreUpdated(t *testing.T) {
 
 func TestGormTheDatabasesDefaultIsWrittenBack(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormDefaults](t, db, nil)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormDefaults](t, db, nil)
 		at := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 		list := []*gormDefaults{{}, {Stamp: at}, {}, {ID: 70}, {ID: 71, Stamp: at}}
-		must(t, r.SaveAll(ctx, list))
+		check.Must(t, r.SaveAll(ctx, list))
 		for i, e := range list {
 			got, err := r.FindByID(ctx, e.ID)
-			must(t, err)
+			check.Must(t, err)
 			if e.Stamp.IsZero() || !got.Stamp.Equal(e.Stamp) || (i == 1 || i == 4) != e.Stamp.Equal(at) {
 				t.Errorf("%d: stored %v, in memory %v", i, got.Stamp, e.Stamp)
 			}
@@ -149,21 +151,21 @@ type gormWide struct {
 
 func TestGormListsBeyondTheParameterLimit(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormWide](t, db, nil)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormWide](t, db, nil)
 		list := make([]*gormWide, 1000) // with 71 columns
 		for i := range list {
 			list[i] = &gormWide{V: Ten{J: i}}
 		}
 		for range 2 { // inserts, then updates
-			must(t, r.SaveAll(ctx, list))
+			check.Must(t, r.SaveAll(ctx, list))
 		}
 		if n, err := r.Count(ctx); err != nil || n != 1000 {
 			t.Fatalf("%d rows, %v", n, err)
 		}
 		got, err := r.Find(ctx, repo.F[gormWide, int]("V.J").Eq(999))
-		must(t, err)
+		check.Must(t, err)
 		if len(got) != 1 || got[0].ID != list[999].ID {
 			t.Fatalf("got %+v", got)
 		}

@@ -12,6 +12,9 @@ import (
 	"gorm.io/plugin/dbresolver"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/fences"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
@@ -55,26 +58,26 @@ func TestGormPlugin_Redirects(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"create", "update", "delete", "raw", "row", "query", "create update delete raw row query"} {
 		t.Run(kind, func(t *testing.T) {
-			onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
-				plain := gormRepo[gormCounter](t, db, nil)
-				must(t, plain.Save(ctx, &gormCounter{ID: 1, N: 1}))
+			fences.OnEach(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+				plain := sqldb.Repository[sqldb.GormCounter](t, db, nil)
+				check.Must(t, plain.Save(ctx, &sqldb.GormCounter{ID: 1, N: 1}))
 				pool, err := db.DB()
-				must(t, err)
+				check.Must(t, err)
 				other, err := gorm.Open(db.Dialector, &gorm.Config{ConnPool: pool, Logger: db.Logger})
-				must(t, err)
-				must(t, other.Use(redirecting{pool, kind}))
-				r, err := gormrepo.New[gormCounter](other, nil)
-				must(t, err)
-				f := turn(5, "a", 1, "k")
+				check.Must(t, err)
+				check.Must(t, other.Use(redirecting{pool, kind}))
+				r, err := gormrepo.New[sqldb.GormCounter](other, nil)
+				check.Must(t, err)
+				f := fences.Turn(5, "a", 1, "k")
 				n := 1
 				for name, call := range fencedCalls(r) {
 					n++
 					reads := strings.HasPrefix(name, "Find") || name == "Count" || name == "Joined" || name == "ExistsByID"
-					if err := call(f.with(ctx)); !reads && !errors.Is(err, repo.ErrUnsupported) || err != nil && !strings.Contains(err.Error(), "redirecting") {
+					if err := call(f.With(ctx)); !reads && !errors.Is(err, repo.ErrUnsupported) || err != nil && !strings.Contains(err.Error(), "redirecting") {
 						t.Errorf("%s: %v", name, err)
 					}
 				}
-				if got := rows[gormCounter](t, db); len(got) != 1 || got[0].N != 1 {
+				if got := sqldb.Rows[sqldb.GormCounter](t, db); len(got) != 1 || got[0].N != 1 {
 					t.Errorf("stored: %+v", got)
 				}
 			})
@@ -106,17 +109,17 @@ func (p caching) Initialize(db *gorm.DB) error {
 // error.
 func TestGormPlugin_Cache(t *testing.T) {
 	t.Parallel()
-	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
-		plain := gormRepo[gormCounter](t, db, nil)
-		must(t, plain.Save(ctx, &gormCounter{ID: 1, N: 1}))
-		must(t, db.Use(caching{map[string]bool{}}))
-		r, err := gormrepo.New[gormCounter](db, nil)
-		must(t, err)
-		f := turn(5, "a", 1, "k")
-		if e, err := r.FindByID(f.with(ctx), 1); err != nil || e.N != 1 {
+	fences.OnEach(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+		plain := sqldb.Repository[sqldb.GormCounter](t, db, nil)
+		check.Must(t, plain.Save(ctx, &sqldb.GormCounter{ID: 1, N: 1}))
+		check.Must(t, db.Use(caching{map[string]bool{}}))
+		r, err := gormrepo.New[sqldb.GormCounter](db, nil)
+		check.Must(t, err)
+		f := fences.Turn(5, "a", 1, "k")
+		if e, err := r.FindByID(f.With(ctx), 1); err != nil || e.N != 1 {
 			t.Errorf("from the database: %+v, %v", e, err)
 		}
-		if e, err := r.FindByID(f.with(ctx), 1); !errors.Is(err, repo.ErrUnsupported) {
+		if e, err := r.FindByID(f.With(ctx), 1); !errors.Is(err, repo.ErrUnsupported) {
 			t.Errorf("from the cache: %+v, %v", e, err)
 		}
 		if _, err := r.FindByID(ctx, 1); err != nil && !errors.Is(err, repo.ErrNotFound) {
@@ -129,33 +132,33 @@ func TestGormPlugin_Cache(t *testing.T) {
 // that shows the claims.
 func TestGormPlugin_Replicas(t *testing.T) {
 	t.Parallel()
-	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
-		plain := gormRepo[gormCounter](t, db, nil)
+	fences.OnEach(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+		plain := sqldb.Repository[sqldb.GormCounter](t, db, nil)
 		// The replica is empty: what is read from it shows.
-		replica := map[string]func(testing.TB) *gorm.DB{drivers.SQLite: sqliteDB, drivers.Postgres: postgresDB, drivers.MySQL: mysqlDB}[db.Name()](t)
-		must(t, replica.AutoMigrate(&gormCounter{}))
-		must(t, db.Use(dbresolver.Register(dbresolver.Config{Replicas: []gorm.Dialector{replica.Dialector}})))
-		r, err := gormrepo.New[gormCounter](db, nil)
-		must(t, err)
-		f := turn(5, "a", 1, "k")
+		replica := map[string]func(testing.TB) *gorm.DB{drivers.SQLite: sqldb.SQLite, drivers.Postgres: sqldb.Postgres, drivers.MySQL: sqldb.MySQL}[db.Name()](t)
+		check.Must(t, replica.AutoMigrate(&sqldb.GormCounter{}))
+		check.Must(t, db.Use(dbresolver.Register(dbresolver.Config{Replicas: []gorm.Dialector{replica.Dialector}})))
+		r, err := gormrepo.New[sqldb.GormCounter](db, nil)
+		check.Must(t, err)
+		f := fences.Turn(5, "a", 1, "k")
 		for name, call := range fencedCalls(r) {
-			if err := call(f.with(ctx)); err != nil && !errors.Is(err, repo.ErrNotFound) {
+			if err := call(f.With(ctx)); err != nil && !errors.Is(err, repo.ErrNotFound) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		must(t, r.Save(f.with(ctx), &gormCounter{ID: 1, N: 7}))
-		if e, err := r.FindByID(f.with(ctx), 1); err != nil || e.N != 7 {
+		check.Must(t, r.Save(f.With(ctx), &sqldb.GormCounter{ID: 1, N: 7}))
+		if e, err := r.FindByID(f.With(ctx), 1); err != nil || e.N != 7 {
 			t.Errorf("a read under the hold: %+v, %v", e, err)
 		}
-		must(t, r.InTx(f.with(ctx), func(tx context.Context) error {
+		check.Must(t, r.InTx(f.With(ctx), func(tx context.Context) error {
 			if e, err := r.FindByID(tx, 1); err != nil || e.N != 7 {
 				t.Errorf("a read in the transaction: %+v, %v", e, err)
 			}
-			return r.Save(tx, &gormCounter{ID: 2, N: 2})
+			return r.Save(tx, &sqldb.GormCounter{ID: 2, N: 2})
 		}))
-		must(t, plain.Save(turn(6, "b", 1, "k").with(ctx), &gormCounter{ID: 1, N: 8}))
+		check.Must(t, plain.Save(fences.Turn(6, "b", 1, "k").With(ctx), &sqldb.GormCounter{ID: 1, N: 8}))
 		for name, call := range fencedCalls(r) {
-			if err := call(f.with(ctx)); !errors.Is(err, repo.ErrFenced) {
+			if err := call(f.With(ctx)); !errors.Is(err, repo.ErrFenced) {
 				t.Errorf("%s of a late holder: %v", name, err)
 			}
 		}
@@ -165,30 +168,30 @@ func TestGormPlugin_Replicas(t *testing.T) {
 // A call that needs a second connection of a pool that has one ends.
 func TestGormPool_OfOne(t *testing.T) {
 	t.Parallel()
-	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
-		r := gormRepo[gormCounter](t, db, nil)
-		must(t, r.SaveAll(ctx, []*gormCounter{{ID: 1, N: 1}, {ID: 2, N: 1}}))
+	fences.OnEach(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+		r := sqldb.Repository[sqldb.GormCounter](t, db, nil)
+		check.Must(t, r.SaveAll(ctx, []*sqldb.GormCounter{{ID: 1, N: 1}, {ID: 2, N: 1}}))
 		pool, err := db.DB()
-		must(t, err)
+		check.Must(t, err)
 		pool.SetMaxOpenConns(1)
 		ctx = driver.WithConnWait(ctx, 30*time.Second)
 		brief := func(ctx context.Context) context.Context { return driver.WithConnWait(ctx, 20*time.Millisecond) }
-		fences := map[string]context.Context{"plain": ctx, "fenced": turn(5, "a", 1, "k").with(ctx)}
-		for outer, octx := range fences {
-			for inner, ictx := range fences {
+		held := map[string]context.Context{"plain": ctx, "fenced": fences.Turn(5, "a", 1, "k").With(ctx)}
+		for outer, octx := range held {
+			for inner, ictx := range held {
 				for name, call := range fencedCalls(r) {
-					_, err := r.Update(octx, 2, func(e *gormCounter) error {
+					_, err := r.Update(octx, 2, func(e *sqldb.GormCounter) error {
 						e.N++
 						if err := call(brief(ictx)); !errors.Is(err, repo.ErrBusy) || !strings.Contains(err.Error(), "InTx") {
 							t.Errorf("%s (%s) inside of Update (%s): %v", name, inner, outer, err)
 						}
 						return nil
 					})
-					must(t, err)
+					check.Must(t, err)
 				}
 			}
 		}
-		must(t, r.Save(ctx, &gormCounter{ID: 3}))
+		check.Must(t, r.Save(ctx, &sqldb.GormCounter{ID: 3}))
 		if free := pool.Stats(); free.InUse != 0 {
 			t.Errorf("%d connections are in use", free.InUse)
 		}

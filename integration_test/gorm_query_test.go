@@ -11,6 +11,8 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
@@ -40,10 +42,10 @@ type gormPerson struct {
 
 func people(t testing.TB, db *gorm.DB) *gormrepo.Repository[gormPerson] {
 	t.Helper()
-	r := gormRepo[gormPerson](t, db, nil)
+	r := sqldb.Repository[gormPerson](t, db, nil)
 	nick := "lady"
 	at := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
-	must(t, r.SaveAll(t.Context(), []*gormPerson{
+	check.Must(t, r.SaveAll(t.Context(), []*gormPerson{
 		{ID: 1, Name: "Ada", Home: Place{"London"}, Work: &Place{"Turin"}, Audit: &Audit{By: "x"}, Nick: &nick, Since: at.Unix()},
 		{ID: 2, Name: "ada", Home: Place{"Turin"}, Audit: &Audit{By: "y"}, Since: at.AddDate(1, 0, 0).Unix()},
 		{ID: 3, Name: "100%_!*?[a]\\", Home: Place{"Rome"}, Work: &Place{"London"}, Audit: &Audit{By: "x"}, Since: at.AddDate(2, 0, 0).Unix()},
@@ -53,8 +55,8 @@ func people(t testing.TB, db *gorm.DB) *gormrepo.Repository[gormPerson] {
 
 func TestGormQueryFields(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		ctx, r := t.Context(), people(t, db)
 		name, nick := repo.F[gormPerson, string]("Name"), repo.F[gormPerson, *string]("Nick")
 		since := repo.F[gormPerson, int64]("Since")
@@ -121,12 +123,12 @@ func TestGormQueryFields(t *testing.T) {
 
 func TestGormQueryNative(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormSoft](t, db, nil)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormSoft](t, db, nil)
 		list := []*gormSoft{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}}
-		must(t, r.SaveAll(ctx, list))
-		must(t, r.Delete(ctx, list[3]))
+		check.Must(t, r.SaveAll(ctx, list))
+		check.Must(t, r.Delete(ctx, list[3]))
 		name := repo.F[gormSoft, string]("Name")
 		native := func(fn func(*gorm.DB) *gorm.DB) repo.Option { return repo.Native(fn) }
 		for what, c := range map[string]struct {
@@ -149,7 +151,7 @@ func TestGormQueryNative(t *testing.T) {
 			"Nothing":  {[]repo.Option{native(func(db *gorm.DB) *gorm.DB { return db })}, "abc"},
 		} {
 			found, err := r.Find(ctx, append(c.q, name.Asc())...)
-			must(t, err)
+			check.Must(t, err)
 			var text strings.Builder
 			for _, e := range found {
 				text.WriteString(e.Name)
@@ -171,13 +173,13 @@ func TestGormQueryNative(t *testing.T) {
 // A mark that GORM does not know is left out like one that it does.
 func TestGormQueryLeavesOutMarked(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormVersioned](t, db, nil)
-		e := &gormVersioned{Name: "a"}
-		must(t, r.SaveAll(ctx, []*gormVersioned{e, {Name: "b"}}))
-		must(t, r.DeleteByID(ctx, e.ID))
-		must(t, r.DeleteByID(ctx, e.ID))
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[sqldb.GormVersioned](t, db, nil)
+		e := &sqldb.GormVersioned{Name: "a"}
+		check.Must(t, r.SaveAll(ctx, []*sqldb.GormVersioned{e, {Name: "b"}}))
+		check.Must(t, r.DeleteByID(ctx, e.ID))
+		check.Must(t, r.DeleteByID(ctx, e.ID))
 		or := repo.Native(func(db *gorm.DB) *gorm.DB { return db.Where("1 = 1").Or("1 = 1") })
 		if got, err := r.Find(ctx, or); err != nil || len(got) != 1 {
 			t.Fatalf("got %v, %v", got, err)
@@ -192,14 +194,14 @@ func TestGormQueryLeavesOutMarked(t *testing.T) {
 // Repositories with different names for their tables share a transaction.
 func TestGormTxSpansNamingStrategies(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, on sqlBackend) {
-		db := on.open(t)
-		ctx, a, b := t.Context(), gormRepo[gormItem](t, db, nil), gormRepo[gormItem](t, renamed(t, db), nil)
+	sqldb.OnEach(t, func(t *testing.T, on sqldb.Backend) {
+		db := on.Open(t)
+		ctx, a, b := t.Context(), sqldb.Repository[gormItem](t, db, nil), sqldb.Repository[gormItem](t, sqldb.Renamed(t, db), nil)
 		stop := errors.New("stop")
 		for _, want := range []error{stop, nil} {
 			err := a.InTx(ctx, func(ctx context.Context) error {
-				must(t, a.Save(ctx, &gormItem{ID: 1}))
-				must(t, b.SaveAll(ctx, gormItems(3, 1)))
+				check.Must(t, a.Save(ctx, &gormItem{ID: 1}))
+				check.Must(t, b.SaveAll(ctx, gormItems(3, 1)))
 				return b.InTx(ctx, func(ctx context.Context) error {
 					if n, err := b.Count(ctx); n != 3 || err != nil {
 						t.Errorf("inside: %d, %v", n, err)
@@ -211,9 +213,9 @@ func TestGormTxSpansNamingStrategies(t *testing.T) {
 				t.Fatalf("got %v", err)
 			}
 			na, err := a.Count(ctx)
-			must(t, err)
+			check.Must(t, err)
 			nb, err := b.Count(ctx)
-			must(t, err)
+			check.Must(t, err)
 			if want != nil && na+nb != 0 || want == nil && na+nb != 4 {
 				t.Fatalf("after %v: %d and %d", want, na, nb)
 			}
@@ -223,9 +225,9 @@ func TestGormTxSpansNamingStrategies(t *testing.T) {
 
 func TestGormErrorsNameTheCall(t *testing.T) {
 	t.Parallel()
-	db := sqliteDB(t)
+	db := sqldb.SQLite(t)
 	r, err := gormrepo.New[gormItem](db, nil) // there is no table
-	must(t, err)
+	check.Must(t, err)
 	ctx := t.Context()
 	_, find := r.Find(ctx)
 	_, byID := r.FindByID(ctx, 1)

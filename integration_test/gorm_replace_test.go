@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
@@ -19,18 +21,18 @@ type gormRevised struct {
 // inserted where nothing is. One that names a version is checked.
 func TestGormReplaceWithoutVersion(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		ctx, r := t.Context(), gormRepo[gormRevised](t, b.open(t), nil)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		ctx, r := t.Context(), sqldb.Repository[gormRevised](t, b.Open(t), nil)
 		var texts []string
 		for i := range 120 { // more than SQLite writes by one statement
 			e := &gormRevised{ID: fmt.Sprintf("e%03d", i), Name: "first"}
 			for range i % 3 {
-				must(t, r.Save(ctx, e))
+				check.Must(t, r.Save(ctx, e))
 			}
 			texts = append(texts, fmt.Sprintf(`{"id":%q,"name":"document"}`, e.ID))
 		}
 		saved, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: texts})
-		must(t, err)
+		check.Must(t, err)
 		for i, e := range rowsByID(t, r) {
 			if want := int64(i%3 + 1); e.Rev != want || saved[i].Rev != want || e.Name != "document" {
 				t.Fatalf("element %d: got %+v, stored is %+v", i, saved[i], e)
@@ -65,6 +67,6 @@ func TestGormReplaceWithoutVersion(t *testing.T) {
 func rowsByID(t *testing.T, r *gormrepo.Repository[gormRevised]) []*gormRevised {
 	t.Helper()
 	list, err := r.Find(t.Context(), repo.F[gormRevised, string]("ID").Asc())
-	must(t, err)
+	check.Must(t, err)
 	return list
 }

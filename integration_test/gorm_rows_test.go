@@ -9,6 +9,8 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
@@ -16,29 +18,29 @@ import (
 
 func TestGormAForeignTransactionIsNoticed(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormItem](t, db, nil)
 		if got := r.TxState(ctx); got != driver.TxNone {
 			t.Fatalf("without a transaction: %v", got)
 		}
 		err := db.Transaction(func(tx *gorm.DB) error {
 			inside, err := gormrepo.New[gormItem](tx, nil)
-			must(t, err)
+			check.Must(t, err)
 			if got := inside.TxState(ctx); got != driver.TxForeign {
 				t.Errorf("made on a transaction: %v", got)
 			}
 			if err := inside.InTx(ctx, func(context.Context) error { return nil }); !errors.Is(err, repo.ErrInTx) {
 				t.Errorf("InTx: %v", err)
 			}
-			must(t, inside.Save(ctx, &gormItem{ID: 1}))
-			must(t, inside.SaveAll(ctx, gormItems(3, 10)))
+			check.Must(t, inside.Save(ctx, &gormItem{ID: 1}))
+			check.Must(t, inside.SaveAll(ctx, gormItems(3, 10)))
 			return errors.New("roll it back")
 		})
 		if err == nil {
 			t.Fatal("no error")
 		}
-		if got := rows[gormItem](t, db); len(got) != 0 {
+		if got := sqldb.Rows[gormItem](t, db); len(got) != 0 {
 			t.Fatalf("the repository committed by itself: %v", got)
 		}
 	})
@@ -46,11 +48,11 @@ func TestGormAForeignTransactionIsNoticed(t *testing.T) {
 
 func TestGormTheTransactionOfAnotherDatabaseIsNoticed(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
-		other := gormRepo[gormItem](t, sqliteDB(t), nil)
-		must(t, other.InTx(ctx, func(ctx context.Context) error {
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormItem](t, db, nil)
+		other := sqldb.Repository[gormItem](t, sqldb.SQLite(t), nil)
+		check.Must(t, other.InTx(ctx, func(ctx context.Context) error {
 			if got := other.TxState(ctx); got != driver.TxJoined {
 				t.Errorf("its own: %v", got)
 			}
@@ -87,13 +89,13 @@ type gormSoft struct {
 
 func TestGormSoftDeletedRowsDoNotComeBack(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormSoft](t, db, nil)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormSoft](t, db, nil)
 		e, kept := &gormSoft{Name: "e"}, &gormSoft{Name: "kept"}
-		must(t, r.SaveAll(ctx, []*gormSoft{e, kept}))
-		must(t, r.Delete(ctx, e))
-		before := rows[gormSoft](t, db)
+		check.Must(t, r.SaveAll(ctx, []*gormSoft{e, kept}))
+		check.Must(t, r.Delete(ctx, e))
+		before := sqldb.Rows[gormSoft](t, db)
 		if !before[0].DeletedAt.Valid {
 			t.Fatalf("it is not marked: %+v", before[0])
 		}
@@ -109,7 +111,7 @@ func TestGormSoftDeletedRowsDoNotComeBack(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		after := rows[gormSoft](t, db)
+		after := sqldb.Rows[gormSoft](t, db)
 		for i := range after {
 			if after[i].Name != before[i].Name || after[i].DeletedAt.Valid != before[i].DeletedAt.Valid || !after[i].UpdatedAt.Equal(before[i].UpdatedAt) {
 				t.Errorf("%+v became %+v", before[i], after[i])
@@ -123,9 +125,9 @@ func TestGormSoftDeletedRowsDoNotComeBack(t *testing.T) {
 
 func TestGormReviveBringsThemBackWhenAsked(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormSoft](t, db, &gormrepo.Options{Revive: true})
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormSoft](t, db, &gormrepo.Options{Revive: true})
 		e := &gormSoft{Name: "e"}
 		for _, save := range []func() error{
 			func() error { return r.Save(ctx, e) },
@@ -135,12 +137,12 @@ func TestGormReviveBringsThemBackWhenAsked(t *testing.T) {
 				return err
 			},
 		} {
-			must(t, save())
-			must(t, r.Delete(ctx, e))
+			check.Must(t, save())
+			check.Must(t, r.Delete(ctx, e))
 			if ok, err := r.ExistsByID(ctx, e.ID); ok || err != nil {
 				t.Fatalf("after the delete: %v, %v", ok, err)
 			}
-			must(t, save())
+			check.Must(t, save())
 			if got, err := r.FindByID(ctx, e.ID); err != nil || got.Name != "e" || got.DeletedAt.Valid {
 				t.Fatalf("got %+v, %v", got, err)
 			}
@@ -150,20 +152,20 @@ func TestGormReviveBringsThemBackWhenAsked(t *testing.T) {
 
 func TestGormCreationTimesAreNeverOverwritten(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormSoft](t, db, nil)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormSoft](t, db, nil)
 		long := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
-		must(t, r.SaveAll(ctx, []*gormSoft{{ID: 1, CreatedAt: long}, {ID: 2, CreatedAt: long.AddDate(1, 0, 0)}}))
+		check.Must(t, r.SaveAll(ctx, []*gormSoft{{ID: 1, CreatedAt: long}, {ID: 2, CreatedAt: long.AddDate(1, 0, 0)}}))
 		wrong := time.Date(2022, 2, 2, 0, 0, 0, 0, time.UTC)
 		list := []*gormSoft{{ID: 2}, {ID: 3}, {ID: 1, CreatedAt: wrong}}
 		one := &gormSoft{ID: 1}
-		must(t, r.SaveAll(ctx, list))
-		must(t, r.Save(ctx, one))
+		check.Must(t, r.SaveAll(ctx, list))
+		check.Must(t, r.Save(ctx, one))
 		_, err := r.Update(ctx, 1, func(e *gormSoft) error { e.CreatedAt = wrong; return nil })
-		must(t, err)
+		check.Must(t, err)
 		_, err = r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"id":1,"createdAt":"2022-02-02T00:00:00Z","name":"x"}`}}, repo.Merge())
-		must(t, err)
+		check.Must(t, err)
 		if got, err := r.FindByID(ctx, 1); err != nil || !got.CreatedAt.Equal(long) || got.UpdatedAt.Before(long.AddDate(20, 0, 0)) {
 			t.Fatalf("stored is %+v, %v", got, err)
 		}

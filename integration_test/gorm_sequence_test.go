@@ -13,6 +13,8 @@ import (
 	"gorm.io/gorm/logger"
 	"gorm.io/gorm/schema"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
@@ -41,15 +43,15 @@ func sequenceSites() []sequenceSite {
 		return func(tx *gorm.DB) (n int64, err error) { return n, tx.Raw(text).Scan(&n).Error }
 	}
 	return []sequenceSite{
-		{"PostgreSQL", postgresDB, []string{
+		{"PostgreSQL", sqldb.Postgres, []string{
 			"create sequence order_item_seq start with 1 increment by 50",
 			"create table order_item (id bigint not null, name varchar(255), primary key (id))",
 		}, ask("select nextval('order_item_seq')")},
-		{"MariaDB", mysqlDB, []string{
+		{"MariaDB", sqldb.MySQL, []string{
 			"create sequence order_item_seq start with 1 increment by 50 nocache",
 			"create table order_item (id bigint not null, name varchar(255), primary key (id)) engine=InnoDB",
 		}, ask("select nextval(order_item_seq)")},
-		{"MySQL", mysqlPlainDB, []string{
+		{"MySQL", sqldb.MySQLPlain, []string{
 			"create table order_item_seq (next_val bigint) engine=InnoDB",
 			"insert into order_item_seq values ( 1 )",
 			"create table order_item (id bigint not null, name varchar(255), primary key (id)) engine=InnoDB",
@@ -97,9 +99,9 @@ func (s sequenceSite) make(t testing.TB) *gorm.DB {
 	t.Helper()
 	db := s.open(t)
 	for _, text := range s.ddl {
-		must(t, db.Exec(text).Error)
+		check.Must(t, db.Exec(text).Error)
 	}
-	must(t, gormrepo.MigrateFence(t.Context(), db))
+	check.Must(t, gormrepo.MigrateFence(t.Context(), db))
 	return db
 }
 
@@ -107,7 +109,7 @@ func (s sequenceSite) make(t testing.TB) *gorm.DB {
 func sequenceRepo(t testing.TB, db *gorm.DB, opts *gormrepo.Sequence) *gormrepo.Repository[gormOrderItem] {
 	t.Helper()
 	r, err := gormrepo.New[gormOrderItem](db, &gormrepo.Options{Sequence: opts})
-	must(t, err)
+	check.Must(t, err)
 	return r
 }
 
@@ -121,7 +123,7 @@ func TestGormSequence_GoAndJavaNeverCollide(t *testing.T) {
 				java := &hibernate{db: db, next: s.next}
 				if first == "java" {
 					_, err := java.key()
-					must(t, err)
+					check.Must(t, err)
 					java.value-- // it will be used
 				}
 				var mu sync.Mutex
@@ -133,7 +135,7 @@ func TestGormSequence_GoAndJavaNeverCollide(t *testing.T) {
 				}
 				if first == "go" { // it takes the first value, as it must not be shared
 					r, e := sequenceRepo(t, db, &gormrepo.Sequence{}), &gormOrderItem{Name: "first"}
-					must(t, r.Save(t.Context(), e))
+					check.Must(t, r.Save(t.Context(), e))
 					saved(e)
 				}
 				var g errgroup.Group
@@ -154,17 +156,17 @@ func TestGormSequence_GoAndJavaNeverCollide(t *testing.T) {
 					r := sequenceRepo(t, db, &gormrepo.Sequence{})
 					g.Go(func() error { return saveInEveryWay(ctx, r, fmt.Sprint("go", n), saved) })
 				}
-				must(t, g.Wait())
+				check.Must(t, g.Wait())
 				if twice := lo.FindDuplicates(keys); len(twice) > 0 {
 					t.Errorf("keys made twice: %v", twice)
 				}
 				var n int
-				must(t, db.Raw("SELECT count(*) FROM order_item").Scan(&n).Error)
+				check.Must(t, db.Raw("SELECT count(*) FROM order_item").Scan(&n).Error)
 				if n != len(keys) || lo.Min(keys) != 1 {
 					t.Errorf("%d rows, %d keys from %d on", n, len(keys), lo.Min(keys))
 				}
 				value, err := s.next(db)
-				must(t, err)
+				check.Must(t, err)
 				if spare := value - int64(len(keys)); spare > 300 {
 					t.Errorf("%d keys were taken for %d rows", value, len(keys))
 				}
@@ -219,13 +221,13 @@ func TestGormSequence_AsksOnceForFifty(t *testing.T) {
 			t.Parallel()
 			db := s.make(t)
 			_, err := s.next(db) // 1
-			must(t, err)
+			check.Must(t, err)
 			r := sequenceRepo(t, db, &gormrepo.Sequence{Name: "order_item_seq"})
 			items := lo.Times(50, func(int) *gormOrderItem { return new(gormOrderItem) })
 			for _, e := range items[:20] {
-				must(t, r.Save(t.Context(), e))
+				check.Must(t, r.Save(t.Context(), e))
 			}
-			must(t, r.SaveAll(t.Context(), items[20:]))
+			check.Must(t, r.SaveAll(t.Context(), items[20:]))
 			for i, e := range items {
 				if e.ID != int64(2+i) {
 					t.Fatalf("item %d has the key %d", i, e.ID)
@@ -236,7 +238,7 @@ func TestGormSequence_AsksOnceForFifty(t *testing.T) {
 			}
 			// A list takes what it needs in one go.
 			list := lo.Times(120, func(int) *gormOrderItem { return new(gormOrderItem) })
-			must(t, r.SaveAll(t.Context(), list))
+			check.Must(t, r.SaveAll(t.Context(), list))
 			if list[0].ID != 102 || list[119].ID != 221 {
 				t.Errorf("a list has %d to %d", list[0].ID, list[119].ID)
 			}
@@ -250,21 +252,21 @@ func TestGormSequence_Refusals(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			db := s.make(t)
-			must(t, db.Exec("create sequence ones start with 1 increment by 1").Error)
+			check.Must(t, db.Exec("create sequence ones start with 1 increment by 1").Error)
 			r := sequenceRepo(t, db, &gormrepo.Sequence{Name: "ones"})
 			if err := r.Save(t.Context(), &gormOrderItem{}); !errors.Is(err, repo.ErrInvalid) {
 				t.Errorf("another increment: %v", err)
 			}
-			must(t, sequenceRepo(t, db, &gormrepo.Sequence{Name: "ones", Increment: 1}).Save(t.Context(), &gormOrderItem{}))
+			check.Must(t, sequenceRepo(t, db, &gormrepo.Sequence{Name: "ones", Increment: 1}).Save(t.Context(), &gormOrderItem{}))
 			if err := sequenceRepo(t, db, &gormrepo.Sequence{Name: "absent"}).Save(t.Context(), &gormOrderItem{}); err == nil {
 				t.Error("saved with a sequence that is not there")
 			}
 		})
 	}
-	if _, err := gormrepo.New[gormOrderItem](sqliteDB(t), &gormrepo.Options{Sequence: &gormrepo.Sequence{}}); !errors.Is(err, repo.ErrUnsupported) {
+	if _, err := gormrepo.New[gormOrderItem](sqldb.SQLite(t), &gormrepo.Options{Sequence: &gormrepo.Sequence{}}); !errors.Is(err, repo.ErrUnsupported) {
 		t.Errorf("SQLite: %v", err)
 	}
-	pg := postgresDB(t)
+	pg := sqldb.Postgres(t)
 	for name, opts := range map[string]*gormrepo.Options{
 		"NewID":     {Sequence: &gormrepo.Sequence{}, NewID: func(context.Context) (any, error) { return 1, nil }},
 		"Increment": {Sequence: &gormrepo.Sequence{Increment: -1}},
@@ -281,17 +283,17 @@ func TestGormSequence_Refusals(t *testing.T) {
 // The names of Spring Boot come from a naming strategy, the schema from the table.
 func TestGormSequence_NameFollowsTheTable(t *testing.T) {
 	t.Parallel()
-	plain := postgresDB(t)
+	plain := sqldb.Postgres(t)
 	db, err := gorm.Open(plain.Dialector, &gorm.Config{
 		ConnPool: plain.ConnPool, Logger: logger.Discard, NamingStrategy: schema.NamingStrategy{SingularTable: true},
 	})
-	must(t, err)
-	must(t, db.Exec("create sequence gorm_item_seq start with 1 increment by 50").Error)
-	must(t, db.Exec("create table gorm_item (id bigint primary key, email varchar(100), name varchar(100))").Error)
+	check.Must(t, err)
+	check.Must(t, db.Exec("create sequence gorm_item_seq start with 1 increment by 50").Error)
+	check.Must(t, db.Exec("create table gorm_item (id bigint primary key, email varchar(100), name varchar(100))").Error)
 	r, err := gormrepo.New[gormItem](db, &gormrepo.Options{Sequence: &gormrepo.Sequence{}})
-	must(t, err)
+	check.Must(t, err)
 	e := &gormItem{Email: "a"}
-	must(t, r.Save(t.Context(), e))
+	check.Must(t, r.Save(t.Context(), e))
 	if e.ID != 1 {
 		t.Errorf("the key is %d", e.ID)
 	}

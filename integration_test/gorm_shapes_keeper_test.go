@@ -16,6 +16,8 @@ import (
 	"github.com/samber/lo"
 	"gorm.io/gorm/schema"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/scale"
 	"github.com/holdfast-go/holdfast/repo"
 )
 
@@ -38,7 +40,7 @@ type keeper[T any] struct {
 func keep[T any](t *testing.T, k *keeper[T]) {
 	t.Helper()
 	s, err := schema.Parse(new(T), &sync.Map{}, oneTable{table: "x"})
-	must(t, err)
+	check.Must(t, err)
 	k.t, k.schema, k.model = t, s, map[string]*T{}
 	for _, f := range s.Fields {
 		duty := f.Tag.Get("holdfast") != "" || f.AutoCreateTime > 0 || f.AutoUpdateTime > 0
@@ -46,7 +48,7 @@ func keep[T any](t *testing.T, k *keeper[T]) {
 			k.fields = append(k.fields, f)
 		}
 	}
-	for range max(1, full(20)/2) {
+	for range max(1, scale.Full(20)/2) {
 		for _, step := range []func(){
 			k.save, k.saveAll, k.update, k.merge, k.replace, k.save, k.mergeNothing, k.update, k.merge, k.find, k.delete, k.replace, k.save,
 		} {
@@ -193,7 +195,7 @@ func (k *keeper[T]) put(e *T, named ...*schema.Field) {
 		for _, f := range k.fields {
 			text, isDefault := f.TagSettings["DEFAULT"]
 			if v := k.of(f, c); isDefault && text != "null" && v.IsZero() && !slices.Contains(named, f) {
-				must(k.t, f.Set(context.Background(), reflect.ValueOf(c).Elem(), text))
+				check.Must(k.t, f.Set(context.Background(), reflect.ValueOf(c).Elem(), text))
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/samber/lo"
 	"gorm.io/gorm/schema"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
 	"github.com/holdfast-go/holdfast/repo"
 )
 
@@ -163,12 +164,12 @@ func (k *keeper[T]) mergeNothing() {
 		return
 	}
 	before, err := k.r.FindByID(k.t.Context(), e)
-	must(k.t, err)
+	check.Must(k.t, err)
 	if err := k.smartSave([]repo.SmartSaveOption{repo.Merge()}, k.document(e, k.fields, false)); err != nil {
 		k.t.Errorf("merge: %v", err)
 	}
 	after, err := k.r.FindByID(k.t.Context(), e)
-	must(k.t, err)
+	check.Must(k.t, err)
 	if got, want := shownJSON(after), shownJSON(before); got != want {
 		k.t.Errorf("an equal document made %s\nof %s", got, want)
 	}

@@ -15,6 +15,9 @@ import (
 	"gorm.io/gorm/logger"
 	"gorm.io/gorm/schema"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 	"github.com/holdfast-go/holdfast/repo/memrepo"
 )
@@ -32,12 +35,12 @@ func ofShape[T any]() []shape {
 		name: regexp.MustCompile(`[\w./-]+[./](\w+)`).ReplaceAllString(reflect.TypeFor[T]().Name(), "$1"),
 		sql: func(t *testing.T, db *gorm.DB, rnd *rand.Rand) {
 			t.Helper()
-			table := uniqueName("t")
+			table := servers.UniqueName("t")
 			own, err := gorm.Open(db.Dialector, &gorm.Config{ConnPool: db.ConnPool, Logger: logger.Discard, NamingStrategy: oneTable{table: table}})
-			must(t, err)
-			must(t, own.AutoMigrate(new(T)))
+			check.Must(t, err)
+			check.Must(t, own.AutoMigrate(new(T)))
 			r, err := gormrepo.New[T](own, nil)
-			must(t, err)
+			check.Must(t, err)
 			keep(t, &keeper[T]{
 				r: r, rnd: rnd, defaults: true, column: func(f *schema.Field) string { return f.DBName },
 				rows: func() []map[string]any { return tableRows(t, own.Table(table)) },
@@ -46,7 +49,7 @@ func ofShape[T any]() []shape {
 		memory: func(t *testing.T, opts *memrepo.Options, rnd *rand.Rand) {
 			t.Helper()
 			r, err := memrepo.New[T](opts)
-			must(t, err)
+			check.Must(t, err)
 			keep(t, &keeper[T]{r: r, rnd: rnd, defaults: opts == nil})
 		},
 		mongo: keepDocuments[T],
@@ -57,19 +60,19 @@ func ofShape[T any]() []shape {
 func tableRows(t *testing.T, db *gorm.DB) (list []map[string]any) {
 	t.Helper()
 	rows, err := db.Rows()
-	must(t, err)
+	check.Must(t, err)
 	defer rows.Close()
 	columns, err := rows.Columns()
-	must(t, err)
+	check.Must(t, err)
 	for rows.Next() {
 		values := make([]any, len(columns))
-		must(t, rows.Scan(lo.ToAnySlice(lo.Map(values, func(_ any, i int) *any { return &values[i] }))...))
+		check.Must(t, rows.Scan(lo.ToAnySlice(lo.Map(values, func(_ any, i int) *any { return &values[i] }))...))
 		list = append(list, lo.Reduce(columns, func(row map[string]any, name string, i int) map[string]any {
 			row[name] = values[i]
 			return row
 		}, map[string]any{}))
 	}
-	must(t, rows.Err())
+	check.Must(t, rows.Err())
 	return list
 }
 
@@ -81,7 +84,7 @@ type oneTable struct {
 
 func (n oneTable) TableName(string) string { return n.table }
 
-func (oneTable) IndexName(_, column string) string { return uniqueName("i_" + column) }
+func (oneTable) IndexName(_, column string) string { return servers.UniqueName("i_" + column) }
 
 // shapeRandom is printed, so that a run can be repeated.
 func shapeRandom(t *testing.T) *rand.Rand {
@@ -90,7 +93,7 @@ func shapeRandom(t *testing.T) *rand.Rand {
 	if text := os.Getenv("REPOTEST_SEED"); text != "" {
 		var err error
 		seed, err = strconv.ParseUint(text, 10, 64)
-		must(t, err)
+		check.Must(t, err)
 	}
 	t.Logf("REPOTEST_SEED=%d", seed)
 	return rand.New(rand.NewPCG(seed, 7))
@@ -101,10 +104,10 @@ func TestGormShapes_AreKept(t *testing.T) {
 	if n := len(moreShapes()); n > 0 && len(shapes()) < 60 {
 		t.Fatalf("%d shapes", len(shapes()))
 	}
-	for _, b := range sqlBackends()[:3] {
-		t.Run(b.name, func(t *testing.T) {
+	for _, b := range sqldb.Backends()[:3] {
+		t.Run(b.Name, func(t *testing.T) {
 			t.Parallel()
-			db, rnd := b.open(t), shapeRandom(t)
+			db, rnd := b.Open(t), shapeRandom(t)
 			for _, s := range shapes() {
 				t.Run(s.name, func(t *testing.T) { s.sql(t, db, rnd) })
 			}

@@ -7,6 +7,8 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
@@ -45,16 +47,16 @@ func triggeredTables(t testing.TB, db *gorm.DB) {
 		"CREATE TRIGGER t BEFORE INSERT ON gorm_triggered_mades FOR EACH ROW EXECUTE FUNCTION fire()",
 		"CREATE TRIGGER t BEFORE INSERT ON gorm_triggered_versions FOR EACH ROW EXECUTE FUNCTION fire()",
 	} {
-		must(t, db.Exec(text).Error)
+		check.Must(t, db.Exec(text).Error)
 	}
 }
 
 // An entity that shows that it was stored is saved by an UPDATE, under a fence too.
 func TestGormTriggers_DoNotFireWhereARowWasRead(t *testing.T) {
 	t.Parallel()
-	db := postgresDB(t)
+	db := sqldb.Postgres(t)
 	triggeredTables(t, db)
-	must(t, gormrepo.MigrateFence(t.Context(), db))
+	check.Must(t, gormrepo.MigrateFence(t.Context(), db))
 	for name, ctx := range map[string]context.Context{"plain": t.Context(), "fenced": driver.WithFence(t.Context(), &severalClaims{})} {
 		t.Run(name, func(t *testing.T) {
 			rename[gormTriggered](ctx, t, db, 2, func(e *gormTriggered) { e.Name = name })
@@ -63,16 +65,16 @@ func TestGormTriggers_DoNotFireWhereARowWasRead(t *testing.T) {
 		})
 	}
 	var fired []string
-	must(t, db.Raw("SELECT name FROM fired").Scan(&fired).Error)
+	check.Must(t, db.Raw("SELECT name FROM fired").Scan(&fired).Error)
 	if len(fired) > 0 {
 		t.Errorf("fired for %v", fired)
 	}
 	made, err := gormrepo.New[gormTriggeredMade](db, nil)
-	must(t, err)
+	check.Must(t, err)
 	before, err := made.FindByID(t.Context(), "1")
-	must(t, err)
+	check.Must(t, err)
 	e := &gormTriggeredMade{ID: "1", Name: "other", Made: before.Made.Add(-time.Hour)}
-	must(t, made.Save(t.Context(), e))
+	check.Must(t, made.Save(t.Context(), e))
 	if !e.Made.Equal(before.Made) {
 		t.Errorf("the time of creation is %v, want %v", e.Made, before.Made)
 	}
@@ -81,28 +83,28 @@ func TestGormTriggers_DoNotFireWhereARowWasRead(t *testing.T) {
 func rename[T any](ctx context.Context, t *testing.T, db *gorm.DB, id any, change func(*T)) {
 	t.Helper()
 	r, err := gormrepo.New[T](db, nil)
-	must(t, err)
+	check.Must(t, err)
 	e, err := r.FindByID(ctx, id)
-	must(t, err)
+	check.Must(t, err)
 	change(e)
-	must(t, r.Save(ctx, e))
-	must(t, r.InTx(ctx, func(ctx context.Context) error { return r.Save(ctx, e) }))
+	check.Must(t, r.Save(ctx, e))
+	check.Must(t, r.InTx(ctx, func(ctx context.Context) error { return r.Save(ctx, e) }))
 }
 
 // An entity that looks stored and is not is inserted.
 func TestGormTriggers_AbsentRowsAreInserted(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		must(t, gormrepo.MigrateFence(t.Context(), db))
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		check.Must(t, gormrepo.MigrateFence(t.Context(), db))
 		for name, ctx := range map[string]context.Context{"plain": t.Context(), "fenced": driver.WithFence(t.Context(), &severalClaims{})} {
-			r := gormRepo[gormItem](t, db, nil)
+			r := sqldb.Repository[gormItem](t, db, nil)
 			e := &gormItem{ID: int64(len(name)), Email: name}
-			must(t, r.Save(ctx, e))
+			check.Must(t, r.Save(ctx, e))
 			e.Name = "changed"
-			must(t, r.Save(ctx, e))
+			check.Must(t, r.Save(ctx, e))
 			got, err := r.FindByID(ctx, e.ID)
-			must(t, err)
+			check.Must(t, err)
 			if *got != *e {
 				t.Errorf("got %+v", got)
 			}

@@ -7,6 +7,9 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/fences"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
@@ -17,11 +20,11 @@ var errInner = errors.New("the inner part failed")
 // handled.
 func TestGormTx_NestedFails(t *testing.T) {
 	t.Parallel()
-	onTx(t, func(ctx context.Context, t *testing.T, db *gorm.DB, r *gormrepo.Repository[gormCounter]) {
+	onTx(t, func(ctx context.Context, t *testing.T, db *gorm.DB, r *gormrepo.Repository[sqldb.GormCounter]) {
 		err := r.InTx(ctx, func(tx context.Context) error {
-			must(t, r.Save(tx, &gormCounter{ID: 1}))
+			check.Must(t, r.Save(tx, &sqldb.GormCounter{ID: 1}))
 			err := r.InTx(tx, func(tx context.Context) error {
-				must(t, r.Save(tx, &gormCounter{ID: 2}))
+				check.Must(t, r.Save(tx, &sqldb.GormCounter{ID: 2}))
 				return errInner
 			})
 			if !errors.Is(err, errInner) || errors.Is(err, repo.ErrRolledBack) {
@@ -35,7 +38,7 @@ func TestGormTx_NestedFails(t *testing.T) {
 		wantAllOrNothing(t, db, err, 1, 2)
 
 		err = r.InTx(ctx, func(tx context.Context) error {
-			must(t, r.Save(tx, &gormCounter{ID: 1}))
+			check.Must(t, r.Save(tx, &sqldb.GormCounter{ID: 1}))
 			ended, cancel := context.WithCancel(tx)
 			cancel()
 			_ = r.InTx(ended, func(context.Context) error { t.Error("called"); return nil })
@@ -50,7 +53,7 @@ func TestGormTx_NestedFails(t *testing.T) {
 			func() {
 				defer func() { _ = recover() }()
 				_ = r.InTx(tx, func(tx context.Context) error {
-					must(t, r.Save(tx, &gormCounter{ID: 2}))
+					check.Must(t, r.Save(tx, &sqldb.GormCounter{ID: 2}))
 					panic("inside")
 				})
 			}()
@@ -66,16 +69,16 @@ func TestGormTx_NestedFails(t *testing.T) {
 // With a savepoint, a nested InTx that fails undoes its own part alone.
 func TestGormTx_Savepoint(t *testing.T) {
 	t.Parallel()
-	onTx(t, func(ctx context.Context, t *testing.T, db *gorm.DB, r *gormrepo.Repository[gormCounter]) {
+	onTx(t, func(ctx context.Context, t *testing.T, db *gorm.DB, r *gormrepo.Repository[sqldb.GormCounter]) {
 		nested := func(tx context.Context, fn func(context.Context) error) error {
 			return r.InTx(repo.WithSavepoint(tx), fn)
 		}
-		must(t, nested(ctx, func(tx context.Context) error { // the outermost one ignores it
-			must(t, r.Save(tx, &gormCounter{ID: 1}))
+		check.Must(t, nested(ctx, func(tx context.Context) error { // the outermost one ignores it
+			check.Must(t, r.Save(tx, &sqldb.GormCounter{ID: 1}))
 			failing := func(ids ...int64) func(context.Context) error {
 				return func(tx context.Context) error {
 					for _, id := range ids {
-						must(t, r.Save(tx, &gormCounter{ID: id}))
+						check.Must(t, r.Save(tx, &sqldb.GormCounter{ID: id}))
 					}
 					return errInner
 				}
@@ -86,25 +89,25 @@ func TestGormTx_Savepoint(t *testing.T) {
 			// A call that failed halfway inside of it, a database that refuses all
 			// that follows, and a panic are undone as well.
 			_ = nested(tx, func(tx context.Context) error {
-				must(t, r.Save(tx, &gormCounter{ID: 3}))
+				check.Must(t, r.Save(tx, &sqldb.GormCounter{ID: 3}))
 				handle, _ := gormrepo.DB(tx)
 				return handle.Exec("INSERT INTO gorm_counters (id, n) VALUES (3, 3)").Error
 			})
 			func() {
 				defer func() { _ = recover() }()
 				_ = nested(tx, func(tx context.Context) error {
-					must(t, r.Save(tx, &gormCounter{ID: 4}))
+					check.Must(t, r.Save(tx, &sqldb.GormCounter{ID: 4}))
 					panic("inside")
 				})
 			}()
 			// One inside the other.
 			return nested(tx, func(tx context.Context) error {
-				must(t, r.Save(tx, &gormCounter{ID: 5}))
+				check.Must(t, r.Save(tx, &sqldb.GormCounter{ID: 5}))
 				_ = nested(tx, failing(6, 7))
-				return nested(tx, func(tx context.Context) error { return r.Save(tx, &gormCounter{ID: 8}) })
+				return nested(tx, func(tx context.Context) error { return r.Save(tx, &sqldb.GormCounter{ID: 8}) })
 			})
 		}))
-		got := rows[gormCounter](t, db)
+		got := sqldb.Rows[sqldb.GormCounter](t, db)
 		ids := make([]int64, len(got))
 		for i, row := range got {
 			ids[i] = row.ID
@@ -119,19 +122,19 @@ func TestGormTx_Savepoint(t *testing.T) {
 // again.
 func TestGormTx_SavepointUndoesClaims(t *testing.T) {
 	t.Parallel()
-	onFenced(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
-		r := gormRepo[gormCounter](t, db, nil)
-		both := turn(5, "a", 1, "k", "l")
-		err := r.InTx(turn(5, "a", 1, "k").with(ctx), func(tx context.Context) error {
+	fences.OnEach(t, func(ctx context.Context, t *testing.T, db *gorm.DB) {
+		r := sqldb.Repository[sqldb.GormCounter](t, db, nil)
+		both := fences.Turn(5, "a", 1, "k", "l")
+		err := r.InTx(fences.Turn(5, "a", 1, "k").With(ctx), func(tx context.Context) error {
 			_ = r.InTx(repo.WithSavepoint(tx), func(tx context.Context) error {
-				must(t, r.Save(both.with(tx), &gormCounter{ID: 1}))
+				check.Must(t, r.Save(both.With(tx), &sqldb.GormCounter{ID: 1}))
 				return errInner
 			})
-			return r.Save(both.with(tx), &gormCounter{ID: 2})
+			return r.Save(both.With(tx), &sqldb.GormCounter{ID: 2})
 		})
-		must(t, err)
+		check.Must(t, err)
 		var shown int64
-		must(t, db.Raw("SELECT count(*) FROM holdfast_fence WHERE token = 5").Scan(&shown).Error)
+		check.Must(t, db.Raw("SELECT count(*) FROM holdfast_fence WHERE token = 5").Scan(&shown).Error)
 		if shown != 2 {
 			t.Errorf("%d claims are stored, want 2", shown)
 		}

@@ -10,6 +10,8 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
@@ -27,29 +29,29 @@ type gormSlim struct {
 // text.
 func slimTable(t testing.TB, db *gorm.DB, n int) *gormrepo.Repository[gormSlim] {
 	t.Helper()
-	must(t, db.Exec("CREATE TABLE gorm_slims (id BIGINT PRIMARY KEY, name VARCHAR(50), nick VARCHAR(50) UNIQUE, owner VARCHAR(50) NOT NULL, other VARCHAR(50) NOT NULL)").Error)
+	check.Must(t, db.Exec("CREATE TABLE gorm_slims (id BIGINT PRIMARY KEY, name VARCHAR(50), nick VARCHAR(50) UNIQUE, owner VARCHAR(50) NOT NULL, other VARCHAR(50) NOT NULL)").Error)
 	for i := 1; i <= n; i++ {
-		must(t, db.Exec("INSERT INTO gorm_slims (id, name, owner, other) VALUES (?, 'n', 'o', 'x')", i).Error)
+		check.Must(t, db.Exec("INSERT INTO gorm_slims (id, name, owner, other) VALUES (?, 'n', 'o', 'x')", i).Error)
 	}
 	r, err := gormrepo.New[gormSlim](db, nil)
-	must(t, err)
+	check.Must(t, err)
 	return r
 }
 
 func nulls(t testing.TB, db *gorm.DB) (n int64) {
 	t.Helper()
-	must(t, db.Raw("SELECT count(*) FROM gorm_slims WHERE nick IS NULL AND owner = 'o' AND other = 'x'").Scan(&n).Error)
+	check.Must(t, db.Raw("SELECT count(*) FROM gorm_slims WHERE nick IS NULL AND owner = 'o' AND other = 'x'").Scan(&n).Error)
 	return n
 }
 
 func TestGormUnread_StaysInUpdatesAndMerges(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		ctx, r := t.Context(), slimTable(t, db, 60)
 		for i := range 2 {
 			e, err := r.Update(ctx, i+1, func(e *gormSlim) error { e.Name = "u"; return nil })
-			must(t, err)
+			check.Must(t, err)
 			if e.Name != "u" {
 				t.Fatalf("got %+v", e)
 			}
@@ -59,11 +61,11 @@ func TestGormUnread_StaysInUpdatesAndMerges(t *testing.T) {
 			docs[i] = fmt.Sprintf(`{"id":%d,"name":"m%d"}`, i+1, i)
 		}
 		_, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: docs}, repo.Merge())
-		must(t, err)
+		check.Must(t, err)
 		if n := nulls(t, db); n != 60 {
 			t.Errorf("%d of 60 rows have kept what was not read", n)
 		}
-		for i, e := range rows[gormSlim](t, db) {
+		for i, e := range sqldb.Rows[gormSlim](t, db) {
 			if e.Name != fmt.Sprintf("m%d", i) {
 				t.Errorf("row %d: %+v", i, e)
 			}
@@ -73,16 +75,16 @@ func TestGormUnread_StaysInUpdatesAndMerges(t *testing.T) {
 
 func TestGormUnread_ASaveOfAStoredRowNeedsNoInsert(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		ctx, r := t.Context(), slimTable(t, db, 4)
-		must(t, r.InTx(ctx, func(ctx context.Context) error { return r.Save(ctx, &gormSlim{ID: 3, Name: "s", Nick: "3"}) }))
-		must(t, r.Save(ctx, &gormSlim{ID: 1, Name: "s", Nick: "1"}))
-		must(t, r.SaveAll(ctx, []*gormSlim{{ID: 1, Name: "l", Nick: "1"}, {ID: 2, Name: "l", Nick: "2"}}))
+		check.Must(t, r.InTx(ctx, func(ctx context.Context) error { return r.Save(ctx, &gormSlim{ID: 3, Name: "s", Nick: "3"}) }))
+		check.Must(t, r.Save(ctx, &gormSlim{ID: 1, Name: "s", Nick: "1"}))
+		check.Must(t, r.SaveAll(ctx, []*gormSlim{{ID: 1, Name: "l", Nick: "1"}, {ID: 2, Name: "l", Nick: "2"}}))
 		if err := r.Save(ctx, &gormSlim{ID: 99}); err == nil {
 			t.Error("a row without its columns was inserted")
 		}
-		if got := rows[gormSlim](t, db); len(got) != 4 || got[0].Name != "l" || got[1].Nick != "2" || got[2].Name != "s" || got[0].Owner != "o" {
+		if got := sqldb.Rows[gormSlim](t, db); len(got) != 4 || got[0].Name != "l" || got[1].Nick != "2" || got[2].Name != "s" || got[0].Owner != "o" {
 			t.Fatalf("got %+v", got)
 		}
 	})
@@ -99,9 +101,9 @@ type gormCleared struct {
 
 func TestGormDefaults_NullCanBeCleared(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormCleared](t, db, nil)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormCleared](t, db, nil)
 		note, at := "note", time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 		full := func() *gormCleared {
 			return &gormCleared{"a", "nick", &note, &at, sql.NullString{String: "x", Valid: true}, []byte("x")}
@@ -119,10 +121,10 @@ func TestGormDefaults_NullCanBeCleared(t *testing.T) {
 				return err
 			},
 		} {
-			must(t, r.Save(ctx, full()))
-			must(t, empty())
+			check.Must(t, r.Save(ctx, full()))
+			check.Must(t, empty())
 			e, err := r.FindByID(ctx, "a")
-			must(t, err)
+			check.Must(t, err)
 			if e.Nick != "" || e.Note != nil || e.Till != nil || e.Text.Valid || e.Raw != nil {
 				t.Errorf("%s left %+v", name, e)
 			}
@@ -152,16 +154,16 @@ func (u *gormUpper) BeforeDelete(*gorm.DB) error { return u.BeforeSave(nil) }
 
 func TestGormHooks_ThatChangeTheKey(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormUpper](t, db, nil)
-		must(t, r.SaveAll(ctx, []*gormUpper{{"fr", "1"}, {"FR", "2"}}))
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormUpper](t, db, nil)
+		check.Must(t, r.SaveAll(ctx, []*gormUpper{{"fr", "1"}, {"FR", "2"}}))
 		out, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"code":"fr"}`, `{"code":"FR","name":"m"}`, `{"code":"de","name":"d"}`}}, repo.Merge())
-		must(t, err)
+		check.Must(t, err)
 		if *out[0] != (gormUpper{"FR", "m"}) || *out[1] != *out[0] || *out[2] != (gormUpper{"DE", "d"}) {
 			t.Fatalf("got %+v %+v %+v", out[0], out[1], out[2])
 		}
-		must(t, db.Exec("INSERT INTO gorm_uppers (code, name) VALUES ('it', 'low'), ('IT', 'high')").Error)
+		check.Must(t, db.Exec("INSERT INTO gorm_uppers (code, name) VALUES ('it', 'low'), ('IT', 'high')").Error)
 		_, updated := r.Update(ctx, "it", func(u *gormUpper) error { u.Name = "x"; return nil })
 		for name, err := range map[string]error{"Update": updated, "Delete": r.Delete(ctx, &gormUpper{Code: "it"})} {
 			if !errors.Is(err, repo.ErrInvalid) {

@@ -7,32 +7,25 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"gorm.io/gorm"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
-type gormVersioned struct {
-	ID      int64
-	Name    string     `gorm:"size:50"`
-	Rev     uint32     `holdfast:"version"`
-	Deleted *time.Time `holdfast:"deleted"`
-	Old     bool       `gorm:"-"`
-}
-
 func TestGormAStaleSaveIsNoInsert(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, on sqlBackend) {
-		db := on.open(t)
-		ctx, r := t.Context(), gormRepo[gormVersioned](t, db, nil)
-		a, b := &gormVersioned{Name: "a"}, &gormVersioned{Name: "b"}
-		must(t, r.SaveAll(ctx, []*gormVersioned{a, b}))
+	sqldb.OnEach(t, func(t *testing.T, on sqldb.Backend) {
+		db := on.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[sqldb.GormVersioned](t, db, nil)
+		a, b := &sqldb.GormVersioned{Name: "a"}, &sqldb.GormVersioned{Name: "b"}
+		check.Must(t, r.SaveAll(ctx, []*sqldb.GormVersioned{a, b}))
 		stale := *a
 		a.Name = "newer"
-		must(t, r.Save(ctx, a))
+		check.Must(t, r.Save(ctx, a))
 		if a.Rev != 2 {
 			t.Fatalf("version %d", a.Rev)
 		}
@@ -40,8 +33,8 @@ func TestGormAStaleSaveIsNoInsert(t *testing.T) {
 		if err := r.Save(ctx, &stale); !errors.Is(err, repo.ErrStale) || stale != before {
 			t.Fatalf("got %v, %+v", err, stale)
 		}
-		gone := &gormVersioned{ID: 99, Rev: 4}
-		err := r.SaveAll(ctx, []*gormVersioned{b, &stale, {Name: "c"}, gone})
+		gone := &sqldb.GormVersioned{ID: 99, Rev: 4}
+		err := r.SaveAll(ctx, []*sqldb.GormVersioned{b, &stale, {Name: "c"}, gone})
 		var batch *repo.BatchError
 		if !errors.As(err, &batch) || len(batch.Items) != 2 || batch.Items[0].Index != 1 || batch.Items[1].Index != 3 || !errors.Is(err, repo.ErrStale) {
 			t.Fatalf("got %v", err)
@@ -49,10 +42,10 @@ func TestGormAStaleSaveIsNoInsert(t *testing.T) {
 		if err := r.Delete(ctx, b, &stale); !errors.Is(err, repo.ErrStale) {
 			t.Fatalf("delete: %v", err)
 		}
-		if got := rows[gormVersioned](t, db); len(got) != 2 || got[0].Name != "newer" || got[1].Rev != 1 || b.Rev != 1 {
+		if got := sqldb.Rows[sqldb.GormVersioned](t, db); len(got) != 2 || got[0].Name != "newer" || got[1].Rev != 1 || b.Rev != 1 {
 			t.Fatalf("got %+v, b is %+v", got, b)
 		}
-		must(t, r.Delete(ctx, a, b, a))
+		check.Must(t, r.Delete(ctx, a, b, a))
 		if n, err := r.Count(ctx); n != 0 || err != nil {
 			t.Fatalf("%d rows, %v", n, err)
 		}
@@ -61,14 +54,14 @@ func TestGormAStaleSaveIsNoInsert(t *testing.T) {
 
 func TestGormReviveGoesOnCountingVersions(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormVersioned](t, db, &gormrepo.Options{Revive: true})
-		e := &gormVersioned{ID: 5, Name: "e"}
-		must(t, r.Save(ctx, e))
-		must(t, r.Delete(ctx, e))
-		again := &gormVersioned{ID: 5, Name: "again"}
-		must(t, r.SaveAll(ctx, []*gormVersioned{{ID: 6}, again}))
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[sqldb.GormVersioned](t, db, &gormrepo.Options{Revive: true})
+		e := &sqldb.GormVersioned{ID: 5, Name: "e"}
+		check.Must(t, r.Save(ctx, e))
+		check.Must(t, r.Delete(ctx, e))
+		again := &sqldb.GormVersioned{ID: 5, Name: "again"}
+		check.Must(t, r.SaveAll(ctx, []*sqldb.GormVersioned{{ID: 6}, again}))
 		if again.Rev != 2 {
 			t.Fatalf("version %d", again.Rev)
 		}
@@ -82,15 +75,15 @@ func TestGormReviveGoesOnCountingVersions(t *testing.T) {
 // by saving again after ErrStale.
 func TestGormUpdatesLoseNothing(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormCounter](t, db, nil)
-		must(t, r.Save(ctx, &gormCounter{ID: 1}))
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[sqldb.GormCounter](t, db, nil)
+		check.Must(t, r.Save(ctx, &sqldb.GormCounter{ID: 1}))
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
 				for range 25 {
-					if _, err := r.Update(ctx, 1, func(c *gormCounter) error { c.N++; return nil }); err != nil {
+					if _, err := r.Update(ctx, 1, func(c *sqldb.GormCounter) error { c.N++; return nil }); err != nil {
 						t.Error(err)
 						return
 					}
@@ -104,27 +97,22 @@ func TestGormUpdatesLoseNothing(t *testing.T) {
 	})
 }
 
-type gormCounter struct {
-	ID int64 `gorm:"autoIncrement:false"`
-	N  int
-}
-
 func TestGormMergeWritesOnlyWhatChanged(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		var statements atomic.Int32
-		db = renamed(t, db)
-		must(t, db.Callback().Raw().Before("gorm:raw").Register("count", func(*gorm.DB) { statements.Add(1) }))
-		must(t, db.Callback().Update().Before("gorm:update").Register("count", func(*gorm.DB) { statements.Add(1) }))
-		ctx, r := t.Context(), gormRepo[gormItem](t, db, nil)
-		must(t, r.SaveAll(ctx, []*gormItem{{1, "a@x", "a"}, {2, "b@x", "b"}}))
+		db = sqldb.Renamed(t, db)
+		check.Must(t, db.Callback().Raw().Before("gorm:raw").Register("count", func(*gorm.DB) { statements.Add(1) }))
+		check.Must(t, db.Callback().Update().Before("gorm:update").Register("count", func(*gorm.DB) { statements.Add(1) }))
+		ctx, r := t.Context(), sqldb.Repository[gormItem](t, db, nil)
+		check.Must(t, r.SaveAll(ctx, []*gormItem{{1, "a@x", "a"}, {2, "b@x", "b"}}))
 		// Somebody who is not locked out changes another column meanwhile.
-		must(t, db.Model(&gormItem{ID: 2}).UpdateColumn("email", "changed@x").Error)
+		check.Must(t, db.Model(&gormItem{ID: 2}).UpdateColumn("email", "changed@x").Error)
 		statements.Store(0)
 		save := func(docs ...string) []*gormItem {
 			out, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: docs}, repo.Merge())
-			must(t, err)
+			check.Must(t, err)
 			return out
 		}
 		out := save(`{"id":1,"name":"a"}`, `{"id":2}`, `{"id":1,"email":"a@x"}`)
@@ -136,7 +124,7 @@ func TestGormMergeWritesOnlyWhatChanged(t *testing.T) {
 		if n := statements.Load() - unchanged; n != 1 {
 			t.Errorf("a change took %d statements more than none", n)
 		}
-		if got := rows[gormItem](t, db); got[1] != (gormItem{2, "changed@x", "new"}) {
+		if got := sqldb.Rows[gormItem](t, db); got[1] != (gormItem{2, "changed@x", "new"}) {
 			t.Fatalf("got %+v", got)
 		}
 	})
@@ -144,8 +132,8 @@ func TestGormMergeWritesOnlyWhatChanged(t *testing.T) {
 
 func TestGormNewID(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		ctx, n := t.Context(), 0
 		type key struct{}
 		newID := func(ctx context.Context) (any, error) {
@@ -155,15 +143,15 @@ func TestGormNewID(t *testing.T) {
 			n++
 			return fmt.Sprint("id-", n), nil
 		}
-		r := gormRepo[gormCoded](t, db, &gormrepo.Options{NewID: newID})
+		r := sqldb.Repository[gormCoded](t, db, &gormrepo.Options{NewID: newID})
 		ctx = context.WithValue(ctx, key{}, 1)
 		list := []*gormCoded{{}, {ID: "mine"}, {}}
-		must(t, r.SaveAll(ctx, list))
+		check.Must(t, r.SaveAll(ctx, list))
 		if list[0].ID != "id-1" || list[1].ID != "mine" || list[2].ID != "id-2" {
 			t.Fatalf("got %v %v %v", list[0], list[1], list[2])
 		}
 		out, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{}`, `{"id":"mine","text":"x"}`}}, repo.Merge())
-		must(t, err)
+		check.Must(t, err)
 		if out[0].ID != "id-3" {
 			t.Fatalf("got %v", out[0])
 		}
@@ -171,15 +159,15 @@ func TestGormNewID(t *testing.T) {
 			t.Fatalf("got %v", err)
 		}
 
-		numbers := gormRepo[gormItem](t, db, &gormrepo.Options{NewID: func(context.Context) (any, error) { return uint16(4711), nil }})
+		numbers := sqldb.Repository[gormItem](t, db, &gormrepo.Options{NewID: func(context.Context) (any, error) { return uint16(4711), nil }})
 		e := &gormItem{Email: "a@x"}
-		must(t, numbers.Save(ctx, e))
+		check.Must(t, numbers.Save(ctx, e))
 		if e.ID != 4711 {
 			t.Fatalf("got %+v", e)
 		}
 		for what, id := range map[string]any{"text": "x", "zero": 0, "nothing": nil} {
 			bad, err := gormrepo.New[gormItem](db, &gormrepo.Options{NewID: func(context.Context) (any, error) { return id, nil }})
-			must(t, err)
+			check.Must(t, err)
 			if err := bad.Save(ctx, &gormItem{}); !errors.Is(err, repo.ErrInvalid) {
 				t.Errorf("%s: got %v", what, err)
 			}
@@ -194,9 +182,9 @@ type gormUUID struct {
 
 func TestGormKeyMissing(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		ctx, r := t.Context(), gormRepo[gormUUID](t, db, nil)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		ctx, r := t.Context(), sqldb.Repository[gormUUID](t, db, nil)
 		if err := r.Save(ctx, &gormUUID{Name: "x"}); !errors.Is(err, repo.ErrInvalid) {
 			t.Fatalf("got %v", err)
 		}

@@ -9,6 +9,8 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
@@ -17,19 +19,19 @@ import (
 // What writes without ids keeps to the rows of its tenant, as GORM's callbacks say.
 func TestGormWriters_StayWithTheirTenant(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		must(t, db.AutoMigrate(new(gormTenanted)))
-		must(t, gormrepo.MigrateFence(t.Context(), db))
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		check.Must(t, db.AutoMigrate(new(gormTenanted)))
+		check.Must(t, gormrepo.MigrateFence(t.Context(), db))
 		keepTenantsApart(t, db)
 		r, err := gormrepo.New[gormTenanted](db, nil)
-		must(t, err)
+		check.Must(t, err)
 		name, n := repo.MustField[gormTenanted, string]("Name"), repo.MustField[gormTenanted, int]("N")
 		fenced := driver.WithFence(t.Context(), &severalClaims{})
 		for what, ctx := range map[string]context.Context{"plain ": t.Context(), "fenced ": fenced} {
 			a, other := asTenant(ctx, "a"), asTenant(ctx, "b")
-			must(t, r.Insert(a, &gormTenanted{ID: what + "1", Name: "x"}, &gormTenanted{ID: what + "2", Name: "y"}))
-			must(t, r.Insert(other, &gormTenanted{ID: what + "3", Name: "x"}))
+			check.Must(t, r.Insert(a, &gormTenanted{ID: what + "1", Name: "x"}, &gormTenanted{ID: what + "2", Name: "y"}))
+			check.Must(t, r.Insert(other, &gormTenanted{ID: what + "3", Name: "x"}))
 			if count, err := r.UpdateWhere(other, name.In("x", "y"), repo.Increase(n, 1)); err != nil || count != 1 {
 				t.Errorf("%supdate: %d, %v", what, count, err)
 			}
@@ -44,7 +46,7 @@ func TestGormWriters_StayWithTheirTenant(t *testing.T) {
 				t.Errorf("%sdelete: %d, %v", what, count, err)
 			}
 			got, err := r.Find(a, repo.F[gormTenanted, string]("ID").Asc())
-			must(t, err)
+			check.Must(t, err)
 			if len(got) != 2 || *got[0] != (gormTenanted{what + "1", "a", "x", 3}) || *got[1] != (gormTenanted{what + "2", "a", "y", 3}) {
 				t.Errorf("%sthe rows of the first tenant: %+v", what, got)
 			}
@@ -79,15 +81,15 @@ func (e *gormNatural) BeforeDelete(*gorm.DB) error { return errors.New("a hook r
 
 func TestGormWriters_OfAModel(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		r := gormRepo[gormNatural](t, b.open(t), nil)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		r := sqldb.Repository[gormNatural](t, b.Open(t), nil)
 		ctx := t.Context()
 		code, day := repo.MustField[gormNatural, string]("Code"), repo.MustField[gormNatural, time.Time]("Day")
 		small, big := repo.MustField[gormNatural, uint8]("Small"), repo.MustField[gormNatural, uint64]("Big")
 		at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.FixedZone("east", 3600))
 		var ran []string
 		a := &gormNatural{Code: "a", Day: at, Small: 250, Big: 3, hooks: &ran}
-		must(t, r.Insert(ctx, a))
+		check.Must(t, r.Insert(ctx, a))
 		twice := func() *gormNatural { return &gormNatural{Model: gorm.Model{ID: 500}, Code: "twice"} }
 		if err := r.Insert(ctx, twice(), twice()); !errors.Is(err, repo.ErrDuplicateKey) {
 			t.Errorf("one key twice: %v", err)
@@ -110,7 +112,7 @@ func TestGormWriters_OfAModel(t *testing.T) {
 			t.Errorf("%d, %v", n, err)
 		}
 		got, err := r.FindByID(ctx, a.ID)
-		must(t, err)
+		check.Must(t, err)
 		if got.Small != 255 || got.Big != 0 || got.Rev != 3 || !got.Day.Equal(at) || got.UpdatedAt.Before(again.UpdatedAt) {
 			t.Errorf("got %+v", got)
 		}
@@ -144,10 +146,10 @@ type gormFoldedName struct {
 // A collation that takes two texts for equal makes neither the other's row.
 func TestGormWriters_UnderAFoldingCollation(t *testing.T) {
 	t.Parallel()
-	r := gormRepo[gormFoldedName](t, mysqlFoldingDB(t), nil)
+	r := sqldb.Repository[gormFoldedName](t, sqldb.MySQLFolding(t), nil)
 	ctx := t.Context()
 	name, lang := repo.MustField[gormFoldedName, string]("Name"), repo.MustField[gormFoldedName, string]("Lang")
-	must(t, r.Insert(ctx, &gormFoldedName{Name: "Zoe", Lang: "en"}))
+	check.Must(t, r.Insert(ctx, &gormFoldedName{Name: "Zoe", Lang: "en"}))
 	for _, by := range [][]repo.Handle{{name}, {name, lang}} {
 		if _, err := r.UpsertBy(ctx, []*gormFoldedName{{Name: "zoé", Lang: "en", N: 2}}, by...); !errors.Is(err, repo.ErrDuplicateKey) {
 			t.Errorf("got %v", err)
@@ -161,9 +163,9 @@ func TestGormWriters_UnderAFoldingCollation(t *testing.T) {
 // A second writer without a lock loses no entity: it finds what the first one inserted.
 func TestGormWriters_RaceForAbsentRows(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		r := gormRepo[gormFoldedName](t, b.open(t), nil)
-		ctx := bounded(t, time.Minute)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		r := sqldb.Repository[gormFoldedName](t, b.Open(t), nil)
+		ctx := check.Bounded(t, time.Minute)
 		name := repo.MustField[gormFoldedName, string]("Name")
 		type result struct {
 			inserted int64
@@ -210,14 +212,14 @@ type gormIndexed struct {
 // With a unique index PostgreSQL does it by one statement. What it does is the same.
 func TestGormWriters_UpsertByAnIndex(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		r := gormRepo[gormIndexed](t, db, nil)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		r := sqldb.Repository[gormIndexed](t, db, nil)
 		ctx := t.Context()
 		by := []repo.Handle{repo.MustField[gormIndexed, string]("Code"), repo.MustField[gormIndexed, string]("Region")}
 		a, gone := &gormIndexed{Region: "n", Code: "a", Name: "a", N: 7}, &gormIndexed{Region: "n", Code: "gone", Name: "gone"}
-		must(t, r.Insert(ctx, a, gone))
-		must(t, r.Delete(ctx, gone))
+		check.Must(t, r.Insert(ctx, a, gone))
+		check.Must(t, r.Delete(ctx, gone))
 		made := a.Made
 		for round, want := range []repo.Upserted{{Inserted: 2, Updated: 1}, {Updated: 3}} {
 			list := []*gormIndexed{
@@ -231,7 +233,7 @@ func TestGormWriters_UpsertByAnIndex(t *testing.T) {
 			}
 			for i, id := range []int64{list[0].ID, a.ID, list[2].ID} {
 				got, err := r.FindByID(ctx, id)
-				must(t, err)
+				check.Must(t, err)
 				rev, n := int64(1+round), []int{3 - 3*round, 0, 8}[i]
 				if i == 1 {
 					rev++
@@ -257,7 +259,7 @@ func TestGormWriters_UpsertByAnIndex(t *testing.T) {
 				t.Errorf("%s: the entity became %+v", what, list[0])
 			}
 		}
-		must(t, db.Migrator().DropIndex(new(gormIndexed), "natural"))
+		check.Must(t, db.Migrator().DropIndex(new(gormIndexed), "natural"))
 		done, err := r.UpsertBy(ctx, []*gormIndexed{{Region: "n", Code: "a", Name: "a3"}, {Region: "n", Code: "z", Name: "z"}}, by...)
 		if err != nil || done != (repo.Upserted{Inserted: 1, Updated: 1}) {
 			t.Errorf("without the index: %+v, %v", done, err)
@@ -268,12 +270,12 @@ func TestGormWriters_UpsertByAnIndex(t *testing.T) {
 // An index for which other letters are equal gives nobody the row of another.
 func TestGormWriters_UpsertByAnIndexThatFolds(t *testing.T) {
 	t.Parallel()
-	db := postgresDB(t)
-	must(t, db.Exec("CREATE COLLATION folding (provider = icu, locale = 'und-u-ks-level2', deterministic = false)").Error)
-	r := gormRepo[gormFoldedName](t, db, nil)
-	must(t, db.Exec("ALTER TABLE gorm_folded_names ALTER COLUMN name TYPE text COLLATE folding").Error)
+	db := sqldb.Postgres(t)
+	check.Must(t, db.Exec("CREATE COLLATION folding (provider = icu, locale = 'und-u-ks-level2', deterministic = false)").Error)
+	r := sqldb.Repository[gormFoldedName](t, db, nil)
+	check.Must(t, db.Exec("ALTER TABLE gorm_folded_names ALTER COLUMN name TYPE text COLLATE folding").Error)
 	ctx, name := t.Context(), repo.MustField[gormFoldedName, string]("Name")
-	must(t, r.Insert(ctx, &gormFoldedName{Name: "Zoe", N: 1}))
+	check.Must(t, r.Insert(ctx, &gormFoldedName{Name: "Zoe", N: 1}))
 	for _, list := range [][]*gormFoldedName{{{Name: "zoe", N: 2}}, {{Name: "x"}, {Name: "X"}}} {
 		if _, err := r.UpsertBy(ctx, list, name); !errors.Is(err, repo.ErrDuplicateKey) {
 			t.Errorf("got %v", err)
@@ -295,7 +297,7 @@ type gormTimed struct {
 // as it was.
 func TestGormWriters_UpsertByTimesThatAreOne(t *testing.T) {
 	t.Parallel()
-	r := gormRepo[gormTimed](t, mysqlDB(t), nil)
+	r := sqldb.Repository[gormTimed](t, sqldb.MySQL(t), nil)
 	first, second := time.Date(2024, 1, 2, 3, 4, 5, 678001000, time.UTC), time.Date(2024, 1, 2, 3, 4, 5, 678002000, time.UTC)
 	list := []*gormTimed{{At: first, Due: &first}, {At: second, Due: &second}}
 	want := []gormTimed{*list[0], *list[1]}

@@ -9,6 +9,8 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
@@ -31,8 +33,8 @@ type gormClock struct {
 // clockTable is as Hibernate makes it of LocalDateTime, Instant and LocalDate.
 func clockTable(t testing.TB) *gorm.DB {
 	t.Helper()
-	db := postgresDB(t)
-	must(t, db.Exec("CREATE TABLE gorm_clocks (id bigint PRIMARY KEY, at timestamp(6), told timestamp(6), zoned timestamp(6) with time zone, day date,"+
+	db := sqldb.Postgres(t)
+	check.Must(t, db.Exec("CREATE TABLE gorm_clocks (id bigint PRIMARY KEY, at timestamp(6), told timestamp(6), zoned timestamp(6) with time zone, day date,"+
 		" opt timestamp(6), \"null\" timestamp(6), created timestamp(6), updated timestamp(6), deleted timestamp(6))").Error)
 	return db
 }
@@ -40,7 +42,7 @@ func clockTable(t testing.TB) *gorm.DB {
 func TestGormZones_TheInstantIsKept(t *testing.T) {
 	t.Parallel()
 	db := clockTable(t)
-	must(t, gormrepo.MigrateFence(t.Context(), db))
+	check.Must(t, gormrepo.MigrateFence(t.Context(), db))
 	shanghai := time.FixedZone("Asia/Shanghai", 8*3600)
 	instant := time.Date(2026, 1, 2, 20, 4, 5, 123456000, time.UTC)
 	there := instant.In(shanghai) // the next day
@@ -55,32 +57,32 @@ func TestGormZones_TheInstantIsKept(t *testing.T) {
 			// A repository of its own for each, which knows nothing of the table yet.
 			r := func() *gormrepo.Repository[gormClock] {
 				r, err := gormrepo.New[gormClock](db, nil)
-				must(t, err)
+				check.Must(t, err)
 				return r
 			}
 			before := time.Now().Add(-time.Minute)
-			must(t, r().Save(ctx, made(1)))
-			must(t, r().SaveAll(ctx, []*gormClock{made(1), made(2)}))
-			must(t, r().InTx(ctx, func(ctx context.Context) error { return r().Save(ctx, made(3)) }))
-			must(t, r().Save(ctx, &gormClock{ID: 4}))
+			check.Must(t, r().Save(ctx, made(1)))
+			check.Must(t, r().SaveAll(ctx, []*gormClock{made(1), made(2)}))
+			check.Must(t, r().InTx(ctx, func(ctx context.Context) error { return r().Save(ctx, made(3)) }))
+			check.Must(t, r().Save(ctx, &gormClock{ID: 4}))
 			_, err := r().Update(ctx, 4, func(e *gormClock) error {
 				created := e.Created
 				*e = *made(4)
 				e.Created = created
 				return nil
 			})
-			must(t, err)
+			check.Must(t, err)
 			doc := `{"id":%d,"at":"` + text + `","told":"` + text + `","zoned":"` + text + `","opt":"` + text + `","day":"2026-01-03T00:00:00+08:00"}`
 			for i, opts := range [][]repo.SmartSaveOption{nil, {repo.Merge()}} {
 				_, err := r().SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{fmt.Sprintf(doc, 5+i)}}, opts...)
-				must(t, err)
+				check.Must(t, err)
 			}
-			must(t, r().Save(ctx, &gormClock{ID: 7, Null: sql.NullTime{Time: there, Valid: true}}))
+			check.Must(t, r().Save(ctx, &gormClock{ID: 7, Null: sql.NullTime{Time: there, Valid: true}}))
 			_, err = r().SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{fmt.Sprintf(doc, 7)}}, repo.Merge())
-			must(t, err)
+			check.Must(t, err)
 
 			found, err := r().Find(ctx, repo.F[gormClock, int64]("ID").Asc())
-			must(t, err)
+			check.Must(t, err)
 			if len(found) != 7 {
 				t.Fatalf("found %d", len(found))
 			}
@@ -111,13 +113,13 @@ func TestGormZones_TheInstantIsKept(t *testing.T) {
 				}
 			}
 			one := made(1)
-			must(t, r().Delete(ctx, one))
+			check.Must(t, r().Delete(ctx, one))
 			var deleted time.Time
-			must(t, db.Raw("SELECT deleted FROM gorm_clocks WHERE id = 1").Scan(&deleted).Error)
+			check.Must(t, db.Raw("SELECT deleted FROM gorm_clocks WHERE id = 1").Scan(&deleted).Error)
 			if deleted.Before(before) || deleted.After(time.Now().Add(time.Minute)) {
 				t.Errorf("deleted %v", deleted)
 			}
-			must(t, db.Exec("DELETE FROM gorm_clocks").Error)
+			check.Must(t, db.Exec("DELETE FROM gorm_clocks").Error)
 		})
 	}
 }
@@ -126,11 +128,11 @@ func TestGormZones_AsGiven(t *testing.T) {
 	t.Parallel()
 	db := clockTable(t)
 	r, err := gormrepo.New[gormClock](db, &gormrepo.Options{TimesAsGiven: true})
-	must(t, err)
+	check.Must(t, err)
 	there := time.Date(2026, 1, 3, 4, 4, 5, 0, time.FixedZone("Asia/Shanghai", 8*3600))
-	must(t, r.Save(t.Context(), &gormClock{ID: 1, At: there, Told: there, Zoned: there}))
+	check.Must(t, r.Save(t.Context(), &gormClock{ID: 1, At: there, Told: there, Zoned: there}))
 	e, err := r.FindByID(t.Context(), 1)
-	must(t, err)
+	check.Must(t, err)
 	if clock := there.Format(time.DateTime); e.At.Format(time.DateTime) != clock || e.Told.Format(time.DateTime) != clock || !e.Zoned.Equal(there) {
 		t.Errorf("got %+v", e)
 	}

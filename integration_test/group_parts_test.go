@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
 	"github.com/holdfast-go/holdfast/repo"
 )
 
@@ -13,7 +14,7 @@ import (
 // their order, and each call gets its own error.
 func TestGroup_GoesOnWithoutTheBadOnes(t *testing.T) {
 	onGroups(t, func(ctx context.Context, t *testing.T, s *groupSite[groupRow]) {
-		must(t, s.plain.Save(ctx, &groupRow{ID: 7, Name: "wanted"}))
+		check.Must(t, s.plain.Save(ctx, &groupRow{ID: 7, Name: "wanted"}))
 		bad := &groupRow{ID: 30, Name: "bad", N: -1}
 		calls := [][]*groupRow{
 			{row(20)},                           // waits for the lock by itself

@@ -20,6 +20,11 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/mongodb"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
@@ -104,7 +109,7 @@ func (c *groupSizes) counted() string {
 
 // groupSite is a locked repository whose lock another process holds, so that calls pile up.
 type groupSite[T any] struct {
-	*fleet
+	*locks.Fleet
 	plain interface {
 		repo.Repository[T]
 		counted() string
@@ -119,12 +124,12 @@ type groupSite[T any] struct {
 func onGroups[T any](t *testing.T, run func(ctx context.Context, t *testing.T, s *groupSite[T])) {
 	t.Helper()
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		must(t, db.AutoMigrate(new(T)))
-		must(t, gormrepo.MigrateFence(t.Context(), db))
-		s := &groupSite[T]{plain: &groupCounter[T]{Repository: gormRepo[T](t, db, nil)}}
-		ctx := bounded(t, time.Minute)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		check.Must(t, db.AutoMigrate(new(T)))
+		check.Must(t, gormrepo.MigrateFence(t.Context(), db))
+		s := &groupSite[T]{plain: &groupCounter[T]{Repository: sqldb.Repository[T](t, db, nil)}}
+		ctx := check.Bounded(t, time.Minute)
 		s.lock(ctx, t)
 		run(ctx, t, s)
 	})
@@ -133,13 +138,13 @@ func onGroups[T any](t *testing.T, run func(ctx context.Context, t *testing.T, s
 // lock wraps the repository, and has another process take the lock.
 func (s *groupSite[T]) lock(ctx context.Context, t *testing.T) {
 	t.Helper()
-	s.fleet = newFleet(t, etcdEndpoints(t))
-	s.locker = s.fleet.locker(nil)
+	s.Fleet = locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	s.locker = s.Fleet.Locker(nil)
 	var err error
 	s.locked, err = lockedrepo.New[T](s.plain, s.locker, &lockedrepo.Options{Key: "group"})
-	must(t, err)
-	s.holder, err = s.fleet.locker(&etcdlock.Options{Linger: etcdlock.NoLinger}).Lock(ctx, "group")
-	must(t, err)
+	check.Must(t, err)
+	s.holder, err = s.Fleet.Locker(&etcdlock.Options{Linger: etcdlock.NoLinger}).Lock(ctx, "group")
+	check.Must(t, err)
 }
 
 // call begins a call, and waits until it waits for the lock with those before it. The
@@ -158,9 +163,9 @@ func (s *groupSite[T]) call(ctx context.Context, t *testing.T, call func() error
 		}()
 		err = call()
 	}()
-	eventually(ctx, t, "the call to wait", func() bool { return s.locked.Pending() == n+1 })
+	check.Eventually(ctx, t, "the call to wait", func() bool { return s.locked.Pending() == n+1 })
 	if n == 0 { // it is pending before it is in line, and a batch could get there first
-		eventually(ctx, t, "the first call to be in line", func() bool {
+		check.Eventually(ctx, t, "the first call to be in line", func() bool {
 			line, err := s.locker.Holders(ctx, "group")
 			return err == nil && len(line) > 1
 		})
@@ -171,7 +176,7 @@ func (s *groupSite[T]) call(ctx context.Context, t *testing.T, call func() error
 // finish gives the lock back and returns the answers of all calls.
 func (s *groupSite[T]) finish(ctx context.Context, t *testing.T) (errs []error) {
 	t.Helper()
-	must(t, s.holder.Unlock(ctx))
+	check.Must(t, s.holder.Unlock(ctx))
 	for _, answer := range s.answers {
 		select {
 		case err := <-answer:
@@ -226,7 +231,7 @@ type groupAudited struct {
 // Calls that are written together have the actors of their own contexts.
 func TestGroup_EachCallHasItsActor(t *testing.T) {
 	onGroups(t, func(ctx context.Context, t *testing.T, s *groupSite[groupAudited]) {
-		must(t, s.plain.SaveAll(repo.WithActor(ctx, "before"), []*groupAudited{{ID: 6}, {ID: 7}}))
+		check.Must(t, s.plain.SaveAll(repo.WithActor(ctx, "before"), []*groupAudited{{ID: 6}, {ID: 7}}))
 		for id := range int64(8) {
 			ctx := repo.WithActor(ctx, fmt.Sprint("actor ", id))
 			s.call(ctx, t, func() error {
@@ -237,10 +242,10 @@ func TestGroup_EachCallHasItsActor(t *testing.T) {
 				return err
 			})
 		}
-		must(t, errors.Join(s.finish(ctx, t)...))
+		check.Must(t, errors.Join(s.finish(ctx, t)...))
 		s.want(ctx, t, "[5 2]", 8)
 		all, err := s.plain.Find(ctx)
-		must(t, err)
+		check.Must(t, err)
 		for _, e := range all {
 			actor := fmt.Sprint("actor ", e.ID)
 			if maker := lo.Ternary(e.ID < 6, actor, "before"); e.Maker != maker || e.By != actor {
@@ -281,7 +286,7 @@ func TestGroup_FailsAlone(t *testing.T) {
 func TestGroup_UpdatesTogether(t *testing.T) {
 	onGroups(t, func(ctx context.Context, t *testing.T, s *groupSite[groupRow]) {
 		for id := range int64(5) {
-			must(t, s.plain.Save(ctx, row(id)))
+			check.Must(t, s.plain.Save(ctx, row(id)))
 		}
 		ran := make([]int, 7)
 		own := errors.New("the caller's own")
@@ -351,7 +356,7 @@ func TestGroup_Hooks(t *testing.T) {
 			}
 		}
 		all, err := s.plain.Find(ctx)
-		must(t, err)
+		check.Must(t, err)
 		if len(all) != 6 {
 			t.Errorf("%d are stored", len(all))
 		}
@@ -420,20 +425,20 @@ func TestGroup_CallersLeave(t *testing.T) {
 // A save under a hold of the caller, or in a transaction, is made by itself.
 func TestGroup_NotUnderAHold(t *testing.T) {
 	onGroups(t, func(ctx context.Context, t *testing.T, s *groupSite[groupRow]) {
-		must(t, s.holder.Unlock(ctx))
-		must(t, s.locker.Do(ctx, "group", func(ctx context.Context) error {
+		check.Must(t, s.holder.Unlock(ctx))
+		check.Must(t, s.locker.Do(ctx, "group", func(ctx context.Context) error {
 			if err := s.locked.Save(ctx, row(1)); err != nil {
 				return err
 			}
 			_, err := s.locked.Update(ctx, 1, func(e *groupRow) error { e.N = 5; return nil })
 			return err
 		}))
-		must(t, s.locked.InTx(ctx, func(ctx context.Context) error { return s.locked.Save(ctx, row(2)) }))
+		check.Must(t, s.locked.InTx(ctx, func(ctx context.Context) error { return s.locked.Save(ctx, row(2)) }))
 		// Another name sorts behind it: the order rule must see what the caller holds.
 		other, err := s.locker.Lock(ctx, "zzz")
-		must(t, err)
-		must(t, s.locked.Save(other.Context(), row(3)))
-		must(t, other.Unlock(ctx))
+		check.Must(t, err)
+		check.Must(t, s.locked.Save(other.Context(), row(3)))
+		check.Must(t, other.Unlock(ctx))
 		s.want(ctx, t, "[]", 3)
 	})
 }
@@ -446,7 +451,7 @@ func TestGroup_LostLock(t *testing.T) {
 			hook := func(context.Context, *groupHooked) error { return nil }
 			if id == 3 {
 				hook = func(batch context.Context, _ *groupHooked) error {
-					if err := breakHold(ctx, s.fleet, s.locker, "group"); err != nil {
+					if err := breakHold(ctx, s.Fleet, s.locker, "group"); err != nil {
 						return err
 					}
 					<-batch.Done() // else it is committed before the loss is noticed
@@ -470,14 +475,14 @@ func TestGroup_LostLock(t *testing.T) {
 // whose rows they are.
 func TestGroup_NotWithCallbacks(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
-		must(t, db.AutoMigrate(&groupRow{}))
-		if r := gormRepo[groupRow](t, db, nil); r.Grouping(r).How == "" {
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
+		check.Must(t, db.AutoMigrate(&groupRow{}))
+		if r := sqldb.Repository[groupRow](t, db, nil); r.Grouping(r).How == "" {
 			t.Error("GORM's own callbacks are taken for others")
 		}
-		must(t, db.Callback().Raw().Before("gorm:raw").Register("tenant", func(*gorm.DB) {}))
-		if r := gormRepo[groupRow](t, db, nil); r.Grouping(r).How != "" {
+		check.Must(t, db.Callback().Raw().Before("gorm:raw").Register("tenant", func(*gorm.DB) {}))
+		if r := sqldb.Repository[groupRow](t, db, nil); r.Grouping(r).How != "" {
 			t.Error("a callback is not seen")
 		}
 	})
@@ -486,7 +491,7 @@ func TestGroup_NotWithCallbacks(t *testing.T) {
 // A batch that takes long makes way for others; what it did not come to keeps its order.
 func TestGroup_LongBatches(t *testing.T) {
 	onGroups(t, func(ctx context.Context, t *testing.T, s *groupSite[groupRow]) {
-		must(t, s.plain.Save(ctx, row(1)))
+		check.Must(t, s.plain.Save(ctx, row(1)))
 		var order []int
 		for i := range 6 {
 			s.call(ctx, t, func() error { // of one entity: a transaction for each
@@ -519,7 +524,7 @@ func TestGroup_Close(t *testing.T) {
 		for id := range int64(4) {
 			s.call(ctx, t, func() error { return s.locked.Save(ctx, row(id)) })
 		}
-		must(t, s.locker.Close(ctx))
+		check.Must(t, s.locker.Close(ctx))
 		for i, err := range s.finish(ctx, t) {
 			if !errors.Is(err, etcdlock.ErrClosed) {
 				t.Errorf("call %d: got %v", i, err)
@@ -552,10 +557,10 @@ type mongoGroupRow struct {
 // On MongoDB what waits goes in one bulk write, of which each caller gets its own error.
 func TestGroup_Mongo(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	r, coll := mongoRepository[mongoGroupRow](t, nil)
+	ctx := check.Bounded(t, time.Minute)
+	r, coll := mongodb.Repository[mongoGroupRow](t, nil)
 	_, err := coll.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: bson.D{{Key: "name", Value: 1}}, Options: options.Index().SetUnique(true)})
-	must(t, err)
+	check.Must(t, err)
 	s := &groupSite[mongoGroupRow]{plain: &mongoGroupCounter[mongoGroupRow]{Repository: r}}
 	s.lock(ctx, t)
 	for id, name := range []string{"a", "b", "c", "b", "d"} {
@@ -592,19 +597,19 @@ func (c *checkedRows) Save(ctx context.Context, e *groupRow) error {
 // What a repository around the store's own does is never left out, however many wait.
 func TestGroup_NotPastAnotherRepository(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		ctx, db := bounded(t, time.Minute), b.open(t)
-		must(t, db.AutoMigrate(&groupRow{}))
-		must(t, gormrepo.MigrateFence(ctx, db))
-		f := newFleet(t, etcdEndpoints(t))
-		inner := &checkedRows{Repository: gormRepo[groupRow](t, db, nil)}
-		locked, err := lockedrepo.New[groupRow](inner, f.locker(nil), &lockedrepo.Options{Key: "group"})
-		must(t, err)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		ctx, db := check.Bounded(t, time.Minute), b.Open(t)
+		check.Must(t, db.AutoMigrate(&groupRow{}))
+		check.Must(t, gormrepo.MigrateFence(ctx, db))
+		f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+		inner := &checkedRows{Repository: sqldb.Repository[groupRow](t, db, nil)}
+		locked, err := lockedrepo.New[groupRow](inner, f.Locker(nil), &lockedrepo.Options{Key: "group"})
+		check.Must(t, err)
 		var callers errgroup.Group
 		for id := range int64(20) {
 			callers.Go(func() error { return locked.Save(ctx, row(id)) })
 		}
-		must(t, callers.Wait())
+		check.Must(t, callers.Wait())
 		if n := inner.saves.Load(); n != 20 {
 			t.Errorf("%d of 20 saves went through it", n)
 		}
@@ -615,7 +620,7 @@ func TestGroup_NotPastAnotherRepository(t *testing.T) {
 // is written with what comes later.
 func TestGroup_LeavesABatchAtWork(t *testing.T) {
 	onGroups(t, func(ctx context.Context, t *testing.T, s *groupSite[groupRow]) {
-		must(t, s.plain.Save(ctx, row(1)))
+		check.Must(t, s.plain.Save(ctx, row(1)))
 		mine, cancel := context.WithCancel(ctx)
 		defer cancel()
 		update := func(fn func(*groupRow) error) func() error {

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
 	"github.com/holdfast-go/holdfast/internal/etcdtest"
 )
 
@@ -56,22 +59,22 @@ func TestLockLostReply(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s%dTimes", what, times), func(t *testing.T) {
 				t.Parallel()
-				ctx := bounded(t, time.Minute)
-				f := newFleet(t, etcdEndpoints(t))
+				ctx := check.Bounded(t, time.Minute)
+				f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 				var net interceptor
-				l := f.lockerOn(net.client(t, f.endpoints), nil)
+				l := f.LockerOn(net.client(t, f.Endpoints), nil)
 				dropped := net.dropReplies(what, times)
-				other := f.locker(nil)
+				other := f.Locker(nil)
 
-				held := mustLock(ctx, t, other, "n")
+				held := locks.MustLock(ctx, t, other, "n")
 				waiter := goLock(func() (*etcdlock.Lock, error) {
 					if what == "Check" { // made by those who watch their predecessor alone
 						return l.LockWithTTL(ctx, 10*time.Second, "n")
 					}
 					return l.Lock(ctx, "n")
 				})
-				f.awaitQueue(ctx, "n", 2)
-				mustUnlock(ctx, t, held)
+				f.AwaitQueue(ctx, "n", 2)
+				locks.MustUnlock(ctx, t, held)
 				k, err := waiter.wait(ctx, t)
 				if err != nil {
 					t.Fatal(err)
@@ -79,9 +82,9 @@ func TestLockLostReply(t *testing.T) {
 				if token := k.Token(); token <= held.Token() {
 					t.Errorf("token %d after %d", token, held.Token())
 				}
-				mustUnlock(ctx, t, k)
-				f.awaitQueue(ctx, "n", 0)
-				mustUnlock(ctx, t, mustLock(ctx, t, other, "n"))
+				locks.MustUnlock(ctx, t, k)
+				f.AwaitQueue(ctx, "n", 0)
+				locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, other, "n"))
 				if err := l.Close(ctx); err != nil {
 					t.Error(err)
 				}
@@ -99,13 +102,13 @@ func TestLockLostReply_GivenUp(t *testing.T) {
 	for _, what := range []string{"Enqueue", "Snapshot", "Check"} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			ctx := bounded(t, time.Minute)
-			f := newFleet(t, etcdEndpoints(t))
+			ctx := check.Bounded(t, time.Minute)
+			f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 			var net interceptor
-			l := f.lockerOn(net.client(t, f.endpoints), nil)
-			other := f.locker(nil)
-			mustUnlock(ctx, t, mustLock(ctx, t, l, "warm"))
-			held := mustLock(ctx, t, other, "n")
+			l := f.LockerOn(net.client(t, f.Endpoints), nil)
+			other := f.Locker(nil)
+			locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, l, "warm"))
+			held := locks.MustLock(ctx, t, other, "n")
 			dropped := net.dropReplies(what, -1)
 			limit := 2 * time.Second
 			if what == "Check" { // in which the queue is made up as well
@@ -116,10 +119,10 @@ func TestLockLostReply_GivenUp(t *testing.T) {
 			var err error
 			if what == "Check" { // of those who watch their predecessor alone, once that has gone
 				between, leave := context.WithCancel(ctx)
-				first := goLock(func() (*etcdlock.Lock, error) { return f.locker(nil).Lock(between, "n") })
-				f.awaitQueue(ctx, "n", 2)
+				first := goLock(func() (*etcdlock.Lock, error) { return f.Locker(nil).Lock(between, "n") })
+				f.AwaitQueue(ctx, "n", 2)
 				second := goLock(func() (*etcdlock.Lock, error) { return l.LockWithTTL(short, 10*time.Second, "n") })
-				f.awaitQueue(ctx, "n", 3)
+				f.AwaitQueue(ctx, "n", 3)
 				leave()
 				if _, err := first.wait(ctx, t); !errors.Is(err, context.Canceled) {
 					t.Fatal(err)
@@ -131,9 +134,9 @@ func TestLockLostReply_GivenUp(t *testing.T) {
 			if !errors.Is(err, etcdlock.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("Lock: %v", err)
 			}
-			f.awaitQueue(ctx, "n", 1)
-			mustUnlock(ctx, t, held)
-			mustUnlock(ctx, t, mustLock(ctx, t, other, "n"))
+			f.AwaitQueue(ctx, "n", 1)
+			locks.MustUnlock(ctx, t, held)
+			locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, other, "n"))
 			if dropped() == 0 {
 				t.Error("no reply was lost: the test proves nothing")
 			}
@@ -144,32 +147,32 @@ func TestLockLostReply_GivenUp(t *testing.T) {
 // TryLock bounds itself, and leaves nothing behind either.
 func TestLockLostReply_TryLock(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 	var net interceptor
-	l := f.lockerOn(net.client(t, f.endpoints), &etcdlock.Options{RequestTimeout: time.Second, Linger: etcdlock.NoLinger})
+	l := f.LockerOn(net.client(t, f.Endpoints), &etcdlock.Options{RequestTimeout: time.Second, Linger: etcdlock.NoLinger})
 	dropped := net.dropReplies("Enqueue", 1)
 	k, err := l.TryLock(ctx, "n")
 	if err != nil {
 		t.Fatalf("after %d lost replies: %v", dropped(), err)
 	}
-	mustUnlock(ctx, t, k)
+	locks.MustUnlock(ctx, t, k)
 	net.dropReplies("Enqueue", -1)
 	if _, err := l.TryLock(ctx, "n"); !errors.Is(err, etcdlock.ErrUnavailable) {
 		t.Errorf("TryLock without any reply: %v", err)
 	}
-	f.awaitQueue(ctx, "n", 0)
+	f.AwaitQueue(ctx, "n", 0)
 }
 
 // An enqueueing that lands only after its owner has given up and cleaned up is
 // swept away, at once: the lease and the last sweep are too far away to let the next in.
 func TestLockLateEnqueue(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 	var net interceptor
-	l := f.lockerOn(net.client(t, f.endpoints), &etcdlock.Options{TTL: time.Hour})
-	mustUnlock(ctx, t, mustLock(ctx, t, l, "warm"))
+	l := f.LockerOn(net.client(t, f.Endpoints), &etcdlock.Options{TTL: time.Hour})
+	locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, l, "warm"))
 
 	sent, land, landed := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	var cleaned sync.Once
@@ -178,7 +181,7 @@ func TestLockLateEnqueue(t *testing.T) {
 		case step(method, req) == "Enqueue":
 			go func() { // the network keeps the request for a while
 				<-land
-				_, err := f.cli.Txn(context.WithoutCancel(ctx)).Then(toPut(req)).Commit()
+				_, err := f.Cli.Txn(context.WithoutCancel(ctx)).Then(toPut(req)).Commit()
 				landed <- err
 			}()
 			close(sent)
@@ -191,7 +194,7 @@ func TestLockLateEnqueue(t *testing.T) {
 	})
 	short, cancel := context.WithCancel(ctx)
 	a := goLock(func() (*etcdlock.Lock, error) { return l.Lock(short, "n") })
-	await(ctx, t, sent, "the enqueueing")
+	check.Await(ctx, t, sent, "the enqueueing")
 	cancel()
 	if _, err := a.wait(ctx, t); !errors.Is(err, context.Canceled) {
 		t.Errorf("Lock: %v", err)
@@ -199,19 +202,19 @@ func TestLockLateEnqueue(t *testing.T) {
 	if err := <-landed; err != nil {
 		t.Fatal(err)
 	}
-	mustUnlock(ctx, t, mustLock(ctx, t, f.locker(&etcdlock.Options{Linger: etcdlock.NoLinger}), "n"))
-	f.awaitQueue(ctx, "n", 0)
+	locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, f.Locker(&etcdlock.Options{Linger: etcdlock.NoLinger}), "n"))
+	f.AwaitQueue(ctx, "n", 0)
 }
 
 // A release whose outcome is not known yet bounds nobody's patience: Unlock
 // returns with its context, and the key goes all the same.
 func TestLockRelease_GoesOnInTheBackground(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 	var net interceptor
-	l := f.lockerOn(net.client(t, f.endpoints), &etcdlock.Options{Linger: etcdlock.NoLinger})
-	k := mustLock(ctx, t, l, "n")
+	l := f.LockerOn(net.client(t, f.Endpoints), &etcdlock.Options{Linger: etcdlock.NoLinger})
+	k := locks.MustLock(ctx, t, l, "n")
 	tried, open := make(chan struct{}, 1), make(chan struct{})
 	net.set(func(_ context.Context, method string, req any, call func() error) error {
 		if step(method, req) == "Release" {
@@ -240,5 +243,5 @@ func TestLockRelease_GoesOnInTheBackground(t *testing.T) {
 	if err := k.Unlock(ctx); err != nil {
 		t.Errorf("the release: %v", err)
 	}
-	f.awaitQueue(ctx, "n", 0)
+	f.AwaitQueue(ctx, "n", 0)
 }

@@ -7,12 +7,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/concurrency"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 )
 
 // The shared etcd of the tests does not fsync, so these tell what is spent on
@@ -21,22 +24,6 @@ import (
 
 // lockAndUnlock takes the i-th lock of a benchmark and gives it back.
 type lockAndUnlock func(ctx context.Context, i int64) error
-
-// benchLocker returns a Locker with its session up, in a namespace of its own.
-func benchLocker(b *testing.B) *etcdlock.Locker {
-	b.Helper()
-	l, err := etcdlock.New(etcdClient(b), &etcdlock.Options{Namespace: uniqueName("bench-")})
-	must(b, err)
-	b.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := l.Close(ctx); err != nil {
-			b.Error(err)
-		}
-	})
-	must(b, withLock(b.Context(), l, "warm-up"))
-	return l
-}
 
 func withLock(ctx context.Context, l *etcdlock.Locker, name string) error {
 	k, err := l.Lock(ctx, name)
@@ -49,7 +36,7 @@ func withLock(ctx context.Context, l *etcdlock.Locker, name string) error {
 func benchSession(b *testing.B, cli *clientv3.Client) *concurrency.Session {
 	b.Helper()
 	s, err := concurrency.NewSession(cli, concurrency.WithTTL(10))
-	must(b, err)
+	check.Must(b, err)
 	b.Cleanup(func() { s.Close() })
 	return s
 }
@@ -68,16 +55,16 @@ func BenchmarkLockUncontended(b *testing.B) {
 	run := func(b *testing.B, cycle lockAndUnlock) {
 		b.Helper()
 		b.ReportAllocs()
-		must(b, cycle(b.Context(), -1)) // connecting is no part of it
+		check.Must(b, cycle(b.Context(), -1)) // connecting is no part of it
 		for i := int64(0); b.Loop(); i++ {
-			must(b, cycle(b.Context(), i))
+			check.Must(b, cycle(b.Context(), i))
 		}
 	}
 	b.Run("Put", func(b *testing.B) {
-		cli, base := etcdClient(b), uniqueName("bench-")
+		cli, base := embedded.EtcdClient(b), servers.UniqueName("bench-")
 		b.Cleanup(func() {
 			_, err := cli.Delete(context.Background(), base, clientv3.WithPrefix())
-			must(b, err)
+			check.Must(b, err)
 		})
 		run(b, func(ctx context.Context, i int64) error {
 			_, err := cli.Put(ctx, base+strconv.FormatInt(i, 10), "")
@@ -85,11 +72,11 @@ func BenchmarkLockUncontended(b *testing.B) {
 		})
 	})
 	b.Run("Mutex", func(b *testing.B) {
-		s, base := benchSession(b, etcdClient(b)), uniqueName("bench-")
+		s, base := benchSession(b, embedded.EtcdClient(b)), servers.UniqueName("bench-")
 		run(b, func(ctx context.Context, i int64) error { return withMutex(ctx, s, base+strconv.FormatInt(i, 10)) })
 	})
 	b.Run("etcdlock", func(b *testing.B) {
-		l := benchLocker(b)
+		l := locks.BenchLocker(b)
 		run(b, func(ctx context.Context, i int64) error { return withLock(ctx, l, strconv.FormatInt(i, 10)) })
 	})
 }
@@ -97,18 +84,18 @@ func BenchmarkLockUncontended(b *testing.B) {
 // BenchmarkLockAgain takes one name again and again, by one goroutine.
 func BenchmarkLockAgain(b *testing.B) {
 	b.Run("Mutex", func(b *testing.B) {
-		s, name := benchSession(b, etcdClient(b)), uniqueName("bench-")
+		s, name := benchSession(b, embedded.EtcdClient(b)), servers.UniqueName("bench-")
 		b.ReportAllocs()
-		must(b, withMutex(b.Context(), s, name))
+		check.Must(b, withMutex(b.Context(), s, name))
 		for b.Loop() {
-			must(b, withMutex(b.Context(), s, name))
+			check.Must(b, withMutex(b.Context(), s, name))
 		}
 	})
 	b.Run("etcdlock", func(b *testing.B) {
-		l := benchLocker(b)
+		l := locks.BenchLocker(b)
 		b.ReportAllocs()
 		for b.Loop() {
-			must(b, withLock(b.Context(), l, "again"))
+			check.Must(b, withLock(b.Context(), l, "again"))
 		}
 	})
 }
@@ -134,10 +121,10 @@ func BenchmarkLock64Goroutines(b *testing.B) {
 		}
 		wg.Wait()
 		b.StopTimer()
-		must(b, errors.Join(errs...))
+		check.Must(b, errors.Join(errs...))
 	}
 	b.Run("Mutex", func(b *testing.B) {
-		cli, name := etcdClient(b), uniqueName("bench-")
+		cli, name := embedded.EtcdClient(b), servers.UniqueName("bench-")
 		cycles := make([]lockAndUnlock, goroutines)
 		for g := range cycles {
 			s := benchSession(b, cli)
@@ -146,7 +133,7 @@ func BenchmarkLock64Goroutines(b *testing.B) {
 		run(b, cycles)
 	})
 	b.Run("etcdlock", func(b *testing.B) {
-		l := benchLocker(b)
+		l := locks.BenchLocker(b)
 		cycles := make([]lockAndUnlock, goroutines)
 		for g := range cycles {
 			cycles[g] = func(ctx context.Context, _ int64) error { return withLock(ctx, l, "hot") }

@@ -12,6 +12,11 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/scale"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 )
 
 // busyProcess has 64 goroutines that take one name over and over, all of them
@@ -45,19 +50,19 @@ func busyProcess(ctx context.Context, t *testing.T, l *etcdlock.Locker, name str
 // whatever implementation it is.
 func TestLockBusy_ServesOthersInOrder(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 2*time.Minute)
-	endpoints := etcdEndpoints(t)
-	f := newFleet(t, endpoints)
+	ctx := check.Bounded(t, 2*time.Minute)
+	endpoints := embedded.EtcdEndpoints(t)
+	f := locks.NewFleet(t, endpoints)
 	opts := etcdlock.Options{RawNames: true}
-	l := f.locker(&opts)
-	name := uniqueName("busy-")
-	cli := etcdClient(t)
+	l := f.Locker(&opts)
+	name := servers.UniqueName("busy-")
+	cli := embedded.EtcdClient(t)
 	others := []foreign{
-		mutex{cli}, holdfast{f.locker(&opts)}, etcdctl{t, endpoints}, service{cli, 60}, mutex{cli}, service{cli, 60},
+		mutex{cli}, holdfast{f.Locker(&opts)}, etcdctl{t, endpoints}, service{cli, 60}, mutex{cli}, service{cli, 60},
 	}
 	for range 3 {
 		var r room
-		first := mustLock(ctx, t, l, name)
+		first := locks.MustLock(ctx, t, l, name)
 		stop := busyProcess(ctx, t, l, name, &r)
 		var mu sync.Mutex
 		var order []int
@@ -78,9 +83,9 @@ func TestLockBusy_ServesOthersInOrder(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			awaitQueue(ctx, t, f.cli, name+"/", i+2)
+			locks.AwaitQueue(ctx, t, f.Cli, name+"/", i+2)
 		}
-		mustUnlock(ctx, t, first)
+		locks.MustUnlock(ctx, t, first)
 		wg.Wait()
 		stop()
 		if len(order) != len(others) || !slices.IsSorted(order) {
@@ -96,12 +101,12 @@ func TestLockBusy_ServesOthersInOrder(t *testing.T) {
 // its turn behind a busy process while that lease lives.
 func TestLockBusy_ShortLeaseGetsItsTurn(t *testing.T) {
 	t.Parallel()
-	rounds := full(100)
-	ctx := bounded(t, 5*time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
-	l := f.locker(&etcdlock.Options{RawNames: true})
-	name := uniqueName("busy-")
-	other := service{etcdClient(t), 2}
+	rounds := scale.Full(100)
+	ctx := check.Bounded(t, 5*time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	l := f.Locker(&etcdlock.Options{RawNames: true})
+	name := servers.UniqueName("busy-")
+	other := service{embedded.EtcdClient(t), 2}
 	var r room
 	stop := busyProcess(ctx, t, l, name, &r)
 	defer stop()
@@ -109,7 +114,7 @@ func TestLockBusy_ShortLeaseGetsItsTurn(t *testing.T) {
 	var most int64
 	for range rounds {
 		visits := r.visits.Load()
-		eventually(ctx, t, "our goroutines to be busy", func() bool { return r.visits.Load() > visits+64 })
+		check.Eventually(ctx, t, "our goroutines to be busy", func() bool { return r.visits.Load() > visits+64 })
 		visits, asked := r.visits.Load(), time.Now()
 		// It fails when the lease ends before its turn comes.
 		unlock, err := other.lock(ctx, name)
@@ -133,17 +138,17 @@ func TestLockBusy_ShortLeaseGetsItsTurn(t *testing.T) {
 // soon is printed, by the revisions and the clock of a watch from outside.
 func TestLockLinger_LeavesPromptly(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
-	l := f.locker(&etcdlock.Options{RawNames: true, Linger: time.Hour})
-	name := uniqueName("linger-")
-	other := service{etcdClient(t), 30}
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	l := f.Locker(&etcdlock.Options{RawNames: true, Linger: time.Hour})
+	name := servers.UniqueName("linger-")
+	other := service{embedded.EtcdClient(t), 30}
 	var took []time.Duration
-	for range full(100) {
-		mustUnlock(ctx, t, mustLock(ctx, t, l, name))
-		ours := awaitQueue(ctx, t, f.cli, name+"/", 1)[0]
+	for range scale.Full(100) {
+		locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, l, name))
+		ours := locks.AwaitQueue(ctx, t, f.Cli, name+"/", 1)[0]
 		wctx, cancel := context.WithCancel(ctx)
-		watch := f.cli.Watch(wctx, name+"/", clientv3.WithPrefix(), clientv3.WithCreatedNotify())
+		watch := f.Cli.Watch(wctx, name+"/", clientv3.WithPrefix(), clientv3.WithCreatedNotify())
 		<-watch
 		var came atomic.Int64
 		left := make(chan error, 1)

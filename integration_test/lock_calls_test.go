@@ -9,17 +9,20 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
 )
 
 // Calls that cannot succeed say so with their error, before anything is sent.
 func TestLockCalls_RefusedWithoutIO(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, etcdEndpoints(t))
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 	var net interceptor
-	cli := net.client(t, f.endpoints)
-	l := f.lockerOn(cli, nil)
-	raw := f.lockerOn(cli, &etcdlock.Options{RawNames: true})
+	cli := net.client(t, f.Endpoints)
+	l := f.LockerOn(cli, nil)
+	raw := f.LockerOn(cli, &etcdlock.Options{RawNames: true})
 	over, cancel := context.WithCancelCause(ctx)
 	why := errors.New("shutting down")
 	cancel(why)
@@ -75,12 +78,12 @@ func TestLockCalls_RefusedWithoutIO(t *testing.T) {
 // A wait that its deadline ends, with somebody else holding the lock.
 func TestLockCalls_Timeout(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, etcdEndpoints(t))
-	l := f.locker(nil)
-	held := mustLock(ctx, t, l, "n")
-	other := f.locker(nil)
-	mustUnlock(ctx, t, mustLock(ctx, t, other, "warm"))
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	l := f.Locker(nil)
+	held := locks.MustLock(ctx, t, l, "n")
+	other := f.Locker(nil)
+	locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, other, "warm"))
 	for name, l := range map[string]*etcdlock.Locker{"same process": l, "another process": other} {
 		short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 		_, err := l.Lock(short, "n")
@@ -89,18 +92,18 @@ func TestLockCalls_Timeout(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	f.awaitQueue(ctx, "n", 1)
-	mustUnlock(ctx, t, held)
+	f.AwaitQueue(ctx, "n", 1)
+	locks.MustUnlock(ctx, t, held)
 }
 
 // The hold's context keeps the caller's values and nothing else of it.
 func TestLockCalls_Context(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	l := newFleet(t, etcdEndpoints(t)).locker(nil)
+	ctx := check.Bounded(t, 30*time.Second)
+	l := locks.NewFleet(t, embedded.EtcdEndpoints(t)).Locker(nil)
 	type key struct{}
 	caller, cancel := context.WithTimeout(context.WithValue(ctx, key{}, "v"), 20*time.Second)
-	k := mustLock(caller, t, l, "n")
+	k := locks.MustLock(caller, t, l, "n")
 	cancel()
 	held := k.Context()
 	if held.Value(key{}) != "v" {
@@ -109,34 +112,34 @@ func TestLockCalls_Context(t *testing.T) {
 	if _, ok := held.Deadline(); ok || held.Err() != nil {
 		t.Error("the hold's context has the caller's deadline or cancellation")
 	}
-	mustUnlock(ctx, t, k)
+	locks.MustUnlock(ctx, t, k)
 	if !errors.Is(held.Err(), context.Canceled) {
 		t.Error("the hold's context goes on after Unlock")
 	}
-	mustUnlock(ctx, t, k) // the second call returns what the first returned
+	locks.MustUnlock(ctx, t, k) // the second call returns what the first returned
 }
 
 func TestLockCalls_Do(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, etcdEndpoints(t))
-	l := f.locker(&etcdlock.Options{Linger: etcdlock.NoLinger})
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	l := f.Locker(&etcdlock.Options{Linger: etcdlock.NoLinger})
 	why, own := errors.New("the caller went home"), errors.New("the work failed")
 
 	caller, cancel := context.WithCancelCause(ctx)
 	err := l.Do(caller, "n", func(ctx context.Context) error {
 		cancel(why)
-		await(bounded(t, 30*time.Second), t, ctx.Done(), "the work's context to end with the caller's")
+		check.Await(check.Bounded(t, 30*time.Second), t, ctx.Done(), "the work's context to end with the caller's")
 		if !errors.Is(context.Cause(ctx), why) {
 			t.Errorf("the work's context ended with %v", context.Cause(ctx))
 		}
-		f.awaitQueue(bounded(t, 30*time.Second), "n", 1) // held until the work has returned
+		f.AwaitQueue(check.Bounded(t, 30*time.Second), "n", 1) // held until the work has returned
 		return own
 	})
 	if !errors.Is(err, own) {
 		t.Errorf("Do: %v", err)
 	}
-	f.awaitQueue(ctx, "n", 0)
+	f.AwaitQueue(ctx, "n", 0)
 
 	deadline, stop := context.WithTimeout(ctx, time.Hour)
 	defer stop()
@@ -145,7 +148,7 @@ func TestLockCalls_Do(t *testing.T) {
 		if got, ok := ctx.Deadline(); !ok || !got.Equal(want) {
 			t.Errorf("the work's deadline is %v, want the caller's, %v", got, want)
 		}
-		_, err := f.cli.Delete(ctx, f.awaitQueue(ctx, "n", 1)[0])
+		_, err := f.Cli.Delete(ctx, f.AwaitQueue(ctx, "n", 1)[0])
 		return err
 	})
 	if !errors.Is(err, etcdlock.ErrLost) {
@@ -160,22 +163,22 @@ func TestLockCalls_Do(t *testing.T) {
 		}()
 		_ = l.Do(ctx, "n", func(context.Context) error { panic("broken") })
 	}()
-	f.awaitQueue(ctx, "n", 0)
+	f.AwaitQueue(ctx, "n", 0)
 }
 
 // Holders tells the queue in order, with the owners' data.
 func TestLockCalls_Holders(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, etcdEndpoints(t))
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 	before := time.Now().Add(-time.Second)
-	first, second := f.locker(&etcdlock.Options{Service: "one"}), f.locker(&etcdlock.Options{Service: "two"})
+	first, second := f.Locker(&etcdlock.Options{Service: "one"}), f.Locker(&etcdlock.Options{Service: "two"})
 	if holders, err := first.Holders(ctx, "n/1"); err != nil || len(holders) != 0 {
 		t.Errorf("holders of a free lock: %v, %v", holders, err)
 	}
-	held := mustLock(ctx, t, first, "n/1")
+	held := locks.MustLock(ctx, t, first, "n/1")
 	waiter := goLock(func() (*etcdlock.Lock, error) { return second.Lock(ctx, "n/1") })
-	f.awaitQueue(ctx, "n/1", 2)
+	f.AwaitQueue(ctx, "n/1", 2)
 	holders, err := second.Holders(ctx, "n/1")
 	if err != nil || len(holders) != 2 {
 		t.Fatalf("holders: %v, %v", holders, err)
@@ -199,19 +202,19 @@ func TestLockCalls_Holders(t *testing.T) {
 	if err != nil || len(listed) != 2 || listed[0] != holders[0] || listed[1] != holders[1] {
 		t.Errorf("listed %+v, %v, want %+v", listed, err, holders)
 	}
-	mustUnlock(ctx, t, held)
+	locks.MustUnlock(ctx, t, held)
 	k, err := waiter.wait(ctx, t)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustUnlock(ctx, t, k)
+	locks.MustUnlock(ctx, t, k)
 }
 
 func TestLock_Bind(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
-	l := f.locker(nil)
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	l := f.Locker(nil)
 	k, err := l.Lock(ctx, "a")
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,11 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/scale"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 )
 
 // givenUp is how long a caller waits who is going to give up: mostly while a request of
@@ -24,12 +29,12 @@ func givenUp() time.Duration { return time.Duration(rand.Int64N(int64(8 * time.M
 func TestLockCancelled_Soak(t *testing.T) {
 	t.Parallel()
 	const processes, goroutines, names, bound = 3, 6, 2, time.Second
-	length := full(5 * time.Minute)
-	if !soak() {
+	length := scale.Full(5 * time.Minute)
+	if !scale.Soak() {
 		length = 3 * time.Second
 	}
-	ctx := bounded(t, length+time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
+	ctx := check.Bounded(t, length+time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 	var visited [names]room
 	var cancelled, tried atomic.Int64
 	var seen sync.Mutex
@@ -76,23 +81,23 @@ func TestLockCancelled_Soak(t *testing.T) {
 	}
 	var wg sync.WaitGroup
 	var still time.Duration
-	key := uniqueName("still-")
+	key := servers.UniqueName("still-")
 	wg.Go(func() {
 		for stop.Err() == nil {
 			begun := time.Now()
-			if _, err := f.cli.Put(ctx, key, ""); err != nil {
+			if _, err := f.Cli.Put(ctx, key, ""); err != nil {
 				t.Error(err)
 				return
 			}
 			still = max(still, time.Since(begun))
 			pauseFor(stop, 5*time.Millisecond)
 		}
-		if _, err := f.cli.Delete(ctx, key); err != nil {
+		if _, err := f.Cli.Delete(ctx, key); err != nil {
 			t.Error(err)
 		}
 	})
 	for range processes {
-		l := f.locker(nil)
+		l := f.Locker(nil)
 		for range goroutines {
 			wg.Go(func() {
 				for stop.Err() == nil {
@@ -118,7 +123,7 @@ func TestLockCancelled_Soak(t *testing.T) {
 	if cancelled.Load() == 0 || visits == 0 {
 		t.Error("nobody gave up, or nobody was there: the test proves nothing")
 	}
-	if soak() && !raced && longest > bound+still {
+	if scale.Soak() && !scale.Raced && longest > bound+still {
 		t.Errorf("somebody waited %v, want at most %v, or %v more where etcd stands still", longest, bound, still)
 	}
 }

@@ -7,21 +7,24 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
 )
 
 // Close lets the holds end, and refuses everything else.
 func TestLockClose_WaitsForHolds(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, ownEtcd(t).Endpoints())
-	l := f.locker(nil)
-	k := mustLock(ctx, t, l, "n")
-	other := mustLock(ctx, t, f.locker(nil), "busy")
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.OwnEtcd(t).Endpoints())
+	l := f.Locker(nil)
+	k := locks.MustLock(ctx, t, l, "n")
+	other := locks.MustLock(ctx, t, f.Locker(nil), "busy")
 	inQueue := goLock(func() (*etcdlock.Lock, error) { return l.Lock(ctx, "busy") })
-	f.awaitQueue(ctx, "busy", 2)
+	f.AwaitQueue(ctx, "busy", 2)
 	atGate := goLock(func() (*etcdlock.Lock, error) { return l.Lock(ctx, "n") })
 	inTerm := goLock(func() (*etcdlock.Lock, error) { return l.LockWithTTL(ctx, 5*time.Second, "busy") })
-	f.awaitQueue(ctx, "busy", 3)
+	f.AwaitQueue(ctx, "busy", 3)
 
 	closed := make(chan error, 2)
 	go func() { closed <- l.Close(ctx) }()
@@ -52,28 +55,28 @@ func TestLockClose_WaitsForHolds(t *testing.T) {
 		t.Errorf("the hold ended: %v", context.Cause(k.Context()))
 	}
 	go func() { closed <- l.Close(ctx) }()
-	mustUnlock(ctx, t, k)
+	locks.MustUnlock(ctx, t, k)
 	for range 2 {
 		if err := <-closed; err != nil {
 			t.Errorf("Close: %v", err)
 		}
 	}
-	mustUnlock(ctx, t, other)
-	f.awaitQueue(ctx, "n", 0)
+	locks.MustUnlock(ctx, t, other)
+	f.AwaitQueue(ctx, "n", 0)
 }
 
 // Close with a context that ends takes the rest away, and leaves nothing in
 // etcd: no key, no sentinel, no lease.
 func TestLockClose_CutsShort(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, ownEtcd(t).Endpoints())
-	l, err := etcdlock.New(newEtcdClient(t, f.endpoints), &etcdlock.Options{Namespace: f.namespace})
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.OwnEtcd(t).Endpoints())
+	l, err := etcdlock.New(embedded.NewEtcdClient(t, f.Endpoints), &etcdlock.Options{Namespace: f.Namespace})
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := mustLock(ctx, t, l, "n", "m")
-	inner := mustLock(k.Context(), t, l, "n")
+	k := locks.MustLock(ctx, t, l, "n", "m")
+	inner := locks.MustLock(k.Context(), t, l, "n")
 	term, err := l.LockWithTTL(ctx, time.Hour, "t")
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +88,7 @@ func TestLockClose_CutsShort(t *testing.T) {
 		t.Errorf("Close: %v", first)
 	}
 	for name, k := range map[string]*etcdlock.Lock{"renewed": k, "nested": inner, "fixed term": term} {
-		await(ctx, t, k.Context().Done(), "the hold to end")
+		check.Await(ctx, t, k.Context().Done(), "the hold to end")
 		if cause := context.Cause(k.Context()); !errors.Is(cause, etcdlock.ErrClosed) {
 			t.Errorf("the context of the %s lock ended with %v", name, cause)
 		}
@@ -93,8 +96,8 @@ func TestLockClose_CutsShort(t *testing.T) {
 			t.Errorf("Unlock of the %s lock: %v", name, err)
 		}
 	}
-	awaitQueue(ctx, t, f.cli, "", 0)
-	leases, err := f.cli.Leases(ctx)
+	locks.AwaitQueue(ctx, t, f.Cli, "", 0)
+	leases, err := f.Cli.Leases(ctx)
 	if err != nil || len(leases.Leases) != 0 {
 		t.Errorf("leases: %v, %v", leases.Leases, err)
 	}
@@ -105,9 +108,9 @@ func TestLockClose_CutsShort(t *testing.T) {
 
 func TestLockClose_Unused(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
+	ctx := check.Bounded(t, 30*time.Second)
 	var net interceptor
-	l, err := etcdlock.New(net.client(t, etcdEndpoints(t)), nil)
+	l, err := etcdlock.New(net.client(t, embedded.EtcdEndpoints(t)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,14 +127,14 @@ func TestLockClose_Unused(t *testing.T) {
 // With etcd away, Close says that the lease could not be given back.
 func TestLockClose_EtcdAway(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	srv := ownEtcd(t)
-	cli := newEtcdClient(t, srv.Endpoints())
+	ctx := check.Bounded(t, 30*time.Second)
+	srv := embedded.OwnEtcd(t)
+	cli := embedded.NewEtcdClient(t, srv.Endpoints())
 	l, err := etcdlock.New(cli, &etcdlock.Options{RequestTimeout: 500 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustLock(ctx, t, l, "n")
+	locks.MustLock(ctx, t, l, "n")
 	if err := srv.Stop(); err != nil {
 		t.Fatal(err)
 	}

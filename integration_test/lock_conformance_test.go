@@ -9,14 +9,16 @@ import (
 
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/etcdlock/locktest"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 )
 
 func TestLockConformance_Namespace(t *testing.T) {
 	t.Parallel()
-	endpoints := etcdEndpoints(t)
+	endpoints := embedded.EtcdEndpoints(t)
 	locktest.Run(t, func(t *testing.T) locktest.Harness {
 		t.Helper()
-		namespace := uniqueName("test-") + "/"
+		namespace := servers.UniqueName("test-") + "/"
 		h := etcdHarness(t, endpoints, namespace, etcdlock.Options{Namespace: namespace})
 		h.Features = locktest.AllFeatures()
 		return h
@@ -27,7 +29,7 @@ func TestLockConformance_RawNames(t *testing.T) {
 	t.Parallel()
 	// The names of the suite stand in this etcd verbatim, so it is shared with no
 	// other test.
-	endpoints := ownEtcd(t).Endpoints()
+	endpoints := embedded.OwnEtcd(t).Endpoints()
 	locktest.Run(t, func(t *testing.T) locktest.Harness {
 		t.Helper()
 		h := etcdHarness(t, endpoints, "", etcdlock.Options{RawNames: true, Linger: etcdlock.NoLinger})
@@ -40,11 +42,11 @@ func TestLockConformance_RawNames(t *testing.T) {
 // own. prefix is what all keys of the test begin with.
 func etcdHarness(t *testing.T, endpoints []string, prefix string, opts etcdlock.Options) locktest.Harness {
 	t.Helper()
-	outside := newEtcdClient(t, endpoints)
+	outside := embedded.NewEtcdClient(t, endpoints)
 	observer := conformanceLocker(t, outside, opts) // never locks
 	return locktest.Harness{
 		New: func() locktest.Locker {
-			return locktest.Adapt(conformanceLocker(t, newEtcdClient(t, endpoints), opts))
+			return locktest.Adapt(conformanceLocker(t, embedded.NewEtcdClient(t, endpoints), opts))
 		},
 		Break: func(ctx context.Context, name string) error {
 			holders, err := observer.Holders(ctx, name)

@@ -19,6 +19,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/children"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/scale"
 )
 
 // crowd is what a process of a crowd is told to do.
@@ -43,24 +48,19 @@ type crowdReport struct {
 
 // runCrowd is the child program "crowd". It says when it is ready, and starts
 // when its standard input ends.
-func runCrowd(spec string) int {
+func runCrowd(args []string) error {
 	var c crowd
-	if err := json.Unmarshal([]byte(spec), &c); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+	if err := json.Unmarshal([]byte(args[0]), &c); err != nil {
+		return err
 	}
 	// Not without end, should the test that started it be gone.
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	r, err := c.run(ctx)
-	if err == nil {
-		err = json.NewEncoder(os.Stdout).Encode(r)
-	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return err
 	}
-	return 0
+	return json.NewEncoder(os.Stdout).Encode(r)
 }
 
 func (c *crowd) run(ctx context.Context) (r crowdReport, err error) {
@@ -127,7 +127,7 @@ func (c *crowd) run(ctx context.Context) (r crowdReport, err error) {
 				r.Visits++
 				r.MostHandovers = max(r.MostHandovers, l.last.handovers()-before.handovers())
 				switch {
-				case errors.Is(err, errOverlap):
+				case errors.Is(err, errMet):
 					r.Overlaps++
 				case errors.Is(err, errOvertaken):
 					r.Overtaken++
@@ -145,7 +145,7 @@ func (c *crowd) run(ctx context.Context) (r crowdReport, err error) {
 
 // runCrowds lets processes meet in one ledger, and returns what each of them
 // has seen and what the ledger says in the end.
-func runCrowds(ctx context.Context, t *testing.T, f *fleet, crowds [crowdProcesses]crowd) (reports [crowdProcesses]crowdReport, end page) {
+func runCrowds(ctx context.Context, t *testing.T, f *locks.Fleet, crowds [crowdProcesses]crowd) (reports [crowdProcesses]crowdReport, end page) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ledger")
 	l, err := openLedger(path)
@@ -157,12 +157,12 @@ func runCrowds(ctx context.Context, t *testing.T, f *fleet, crowds [crowdProcess
 	var ready sync.WaitGroup
 	ready.Add(len(crowds))
 	for i, c := range crowds {
-		c.Endpoints, c.Namespace, c.Ledger, c.Process = f.endpoints, f.namespace, path, i
+		c.Endpoints, c.Namespace, c.Ledger, c.Process = f.Endpoints, f.Namespace, path, i
 		spec, err := json.Marshal(c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd := childCommand(ctx, t, "crowd", string(spec))
+		cmd := children.Command(ctx, t, "crowd", string(spec))
 		cmd.Stderr = os.Stderr
 		stdin, err := cmd.StdinPipe()
 		if err != nil {
@@ -203,10 +203,10 @@ func runCrowds(ctx context.Context, t *testing.T, f *fleet, crowds [crowdProcess
 func TestLockCrowd_Excludes(t *testing.T) {
 	for _, ownMutex := range []bool{false, true} {
 		t.Run(fmt.Sprintf("OwnMutex=%v", ownMutex), func(t *testing.T) {
-			ctx := bounded(t, 10*time.Minute)
-			f := newFleet(t, etcdEndpoints(t))
+			ctx := check.Bounded(t, 10*time.Minute)
+			f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 			var crowds [crowdProcesses]crowd
-			each := full(int64(100_000))/crowdProcesses + 1
+			each := scale.Full(int64(100_000))/crowdProcesses + 1
 			for i := range crowds {
 				crowds[i] = crowd{Goroutines: 16, Visits: each, OwnMutex: ownMutex}
 			}
@@ -243,11 +243,11 @@ func TestLockCrowd_Fairness(t *testing.T) {
 		"1": {1, 1, 1}, "8": {8, 8, 8}, "32": {32, 32, 32}, "Mixed": {1, 8, 32},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx := bounded(t, 2*time.Minute)
-			f := newFleet(t, etcdEndpoints(t))
+			ctx := check.Bounded(t, 2*time.Minute)
+			f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 			var crowds [crowdProcesses]crowd
 			for i, n := range goroutines {
-				crowds[i] = crowd{Goroutines: n, For: full(10 * time.Second), Handovers: 100}
+				crowds[i] = crowd{Goroutines: n, For: scale.Full(10 * time.Second), Handovers: 100}
 			}
 			reports, end := runCrowds(ctx, t, f, crowds)
 			if end.handovers() < 100 {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/scale"
 )
 
 const sharedNames = 6
@@ -44,12 +46,12 @@ func visitSets(t *testing.T, site faultSite, sets int, opts *etcdlock.Options, v
 	t.Helper()
 	const lockers, goroutines = 3, 4
 	rounds := sets/(lockers*goroutines) + 1
-	ctx := bounded(t, 15*time.Minute)
+	ctx := check.Bounded(t, 15*time.Minute)
 	f := site.fleet(t)
 	var r rooms
 	var wg sync.WaitGroup
 	for range lockers {
-		l := f.lockerOn(site.client(t, nil), opts)
+		l := f.LockerOn(site.client(t, nil), opts)
 		for range goroutines {
 			wg.Go(func() {
 				for range rounds {
@@ -92,7 +94,7 @@ func TestLockDeadlock_Sets(t *testing.T) {
 		} {
 			t.Run(site.name+name, func(t *testing.T) {
 				t.Parallel()
-				visitSets(t, site, fullUnraced(20_000), &etcdlock.Options{Linger: linger}, lockSome)
+				visitSets(t, site, scale.FullUnraced(20_000), &etcdlock.Options{Linger: linger}, lockSome)
 			})
 		}
 	}
@@ -115,7 +117,7 @@ func nestSets(t *testing.T, site faultSite) {
 	t.Helper()
 	var nested, refused, upFront atomic.Int64
 	opts := &etcdlock.Options{DeadlockTimeout: 10 * time.Millisecond}
-	visitSets(t, site, fullUnraced(8_000), opts, func(ctx context.Context, l *etcdlock.Locker, r *rooms) error {
+	visitSets(t, site, scale.FullUnraced(8_000), opts, func(ctx context.Context, l *etcdlock.Locker, r *rooms) error {
 		outerSet, outer := someNames()
 		innerSet, inner := someNames()
 		more := slices.DeleteFunc(innerSet, func(n int) bool { return slices.Contains(outerSet, n) })

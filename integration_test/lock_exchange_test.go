@@ -12,6 +12,9 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
 	"github.com/holdfast-go/holdfast/internal/etcdtest"
 )
 
@@ -73,15 +76,15 @@ func TestLockExchange_LostMessages(t *testing.T) {
 		for _, times := range []int64{1, 3} {
 			t.Run(fmt.Sprintf("Answer=%v/%dTimes", answer, times), func(t *testing.T) {
 				t.Parallel()
-				ctx := bounded(t, time.Minute)
-				f := newFleet(t, etcdEndpoints(t))
+				ctx := check.Bounded(t, time.Minute)
+				f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 				var net interceptor
 				opts := &etcdlock.Options{MaxTurns: 2, Linger: etcdlock.NoLinger}
-				l, other := f.lockerOn(net.client(t, f.endpoints), opts), f.locker(opts)
+				l, other := f.LockerOn(net.client(t, f.Endpoints), opts), f.Locker(opts)
 				lost := net.loses("Exchange", answer, times)
 				crowded(ctx, t, "n", func() bool { return lost.Load() == times }, nil, l, other)
-				f.awaitQueue(ctx, "n", 0)
-				mustUnlock(ctx, t, mustLock(ctx, t, other, "n"))
+				f.AwaitQueue(ctx, "n", 0)
+				locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, other, "n"))
 			})
 		}
 	}
@@ -94,11 +97,11 @@ func TestLockExchange_GivenUp(t *testing.T) {
 	for _, answer := range []bool{false, true} {
 		t.Run(fmt.Sprintf("Answer=%v", answer), func(t *testing.T) {
 			t.Parallel()
-			ctx := bounded(t, time.Minute)
-			f := newFleet(t, etcdEndpoints(t))
+			ctx := check.Bounded(t, time.Minute)
+			f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 			var net interceptor
 			opts := &etcdlock.Options{MaxTurns: 1, Linger: etcdlock.NoLinger}
-			l, other := f.lockerOn(net.client(t, f.endpoints), opts), f.locker(opts)
+			l, other := f.LockerOn(net.client(t, f.Endpoints), opts), f.Locker(opts)
 			short, giveUp := context.WithCancel(ctx)
 			net.set(func(_ context.Context, method string, req any, call func() error) error {
 				if step(method, req) != "Exchange" {
@@ -134,8 +137,8 @@ func TestLockExchange_GivenUp(t *testing.T) {
 			}
 			wg.Wait()
 			net.set(func(_ context.Context, _ string, _ any, call func() error) error { return call() })
-			f.awaitQueue(ctx, "n", 0)
-			mustUnlock(ctx, t, mustLock(ctx, t, other, "n"))
+			f.AwaitQueue(ctx, "n", 0)
+			locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, other, "n"))
 		})
 	}
 }
@@ -144,19 +147,19 @@ func TestLockExchange_GivenUp(t *testing.T) {
 // hold, and not the wait of those in line.
 func TestLockExchange_KeyDeleted(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 	var net interceptor
 	opts := &etcdlock.Options{MaxTurns: 2, Linger: etcdlock.NoLinger}
-	l, other := f.lockerOn(net.client(t, f.endpoints), opts), f.locker(opts)
+	l, other := f.LockerOn(net.client(t, f.Endpoints), opts), f.Locker(opts)
 	var deleted atomic.Bool
 	net.set(func(ctx context.Context, method string, req any, call func() error) error {
 		if step(method, req) == "Exchange" && deleted.CompareAndSwap(false, true) {
-			resp, err := f.cli.Get(ctx, f.namespace+"n/", clientv3.WithFirstCreate()...)
+			resp, err := f.Cli.Get(ctx, f.Namespace+"n/", clientv3.WithFirstCreate()...)
 			if err != nil {
 				return err
 			}
-			if _, err := f.cli.Delete(ctx, string(resp.Kvs[0].Key)); err != nil {
+			if _, err := f.Cli.Delete(ctx, string(resp.Kvs[0].Key)); err != nil {
 				return err
 			}
 		}
@@ -165,5 +168,5 @@ func TestLockExchange_KeyDeleted(t *testing.T) {
 	// Whose key it was is told by its context and by Unlock, or not at all: its
 	// goroutine was through with it.
 	crowded(ctx, t, "n", deleted.Load, etcdlock.ErrLost, l, other)
-	f.awaitQueue(ctx, "n", 0)
+	f.AwaitQueue(ctx, "n", 0)
 }

@@ -12,15 +12,19 @@ import (
 	"go.etcd.io/etcd/client/v3/concurrency"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 )
 
 // Two goroutines of one process exclude each other.
 func TestLock_GoroutinesOfOneProcess(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
-	l := f.locker(nil)
-	first := mustLock(ctx, t, l, "n")
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	l := f.Locker(nil)
+	first := locks.MustLock(ctx, t, l, "n")
 	var released atomic.Bool
 	second := goLock(func() (*etcdlock.Lock, error) {
 		k, err := l.Lock(ctx, "n")
@@ -33,7 +37,7 @@ func TestLock_GoroutinesOfOneProcess(t *testing.T) {
 		t.Fatalf("TryLock from another goroutine: %v", err)
 	}
 	released.Store(true)
-	mustUnlock(ctx, t, first)
+	locks.MustUnlock(ctx, t, first)
 	k, err := second.wait(ctx, t)
 	if err != nil {
 		t.Fatal(err)
@@ -41,21 +45,21 @@ func TestLock_GoroutinesOfOneProcess(t *testing.T) {
 	if k.Token() != first.Token() || turnOf(k, "n") != turnOf(first, "n")+1 {
 		t.Errorf("token %d, turn %d after token %d, turn %d", k.Token(), turnOf(k, "n"), first.Token(), turnOf(first, "n"))
 	}
-	mustUnlock(ctx, t, k)
-	f.awaitQueue(ctx, "n", 0)
+	locks.MustUnlock(ctx, t, k)
+	f.AwaitQueue(ctx, "n", 0)
 }
 
 // The same two goroutines with the lock that etcd's client library has: both
 // get in. This is what TestLock_GoroutinesOfOneProcess guards against.
 func TestLock_MutexOfOneSessionLetsBothIn(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	session, err := concurrency.NewSession(etcdClient(t))
+	ctx := check.Bounded(t, time.Minute)
+	session, err := concurrency.NewSession(embedded.EtcdClient(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer session.Close()
-	name := uniqueName("mutex-")
+	name := servers.UniqueName("mutex-")
 	first, second := concurrency.NewMutex(session, name), concurrency.NewMutex(session, name)
 	if err := first.Lock(ctx); err != nil {
 		t.Fatal(err)
@@ -70,13 +74,13 @@ func TestLock_MutexOfOneSessionLetsBothIn(t *testing.T) {
 func TestLock_ManyUnderLoad(t *testing.T) {
 	t.Parallel()
 	const lockers, goroutines, rounds = 4, 4, 25
-	ctx := bounded(t, 2*time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
+	ctx := check.Bounded(t, 2*time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 	var r room
 	counter := 0
 	var wg sync.WaitGroup
 	for range lockers {
-		l := f.locker(nil)
+		l := f.Locker(nil)
 		for range goroutines {
 			wg.Go(func() {
 				for range rounds {
@@ -99,21 +103,21 @@ func TestLock_ManyUnderLoad(t *testing.T) {
 	if want := lockers * goroutines * rounds; counter != want {
 		t.Errorf("counted %d, want %d", counter, want)
 	}
-	f.awaitQueue(ctx, "n", 0)
+	f.AwaitQueue(ctx, "n", 0)
 }
 
 // Locks are served in the order in which etcd saw the processes come.
 func TestLock_FirstComeFirstServed(t *testing.T) {
 	t.Parallel()
 	const waiters = 5
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
-	held := mustLock(ctx, t, f.locker(nil), "n")
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	held := locks.MustLock(ctx, t, f.Locker(nil), "n")
 	var mu sync.Mutex
 	var order []int
 	var wg sync.WaitGroup
 	for i := range waiters {
-		l := f.locker(nil)
+		l := f.Locker(nil)
 		wg.Go(func() {
 			err := l.Do(ctx, "n", func(context.Context) error {
 				mu.Lock()
@@ -125,9 +129,9 @@ func TestLock_FirstComeFirstServed(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		f.awaitQueue(ctx, "n", i+2)
+		f.AwaitQueue(ctx, "n", i+2)
 	}
-	mustUnlock(ctx, t, held)
+	locks.MustUnlock(ctx, t, held)
 	wg.Wait()
 	for i, who := range order {
 		if who != i {
@@ -140,15 +144,15 @@ func TestLock_FirstComeFirstServed(t *testing.T) {
 // in the queue it stands.
 func TestLock_CancelledMiddleWaiter(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
-	first := mustLock(ctx, t, f.locker(nil), "n")
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	first := locks.MustLock(ctx, t, f.Locker(nil), "n")
 
 	why := errors.New("the caller went home")
 	middleCtx, leave := context.WithCancelCause(ctx)
-	middleLocker, lastLocker := f.locker(nil), f.locker(nil)
+	middleLocker, lastLocker := f.Locker(nil), f.Locker(nil)
 	middle := goLock(func() (*etcdlock.Lock, error) { return middleLocker.Lock(middleCtx, "n") })
-	f.awaitQueue(ctx, "n", 2)
+	f.AwaitQueue(ctx, "n", 2)
 	var released atomic.Bool
 	last := goLock(func() (*etcdlock.Lock, error) {
 		k, err := lastLocker.Lock(ctx, "n")
@@ -157,16 +161,16 @@ func TestLock_CancelledMiddleWaiter(t *testing.T) {
 		}
 		return k, err
 	})
-	f.awaitQueue(ctx, "n", 3)
+	f.AwaitQueue(ctx, "n", 3)
 
 	leave(why)
 	if _, err := middle.wait(ctx, t); !errors.Is(err, context.Canceled) || !errors.Is(err, why) {
 		t.Errorf("the cancelled waiter got %v", err)
 	}
-	f.awaitQueue(ctx, "n", 2)
+	f.AwaitQueue(ctx, "n", 2)
 	// The last one now watches the first. A second one that comes and goes
 	// gives it time to make the mistake.
-	if _, err := f.locker(nil).TryLock(ctx, "n"); !errors.Is(err, etcdlock.ErrHeld) {
+	if _, err := f.Locker(nil).TryLock(ctx, "n"); !errors.Is(err, etcdlock.ErrHeld) {
 		t.Errorf("TryLock: %v", err)
 	}
 	select {
@@ -175,24 +179,24 @@ func TestLock_CancelledMiddleWaiter(t *testing.T) {
 	default:
 	}
 	released.Store(true)
-	mustUnlock(ctx, t, first)
+	locks.MustUnlock(ctx, t, first)
 	k, err := last.wait(ctx, t)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustUnlock(ctx, t, k)
-	f.awaitQueue(ctx, "n", 0)
+	locks.MustUnlock(ctx, t, k)
+	f.AwaitQueue(ctx, "n", 0)
 }
 
 // TryLock on a busy name writes nothing, and says who is in the way.
 func TestLock_TryLockBusyWritesNothing(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
+	ctx := check.Bounded(t, time.Minute)
 	// Alone on its server: any write of another test would count here.
-	f := newFleet(t, ownEtcd(t).Endpoints())
-	held := mustLock(ctx, t, f.locker(&etcdlock.Options{Service: "billing", Linger: etcdlock.NoLinger}), "n")
-	l := f.locker(nil)
-	before := revision(ctx, t, f.cli)
+	f := locks.NewFleet(t, embedded.OwnEtcd(t).Endpoints())
+	held := locks.MustLock(ctx, t, f.Locker(&etcdlock.Options{Service: "billing", Linger: etcdlock.NoLinger}), "n")
+	l := f.Locker(nil)
+	before := locks.Revision(ctx, t, f.Cli)
 	_, err := l.TryLock(ctx, "n")
 	if !errors.Is(err, etcdlock.ErrHeld) || !strings.Contains(err.Error(), "billing") {
 		t.Errorf("TryLock on a busy name: %v", err)
@@ -200,28 +204,28 @@ func TestLock_TryLockBusyWritesNothing(t *testing.T) {
 	if _, err := l.TryLock(ctx, "free", "n"); !errors.Is(err, etcdlock.ErrHeld) {
 		t.Errorf("TryLock on a free and a busy name: %v", err)
 	}
-	if after := revision(ctx, t, f.cli); after != before {
+	if after := locks.Revision(ctx, t, f.Cli); after != before {
 		t.Errorf("the revision went from %d to %d", before, after)
 	}
-	mustUnlock(ctx, t, held)
+	locks.MustUnlock(ctx, t, held)
 	k, err := l.TryLock(ctx, "free", "n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustUnlock(ctx, t, k)
-	f.awaitQueue(ctx, "n", 0)
+	locks.MustUnlock(ctx, t, k)
+	f.AwaitQueue(ctx, "n", 0)
 }
 
 // Names that would hit each other with a plain prefix do not.
 func TestLock_NamesDoNotCollide(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
-	l := f.locker(nil)
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	l := f.Locker(nil)
 	names := []string{"a", "a/b", "a/", "/a", "a/b/c", "ab", "a%2Fb", "%", ".", ".session", "ä", "a b", "\x00"}
 	var held []*etcdlock.Lock
 	for _, name := range names {
-		k, err := f.locker(nil).TryLock(ctx, name)
+		k, err := f.Locker(nil).TryLock(ctx, name)
 		if err != nil {
 			t.Fatalf("%q: %v", name, err)
 		}
@@ -239,7 +243,7 @@ func TestLock_NamesDoNotCollide(t *testing.T) {
 		t.Errorf("listed %q, want %q", listed, want)
 	}
 	for _, k := range held {
-		mustUnlock(ctx, t, k)
+		locks.MustUnlock(ctx, t, k)
 	}
 }
 

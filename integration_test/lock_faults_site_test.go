@@ -14,6 +14,9 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 	"github.com/holdfast-go/holdfast/internal/etcdtest"
 	"github.com/holdfast-go/holdfast/internal/memetcd"
 )
@@ -32,7 +35,7 @@ type faultSite struct {
 // faultSites are the etcd in memory, which is fast, and a real one.
 func faultSites(t *testing.T) []faultSite {
 	t.Helper()
-	endpoints := etcdEndpoints(t)
+	endpoints := embedded.EtcdEndpoints(t)
 	srv := memetcd.New(nil)
 	t.Cleanup(srv.Close)
 	return []faultSite{
@@ -46,13 +49,13 @@ func faultSites(t *testing.T) []faultSite {
 }
 
 // fleet returns a namespace on the site, which has to be empty in the end.
-func (s faultSite) fleet(t *testing.T) *fleet {
+func (s faultSite) fleet(t *testing.T) *locks.Fleet {
 	t.Helper()
-	f := &fleet{t: t, namespace: uniqueName("test-") + "/", cli: s.client(t, nil)}
+	f := &locks.Fleet{T: t, Namespace: servers.UniqueName("test-") + "/", Cli: s.client(t, nil)}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		awaitQueue(ctx, t, f.cli, f.namespace, 0)
+		locks.AwaitQueue(ctx, t, f.Cli, f.Namespace, 0)
 	})
 	return f
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
 	"github.com/holdfast-go/holdfast/internal/etcdtest"
 )
 
@@ -114,58 +116,58 @@ func TestLockFaults_EveryMessage(t *testing.T) {
 // liveWith lets a client with the fault do everything that Lockers do.
 func liveWith(t *testing.T, site faultSite, fault *oneFault) {
 	t.Helper()
-	ctx := bounded(t, time.Minute)
+	ctx := check.Bounded(t, time.Minute)
 	f := site.fleet(t)
 	// Without lingering every Unlock sends a message that can be lost. Nothing
 	// runs out, however slow the machine is.
 	opts := &etcdlock.Options{TTL: time.Hour, Linger: etcdlock.NoLinger, MaxTurns: 1, RequestTimeout: 30 * time.Second}
-	l, other := f.lockerOn(site.client(t, fault.hook), opts), f.lockerOn(site.client(t, nil), opts)
+	l, other := f.LockerOn(site.client(t, fault.hook), opts), f.LockerOn(site.client(t, nil), opts)
 
-	held := mustLock(ctx, t, other, "n")
+	held := locks.MustLock(ctx, t, other, "n")
 	waiter := goLock(func() (*etcdlock.Lock, error) { return l.Lock(ctx, "n") })
-	f.awaitQueue(ctx, "n", 2)
-	mustUnlock(ctx, t, held)
+	f.AwaitQueue(ctx, "n", 2)
+	locks.MustUnlock(ctx, t, held)
 	k, err := waiter.wait(ctx, t)
 	if err != nil {
 		t.Fatalf("Lock after a lost %s: %v", fault.hitStep(), err)
 	}
-	mustUnlock(ctx, t, k)
+	locks.MustUnlock(ctx, t, k)
 
-	held = mustLock(ctx, t, other, "n")
+	held = locks.MustLock(ctx, t, other, "n")
 	fixed := goLock(func() (*etcdlock.Lock, error) { return l.LockWithTTL(ctx, 10*time.Second, "n") })
-	f.awaitQueue(ctx, "n", 2)
-	mustUnlock(ctx, t, held)
+	f.AwaitQueue(ctx, "n", 2)
+	locks.MustUnlock(ctx, t, held)
 	if k, err = fixed.wait(ctx, t); err != nil {
 		t.Fatalf("LockWithTTL after a lost %s: %v", fault.hitStep(), err)
 	}
-	mustUnlock(ctx, t, k)
+	locks.MustUnlock(ctx, t, k)
 
-	held = mustLock(ctx, t, other, "n")
+	held = locks.MustLock(ctx, t, other, "n")
 	if _, err := l.TryLock(ctx, "n"); !errors.Is(err, etcdlock.ErrHeld) && !errors.Is(err, etcdlock.ErrUnavailable) {
 		t.Errorf("TryLock of a busy name after a lost %s: %v", fault.hitStep(), err)
 	}
 	short, cancel := context.WithCancel(ctx)
 	waiter = goLock(func() (*etcdlock.Lock, error) { return l.Lock(short, "n") })
-	f.awaitQueue(ctx, "n", 2)
+	f.AwaitQueue(ctx, "n", 2)
 	cancel()
 	if _, err := waiter.wait(ctx, t); !errors.Is(err, context.Canceled) {
 		t.Errorf("a wait given up after a lost %s: %v", fault.hitStep(), err)
 	}
-	f.awaitQueue(ctx, "n", 1)
-	mustUnlock(ctx, t, held)
-	f.awaitQueue(ctx, "n", 0) // one that others waited for goes in the background
+	f.AwaitQueue(ctx, "n", 1)
+	locks.MustUnlock(ctx, t, held)
+	f.AwaitQueue(ctx, "n", 0) // one that others waited for goes in the background
 
 	if k, err := l.TryLock(ctx, "n"); err == nil {
-		mustUnlock(ctx, t, k)
+		locks.MustUnlock(ctx, t, k)
 	} else if !errors.Is(err, etcdlock.ErrUnavailable) {
 		t.Errorf("TryLock after a lost %s: %v", fault.hitStep(), err)
 	}
-	f.awaitQueue(ctx, "n", 0)
+	f.AwaitQueue(ctx, "n", 0)
 	if fault.step != "" { // else each life would have another number of messages
 		exchange(ctx, t, f, l, other, fault)
-		f.awaitQueue(ctx, "n", 0)
+		f.AwaitQueue(ctx, "n", 0)
 	}
-	mustUnlock(ctx, t, mustLock(ctx, t, other, "n"))
+	locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, other, "n"))
 	// The revocation is the last that is asked for.
 	if err := l.Close(ctx); err != nil {
 		t.Errorf("Close after a lost %s: %v", fault.hitStep(), err)
@@ -174,12 +176,12 @@ func liveWith(t *testing.T, site faultSite, fault *oneFault) {
 
 // exchange lets two goroutines take the name again and again while the other wants it, until
 // the client with the fault has sent an exchange.
-func exchange(ctx context.Context, t *testing.T, f *fleet, l, other *etcdlock.Locker, fault *oneFault) {
+func exchange(ctx context.Context, t *testing.T, f *locks.Fleet, l, other *etcdlock.Locker, fault *oneFault) {
 	t.Helper()
 	for before := fault.exchanged(); fault.exchanged() == before; {
-		held := mustLock(ctx, t, l, "n")
+		held := locks.MustLock(ctx, t, l, "n")
 		behind := goLock(func() (*etcdlock.Lock, error) { return other.Lock(ctx, "n") })
-		f.awaitQueue(ctx, "n", 2)
+		f.AwaitQueue(ctx, "n", 2)
 		var wg sync.WaitGroup
 		for range 2 {
 			wg.Go(func() {
@@ -200,12 +202,12 @@ func exchange(ctx context.Context, t *testing.T, f *fleet, l, other *etcdlock.Lo
 				}
 			})
 		}
-		mustUnlock(ctx, t, held)
+		locks.MustUnlock(ctx, t, held)
 		k, err := behind.wait(ctx, t)
 		if err != nil {
 			t.Fatalf("the other's Lock after a lost %s: %v", fault.hitStep(), err)
 		}
-		mustUnlock(ctx, t, k)
+		locks.MustUnlock(ctx, t, k)
 		wg.Wait()
 	}
 }
@@ -218,10 +220,10 @@ func TestLockFaults_KeepAlive(t *testing.T) {
 			fault := &oneFault{answer: answer, step: "LeaseKeepAlive"}
 			t.Run(site.name+fault.String(), func(t *testing.T) {
 				t.Parallel()
-				ctx := bounded(t, 30*time.Second)
+				ctx := check.Bounded(t, 30*time.Second)
 				f := site.fleet(t)
 				renewed := make(chan struct{}, 1)
-				l := f.lockerOn(site.client(t, func(ctx context.Context, method string, req any, call func() error) error {
+				l := f.LockerOn(site.client(t, func(ctx context.Context, method string, req any, call func() error) error {
 					err := fault.hook(ctx, method, req, call)
 					if method == "LeaseKeepAlive" && err == nil {
 						select {
@@ -231,16 +233,16 @@ func TestLockFaults_KeepAlive(t *testing.T) {
 					}
 					return err
 				}), &etcdlock.Options{TTL: 2 * time.Second})
-				k := mustLock(ctx, t, l, "n")
-				await(ctx, t, renewed, "a keepalive after the lost one")
+				k := locks.MustLock(ctx, t, l, "n")
+				check.Await(ctx, t, renewed, "a keepalive after the lost one")
 				if fault.hitStep() == "" {
 					t.Error("no keepalive was lost: the test proves nothing")
 				}
 				if err := k.Context().Err(); err != nil {
 					t.Errorf("the hold ended: %v", context.Cause(k.Context()))
 				}
-				mustUnlock(ctx, t, k)
-				f.awaitQueue(ctx, "n", 0)
+				locks.MustUnlock(ctx, t, k)
+				f.AwaitQueue(ctx, "n", 0)
 			})
 		}
 	}
@@ -255,12 +257,12 @@ func TestLockFaults_Abandon(t *testing.T) {
 			fault := &oneFault{answer: answer, step: "DeleteRange"}
 			t.Run(site.name+fault.String(), func(t *testing.T) {
 				t.Parallel()
-				ctx := bounded(t, 30*time.Second)
+				ctx := check.Bounded(t, 30*time.Second)
 				f := site.fleet(t)
-				other := f.lockerOn(site.client(t, nil), nil)
+				other := f.LockerOn(site.client(t, nil), nil)
 				short, cancel := context.WithCancel(ctx)
 				defer cancel()
-				l := f.lockerOn(site.client(t, func(ctx context.Context, method string, req any, call func() error) error {
+				l := f.LockerOn(site.client(t, func(ctx context.Context, method string, req any, call func() error) error {
 					if step(method, req) != "Enqueue" {
 						return fault.hook(ctx, method, req, call)
 					}
@@ -270,13 +272,13 @@ func TestLockFaults_Abandon(t *testing.T) {
 					cancel()
 					return etcdtest.ErrReplyLost
 				}), nil)
-				held := mustLock(ctx, t, other, "n")
+				held := locks.MustLock(ctx, t, other, "n")
 				if _, err := l.Lock(short, "n"); !errors.Is(err, context.Canceled) {
 					t.Errorf("Lock: %v", err)
 				}
-				f.awaitQueue(ctx, "n", 1)
-				mustUnlock(ctx, t, held)
-				mustUnlock(ctx, t, mustLock(ctx, t, other, "n"))
+				f.AwaitQueue(ctx, "n", 1)
+				locks.MustUnlock(ctx, t, held)
+				locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, other, "n"))
 				if fault.hitStep() == "" {
 					t.Error("no delete was lost: the test proves nothing")
 				}
@@ -315,43 +317,43 @@ func TestLockFaults_LateRepetition(t *testing.T) {
 	for _, site := range faultSites(t) {
 		t.Run(site.name+"Released", func(t *testing.T) {
 			t.Parallel()
-			ctx := bounded(t, 30*time.Second)
+			ctx := check.Bounded(t, 30*time.Second)
 			f := site.fleet(t)
 			var net keepBack
-			l := f.lockerOn(site.client(t, net.hook), nil)
-			mustUnlock(ctx, t, mustLock(ctx, t, l, "n"))
-			net.landsAndGoes(ctx, t, f, f.lockerOn(site.client(t, nil), nil))
+			l := f.LockerOn(site.client(t, net.hook), nil)
+			locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, l, "n"))
+			net.landsAndGoes(ctx, t, f, f.LockerOn(site.client(t, nil), nil))
 		})
 		t.Run(site.name+"TryLockRefused", func(t *testing.T) {
 			t.Parallel()
-			ctx := bounded(t, 30*time.Second)
+			ctx := check.Bounded(t, 30*time.Second)
 			f := site.fleet(t)
-			other := f.lockerOn(site.client(t, nil), nil)
+			other := f.LockerOn(site.client(t, nil), nil)
 			var held *etcdlock.Lock
 			var err error
 			net := keepBack{meanwhile: func() { held, err = other.Lock(ctx, "n") }}
-			l := f.lockerOn(site.client(t, net.hook), nil)
+			l := f.LockerOn(site.client(t, net.hook), nil)
 			if _, err := l.TryLock(ctx, "n"); !errors.Is(err, etcdlock.ErrHeld) {
 				t.Fatalf("TryLock: %v", err)
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			mustUnlock(ctx, t, held)
+			locks.MustUnlock(ctx, t, held)
 			net.landsAndGoes(ctx, t, f, other)
 		})
 	}
 }
 
-func (k *keepBack) landsAndGoes(ctx context.Context, t *testing.T, f *fleet, next *etcdlock.Locker) {
+func (k *keepBack) landsAndGoes(ctx context.Context, t *testing.T, f *locks.Fleet, next *etcdlock.Locker) {
 	t.Helper()
 	if k.req == nil {
 		t.Fatal("no enqueueing was kept back: the test proves nothing")
 	}
-	f.awaitQueue(ctx, "n", 0) // nothing is in its way any more, nor looks like it
-	if err := resend(ctx, f.cli, k.req); err != nil {
+	f.AwaitQueue(ctx, "n", 0) // nothing is in its way any more, nor looks like it
+	if err := resend(ctx, f.Cli, k.req); err != nil {
 		t.Fatal(err)
 	}
-	mustUnlock(ctx, t, mustLock(ctx, t, next, "n"))
-	f.awaitQueue(ctx, "n", 0)
+	locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, next, "n"))
+	f.AwaitQueue(ctx, "n", 0)
 }

@@ -10,15 +10,18 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
 )
 
 // A fixed term is never renewed: the lock ends by itself, for its holder no
 // later than for the next one.
 func TestLockWithTTL_EndsByItself(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, etcdEndpoints(t))
-	l := f.locker(nil)
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	l := f.Locker(nil)
 	const term = 3 * time.Second
 	start := time.Now()
 	k, err := l.LockWithTTL(ctx, term, "n", "m")
@@ -32,7 +35,7 @@ func TestLockWithTTL_EndsByItself(t *testing.T) {
 		}
 		return got, err
 	})
-	f.awaitQueue(ctx, "n", 2)
+	f.AwaitQueue(ctx, "n", 2)
 	wantLost(ctx, t, k)
 	got, err := next.wait(ctx, t)
 	if err != nil {
@@ -41,20 +44,20 @@ func TestLockWithTTL_EndsByItself(t *testing.T) {
 	if waited := time.Since(start); waited < term {
 		t.Errorf("the next one had to wait for %v only", waited)
 	}
-	mustUnlock(ctx, t, got)
-	f.awaitQueue(ctx, "m", 0)
+	locks.MustUnlock(ctx, t, got)
+	f.AwaitQueue(ctx, "m", 0)
 }
 
 // The term starts when the lock is reached, however long the wait was: until
 // then the lease is renewed, from then on never.
 func TestLockWithTTL_StartsAtOwnership(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, ownEtcd(t).Endpoints())
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.OwnEtcd(t).Endpoints())
 	var net interceptor
-	l := f.lockerOn(net.client(t, f.endpoints), nil)
+	l := f.LockerOn(net.client(t, f.Endpoints), nil)
 	const term = 2 * time.Second
-	blocker, err := f.locker(nil).LockWithTTL(ctx, 2*term, "n") // longer than the term of the waiter
+	blocker, err := f.Locker(nil).LockWithTTL(ctx, 2*term, "n") // longer than the term of the waiter
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,22 +70,22 @@ func TestLockWithTTL_StartsAtOwnership(t *testing.T) {
 		t.Error("reached while the other held it")
 	}
 	streams := net.count.Load() // a keepalive is a stream
-	await(ctx, t, k.Context().Done(), "the term to end")
+	check.Await(ctx, t, k.Context().Done(), "the term to end")
 	if held := time.Since(reached); held < term/2 {
 		t.Errorf("the term of %v lasted %v only", term, held)
 	}
 	if n := net.count.Load() - streams; n > 2 { // the watch of the own key: a stream and a look
 		t.Errorf("%d requests while the term ran", n)
 	}
-	f.awaitQueue(ctx, "n", 0)
+	f.AwaitQueue(ctx, "n", 0)
 }
 
 // Unlock ends a term early, and revokes its lease.
 func TestLockWithTTL_Unlock(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, ownEtcd(t).Endpoints())
-	l := f.locker(nil)
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.OwnEtcd(t).Endpoints())
+	l := f.Locker(nil)
 	k, err := l.LockWithTTL(ctx, time.Hour, "n", "m")
 	if err != nil {
 		t.Fatal(err)
@@ -97,15 +100,15 @@ func TestLockWithTTL_Unlock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustUnlock(ctx, t, nested)
-	mustUnlock(ctx, t, k)
-	mustUnlock(ctx, t, k)
-	f.awaitQueue(ctx, "n", 0)
-	f.awaitQueue(ctx, "m", 0)
+	locks.MustUnlock(ctx, t, nested)
+	locks.MustUnlock(ctx, t, k)
+	locks.MustUnlock(ctx, t, k)
+	f.AwaitQueue(ctx, "n", 0)
+	f.AwaitQueue(ctx, "m", 0)
 	if err := l.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if leases, err := f.cli.Leases(ctx); err != nil || len(leases.Leases) != 0 {
+	if leases, err := f.Cli.Leases(ctx); err != nil || len(leases.Leases) != 0 {
 		t.Errorf("leases: %v, %v", leases.Leases, err)
 	}
 }
@@ -113,22 +116,22 @@ func TestLockWithTTL_Unlock(t *testing.T) {
 // A term does not live on the session, and does not end with it.
 func TestLockWithTTL_SurvivesTheSession(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, etcdEndpoints(t))
-	l := f.locker(nil)
-	renewed := mustLock(ctx, t, l, "renewed")
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	l := f.Locker(nil)
+	renewed := locks.MustLock(ctx, t, l, "renewed")
 	term, err := l.LockWithTTL(ctx, time.Minute, "term")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.cli.Revoke(ctx, leaseOf(ctx, t, l, "renewed")); err != nil {
+	if _, err := f.Cli.Revoke(ctx, leaseOf(ctx, t, l, "renewed")); err != nil {
 		t.Fatal(err)
 	}
 	wantLost(ctx, t, renewed)
 	if err := term.Context().Err(); err != nil {
 		t.Errorf("the term ended: %v", err)
 	}
-	if _, err := f.cli.Delete(ctx, f.awaitQueue(ctx, "term", 1)[0]); err != nil {
+	if _, err := f.Cli.Delete(ctx, f.AwaitQueue(ctx, "term", 1)[0]); err != nil {
 		t.Fatal(err)
 	}
 	wantLost(ctx, t, term)
@@ -138,9 +141,9 @@ func TestLockWithTTL_SurvivesTheSession(t *testing.T) {
 // who wait go on waiting, until it is over.
 func TestLockWithTTL_Extend(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, etcdEndpoints(t))
-	l, other := f.locker(nil), f.locker(nil)
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	l, other := f.Locker(nil), f.Locker(nil)
 	k, err := l.TryLockWithTTL(ctx, time.Minute, "n", "m")
 	if err != nil {
 		t.Fatal(err)
@@ -155,13 +158,13 @@ func TestLockWithTTL_Extend(t *testing.T) {
 		}
 		return got, err
 	})
-	f.awaitQueue(ctx, "n", 2)
+	f.AwaitQueue(ctx, "n", 2)
 	token, _ := k.TokenOf("n")
 	for _, ttl := range []time.Duration{time.Minute, time.Hour, 1500*time.Millisecond + time.Second} {
 		if err := k.Extend(ctx, ttl); err != nil {
 			t.Fatal(err)
 		}
-		lease, err := f.cli.TimeToLive(ctx, leaseOf(ctx, t, l, "n"))
+		lease, err := f.Cli.TimeToLive(ctx, leaseOf(ctx, t, l, "n"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -177,18 +180,18 @@ func TestLockWithTTL_Extend(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustUnlock(ctx, t, got)
-	f.awaitQueue(ctx, "m", 0)
+	locks.MustUnlock(ctx, t, got)
+	f.AwaitQueue(ctx, "m", 0)
 }
 
 // The three scenarios that users of the Java starter know. First: a fixed term
 // that the holder never gives back.
 func TestScenario_FixedTerm(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 	const term = 4 * time.Second
-	first, second := f.locker(nil), f.locker(nil)
+	first, second := f.Locker(nil), f.Locker(nil)
 	start := time.Now()
 	k, err := first.LockWithTTL(ctx, term, "order")
 	if err != nil {
@@ -203,17 +206,17 @@ func TestScenario_FixedTerm(t *testing.T) {
 	if k.Context().Err() == nil || waited < term {
 		t.Errorf("the second one got in after %v", waited)
 	}
-	mustUnlock(ctx, t, got)
+	locks.MustUnlock(ctx, t, got)
 }
 
 // Second: two contenders that give back.
 func TestScenario_TwoContenders(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 	var r room
-	first, second := f.locker(nil), f.locker(nil)
-	k := mustLock(ctx, t, first, "order")
+	first, second := f.Locker(nil), f.Locker(nil)
+	k := locks.MustLock(ctx, t, first, "order")
 	var released atomic.Bool
 	waiter := goLock(func() (*etcdlock.Lock, error) {
 		got, err := second.Lock(ctx, "order")
@@ -222,16 +225,16 @@ func TestScenario_TwoContenders(t *testing.T) {
 		}
 		return got, err
 	})
-	f.awaitQueue(ctx, "order", 2)
+	f.AwaitQueue(ctx, "order", 2)
 	r.visit(func() {})
 	released.Store(true)
-	mustUnlock(ctx, t, k)
+	locks.MustUnlock(ctx, t, k)
 	got, err := waiter.wait(ctx, t)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.visit(func() {})
-	mustUnlock(ctx, t, got)
+	locks.MustUnlock(ctx, t, got)
 	if r.visits.Load() != 2 || r.overlaps.Load() != 0 {
 		t.Errorf("%d visits, %d overlaps", r.visits.Load(), r.overlaps.Load())
 	}
@@ -241,27 +244,27 @@ func TestScenario_TwoContenders(t *testing.T) {
 // other enters right after; another name is not concerned.
 func TestScenario_SharedClient(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
-	cli := newEtcdClient(t, f.endpoints)
-	first, second := f.lockerOn(cli, nil), f.lockerOn(cli, nil)
-	k := mustLock(ctx, t, first, "order")
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	cli := embedded.NewEtcdClient(t, f.Endpoints)
+	first, second := f.LockerOn(cli, nil), f.LockerOn(cli, nil)
+	k := locks.MustLock(ctx, t, first, "order")
 	waiter := goLock(func() (*etcdlock.Lock, error) { return second.Lock(ctx, "order") })
-	f.awaitQueue(ctx, "order", 2)
+	f.AwaitQueue(ctx, "order", 2)
 	for range 20 {
-		mustUnlock(ctx, t, mustLock(ctx, t, second, "customer"))
+		locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, second, "customer"))
 	}
 	select {
 	case <-waiter.done:
 		t.Fatal("the second one did not wait")
 	default:
 	}
-	mustUnlock(ctx, t, k)
+	locks.MustUnlock(ctx, t, k)
 	got, err := waiter.wait(ctx, t)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustUnlock(ctx, t, got)
+	locks.MustUnlock(ctx, t, got)
 	// The client is the caller's: closing the Lockers leaves it open.
 	for _, l := range []*etcdlock.Locker{first, second} {
 		if err := l.Close(ctx); err != nil {

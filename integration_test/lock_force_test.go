@@ -9,15 +9,18 @@ import (
 	"go.etcd.io/etcd/client/v3/concurrency"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
 )
 
 // Force removes the holders and waiters of other libraries too.
 func TestForceLock(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
-	l, other := f.locker(&etcdlock.Options{Data: "by the operator"}), f.locker(nil)
-	session, err := concurrency.NewSession(f.cli)
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	l, other := f.Locker(&etcdlock.Options{Data: "by the operator"}), f.Locker(nil)
+	session, err := concurrency.NewSession(f.Cli)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +30,7 @@ func TestForceLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	waiter := goLock(func() (*etcdlock.Lock, error) { return other.Lock(ctx, "n") })
-	f.awaitQueue(ctx, "n", 2)
+	f.AwaitQueue(ctx, "n", 2)
 	k, err := l.ForceLock(ctx, "n", "m")
 	if err != nil {
 		t.Fatal(err)
@@ -46,15 +49,15 @@ func TestForceLock(t *testing.T) {
 		t.Errorf("a try of the mutex: %v", err)
 	}
 	next := goLock(func() (*etcdlock.Lock, error) { return other.Lock(ctx, "n") })
-	f.awaitQueue(ctx, "n", 2)
-	mustUnlock(ctx, t, k)
+	f.AwaitQueue(ctx, "n", 2)
+	locks.MustUnlock(ctx, t, k)
 	got, err := next.wait(ctx, t)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustUnlock(ctx, t, got)
+	locks.MustUnlock(ctx, t, got)
 	if err := l.Close(context.WithoutCancel(ctx)); err != nil {
 		t.Error(err)
 	}
-	f.awaitQueue(ctx, "m", 0)
+	f.AwaitQueue(ctx, "m", 0)
 }

@@ -11,6 +11,11 @@ import (
 	"go.etcd.io/etcd/client/v3/concurrency"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/scale"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 )
 
 // Mutexes of etcd's client library and Lockers lock and try one name, all at the same time.
@@ -18,15 +23,15 @@ import (
 // asks a hold is in nobody's way.
 func TestLockInterop_Mixture(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 2*time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
-	name := uniqueName("interop-")
-	rounds := full(500)
+	ctx := check.Bounded(t, 2*time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	name := servers.UniqueName("interop-")
+	rounds := scale.Full(500)
 	var in room
 	var got, refused [2]atomic.Int64 // of tries, by kind
 	var wg sync.WaitGroup
 	for range 2 {
-		session, err := concurrency.NewSession(newEtcdClient(t, f.endpoints))
+		session, err := concurrency.NewSession(embedded.NewEtcdClient(t, f.Endpoints))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +61,7 @@ func TestLockInterop_Mixture(t *testing.T) {
 		})
 	}
 	for range 2 {
-		l := f.locker(&etcdlock.Options{RawNames: true})
+		l := f.Locker(&etcdlock.Options{RawNames: true})
 		for range 2 {
 			wg.Go(func() {
 				for i := range rounds {
@@ -98,23 +103,23 @@ func TestLockInterop_Mixture(t *testing.T) {
 // others Lockers whose holds linger, or mutexes.
 func TestLockInterop_Sequence(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
-	one, two := uniqueName("interop-1-"), uniqueName("interop-2-")
-	session, err := concurrency.NewSession(newEtcdClient(t, f.endpoints))
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	one, two := servers.UniqueName("interop-1-"), servers.UniqueName("interop-2-")
+	session, err := concurrency.NewSession(embedded.NewEtcdClient(t, f.Endpoints))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { session.Close() })
 	opts := &etcdlock.Options{RawNames: true}
-	ls := []*etcdlock.Locker{f.locker(opts), f.locker(opts)}
+	ls := []*etcdlock.Locker{f.Locker(opts), f.Locker(opts)}
 	for i := range 20 {
 		l := ls[i%2]
-		outer := mustLock(ctx, t, l, two)
-		mustUnlock(ctx, t, mustLock(outer.Context(), t, l, one))
-		mustUnlock(ctx, t, mustTry(outer.Context(), t, l, one))
-		mustUnlock(ctx, t, outer)
-		mustUnlock(ctx, t, mustTry(ctx, t, ls[(i+1)%2], two, one))
+		outer := locks.MustLock(ctx, t, l, two)
+		locks.MustUnlock(ctx, t, locks.MustLock(outer.Context(), t, l, one))
+		locks.MustUnlock(ctx, t, mustTry(outer.Context(), t, l, one))
+		locks.MustUnlock(ctx, t, outer)
+		locks.MustUnlock(ctx, t, mustTry(ctx, t, ls[(i+1)%2], two, one))
 		m := concurrency.NewMutex(session, one)
 		if err := m.Lock(ctx); err != nil {
 			t.Fatal(err)

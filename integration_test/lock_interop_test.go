@@ -12,6 +12,11 @@ import (
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3lock/v3lockpb"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/children"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 )
 
 // foreign is another implementation of a lock on the same name.
@@ -69,7 +74,7 @@ type etcdctl struct {
 }
 
 func (e etcdctl) lock(ctx context.Context, name string) (func() error, error) {
-	cmd := childCommand(ctx, e.t, "etcdctl", "--endpoints="+strings.Join(e.endpoints, ","), "lock", name)
+	cmd := children.Command(ctx, e.t, "etcdctl", "--endpoints="+strings.Join(e.endpoints, ","), "lock", name)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -96,8 +101,8 @@ func (e etcdctl) lock(ctx context.Context, name string) (func() error, error) {
 // both directions and in the order of arrival.
 func TestLockInterop(t *testing.T) {
 	t.Parallel()
-	endpoints := etcdEndpoints(t)
-	cli := etcdClient(t)
+	endpoints := embedded.EtcdEndpoints(t)
+	cli := embedded.EtcdClient(t)
 	for name, other := range map[string]foreign{
 		"Mutex":   mutex{cli},
 		"V3Lock":  service{cli, 30},
@@ -105,11 +110,11 @@ func TestLockInterop(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx := bounded(t, time.Minute)
-			f := newFleet(t, endpoints)
-			l := f.locker(&etcdlock.Options{RawNames: true})
-			lock := uniqueName("interop-")
-			queue := func(n int) { awaitQueue(ctx, t, f.cli, lock+"/", n) }
+			ctx := check.Bounded(t, time.Minute)
+			f := locks.NewFleet(t, endpoints)
+			l := f.Locker(&etcdlock.Options{RawNames: true})
+			lock := servers.UniqueName("interop-")
+			queue := func(n int) { locks.AwaitQueue(ctx, t, f.Cli, lock+"/", n) }
 
 			// They hold, we wait.
 			unlock, err := other.lock(ctx, lock)
@@ -141,7 +146,7 @@ func TestLockInterop(t *testing.T) {
 				done <- err
 			}()
 			queue(2)
-			last := f.locker(&etcdlock.Options{RawNames: true})
+			last := f.Locker(&etcdlock.Options{RawNames: true})
 			ours = goLock(func() (*etcdlock.Lock, error) { return last.Lock(ctx, lock) })
 			queue(3)
 			select {
@@ -149,7 +154,7 @@ func TestLockInterop(t *testing.T) {
 				t.Fatalf("the other got in while we hold the lock: %v", err)
 			default:
 			}
-			mustUnlock(ctx, t, k)
+			locks.MustUnlock(ctx, t, k)
 			if err := <-done; err != nil {
 				t.Fatal(err)
 			}
@@ -164,7 +169,7 @@ func TestLockInterop(t *testing.T) {
 			if k, err = ours.wait(ctx, t); err != nil {
 				t.Fatal(err)
 			}
-			mustUnlock(ctx, t, k)
+			locks.MustUnlock(ctx, t, k)
 			queue(0)
 		})
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
 	"github.com/holdfast-go/holdfast/internal/devserver"
 	"github.com/holdfast-go/holdfast/internal/etcdtest"
 )
@@ -14,7 +16,7 @@ import (
 // cluster is an etcd of three members.
 type cluster struct {
 	*devserver.Etcd
-	f *fleet
+	f *locks.Fleet
 }
 
 func newCluster(ctx context.Context, t *testing.T) *cluster {
@@ -24,16 +26,16 @@ func newCluster(ctx context.Context, t *testing.T) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { srv.Close() })
-	return &cluster{srv, newFleet(t, srv.Endpoints())}
+	return &cluster{srv, locks.NewFleet(t, srv.Endpoints())}
 }
 
 // leader returns the number of the member that leads.
 func (c *cluster) leader(ctx context.Context, t *testing.T) (leads int) {
 	t.Helper()
-	eventually(ctx, t, "a leader", func() bool {
+	check.Eventually(ctx, t, "a leader", func() bool {
 		for i, endpoint := range c.Endpoints() {
 			short, cancel := context.WithTimeout(ctx, time.Second)
-			status, err := c.f.cli.Status(short, endpoint)
+			status, err := c.f.Cli.Status(short, endpoint)
 			cancel()
 			if err == nil && status.Leader != 0 && status.Leader == status.Header.MemberId {
 				leads = i
@@ -78,11 +80,11 @@ func TestLockLeader(t *testing.T) {
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx := bounded(t, 2*time.Minute)
+			ctx := check.Bounded(t, 2*time.Minute)
 			c := newCluster(ctx, t)
 			f := c.f
 			var net interceptor
-			l, other := f.lockerOn(net.client(t, f.endpoints), opts), f.locker(opts)
+			l, other := f.LockerOn(net.client(t, f.Endpoints), opts), f.Locker(opts)
 			var exchanges atomic.Int64
 			var lose atomic.Bool
 			lost := make(chan struct{})
@@ -99,11 +101,11 @@ func TestLockLeader(t *testing.T) {
 			})
 
 			// While one holds and another waits.
-			k := mustLock(ctx, t, l, "held")
-			lingers := mustLock(ctx, t, l, "lingers")
-			mustUnlock(ctx, t, lingers)
+			k := locks.MustLock(ctx, t, l, "held")
+			lingers := locks.MustLock(ctx, t, l, "lingers")
+			locks.MustUnlock(ctx, t, lingers)
 			waiter := goLock(func() (*etcdlock.Lock, error) { return other.Lock(ctx, "held") })
-			f.awaitQueue(ctx, "held", 2)
+			f.AwaitQueue(ctx, "held", 2)
 			// And while each hands on, then exchanges its place for another, which
 			// meets the change somewhere.
 			going, stop := context.WithCancel(ctx)
@@ -125,17 +127,17 @@ func TestLockLeader(t *testing.T) {
 					return nil, nil //nolint:nilnil // nothing is held
 				}))
 			}
-			eventually(ctx, t, "the lock to be handed on", func() bool { return r.visits.Load() > 100 && exchanges.Load() > 5 })
+			check.Eventually(ctx, t, "the lock to be handed on", func() bool { return r.visits.Load() > 100 && exchanges.Load() > 5 })
 			// The change begins while the outcome of an exchange is not known.
 			lose.Store(true)
-			await(ctx, t, lost, "an exchange whose answer is lost")
+			check.Await(ctx, t, lost, "an exchange whose answer is lost")
 
 			if err := change(ctx, t, c); err != nil {
 				t.Fatal(err)
 			}
 
 			visits, exchanged := r.visits.Load(), exchanges.Load()
-			eventually(ctx, t, "the lock to be handed on again", func() bool {
+			check.Eventually(ctx, t, "the lock to be handed on again", func() bool {
 				return r.visits.Load() > visits+100 && exchanges.Load() > exchanged+5
 			})
 			stop()
@@ -150,18 +152,18 @@ func TestLockLeader(t *testing.T) {
 			if err := k.Context().Err(); err != nil {
 				t.Errorf("the hold ended: %v", context.Cause(k.Context()))
 			}
-			again := mustLock(ctx, t, l, "lingers")
+			again := locks.MustLock(ctx, t, l, "lingers")
 			if again.Token() != lingers.Token() {
 				t.Error("what lingered was lost")
 			}
-			mustUnlock(ctx, t, again)
-			mustUnlock(ctx, t, mustLock(ctx, t, other, "lingers")) // it leaves for others still
-			mustUnlock(ctx, t, k)
+			locks.MustUnlock(ctx, t, again)
+			locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, other, "lingers")) // it leaves for others still
+			locks.MustUnlock(ctx, t, k)
 			next, err := waiter.wait(ctx, t)
 			if err != nil {
 				t.Fatal(err)
 			}
-			mustUnlock(ctx, t, next)
+			locks.MustUnlock(ctx, t, next)
 		})
 	}
 }

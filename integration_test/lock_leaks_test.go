@@ -16,6 +16,10 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/children"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
 )
 
 // Every message of a life that has all the rest in it is lost, the first of each
@@ -59,11 +63,11 @@ func TestLockLeaks_EveryMessage(t *testing.T) {
 // sharedLife lets a client with the fault share its holds in all ways.
 func sharedLife(t *testing.T, site faultSite, fault *oneFault) {
 	t.Helper()
-	ctx := bounded(t, time.Minute)
+	ctx := check.Bounded(t, time.Minute)
 	f := site.fleet(t)
 	// Nothing runs out, however slow the machine is.
 	opts := &etcdlock.Options{TTL: time.Hour, Linger: time.Hour, MaxTurns: 2, RequestTimeout: 30 * time.Second}
-	l, other := f.lockerOn(site.client(t, fault.hook), opts), f.lockerOn(site.client(t, nil), opts)
+	l, other := f.LockerOn(site.client(t, fault.hook), opts), f.LockerOn(site.client(t, nil), opts)
 	lock := func(names ...string) *etcdlock.Lock {
 		t.Helper()
 		k, err := l.Lock(ctx, names...)
@@ -74,71 +78,72 @@ func sharedLife(t *testing.T, site faultSite, fault *oneFault) {
 	}
 
 	// It lingers, until the other wants the name.
-	mustUnlock(ctx, t, lock("n"))
-	mustUnlock(ctx, t, lock("n"))
-	held := mustLock(ctx, t, other, "n")
+	locks.MustUnlock(ctx, t, lock("n"))
+	locks.MustUnlock(ctx, t, lock("n"))
+	held := locks.MustLock(ctx, t, other, "n")
 	// Two goroutines wait, the first gives up, a third gets the hold handed on.
 	short, cancel := context.WithCancel(ctx)
 	defer cancel()
 	first := goLock(func() (*etcdlock.Lock, error) { return l.Lock(short, "n") })
-	f.awaitQueue(ctx, "n", 2)
+	f.AwaitQueue(ctx, "n", 2)
 	second := goLock(func() (*etcdlock.Lock, error) { return l.Lock(ctx, "n") })
 	cancel()
 	if _, err := first.wait(ctx, t); !errors.Is(err, context.Canceled) {
 		t.Errorf("a wait given up after a lost %s: %v", fault.hitStep(), err)
 	}
-	mustUnlock(ctx, t, held)
+	locks.MustUnlock(ctx, t, held)
 	k, err := second.wait(ctx, t)
 	if err != nil {
 		t.Fatalf("Lock after a lost %s: %v", fault.hitStep(), err)
 	}
 	third := goLock(func() (*etcdlock.Lock, error) { return l.Lock(ctx, "n") })
-	mustUnlock(ctx, t, k)
+	locks.MustUnlock(ctx, t, k)
 	if k, err = third.wait(ctx, t); err != nil {
 		t.Fatalf("Lock after a lost %s: %v", fault.hitStep(), err)
 	}
-	mustUnlock(ctx, t, k)
+	locks.MustUnlock(ctx, t, k)
 	exchange(ctx, t, f, l, other, fault)
 	// Several names, one of which the other has.
-	held = mustLock(ctx, t, other, "b")
+	held = locks.MustLock(ctx, t, other, "b")
 	short, cancel = context.WithCancel(ctx)
 	defer cancel()
 	first = goLock(func() (*etcdlock.Lock, error) { return l.Lock(short, "c", "b", "a") })
-	f.awaitQueue(ctx, "b", 2)
+	f.AwaitQueue(ctx, "b", 2)
 	cancel()
 	if _, err := first.wait(ctx, t); !errors.Is(err, context.Canceled) {
 		t.Errorf("a wait for several names given up after a lost %s: %v", fault.hitStep(), err)
 	}
-	f.awaitQueue(ctx, "b", 1)
-	mustUnlock(ctx, t, held)
-	mustUnlock(ctx, t, lock("a", "b", "c"))
+	f.AwaitQueue(ctx, "b", 1)
+	locks.MustUnlock(ctx, t, held)
+	locks.MustUnlock(ctx, t, lock("a", "b", "c"))
 	if k, err := l.TryLock(ctx, "x", "y"); err == nil {
-		mustUnlock(ctx, t, k)
+		locks.MustUnlock(ctx, t, k)
 	} else if !errors.Is(err, etcdlock.ErrUnavailable) {
 		t.Errorf("TryLock after a lost %s: %v", fault.hitStep(), err)
 	}
 	// A fixed term behind what lingers.
-	mustUnlock(ctx, t, lock("n"))
+	locks.MustUnlock(ctx, t, lock("n"))
 	if k, err = l.LockWithTTL(ctx, time.Minute, "n", "term"); err != nil {
 		t.Fatalf("LockWithTTL after a lost %s: %v", fault.hitStep(), err)
 	}
-	mustUnlock(ctx, t, k)
-	f.awaitQueue(ctx, "term", 0)
+	locks.MustUnlock(ctx, t, k)
+	f.AwaitQueue(ctx, "term", 0)
 	// All that lingers leaves for the other.
-	mustUnlock(ctx, t, mustLock(ctx, t, other, "a", "b", "c", "n", "term", "x", "y"))
+	locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, other, "a", "b", "c", "n", "term", "x", "y"))
 	if err := l.Close(ctx); err != nil {
 		t.Errorf("Close after a lost %s: %v", fault.hitStep(), err)
 	}
 	if err := other.Close(ctx); err != nil {
 		t.Errorf("the other's Close after a lost %s: %v", fault.hitStep(), err)
 	}
-	f.awaitQueue(ctx, "", 0)
+	f.AwaitQueue(ctx, "", 0)
 }
 
 // runGuest is the child program "guest": it takes the lock n, gives it back if
 // told to, and stays until it is killed. It says when it begins and when it
 // has come to rest.
-func runGuest(endpoints, namespace, linger string, unlock bool) error {
+func runGuest(args []string) error {
+	endpoints, namespace, linger, unlock := args[0], args[1], args[2], args[3] == "true"
 	ctx := context.Background()
 	client, err := clientv3.New(clientv3.Config{Endpoints: strings.Split(endpoints, ","), Logger: zap.NewNop()})
 	if err != nil {
@@ -175,14 +180,14 @@ func TestLockLeaks_KilledProcess(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx := bounded(t, time.Minute)
-			f := newFleet(t, etcdEndpoints(t))
-			l := f.locker(nil)
+			ctx := check.Bounded(t, time.Minute)
+			f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+			l := f.Locker(nil)
 			var held *etcdlock.Lock
 			if c.waits {
-				held = mustLock(ctx, t, l, "n")
+				held = locks.MustLock(ctx, t, l, "n")
 			}
-			cmd := childCommand(ctx, t, "guest", strings.Join(f.endpoints, ","), f.namespace, "1h", strconv.FormatBool(c.unlocks))
+			cmd := children.Command(ctx, t, "guest", strings.Join(f.Endpoints, ","), f.Namespace, "1h", strconv.FormatBool(c.unlocks))
 			cmd.Stderr = os.Stderr
 			stdin, err := cmd.StdinPipe()
 			if err != nil {
@@ -197,7 +202,7 @@ func TestLockLeaks_KilledProcess(t *testing.T) {
 				t.Fatal(err)
 			}
 			if c.waits {
-				f.awaitQueue(ctx, "n", 2)
+				f.AwaitQueue(ctx, "n", 2)
 			} else if _, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
 				t.Fatal(err)
 			}
@@ -206,18 +211,18 @@ func TestLockLeaks_KilledProcess(t *testing.T) {
 			}
 			_ = cmd.Wait() // says that it was killed
 			if c.waits {
-				next := f.locker(nil)
+				next := f.Locker(nil)
 				behind := goLock(func() (*etcdlock.Lock, error) { return next.Lock(ctx, "n") })
-				f.awaitQueue(ctx, "n", 3) // the dead one is still in line
-				mustUnlock(ctx, t, held)
+				f.AwaitQueue(ctx, "n", 3) // the dead one is still in line
+				locks.MustUnlock(ctx, t, held)
 				if held, err = behind.wait(ctx, t); err != nil {
 					t.Fatal(err)
 				}
 			} else {
-				held = mustLock(ctx, t, l, "n")
+				held = locks.MustLock(ctx, t, l, "n")
 			}
-			f.awaitQueue(ctx, "n", 1)
-			mustUnlock(ctx, t, held)
+			f.AwaitQueue(ctx, "n", 1)
+			locks.MustUnlock(ctx, t, held)
 		})
 	}
 }

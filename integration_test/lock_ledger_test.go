@@ -51,9 +51,12 @@ func (l *ledger) read() (page, error) {
 	return p, err
 }
 
-var errOvertaken = errors.New("a later turn was before")
+var (
+	errMet       = errors.New("two visits at the same time")
+	errOvertaken = errors.New("a later turn was before")
+)
 
-// visit makes an entry, and fails with errOverlap if somebody else makes one
+// visit makes an entry, and fails with errMet if somebody else makes one
 // meanwhile, or has undone one of this process, and with errOvertaken if tokens
 // and turns did not grow.
 func (l *ledger) visit(process int, token, turn int64) error {
@@ -81,7 +84,7 @@ func (l *ledger) visit(process int, token, turn int64) error {
 	case err != nil:
 		return err
 	case undone || now != p:
-		return errOverlap
+		return errMet
 	case overtaken:
 		return errOvertaken
 	}

@@ -7,12 +7,15 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
 )
 
 // wantLost waits until the Lock's context ends, and checks how.
 func wantLost(ctx context.Context, t *testing.T, k *etcdlock.Lock) {
 	t.Helper()
-	await(ctx, t, k.Context().Done(), "the hold's context to end")
+	check.Await(ctx, t, k.Context().Done(), "the hold's context to end")
 	if cause := context.Cause(k.Context()); !errors.Is(cause, etcdlock.ErrLost) {
 		t.Errorf("the hold's context ended with %v", cause)
 	}
@@ -27,50 +30,50 @@ func wantLost(ctx context.Context, t *testing.T, k *etcdlock.Lock) {
 // while it is held.
 func TestLockLoss_NotWhileRenewed(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, etcdEndpoints(t))
-	k := mustLock(ctx, t, f.locker(&etcdlock.Options{TTL: 2 * time.Second}), "n")
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	k := locks.MustLock(ctx, t, f.Locker(&etcdlock.Options{TTL: 2 * time.Second}), "n")
 	select {
 	case <-k.Context().Done():
 		t.Errorf("the hold ended: %v", context.Cause(k.Context()))
 	case <-time.After(4 * time.Second):
 	}
-	mustUnlock(ctx, t, k)
+	locks.MustUnlock(ctx, t, k)
 }
 
 // A revoked lease ends every hold on it, without waiting for a keepalive, and
 // the Locker goes on with a new one.
 func TestLockLoss_LeaseRevoked(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, etcdEndpoints(t))
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 	// The next keepalive is 20 minutes away: only the watch can notice.
-	l := f.locker(&etcdlock.Options{TTL: time.Hour})
-	a, b := mustLock(ctx, t, l, "a"), mustLock(ctx, t, l, "b", "c")
-	if _, err := f.cli.Revoke(ctx, leaseOf(ctx, t, l, "a")); err != nil {
+	l := f.Locker(&etcdlock.Options{TTL: time.Hour})
+	a, b := locks.MustLock(ctx, t, l, "a"), locks.MustLock(ctx, t, l, "b", "c")
+	if _, err := f.Cli.Revoke(ctx, leaseOf(ctx, t, l, "a")); err != nil {
 		t.Fatal(err)
 	}
 	wantLost(ctx, t, a)
 	wantLost(ctx, t, b)
 
-	again := mustLock(ctx, t, l, "a")
+	again := locks.MustLock(ctx, t, l, "a")
 	if again.Token() <= a.Token() {
 		t.Errorf("token %d after %d", again.Token(), a.Token())
 	}
-	mustUnlock(ctx, t, again)
-	f.awaitQueue(ctx, "a", 0)
+	locks.MustUnlock(ctx, t, again)
+	f.AwaitQueue(ctx, "a", 0)
 }
 
 // A lost hold keeps nobody out, in its own process neither, even before its
 // owner has noticed.
 func TestLockLoss_FreesTheGoroutinesOfTheProcess(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, etcdEndpoints(t))
-	l := f.locker(nil)
-	k := mustLock(ctx, t, l, "n")
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	l := f.Locker(nil)
+	k := locks.MustLock(ctx, t, l, "n")
 	next := goLock(func() (*etcdlock.Lock, error) { return l.Lock(ctx, "n") })
-	if _, err := f.cli.Revoke(ctx, leaseOf(ctx, t, l, "n")); err != nil {
+	if _, err := f.Cli.Revoke(ctx, leaseOf(ctx, t, l, "n")); err != nil {
 		t.Fatal(err)
 	}
 	other, err := next.wait(ctx, t)
@@ -81,35 +84,35 @@ func TestLockLoss_FreesTheGoroutinesOfTheProcess(t *testing.T) {
 	if other.Context().Err() != nil {
 		t.Errorf("unlocking the lost lock ended the next one: %v", context.Cause(other.Context()))
 	}
-	mustUnlock(ctx, t, other)
+	locks.MustUnlock(ctx, t, other)
 }
 
 // A key deleted by hand ends its hold and no other.
 func TestLockLoss_KeyDeleted(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, etcdEndpoints(t))
-	l := f.locker(&etcdlock.Options{TTL: time.Hour})
-	a, b := mustLock(ctx, t, l, "a"), mustLock(ctx, t, l, "b")
-	if _, err := f.cli.Delete(ctx, f.awaitQueue(ctx, "a", 1)[0]); err != nil {
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	l := f.Locker(&etcdlock.Options{TTL: time.Hour})
+	a, b := locks.MustLock(ctx, t, l, "a"), locks.MustLock(ctx, t, l, "b")
+	if _, err := f.Cli.Delete(ctx, f.AwaitQueue(ctx, "a", 1)[0]); err != nil {
 		t.Fatal(err)
 	}
 	wantLost(ctx, t, a)
 	if b.Context().Err() != nil {
 		t.Errorf("the other hold ended too: %v", context.Cause(b.Context()))
 	}
-	mustUnlock(ctx, t, b)
-	mustUnlock(ctx, t, mustLock(ctx, t, l, "a"))
+	locks.MustUnlock(ctx, t, b)
+	locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, l, "a"))
 }
 
 // A key deleted at once, before anybody watches it, is found at the latest by
 // Unlock.
 func TestLockLoss_KeyDeletedJustBeforeUnlock(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, etcdEndpoints(t))
-	k := mustLock(ctx, t, f.locker(&etcdlock.Options{Linger: etcdlock.NoLinger}), "n")
-	if _, err := f.cli.Delete(ctx, f.awaitQueue(ctx, "n", 1)[0]); err != nil {
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	k := locks.MustLock(ctx, t, f.Locker(&etcdlock.Options{Linger: etcdlock.NoLinger}), "n")
+	if _, err := f.Cli.Delete(ctx, f.AwaitQueue(ctx, "n", 1)[0]); err != nil {
 		t.Fatal(err)
 	}
 	if err := k.Unlock(ctx); !errors.Is(err, etcdlock.ErrLost) {
@@ -120,42 +123,42 @@ func TestLockLoss_KeyDeletedJustBeforeUnlock(t *testing.T) {
 // The sentinel key stands for the session: without it, it is over.
 func TestLockLoss_SentinelDeleted(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, ownEtcd(t).Endpoints())
-	l := f.locker(&etcdlock.Options{TTL: time.Hour})
-	k := mustLock(ctx, t, l, "n")
-	sentinels := awaitQueue(ctx, t, f.cli, "holdfast/.session/", 1)
-	if _, err := f.cli.Delete(ctx, sentinels[0]); err != nil {
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.OwnEtcd(t).Endpoints())
+	l := f.Locker(&etcdlock.Options{TTL: time.Hour})
+	k := locks.MustLock(ctx, t, l, "n")
+	sentinels := locks.AwaitQueue(ctx, t, f.Cli, "holdfast/.session/", 1)
+	if _, err := f.Cli.Delete(ctx, sentinels[0]); err != nil {
 		t.Fatal(err)
 	}
 	wantLost(ctx, t, k)
-	f.awaitQueue(ctx, "n", 0)
-	mustUnlock(ctx, t, mustLock(ctx, t, l, "n"))
+	f.AwaitQueue(ctx, "n", 0)
+	locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, l, "n"))
 }
 
 // A waiter whose place was taken away does not wait without end, and does not get
 // the lock.
 func TestLockLoss_WhileWaiting(t *testing.T) {
 	t.Parallel()
-	for name, remove := range map[string]func(ctx context.Context, f *fleet, waiter *etcdlock.Locker) error{
-		"KeyDeleted": func(ctx context.Context, f *fleet, _ *etcdlock.Locker) error {
-			_, err := f.cli.Delete(ctx, f.awaitQueue(ctx, "n", 2)[1])
+	for name, remove := range map[string]func(ctx context.Context, f *locks.Fleet, waiter *etcdlock.Locker) error{
+		"KeyDeleted": func(ctx context.Context, f *locks.Fleet, _ *etcdlock.Locker) error {
+			_, err := f.Cli.Delete(ctx, f.AwaitQueue(ctx, "n", 2)[1])
 			return err
 		},
-		"LeaseRevoked": func(ctx context.Context, f *fleet, waiter *etcdlock.Locker) error {
-			_, err := f.cli.Revoke(ctx, leaseOf(ctx, f.t, waiter, "own"))
+		"LeaseRevoked": func(ctx context.Context, f *locks.Fleet, waiter *etcdlock.Locker) error {
+			_, err := f.Cli.Revoke(ctx, leaseOf(ctx, f.T, waiter, "own"))
 			return err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx := bounded(t, 30*time.Second)
-			f := newFleet(t, etcdEndpoints(t))
-			held := mustLock(ctx, t, f.locker(nil), "n")
-			waiter := f.locker(&etcdlock.Options{TTL: time.Hour})
-			own := mustLock(ctx, t, waiter, "own") // to find its lease by
+			ctx := check.Bounded(t, 30*time.Second)
+			f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+			held := locks.MustLock(ctx, t, f.Locker(nil), "n")
+			waiter := f.Locker(&etcdlock.Options{TTL: time.Hour})
+			own := locks.MustLock(ctx, t, waiter, "own") // to find its lease by
 			a := goLock(func() (*etcdlock.Lock, error) { return waiter.Lock(ctx, "n") })
-			f.awaitQueue(ctx, "n", 2)
+			f.AwaitQueue(ctx, "n", 2)
 			if err := remove(ctx, f, waiter); err != nil {
 				t.Fatal(err)
 			}
@@ -163,9 +166,9 @@ func TestLockLoss_WhileWaiting(t *testing.T) {
 				t.Errorf("the waiter got %v", err)
 			}
 			_ = own.Unlock(ctx) // lost in one of the cases
-			mustUnlock(ctx, t, held)
-			again := mustLock(ctx, t, waiter, "n")
-			mustUnlock(ctx, t, again)
+			locks.MustUnlock(ctx, t, held)
+			again := locks.MustLock(ctx, t, waiter, "n")
+			locks.MustUnlock(ctx, t, again)
 		})
 	}
 }
@@ -173,24 +176,24 @@ func TestLockLoss_WhileWaiting(t *testing.T) {
 // Losing one of several names, or an outer hold, ends the work.
 func TestLockLoss_OneOfSeveral(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, etcdEndpoints(t))
-	l := f.locker(nil)
-	outer := mustLock(ctx, t, l, "a", "b")
-	inner := mustLock(outer.Context(), t, l, "c")
-	nested := mustLock(inner.Context(), t, l, "a")
-	if _, err := f.cli.Delete(ctx, f.awaitQueue(ctx, "a", 1)[0]); err != nil {
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	l := f.Locker(nil)
+	outer := locks.MustLock(ctx, t, l, "a", "b")
+	inner := locks.MustLock(outer.Context(), t, l, "c")
+	nested := locks.MustLock(inner.Context(), t, l, "a")
+	if _, err := f.Cli.Delete(ctx, f.AwaitQueue(ctx, "a", 1)[0]); err != nil {
 		t.Fatal(err)
 	}
 	wantLost(ctx, t, nested)
-	await(ctx, t, inner.Context().Done(), "the context of the inner lock to end")
+	check.Await(ctx, t, inner.Context().Done(), "the context of the inner lock to end")
 	if cause := context.Cause(inner.Context()); !errors.Is(cause, etcdlock.ErrLost) {
 		t.Errorf("the context of the inner lock ended with %v", cause)
 	}
-	mustUnlock(ctx, t, inner) // its own name was not lost
+	locks.MustUnlock(ctx, t, inner) // its own name was not lost
 	wantLost(ctx, t, outer)
-	f.awaitQueue(ctx, "b", 0)
-	f.awaitQueue(ctx, "c", 0)
+	f.AwaitQueue(ctx, "b", 0)
+	f.AwaitQueue(ctx, "c", 0)
 	// A context whose hold has ended takes no lock on that name.
 	if _, err := l.Lock(context.WithoutCancel(nested.Context()), "a"); !errors.Is(err, etcdlock.ErrLost) {
 		t.Errorf("locking under a lost hold: %v", err)
@@ -201,19 +204,19 @@ func TestLockLoss_OneOfSeveral(t *testing.T) {
 // disturb it.
 func TestLock_CompactionWhileWaiting(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, ownEtcd(t).Endpoints())
-	held := mustLock(ctx, t, f.locker(nil), "n")
-	other := f.locker(nil)
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.OwnEtcd(t).Endpoints())
+	held := locks.MustLock(ctx, t, f.Locker(nil), "n")
+	other := f.Locker(nil)
 	waiter := goLock(func() (*etcdlock.Lock, error) { return other.Lock(ctx, "n") })
-	f.awaitQueue(ctx, "n", 2)
-	if _, err := f.cli.Compact(ctx, revision(ctx, t, f.cli)); err != nil {
+	f.AwaitQueue(ctx, "n", 2)
+	if _, err := f.Cli.Compact(ctx, locks.Revision(ctx, t, f.Cli)); err != nil {
 		t.Fatal(err)
 	}
-	mustUnlock(ctx, t, held)
+	locks.MustUnlock(ctx, t, held)
 	k, err := waiter.wait(ctx, t)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustUnlock(ctx, t, k)
+	locks.MustUnlock(ctx, t, k)
 }

@@ -7,19 +7,22 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
 )
 
 // While etcd is away, calls fail within their time; when it is back, the same
 // Locker goes on.
 func TestLockOutage_NewLocks(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	srv := ownEtcd(t)
-	f := newFleet(t, srv.Endpoints())
-	fresh := f.locker(&etcdlock.Options{RequestTimeout: 500 * time.Millisecond})
+	ctx := check.Bounded(t, time.Minute)
+	srv := embedded.OwnEtcd(t)
+	f := locks.NewFleet(t, srv.Endpoints())
+	fresh := f.Locker(&etcdlock.Options{RequestTimeout: 500 * time.Millisecond})
 	// A hold that lingered would be used again without asking etcd.
-	used := f.locker(&etcdlock.Options{RequestTimeout: 500 * time.Millisecond, Linger: etcdlock.NoLinger})
-	mustUnlock(ctx, t, mustLock(ctx, t, used, "n"))
+	used := f.Locker(&etcdlock.Options{RequestTimeout: 500 * time.Millisecond, Linger: etcdlock.NoLinger})
+	locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, used, "n"))
 	if err := srv.Stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -50,46 +53,46 @@ func TestLockOutage_NewLocks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustUnlock(ctx, t, k)
-	mustUnlock(ctx, t, mustLock(ctx, t, fresh, "n"))
-	f.awaitQueue(ctx, "n", 0)
+	locks.MustUnlock(ctx, t, k)
+	locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, fresh, "n"))
+	f.AwaitQueue(ctx, "n", 0)
 }
 
 // A hold outlives an outage that is shorter than its TTL.
 func TestLockOutage_ShortOneIsSurvived(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	srv := ownEtcd(t)
-	f := newFleet(t, srv.Endpoints())
-	k := mustLock(ctx, t, f.locker(&etcdlock.Options{TTL: time.Minute}), "n")
-	other := f.locker(nil)
+	ctx := check.Bounded(t, time.Minute)
+	srv := embedded.OwnEtcd(t)
+	f := locks.NewFleet(t, srv.Endpoints())
+	k := locks.MustLock(ctx, t, f.Locker(&etcdlock.Options{TTL: time.Minute}), "n")
+	other := f.Locker(nil)
 	waiter := goLock(func() (*etcdlock.Lock, error) { return other.Lock(ctx, "n") })
-	f.awaitQueue(ctx, "n", 2)
+	f.AwaitQueue(ctx, "n", 2)
 	if err := srv.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	if err := srv.Restart(ctx); err != nil {
 		t.Fatal(err)
 	}
-	mustUnlock(ctx, t, k)
+	locks.MustUnlock(ctx, t, k)
 	k, err := waiter.wait(ctx, t)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustUnlock(ctx, t, k)
+	locks.MustUnlock(ctx, t, k)
 }
 
 // A hold whose lease cannot be renewed in time ends by itself, while nobody
 // answers. Who waited meanwhile queues again when etcd is back.
 func TestLockOutage_LongOneEndsTheHold(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	srv := ownEtcd(t)
-	f := newFleet(t, srv.Endpoints())
-	k := mustLock(ctx, t, f.locker(&etcdlock.Options{TTL: 2 * time.Second}), "n")
-	other := f.locker(&etcdlock.Options{TTL: 2 * time.Second})
+	ctx := check.Bounded(t, time.Minute)
+	srv := embedded.OwnEtcd(t)
+	f := locks.NewFleet(t, srv.Endpoints())
+	k := locks.MustLock(ctx, t, f.Locker(&etcdlock.Options{TTL: 2 * time.Second}), "n")
+	other := f.Locker(&etcdlock.Options{TTL: 2 * time.Second})
 	waiter := goLock(func() (*etcdlock.Lock, error) { return other.Lock(ctx, "n") })
-	f.awaitQueue(ctx, "n", 2)
+	f.AwaitQueue(ctx, "n", 2)
 	if err := srv.Stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -104,6 +107,6 @@ func TestLockOutage_LongOneEndsTheHold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustUnlock(ctx, t, k)
-	f.awaitQueue(ctx, "n", 0)
+	locks.MustUnlock(ctx, t, k)
+	f.AwaitQueue(ctx, "n", 0)
 }

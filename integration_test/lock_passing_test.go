@@ -11,6 +11,10 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 )
 
 // foreigners are all other implementations, with a lease that is short and not
@@ -27,23 +31,23 @@ func foreigners(t *testing.T, cli *clientv3.Client, endpoints []string) map[stri
 // Goroutines that hand the lock on among themselves let everybody else in.
 func TestLockPassing_LetsOthersIn(t *testing.T) {
 	t.Parallel()
-	endpoints := etcdEndpoints(t)
-	for name, other := range foreigners(t, etcdClient(t), endpoints) {
+	endpoints := embedded.EtcdEndpoints(t)
+	for name, other := range foreigners(t, embedded.EtcdClient(t), endpoints) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx := bounded(t, time.Minute)
-			f := newFleet(t, endpoints)
-			l := f.locker(&etcdlock.Options{RawNames: true})
-			lock := uniqueName("passing-")
+			ctx := check.Bounded(t, time.Minute)
+			f := locks.NewFleet(t, endpoints)
+			l := f.Locker(&etcdlock.Options{RawNames: true})
+			lock := servers.UniqueName("passing-")
 			var r room
 			going, stop := context.WithCancel(ctx)
 			var wg sync.WaitGroup
 			for range 16 {
 				wg.Go(func() {
 					for going.Err() == nil {
-						k := mustLock(ctx, t, l, lock)
+						k := locks.MustLock(ctx, t, l, lock)
 						r.visit(func() {})
-						mustUnlock(ctx, t, k)
+						locks.MustUnlock(ctx, t, k)
 					}
 				})
 			}
@@ -58,7 +62,7 @@ func TestLockPassing_LetsOthersIn(t *testing.T) {
 				if err := unlock(); err != nil {
 					t.Error(err)
 				}
-				eventually(ctx, t, "our goroutines to go on", func() bool { return r.visits.Load() > visits+1 })
+				check.Eventually(ctx, t, "our goroutines to go on", func() bool { return r.visits.Load() > visits+1 })
 			}
 			stop()
 			wg.Wait()
@@ -80,33 +84,33 @@ func TestLockPassing_Bounds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const waiting = 12
-			ctx := bounded(t, time.Minute)
-			f := newFleet(t, etcdEndpoints(t))
-			l, other := f.locker(&opts), f.locker(nil)
-			first := mustLock(ctx, t, l, "n")
+			ctx := check.Bounded(t, time.Minute)
+			f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+			l, other := f.Locker(&opts), f.Locker(nil)
+			first := locks.MustLock(ctx, t, l, "n")
 			theirs := goLock(func() (*etcdlock.Lock, error) { return other.Lock(ctx, "n") })
-			f.awaitQueue(ctx, "n", 2)
+			f.AwaitQueue(ctx, "n", 2)
 			// Wait until the hold knows: its watch takes 100 ms to start.
 			var before, after atomic.Int64
 			var wg sync.WaitGroup
 			for range waiting {
 				wg.Go(func() {
-					k := mustLock(ctx, t, l, "n")
+					k := locks.MustLock(ctx, t, l, "n")
 					if k.Token() == first.Token() {
 						before.Add(1)
 					} else {
 						after.Add(1)
 					}
-					mustUnlock(ctx, t, k)
+					locks.MustUnlock(ctx, t, k)
 				})
 			}
 			pauseFor(ctx, 500*time.Millisecond)
-			mustUnlock(ctx, t, first)
+			locks.MustUnlock(ctx, t, first)
 			k, err := theirs.wait(ctx, t)
 			if err != nil {
 				t.Fatal(err)
 			}
-			mustUnlock(ctx, t, k)
+			locks.MustUnlock(ctx, t, k)
 			wg.Wait()
 			if after.Load() == 0 {
 				t.Errorf("all %d goroutines went before the other process", before.Load())
@@ -122,45 +126,45 @@ func TestLockPassing_Bounds(t *testing.T) {
 // the others get the name again.
 func TestLockPassing_LossInTheMiddle(t *testing.T) {
 	t.Parallel()
-	for name, lose := range map[string]func(ctx context.Context, f *fleet, l *etcdlock.Locker) error{
-		"KeyDeleted": func(ctx context.Context, f *fleet, _ *etcdlock.Locker) error {
-			_, err := f.cli.Delete(ctx, f.awaitQueue(ctx, "n", 1)[0])
+	for name, lose := range map[string]func(ctx context.Context, f *locks.Fleet, l *etcdlock.Locker) error{
+		"KeyDeleted": func(ctx context.Context, f *locks.Fleet, _ *etcdlock.Locker) error {
+			_, err := f.Cli.Delete(ctx, f.AwaitQueue(ctx, "n", 1)[0])
 			return err
 		},
-		"LeaseRevoked": func(ctx context.Context, f *fleet, l *etcdlock.Locker) error {
-			_, err := f.cli.Revoke(ctx, leaseOf(ctx, f.t, l, "n"))
+		"LeaseRevoked": func(ctx context.Context, f *locks.Fleet, l *etcdlock.Locker) error {
+			_, err := f.Cli.Revoke(ctx, leaseOf(ctx, f.T, l, "n"))
 			return err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx := bounded(t, time.Minute)
-			f := newFleet(t, etcdEndpoints(t))
-			l := f.locker(&etcdlock.Options{TTL: time.Hour})
-			first := mustLock(ctx, t, l, "n")
+			ctx := check.Bounded(t, time.Minute)
+			f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+			l := f.Locker(&etcdlock.Options{TTL: time.Hour})
+			first := locks.MustLock(ctx, t, l, "n")
 			lost := make(chan *etcdlock.Lock, 1)
 			var wg sync.WaitGroup
 			for range 8 {
 				wg.Go(func() {
-					k := mustLock(ctx, t, l, "n")
+					k := locks.MustLock(ctx, t, l, "n")
 					if k.Token() != first.Token() {
-						mustUnlock(ctx, t, k)
+						locks.MustUnlock(ctx, t, k)
 						return
 					}
 					lost <- k // the only one that still has a turn of the first hold
 					if err := lose(ctx, f, l); err != nil {
 						t.Error(err)
 					}
-					await(ctx, t, k.Context().Done(), "the turn to end")
+					check.Await(ctx, t, k.Context().Done(), "the turn to end")
 				})
 			}
-			mustUnlock(ctx, t, first)
+			locks.MustUnlock(ctx, t, first)
 			wg.Wait()
 			wantLost(ctx, t, <-lost)
-			if k := mustLock(ctx, t, l, "n"); k.Token() <= first.Token() {
+			if k := locks.MustLock(ctx, t, l, "n"); k.Token() <= first.Token() {
 				t.Errorf("token %d after %d was lost", k.Token(), first.Token())
 			} else {
-				mustUnlock(ctx, t, k)
+				locks.MustUnlock(ctx, t, k)
 			}
 		})
 	}
@@ -170,25 +174,25 @@ func TestLockPassing_LossInTheMiddle(t *testing.T) {
 // those who wait behind it.
 func TestLockPassing_CancelledWaiterKeepsThePlace(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
-	held := mustLock(ctx, t, f.locker(nil), "n")
-	l, last := f.locker(nil), f.locker(nil)
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	held := locks.MustLock(ctx, t, f.Locker(nil), "n")
+	l, last := f.Locker(nil), f.Locker(nil)
 	going, leave := context.WithCancel(ctx)
 	first := goLock(func() (*etcdlock.Lock, error) { return l.Lock(going, "n") })
-	queue := f.awaitQueue(ctx, "n", 2)
+	queue := f.AwaitQueue(ctx, "n", 2)
 	second := goLock(func() (*etcdlock.Lock, error) { return l.Lock(ctx, "n") })
 	third := goLock(func() (*etcdlock.Lock, error) { return last.Lock(ctx, "n") })
-	f.awaitQueue(ctx, "n", 3)
+	f.AwaitQueue(ctx, "n", 3)
 	pauseFor(ctx, 50*time.Millisecond) // nothing tells that second stands in line
 	leave()
 	if _, err := first.wait(ctx, t); !errors.Is(err, context.Canceled) {
 		t.Errorf("the cancelled one got %v", err)
 	}
-	if now := f.awaitQueue(ctx, "n", 3); now[1] != queue[1] {
+	if now := f.AwaitQueue(ctx, "n", 3); now[1] != queue[1] {
 		t.Errorf("the place %s became %s", queue[1], now[1])
 	}
-	mustUnlock(ctx, t, held)
+	locks.MustUnlock(ctx, t, held)
 	k, err := second.wait(ctx, t)
 	if err != nil {
 		t.Fatal(err)
@@ -198,27 +202,27 @@ func TestLockPassing_CancelledWaiterKeepsThePlace(t *testing.T) {
 		t.Error("the one behind overtook")
 	default:
 	}
-	mustUnlock(ctx, t, k)
+	locks.MustUnlock(ctx, t, k)
 	if k, err = third.wait(ctx, t); err != nil {
 		t.Fatal(err)
 	}
-	mustUnlock(ctx, t, k)
+	locks.MustUnlock(ctx, t, k)
 }
 
 // A fixed term stands in the queue for itself, and nobody of its process gets
 // its hold.
 func TestLockPassing_NotOfAFixedTerm(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
-	l := f.locker(&etcdlock.Options{Linger: time.Hour})
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	l := f.Locker(&etcdlock.Options{Linger: time.Hour})
 	term, err := l.LockWithTTL(ctx, time.Minute, "n")
 	if err != nil {
 		t.Fatal(err)
 	}
 	next := goLock(func() (*etcdlock.Lock, error) { return l.Lock(ctx, "n") })
-	f.awaitQueue(ctx, "n", 2)
-	mustUnlock(ctx, t, term)
+	f.AwaitQueue(ctx, "n", 2)
+	locks.MustUnlock(ctx, t, term)
 	k, err := next.wait(ctx, t)
 	if err != nil {
 		t.Fatal(err)
@@ -226,10 +230,10 @@ func TestLockPassing_NotOfAFixedTerm(t *testing.T) {
 	if k.Token() <= term.Token() || turnOf(term, "n") != 1 {
 		t.Errorf("token %d after %d, turn %d", k.Token(), term.Token(), turnOf(term, "n"))
 	}
-	mustUnlock(ctx, t, k) // and lingers, until the next term is wanted
+	locks.MustUnlock(ctx, t, k) // and lingers, until the next term is wanted
 	if term, err = l.LockWithTTL(ctx, time.Minute, "n"); err != nil {
 		t.Fatal(err)
 	}
-	mustUnlock(ctx, t, term)
-	f.awaitQueue(ctx, "n", 0)
+	locks.MustUnlock(ctx, t, term)
+	f.AwaitQueue(ctx, "n", 0)
 }

@@ -11,16 +11,21 @@ import (
 	"go.etcd.io/etcd/client/v3/concurrency"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/scale"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 )
 
 // Whatever a path looks like, a lock of another library on it and a Locker's exclude each
 // other, with a namespace and without one.
 func TestLockInterop_Paths(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 2*time.Minute)
-	f := newFleet(t, ownEtcd(t).Endpoints())
-	raw := f.locker(&etcdlock.Options{RawNames: true})
-	spaced := f.locker(&etcdlock.Options{Namespace: "/locks/"})
+	ctx := check.Bounded(t, 2*time.Minute)
+	f := locks.NewFleet(t, embedded.OwnEtcd(t).Endpoints())
+	raw := f.Locker(&etcdlock.Options{RawNames: true})
+	spaced := f.Locker(&etcdlock.Options{Namespace: "/locks/"})
 	for _, c := range []struct {
 		l          *etcdlock.Locker
 		path, name string
@@ -42,9 +47,9 @@ func TestLockInterop_Paths(t *testing.T) {
 		{spaced, "/locks//orders/", "/orders/"},
 		{spaced, "/locks/.hidden", ".hidden"},
 		{spaced, "/locks/100%", "100%"},
-		{f.locker(&etcdlock.Options{Namespace: "holdfast/"}), "holdfast/github.com/acme/shop.Order", "github.com/acme/shop.Order"},
+		{f.Locker(&etcdlock.Options{Namespace: "holdfast/"}), "holdfast/github.com/acme/shop.Order", "github.com/acme/shop.Order"},
 	} {
-		for kind, other := range map[string]foreign{"Mutex": mutex{f.cli}, "V3Lock": service{f.cli, 30}} {
+		for kind, other := range map[string]foreign{"Mutex": mutex{f.Cli}, "V3Lock": service{f.Cli, 30}} {
 			doing := fmt.Sprintf("%s on %q", kind, c.path)
 			unlock, err := other.lock(ctx, c.path)
 			if err != nil {
@@ -54,7 +59,7 @@ func TestLockInterop_Paths(t *testing.T) {
 				t.Errorf("%s: TryLock of %q: %v", doing, c.name, err)
 			}
 			term := goLock(func() (*etcdlock.Lock, error) { return c.l.LockWithTTL(ctx, time.Minute, c.name) })
-			awaitQueue(ctx, t, f.cli, c.path+"/", 2)
+			locks.AwaitQueue(ctx, t, f.Cli, c.path+"/", 2)
 			if holders, err := c.l.Holders(ctx, c.name); err != nil || len(holders) != 2 || holders[0].Host != "" || !holders[1].Waiting {
 				t.Errorf("%s: holders %v, %v", doing, holders, err)
 			}
@@ -73,8 +78,8 @@ func TestLockInterop_Paths(t *testing.T) {
 				}
 				theirs <- err
 			}()
-			awaitQueue(ctx, t, f.cli, c.path+"/", 2)
-			mustUnlock(ctx, t, k)
+			locks.AwaitQueue(ctx, t, f.Cli, c.path+"/", 2)
+			locks.MustUnlock(ctx, t, k)
 			if err := <-theirs; err != nil {
 				t.Errorf("%s, after ours: %v", doing, err)
 			}
@@ -85,15 +90,15 @@ func TestLockInterop_Paths(t *testing.T) {
 // Locks of names that continue a name do not count in its queue, and do not hide who does.
 func TestLock_LongerNames(t *testing.T) {
 	t.Parallel()
-	endpoints := etcdEndpoints(t)
+	endpoints := embedded.EtcdEndpoints(t)
 	for kind, opts := range map[string]*etcdlock.Options{"Namespace": {}, "RawNames": {RawNames: true}} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			ctx := bounded(t, time.Minute)
-			f := newFleet(t, endpoints)
-			one, two, below := f.locker(opts), f.locker(opts), f.locker(opts)
-			name := uniqueName("/name-")
-			session, err := concurrency.NewSession(f.cli)
+			ctx := check.Bounded(t, time.Minute)
+			f := locks.NewFleet(t, endpoints)
+			one, two, below := f.Locker(opts), f.Locker(opts), f.Locker(opts)
+			name := servers.UniqueName("/name-")
+			session, err := concurrency.NewSession(f.Cli)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -102,7 +107,7 @@ func TestLock_LongerNames(t *testing.T) {
 			if err := mine.Lock(ctx); err != nil {
 				t.Fatal(err)
 			}
-			longer := mustLock(ctx, t, below, name+"/a", name+"/z/z", name+"//")
+			longer := locks.MustLock(ctx, t, below, name+"/a", name+"/z/z", name+"//")
 
 			k := mustTry(ctx, t, one, name)
 			if _, err := two.TryLock(ctx, name); !errors.Is(err, etcdlock.ErrHeld) {
@@ -121,8 +126,8 @@ func TestLock_LongerNames(t *testing.T) {
 			if err := two.Evict(ctx, wrong); !errors.Is(err, etcdlock.ErrInvalid) {
 				t.Errorf("Evict of a place in the queue of a longer name: %v", err)
 			}
-			mustUnlock(ctx, t, k)
-			mustUnlock(ctx, t, mustTry(ctx, t, two, name)) // the hold may linger: it makes way
+			locks.MustUnlock(ctx, t, k)
+			locks.MustUnlock(ctx, t, mustTry(ctx, t, two, name)) // the hold may linger: it makes way
 
 			term, err := one.LockWithTTL(ctx, time.Minute, name)
 			if err != nil {
@@ -131,13 +136,13 @@ func TestLock_LongerNames(t *testing.T) {
 			// Each stands in the queue, and a key of a longer name is the last after each.
 			var waits []*attempt
 			for i := range 5 {
-				l := f.locker(opts)
+				l := f.Locker(opts)
 				waits = append(waits, goLock(func() (*etcdlock.Lock, error) { return l.Lock(ctx, name) }))
 				awaitHolders(ctx, t, two, name, i+2)
-				last := mustLock(ctx, t, below, fmt.Sprintf("%s/b%d", name, i))
-				defer func() { mustUnlock(ctx, t, last) }()
+				last := locks.MustLock(ctx, t, below, fmt.Sprintf("%s/b%d", name, i))
+				defer func() { locks.MustUnlock(ctx, t, last) }()
 			}
-			mustUnlock(ctx, t, term)
+			locks.MustUnlock(ctx, t, term)
 			token := term.Token()
 			for i, w := range waits {
 				k, err := w.wait(ctx, t)
@@ -155,11 +160,11 @@ func TestLock_LongerNames(t *testing.T) {
 					default:
 					}
 				}
-				mustUnlock(ctx, t, k)
+				locks.MustUnlock(ctx, t, k)
 			}
-			mustUnlock(ctx, t, mustLock(ctx, t, one, name, name+"/c", name+"/c/d"))
-			mustUnlock(ctx, t, mustTry(ctx, t, two, name, name+"/c", name+"/c/d"))
-			evicted := mustLock(ctx, t, one, name)
+			locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, one, name, name+"/c", name+"/c/d"))
+			locks.MustUnlock(ctx, t, mustTry(ctx, t, two, name, name+"/c", name+"/c/d"))
+			evicted := locks.MustLock(ctx, t, one, name)
 			if holders, err = two.Holders(ctx, name); err != nil || len(holders) != 1 {
 				t.Fatalf("holders %v, %v", holders, err)
 			}
@@ -167,7 +172,7 @@ func TestLock_LongerNames(t *testing.T) {
 				t.Error(err)
 			}
 			wantLost(ctx, t, evicted)
-			mustUnlock(ctx, t, longer)
+			locks.MustUnlock(ctx, t, longer)
 			if err := mine.Unlock(ctx); err != nil {
 				t.Error(err)
 			}
@@ -192,14 +197,14 @@ func awaitHolders(ctx context.Context, t *testing.T, l *etcdlock.Locker, name st
 // no two are ever in the same one.
 func TestLock_LongerNamesMixture(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 2*time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
+	ctx := check.Bounded(t, 2*time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 	names := []string{"p", "p/0", "p/0/f"}
 	var rooms [3]room
 	var wg sync.WaitGroup
-	rounds := full(200)
+	rounds := scale.Full(200)
 	for range 3 {
-		l := f.locker(&etcdlock.Options{MaxTurns: 2})
+		l := f.Locker(&etcdlock.Options{MaxTurns: 2})
 		for n, name := range names {
 			for way := range 3 {
 				wg.Go(func() {

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
 	"github.com/holdfast-go/holdfast/internal/etcdtest"
 )
 
@@ -18,7 +21,7 @@ func TestLockRenewal_Slow(t *testing.T) {
 	for _, site := range faultSites(t) {
 		t.Run(site.name, func(t *testing.T) {
 			t.Parallel()
-			ctx := bounded(t, time.Minute)
+			ctx := check.Bounded(t, time.Minute)
 			f := site.fleet(t)
 			var asked, lost atomic.Int64
 			slow := func(ctx context.Context, method string, _ any, call func() error) error {
@@ -41,13 +44,13 @@ func TestLockRenewal_Slow(t *testing.T) {
 				},
 				Lost: func(name string, cause error) { t.Errorf("%s was lost: %v", name, cause) },
 			}}
-			l := f.lockerOn(site.client(t, slow), &opts)
-			k := mustLock(ctx, t, l, "n")
-			lingers := mustLock(ctx, t, l, "lingers")
-			mustUnlock(ctx, t, lingers)
-			held := mustLock(ctx, t, f.lockerOn(site.client(t, nil), nil), "waited-for")
+			l := f.LockerOn(site.client(t, slow), &opts)
+			k := locks.MustLock(ctx, t, l, "n")
+			lingers := locks.MustLock(ctx, t, l, "lingers")
+			locks.MustUnlock(ctx, t, lingers)
+			held := locks.MustLock(ctx, t, f.LockerOn(site.client(t, nil), nil), "waited-for")
 			waiter := goLock(func() (*etcdlock.Lock, error) { return l.Lock(ctx, "waited-for") })
-			place := f.awaitQueue(ctx, "waited-for", 2)
+			place := f.AwaitQueue(ctx, "waited-for", 2)
 			for range 8 { // a third of the TTL apart
 				select {
 				case <-renewed:
@@ -60,21 +63,21 @@ func TestLockRenewal_Slow(t *testing.T) {
 			if lost.Load() == 0 {
 				t.Error("no keepalive was lost: the test proves too little")
 			}
-			again := mustLock(ctx, t, l, "lingers")
+			again := locks.MustLock(ctx, t, l, "lingers")
 			if again.Token() != lingers.Token() {
 				t.Error("what lingered was lost")
 			}
-			mustUnlock(ctx, t, again)
-			if now := f.awaitQueue(ctx, "waited-for", 2); now[1] != place[1] {
+			locks.MustUnlock(ctx, t, again)
+			if now := f.AwaitQueue(ctx, "waited-for", 2); now[1] != place[1] {
 				t.Error("the place in the queue was lost")
 			}
-			mustUnlock(ctx, t, held)
+			locks.MustUnlock(ctx, t, held)
 			next, err := waiter.wait(ctx, t)
 			if err != nil {
 				t.Fatal(err)
 			}
-			mustUnlock(ctx, t, next)
-			mustUnlock(ctx, t, k)
+			locks.MustUnlock(ctx, t, next)
+			locks.MustUnlock(ctx, t, k)
 		})
 	}
 }
@@ -83,15 +86,15 @@ func TestLockRenewal_Slow(t *testing.T) {
 // again, and nobody notices but the hook.
 func TestLockRenewal_OutageWhileLingering(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	srv := ownEtcd(t)
-	f := newFleet(t, srv.Endpoints())
+	ctx := check.Bounded(t, time.Minute)
+	srv := embedded.OwnEtcd(t)
+	f := locks.NewFleet(t, srv.Endpoints())
 	lost := make(chan error, 1)
-	l := f.locker(&etcdlock.Options{TTL: 2 * time.Second, Linger: time.Hour, Hooks: &etcdlock.Hooks{
+	l := f.Locker(&etcdlock.Options{TTL: 2 * time.Second, Linger: time.Hour, Hooks: &etcdlock.Hooks{
 		Lost: func(_ string, cause error) { lost <- cause },
 	}})
-	first := mustLock(ctx, t, l, "n")
-	mustUnlock(ctx, t, first)
+	first := locks.MustLock(ctx, t, l, "n")
+	locks.MustUnlock(ctx, t, first)
 	if err := srv.Stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -101,9 +104,9 @@ func TestLockRenewal_OutageWhileLingering(t *testing.T) {
 	if err := srv.Restart(ctx); err != nil {
 		t.Fatal(err)
 	}
-	second := mustLock(ctx, t, l, "n")
+	second := locks.MustLock(ctx, t, l, "n")
 	if second.Token() <= first.Token() {
 		t.Errorf("token %d after %d was lost", second.Token(), first.Token())
 	}
-	mustUnlock(ctx, t, second)
+	locks.MustUnlock(ctx, t, second)
 }

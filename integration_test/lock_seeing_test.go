@@ -9,14 +9,17 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
 )
 
 // Watch shows a queue as it grows and shrinks, and who stands in it.
 func TestLockSeeing_Watch(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
-	observer, one, two := f.locker(nil), f.locker(&etcdlock.Options{Service: "one"}), f.locker(&etcdlock.Options{Service: "two"})
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	observer, one, two := f.Locker(nil), f.Locker(&etcdlock.Options{Service: "one"}), f.Locker(&etcdlock.Options{Service: "two"})
 	seen := make(chan []etcdlock.Holder)
 	ended := make(chan error, 1)
 	going, stop := context.WithCancel(ctx)
@@ -49,7 +52,7 @@ func TestLockSeeing_Watch(t *testing.T) {
 		}
 	}
 	expect()
-	k := mustLock(ctx, t, one, "n")
+	k := locks.MustLock(ctx, t, one, "n")
 	expect("one")
 	next := goLock(func() (*etcdlock.Lock, error) { return two.Lock(ctx, "n") })
 	queue := expect("one", "two")
@@ -67,7 +70,7 @@ func TestLockSeeing_Watch(t *testing.T) {
 	if err := observer.Evict(ctx, queue[0]); err != nil {
 		t.Error(err)
 	}
-	mustUnlock(ctx, t, second)
+	locks.MustUnlock(ctx, t, second)
 	expect()
 	stop()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
@@ -97,14 +100,14 @@ func TestLockSeeing_Watch(t *testing.T) {
 // The hooks tell what happens.
 func TestLockSeeing_Hooks(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 	var mu sync.Mutex
 	var turns []int64
 	var waited, failed, held, unknown atomic.Int64
 	lost, kept := make(chan error, 1), make(chan struct{}, 100)
 	var net interceptor
-	l := f.lockerOn(net.client(t, f.endpoints), &etcdlock.Options{TTL: 2 * time.Second, Linger: time.Hour, Hooks: &etcdlock.Hooks{
+	l := f.LockerOn(net.client(t, f.Endpoints), &etcdlock.Options{TTL: 2 * time.Second, Linger: time.Hour, Hooks: &etcdlock.Hooks{
 		Waited: func(names []string, wait time.Duration, err error) {
 			if len(names) != 1 || names[0] != "n" || wait <= 0 {
 				t.Errorf("waited %v for %v", wait, names)
@@ -125,13 +128,13 @@ func TestLockSeeing_Hooks(t *testing.T) {
 		Unknown:   func(string, string, error) { unknown.Add(1) },
 	}})
 	net.dropReplies("Enqueue", 1)
-	mustUnlock(ctx, t, mustLock(ctx, t, l, "n"))
-	k := mustLock(ctx, t, l, "n")
+	locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, l, "n"))
+	k := locks.MustLock(ctx, t, l, "n")
 	if _, err := l.TryLock(ctx, "n"); !errors.Is(err, etcdlock.ErrHeld) {
 		t.Error(err)
 	}
 	<-kept
-	if _, err := f.cli.Delete(ctx, f.awaitQueue(ctx, "n", 1)[0]); err != nil {
+	if _, err := f.Cli.Delete(ctx, f.AwaitQueue(ctx, "n", 1)[0]); err != nil {
 		t.Fatal(err)
 	}
 	wantLost(ctx, t, k)

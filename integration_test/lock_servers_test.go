@@ -19,6 +19,9 @@ import (
 
 	"github.com/holdfast-go/holdfast/drivers"
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
 	"github.com/holdfast-go/holdfast/internal/etcdtest"
 )
 
@@ -82,12 +85,12 @@ func lockSuiteOn(t *testing.T, endpoint string) {
 // the server to have no watch but those that tell a Locker of a revoked lease.
 func noWatchIsLeft(t *testing.T, endpoint string) {
 	t.Helper()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, []string{endpoint})
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, []string{endpoint})
 	const lockers, names = 3, 20
 	all := make([]*etcdlock.Locker, 0, lockers)
 	for range lockers {
-		all = append(all, f.locker(&etcdlock.Options{Linger: etcdlock.NoLinger}))
+		all = append(all, f.Locker(&etcdlock.Options{Linger: etcdlock.NoLinger}))
 	}
 	var g errgroup.Group
 	for _, l := range all {
@@ -144,8 +147,8 @@ func expiredLoginOn(t *testing.T, line etcdLine) {
 	t.Helper()
 	const tokenTTL = time.Second
 	server := line.start(t, "--auth-token-ttl", "1", "--log-level", "debug")
-	ctx := bounded(t, time.Minute)
-	admin := newEtcdClient(t, []string{server.endpoint})
+	ctx := check.Bounded(t, time.Minute)
+	admin := embedded.NewEtcdClient(t, []string{server.endpoint})
 	const password = "a password"
 	for _, step := range []func() error{
 		func() error { _, err := admin.UserAdd(ctx, "root", password); return err },
@@ -156,7 +159,11 @@ func expiredLoginOn(t *testing.T, line etcdLine) {
 			t.Fatal(err)
 		}
 	}
-	cli := openEtcd(t, drivers.EtcdConfig{Endpoints: []string{server.endpoint}, Username: "root", Password: password})
+	cli, err := drivers.OpenEtcd(t.Context(), drivers.EtcdConfig{Endpoints: []string{server.endpoint}, Username: "root", Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cli.Close() })
 	locker, err := etcdlock.New(cli, &etcdlock.Options{Linger: etcdlock.NoLinger, TTL: time.Minute})
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +175,7 @@ func expiredLoginOn(t *testing.T, line etcdLine) {
 			t.Log("Close: ", err)
 		}
 	})
-	mustUnlock(ctx, t, mustLock(ctx, t, locker, "n"))
+	locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, locker, "n"))
 	// Each login has a token, and the last one used expires last.
 	for used := time.Now(); ; {
 		select {
@@ -195,7 +202,7 @@ func expiredLoginOn(t *testing.T, line etcdLine) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustUnlock(ctx, t, k)
+	locks.MustUnlock(ctx, t, k)
 	if err := locker.Close(ctx); err != nil {
 		t.Error(err)
 	}

@@ -14,112 +14,8 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
 )
-
-// fleet is a set of Lockers, each on a client of its own as in processes of
-// their own, in a namespace that only the test uses.
-type fleet struct {
-	t         *testing.T
-	endpoints []string
-	namespace string
-	cli       *clientv3.Client // looks from outside
-}
-
-// newFleet also checks, when the test is over and its Lockers are closed, that
-// nothing of them stays in etcd.
-func newFleet(t *testing.T, endpoints []string) *fleet {
-	t.Helper()
-	f := &fleet{t: t, endpoints: endpoints, namespace: uniqueName("test-") + "/", cli: newEtcdClient(t, endpoints)}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		awaitQueue(ctx, t, f.cli, f.namespace, 0)
-	})
-	return f
-}
-
-// locker returns a Locker on a client of its own, closed with the test.
-func (f *fleet) locker(opts *etcdlock.Options) *etcdlock.Locker {
-	f.t.Helper()
-	return f.lockerOn(newEtcdClient(f.t, f.endpoints), opts)
-}
-
-func (f *fleet) lockerOn(cli *clientv3.Client, opts *etcdlock.Options) *etcdlock.Locker {
-	f.t.Helper()
-	o := etcdlock.Options{}
-	if opts != nil {
-		o = *opts
-	}
-	if o.Namespace == "" && !o.RawNames {
-		o.Namespace = f.namespace
-	}
-	l, err := etcdlock.New(cli, &o)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	f.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := l.Close(ctx); err != nil {
-			f.t.Errorf("closing a locker: %v", err)
-		}
-	})
-	return l
-}
-
-// awaitQueue waits until exactly n keys stand in the queue of name.
-func (f *fleet) awaitQueue(ctx context.Context, name string, n int) []string {
-	f.t.Helper()
-	return awaitQueue(ctx, f.t, f.cli, f.namespace+name+"/", n)
-}
-
-// awaitQueue waits until exactly n keys have the prefix, and returns them,
-// oldest first. It looks whenever one of them changes.
-func awaitQueue(ctx context.Context, t *testing.T, cli *clientv3.Client, prefix string, n int) []string {
-	t.Helper()
-	wctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var watch clientv3.WatchChan
-	for {
-		resp, err := cli.Get(ctx, prefix, clientv3.WithPrefix(), clientv3.WithKeysOnly(),
-			clientv3.WithSort(clientv3.SortByCreateRevision, clientv3.SortAscend))
-		if err != nil {
-			t.Fatalf("waiting for %d keys under %s: %v", n, prefix, err)
-		}
-		if len(resp.Kvs) == n {
-			keys := make([]string, 0, n)
-			for _, kv := range resp.Kvs {
-				keys = append(keys, string(kv.Key))
-			}
-			return keys
-		}
-		if watch == nil {
-			watch = cli.Watch(wctx, prefix, clientv3.WithPrefix(), clientv3.WithRev(resp.Header.Revision+1))
-		}
-		if _, open := <-watch; !open {
-			t.Fatalf("waiting for %d keys under %s: there are %d: %v", n, prefix, len(resp.Kvs), ctx.Err())
-		}
-	}
-}
-
-// revision returns etcd's current revision: it grows with every write.
-func revision(ctx context.Context, t *testing.T, cli *clientv3.Client) int64 {
-	t.Helper()
-	resp, err := cli.Get(ctx, "no such key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.Header.Revision
-}
-
-func mustLock(ctx context.Context, t *testing.T, l *etcdlock.Locker, names ...string) *etcdlock.Lock {
-	t.Helper()
-	k, err := l.Lock(ctx, names...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
 
 func mustTry(ctx context.Context, t *testing.T, l *etcdlock.Locker, names ...string) *etcdlock.Lock {
 	t.Helper()
@@ -128,13 +24,6 @@ func mustTry(ctx context.Context, t *testing.T, l *etcdlock.Locker, names ...str
 		t.Fatal(err)
 	}
 	return k
-}
-
-func mustUnlock(ctx context.Context, t *testing.T, k *etcdlock.Lock) {
-	t.Helper()
-	if err := k.Unlock(ctx); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // attempt is a call of Lock under way.
@@ -156,17 +45,8 @@ func goLock(lock func() (*etcdlock.Lock, error)) *attempt {
 // wait returns what the call returned.
 func (a *attempt) wait(ctx context.Context, t *testing.T) (*etcdlock.Lock, error) {
 	t.Helper()
-	await(ctx, t, a.done, "a call of Lock to return")
+	check.Await(ctx, t, a.done, "a call of Lock to return")
 	return a.lock, a.err
-}
-
-func await(ctx context.Context, t *testing.T, done <-chan struct{}, what string) {
-	t.Helper()
-	select {
-	case <-done:
-	case <-ctx.Done():
-		t.Fatalf("waiting for %s: %v", what, ctx.Err())
-	}
 }
 
 // room notices two who are inside at the same time.

@@ -7,14 +7,17 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
 )
 
 func TestLockSeveral_Tokens(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, etcdEndpoints(t))
-	l := f.locker(nil)
-	one, two := mustLock(ctx, t, l, "a"), mustLock(ctx, t, l, "c", "b")
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	l := f.Locker(nil)
+	one, two := locks.MustLock(ctx, t, l, "a"), locks.MustLock(ctx, t, l, "c", "b")
 	if a, ok := one.TokenOf("a"); !ok || a == 0 || one.Token() != a {
 		t.Errorf("tokens of one name: %d, %d, %v", one.Token(), a, ok)
 	}
@@ -26,71 +29,71 @@ func TestLockSeveral_Tokens(t *testing.T) {
 	if n, ok := two.TokenOf("a"); ok || n != 0 {
 		t.Errorf("token of a name not held: %d", n)
 	}
-	mustUnlock(ctx, t, one)
-	mustUnlock(ctx, t, two)
+	locks.MustUnlock(ctx, t, one)
+	locks.MustUnlock(ctx, t, two)
 	for _, name := range []string{"a", "b", "c"} {
-		f.awaitQueue(ctx, name, 0)
+		f.AwaitQueue(ctx, name, 0)
 	}
 }
 
 // Failing at the second name gives the first one back.
 func TestLockSeveral_AllOrNothing(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, etcdEndpoints(t))
-	held := mustLock(ctx, t, f.locker(nil), "b")
-	l := f.locker(nil)
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	held := locks.MustLock(ctx, t, f.Locker(nil), "b")
+	l := f.Locker(nil)
 	waiting, cancel := context.WithCancel(ctx)
 	a := goLock(func() (*etcdlock.Lock, error) { return l.Lock(waiting, "c", "a", "b") })
-	f.awaitQueue(ctx, "b", 2)
-	f.awaitQueue(ctx, "a", 1)
-	f.awaitQueue(ctx, "c", 0)
+	f.AwaitQueue(ctx, "b", 2)
+	f.AwaitQueue(ctx, "a", 1)
+	f.AwaitQueue(ctx, "c", 0)
 	cancel()
 	if _, err := a.wait(ctx, t); !errors.Is(err, context.Canceled) {
 		t.Errorf("Lock: %v", err)
 	}
-	f.awaitQueue(ctx, "a", 0)
-	f.awaitQueue(ctx, "b", 1)
+	f.AwaitQueue(ctx, "a", 0)
+	f.AwaitQueue(ctx, "b", 1)
 	if _, err := l.TryLock(ctx, "a", "b"); !errors.Is(err, etcdlock.ErrHeld) {
 		t.Errorf("TryLock: %v", err)
 	}
-	f.awaitQueue(ctx, "a", 0)
-	mustUnlock(ctx, t, held)
+	f.AwaitQueue(ctx, "a", 0)
+	locks.MustUnlock(ctx, t, held)
 }
 
 // Under a hold, a name that sorts before it is waited for, unless its holder
 // waits for the hold. An error then tells both, and leaves nothing behind.
 func TestLockSeveral_Order(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, etcdEndpoints(t))
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 	opts := &etcdlock.Options{DeadlockTimeout: 100 * time.Millisecond, Service: "shop"}
-	l, other := f.locker(opts), f.locker(opts)
-	b := mustLock(ctx, t, l, "b")
-	a := mustLock(b.Context(), t, l, "a")
-	mustUnlock(ctx, t, a)
-	busy := mustLock(ctx, t, other, "a")
+	l, other := f.Locker(opts), f.Locker(opts)
+	b := locks.MustLock(ctx, t, l, "b")
+	a := locks.MustLock(b.Context(), t, l, "a")
+	locks.MustUnlock(ctx, t, a)
+	busy := locks.MustLock(ctx, t, other, "a")
 	waiting := goLock(func() (*etcdlock.Lock, error) { return l.Lock(b.Context(), "c", "a") })
-	f.awaitQueue(ctx, "a", 2)
-	mustUnlock(ctx, t, busy)
+	f.AwaitQueue(ctx, "a", 2)
+	locks.MustUnlock(ctx, t, busy)
 	if k, err := waiting.wait(ctx, t); err != nil {
 		t.Error(err)
 	} else {
-		mustUnlock(ctx, t, k)
+		locks.MustUnlock(ctx, t, k)
 	}
 
-	busy = mustLock(ctx, t, other, "a")
+	busy = locks.MustLock(ctx, t, other, "a")
 	over, giveUp := context.WithCancel(busy.Context())
 	circle := goLock(func() (*etcdlock.Lock, error) { return other.Lock(over, "b") })
-	f.awaitQueue(ctx, "b", 2)
+	f.AwaitQueue(ctx, "b", 2)
 	_, err := l.Lock(b.Context(), "c", "a")
 	stuck, ok := errors.AsType[*etcdlock.OrderError](err)
 	if !ok || !errors.Is(err, etcdlock.ErrOrder) || stuck.Wanted != "a" || stuck.Held != "b" ||
 		stuck.Holder.Revision != busy.Token() || stuck.Waiter.Service != "shop" {
 		t.Errorf("two names, one of them before the held one and in a circle: %v", err)
 	}
-	f.awaitQueue(ctx, "a", 1)
-	f.awaitQueue(ctx, "c", 0)
+	f.AwaitQueue(ctx, "a", 1)
+	f.AwaitQueue(ctx, "c", 0)
 	giveUp()
 	if _, err := circle.wait(ctx, t); !errors.Is(err, context.Canceled) {
 		t.Error(err)
@@ -100,28 +103,28 @@ func TestLockSeveral_Order(t *testing.T) {
 	if k, err := c.wait(ctx, t); err != nil {
 		t.Error(err)
 	} else {
-		mustUnlock(ctx, t, k)
+		locks.MustUnlock(ctx, t, k)
 	}
-	mustUnlock(ctx, t, busy)
-	mustUnlock(ctx, t, b)
+	locks.MustUnlock(ctx, t, busy)
+	locks.MustUnlock(ctx, t, b)
 	// The context's hold has ended, and with it the rule.
-	mustUnlock(ctx, t, mustLock(context.WithoutCancel(b.Context()), t, l, "a"))
+	locks.MustUnlock(ctx, t, locks.MustLock(context.WithoutCancel(b.Context()), t, l, "a"))
 }
 
 // Reentrancy goes by context.
 func TestLockNested(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 30*time.Second)
-	f := newFleet(t, etcdEndpoints(t))
-	l, other := f.locker(nil), f.locker(nil)
-	outer := mustLock(ctx, t, l, "n")
-	inner := mustLock(outer.Context(), t, l, "n")
-	deeper := mustLock(inner.Context(), t, l, "n", "o")
+	ctx := check.Bounded(t, 30*time.Second)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	l, other := f.Locker(nil), f.Locker(nil)
+	outer := locks.MustLock(ctx, t, l, "n")
+	inner := locks.MustLock(outer.Context(), t, l, "n")
+	deeper := locks.MustLock(inner.Context(), t, l, "n", "o")
 	tried, err := l.TryLock(inner.Context(), "n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.awaitQueue(ctx, "n", 1)
+	f.AwaitQueue(ctx, "n", 1)
 	token, _ := deeper.TokenOf("n")
 	if inner.Token() != outer.Token() || tried.Token() != outer.Token() || token != outer.Token() {
 		t.Error("nested locks have tokens of their own")
@@ -137,17 +140,17 @@ func TestLockNested(t *testing.T) {
 		t.Errorf("a nested fixed term: %v", err)
 	}
 
-	mustUnlock(ctx, t, tried)
-	mustUnlock(ctx, t, deeper)
-	f.awaitQueue(ctx, "o", 0)
-	f.awaitQueue(ctx, "n", 1)
+	locks.MustUnlock(ctx, t, tried)
+	locks.MustUnlock(ctx, t, deeper)
+	f.AwaitQueue(ctx, "o", 0)
+	f.AwaitQueue(ctx, "n", 1)
 	if inner.Context().Err() != nil || outer.Context().Err() != nil {
 		t.Error("unlocking a nested lock ended others")
 	}
-	mustUnlock(ctx, t, outer)
-	f.awaitQueue(ctx, "n", 0)
-	await(ctx, t, inner.Context().Done(), "the nested hold to end with the outermost")
-	mustUnlock(ctx, t, inner)
+	locks.MustUnlock(ctx, t, outer)
+	f.AwaitQueue(ctx, "n", 0)
+	check.Await(ctx, t, inner.Context().Done(), "the nested hold to end with the outermost")
+	locks.MustUnlock(ctx, t, inner)
 	if _, err := l.Lock(inner.Context(), "n"); !errors.Is(err, etcdlock.ErrLost) {
 		t.Errorf("locking under a hold that has ended: %v", err)
 	}

@@ -12,6 +12,10 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 )
 
 // traffic counts what a client sends to etcd: requests, and messages on
@@ -55,25 +59,11 @@ func (s countedStream) SendMsg(m any) error {
 // was just taken is there.
 func (c *traffic) settle(ctx context.Context, t *testing.T) {
 	t.Helper()
-	eventually(ctx, t, "the traffic to come to rest", func() bool {
+	check.Eventually(ctx, t, "the traffic to come to rest", func() bool {
 		before := c.sent.Load()
 		pauseFor(ctx, 300*time.Millisecond)
 		return c.sent.Load() == before
 	})
-}
-
-// eventually looks until ok, for what nothing tells of.
-func eventually(ctx context.Context, t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("waiting for %s: %v", what, ctx.Err())
-		}
-	}
 }
 
 func pauseFor(ctx context.Context, d time.Duration) {
@@ -89,45 +79,45 @@ func pauseFor(ctx context.Context, d time.Duration) {
 // by etcd's revision.
 func TestLockTraffic(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, ownEtcd(t).Endpoints()) // alone: every write is ours
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.OwnEtcd(t).Endpoints()) // alone: every write is ours
 	var net traffic
 	// The next keepalive is 20 minutes away.
-	l := f.lockerOn(net.client(t, f.endpoints), &etcdlock.Options{TTL: time.Hour, Linger: time.Hour})
-	strict := f.lockerOn(net.client(t, f.endpoints), &etcdlock.Options{TTL: time.Hour, Linger: etcdlock.NoLinger})
+	l := f.LockerOn(net.client(t, f.Endpoints), &etcdlock.Options{TTL: time.Hour, Linger: time.Hour})
+	strict := f.LockerOn(net.client(t, f.Endpoints), &etcdlock.Options{TTL: time.Hour, Linger: etcdlock.NoLinger})
 	for _, l := range []*etcdlock.Locker{l, strict} {
-		mustUnlock(ctx, t, mustLock(ctx, t, l, "warm"+uniqueName("")))
+		locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, l, "warm"+servers.UniqueName("")))
 	}
 	net.settle(ctx, t)
 	cost := func(work func()) (requests, writes int64) {
-		r, w := net.sent.Load(), revision(ctx, t, f.cli)
+		r, w := net.sent.Load(), locks.Revision(ctx, t, f.Cli)
 		work()
-		return net.sent.Load() - r, revision(ctx, t, f.cli) - w
+		return net.sent.Load() - r, locks.Revision(ctx, t, f.Cli) - w
 	}
 
-	r, w := cost(func() { mustUnlock(ctx, t, mustLock(ctx, t, strict, "n")) })
+	r, w := cost(func() { locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, strict, "n")) })
 	if r != 2 || w != 2 {
 		t.Errorf("a lock that nobody else wants costs %d requests and %d writes, want 2 and 2", r, w)
 	}
-	r, w = cost(func() { mustUnlock(ctx, t, mustLock(ctx, t, l, "n")) })
+	r, w = cost(func() { locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, l, "n")) })
 	if w != 1 {
 		t.Errorf("a lock that lingers then costs %d requests and %d writes, want 1 write", r, w)
 	}
 	net.settle(ctx, t) // its watch is there now
 	r, w = cost(func() {
 		for range 100 {
-			mustUnlock(ctx, t, mustLock(ctx, t, l, "n"))
+			locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, l, "n"))
 			k, err := l.TryLock(ctx, "n")
 			if err != nil {
 				t.Fatal(err)
 			}
-			mustUnlock(ctx, t, k)
+			locks.MustUnlock(ctx, t, k)
 		}
 	})
 	if r != 0 || w != 0 {
 		t.Errorf("taking it again while it lingers costs %d requests and %d writes", r, w)
 	}
-	held := mustLock(ctx, t, l, "n")
+	held := locks.MustLock(ctx, t, l, "n")
 	r, w = cost(func() {
 		calls := make([]*attempt, 100)
 		for i := range calls {
@@ -139,7 +129,7 @@ func TestLockTraffic(t *testing.T) {
 				return k, err
 			})
 		}
-		mustUnlock(ctx, t, held)
+		locks.MustUnlock(ctx, t, held)
 		for _, a := range calls {
 			if _, err := a.wait(ctx, t); err != nil {
 				t.Error(err)
@@ -149,7 +139,7 @@ func TestLockTraffic(t *testing.T) {
 	if r != 0 || w != 0 {
 		t.Errorf("handing it on in the process costs %d requests and %d writes", r, w)
 	}
-	held = mustLock(ctx, t, l, "n")
+	held = locks.MustLock(ctx, t, l, "n")
 	try := func() {
 		if _, err := strict.TryLock(ctx, "n"); !errors.Is(err, etcdlock.ErrHeld) {
 			t.Error(err)
@@ -167,10 +157,10 @@ func TestLockTraffic(t *testing.T) {
 	if r != 10 || w != 0 {
 		t.Errorf("10 TryLocks more cost %d requests and %d writes, want 10 and 0", r, w)
 	}
-	mustUnlock(ctx, t, held)
-	mustUnlock(ctx, t, mustLock(ctx, t, l, "n"))
+	locks.MustUnlock(ctx, t, held)
+	locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, l, "n"))
 	net.settle(ctx, t)
-	if _, w = cost(func() { mustUnlock(ctx, t, mustTry(ctx, t, strict, "n")) }); w != 3 {
+	if _, w = cost(func() { locks.MustUnlock(ctx, t, mustTry(ctx, t, strict, "n")) }); w != 3 {
 		t.Errorf("taking a lock that lingers elsewhere by TryLock costs %d writes, want 3: two keys that go, one that comes", w)
 	}
 }

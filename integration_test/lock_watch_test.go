@@ -14,6 +14,9 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
 )
 
 // newsThief takes one message from the watches of a client and puts another in
@@ -65,7 +68,7 @@ var endings = map[string]func(*pb.WatchResponse){
 // eachEnding runs the test once for each way in which the watch of a client
 // ends instead of telling of a key that was put, or deleted. The test arms the
 // thief when the next such message is the one to lose.
-func eachEnding(t *testing.T, what mvccpb.Event_EventType, test func(ctx context.Context, t *testing.T, f *fleet, robbed *clientv3.Client, n *newsThief)) {
+func eachEnding(t *testing.T, what mvccpb.Event_EventType, test func(ctx context.Context, t *testing.T, f *locks.Fleet, robbed *clientv3.Client, n *newsThief)) {
 	t.Helper()
 	for name, end := range endings {
 		t.Run(name, func(t *testing.T) {
@@ -78,8 +81,8 @@ func eachEnding(t *testing.T, what mvccpb.Event_EventType, test func(ctx context
 				end(resp)
 				return true
 			}}
-			f := newFleet(t, etcdEndpoints(t))
-			test(bounded(t, time.Minute), t, f, n.client(t, f.endpoints), n)
+			f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+			test(check.Bounded(t, time.Minute), t, f, n.client(t, f.Endpoints), n)
 			if n.stolen.Load() == 0 {
 				t.Error("no message was lost: the test proves nothing")
 			}
@@ -91,21 +94,21 @@ func eachEnding(t *testing.T, what mvccpb.Event_EventType, test func(ctx context
 // ends instead. The waiter finds out all the same.
 func TestLockWatch_EndsForAWaiter(t *testing.T) {
 	t.Parallel()
-	eachEnding(t, mvccpb.Event_DELETE, func(ctx context.Context, t *testing.T, f *fleet, robbed *clientv3.Client, n *newsThief) {
-		held := mustLock(ctx, t, f.locker(nil), "n")
-		l := f.lockerOn(robbed, &etcdlock.Options{TTL: time.Hour})
-		mustUnlock(ctx, t, mustLock(ctx, t, l, "warm"))
-		f.awaitQueue(ctx, "warm", 0)
+	eachEnding(t, mvccpb.Event_DELETE, func(ctx context.Context, t *testing.T, f *locks.Fleet, robbed *clientv3.Client, n *newsThief) {
+		held := locks.MustLock(ctx, t, f.Locker(nil), "n")
+		l := f.LockerOn(robbed, &etcdlock.Options{TTL: time.Hour})
+		locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, l, "warm"))
+		f.AwaitQueue(ctx, "warm", 0)
 		waiter := goLock(func() (*etcdlock.Lock, error) { return l.Lock(ctx, "n") })
-		f.awaitQueue(ctx, "n", 2)
+		f.AwaitQueue(ctx, "n", 2)
 		pauseFor(ctx, 200*time.Millisecond) // nothing tells when it watches; both ways must do
 		n.armed.Store(true)
-		mustUnlock(ctx, t, held)
+		locks.MustUnlock(ctx, t, held)
 		k, err := waiter.wait(ctx, t)
 		if err != nil {
 			t.Fatal(err)
 		}
-		mustUnlock(ctx, t, k)
+		locks.MustUnlock(ctx, t, k)
 	})
 }
 
@@ -113,23 +116,23 @@ func TestLockWatch_EndsForAWaiter(t *testing.T) {
 // likewise. With an hour to linger, nothing else would let the other in.
 func TestLockWatch_EndsForALingerer(t *testing.T) {
 	t.Parallel()
-	eachEnding(t, mvccpb.Event_PUT, func(ctx context.Context, t *testing.T, f *fleet, robbed *clientv3.Client, n *newsThief) {
-		l := f.lockerOn(robbed, &etcdlock.Options{TTL: time.Hour, Linger: time.Hour})
-		mustUnlock(ctx, t, mustLock(ctx, t, l, "n"))
+	eachEnding(t, mvccpb.Event_PUT, func(ctx context.Context, t *testing.T, f *locks.Fleet, robbed *clientv3.Client, n *newsThief) {
+		l := f.LockerOn(robbed, &etcdlock.Options{TTL: time.Hour, Linger: time.Hour})
+		locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, l, "n"))
 		pauseFor(ctx, 200*time.Millisecond) // nothing tells when it watches
 		n.armed.Store(true)
-		mustUnlock(ctx, t, mustLock(ctx, t, f.locker(nil), "n"))
+		locks.MustUnlock(ctx, t, locks.MustLock(ctx, t, f.Locker(nil), "n"))
 	})
 }
 
 // The message that tells a holder of the end of its key is lost likewise.
 func TestLockWatch_EndsForAHolder(t *testing.T) {
 	t.Parallel()
-	eachEnding(t, mvccpb.Event_DELETE, func(ctx context.Context, t *testing.T, f *fleet, robbed *clientv3.Client, n *newsThief) {
-		k := mustLock(ctx, t, f.lockerOn(robbed, &etcdlock.Options{TTL: time.Hour}), "n")
+	eachEnding(t, mvccpb.Event_DELETE, func(ctx context.Context, t *testing.T, f *locks.Fleet, robbed *clientv3.Client, n *newsThief) {
+		k := locks.MustLock(ctx, t, f.LockerOn(robbed, &etcdlock.Options{TTL: time.Hour}), "n")
 		pauseFor(ctx, 400*time.Millisecond) // nothing tells when it watches
 		n.armed.Store(true)
-		if _, err := f.cli.Delete(ctx, f.awaitQueue(ctx, "n", 1)[0]); err != nil {
+		if _, err := f.Cli.Delete(ctx, f.AwaitQueue(ctx, "n", 1)[0]); err != nil {
 			t.Fatal(err)
 		}
 		wantLost(ctx, t, k)

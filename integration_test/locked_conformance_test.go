@@ -4,6 +4,14 @@ import (
 	"testing"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/gormharness"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/mongoharness"
+	"github.com/holdfast-go/holdfast/integration_test/internal/scale"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/memrepo"
@@ -35,21 +43,21 @@ func lockedConformance(t *testing.T, stripes lockedrepo.Stripes) {
 			}
 		},
 	}
-	harnesses["MongoDB"] = mongoHarness
-	for _, b := range sqlBackends() {
-		if stripes != (lockedrepo.Stripes{}) && b.name != "PostgreSQL" && !soak() {
+	harnesses["MongoDB"] = mongoharness.New
+	for _, b := range sqldb.Backends() {
+		if stripes != (lockedrepo.Stripes{}) && b.Name != "PostgreSQL" && !scale.Soak() {
 			continue // what stripes change in the stores has tests of its own; `make soak` runs all
 		}
-		harnesses[b.name] = func(t *testing.T) repotest.Harness { return gormHarness(b.open(t)) }
+		harnesses[b.Name] = func(t *testing.T) repotest.Harness { return gormharness.New(b.Open(t)) }
 	}
-	for name, harness := range harnesses {
+	for name, make1 := range harnesses {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := harness(t)
+			h := make1(t)
 			if h.PrepareFence != nil {
 				h.PrepareFence(t)
 			}
-			locker := newFleet(t, etcdEndpoints(t)).locker(nil)
+			locker := locks.NewFleet(t, embedded.EtcdEndpoints(t)).Locker(nil)
 			h.Features.IsolatedUpdate = true
 			h.Items = locked(locker, stripes, h.Items)
 			h.Autos = locked(locker, stripes, h.Autos)
@@ -86,8 +94,8 @@ func locked[T any](locker *etcdlock.Locker, stripes lockedrepo.Stripes, fresh fu
 	}
 	return func(t *testing.T) repo.Repository[T] {
 		t.Helper()
-		r, err := lockedrepo.New(fresh(t), locker, &lockedrepo.Options{Key: uniqueName("key-"), Stripes: stripes})
-		must(t, err)
+		r, err := lockedrepo.New(fresh(t), locker, &lockedrepo.Options{Key: servers.UniqueName("key-"), Stripes: stripes})
+		check.Must(t, err)
 		return r
 	}
 }

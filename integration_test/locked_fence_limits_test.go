@@ -8,6 +8,11 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
@@ -20,12 +25,12 @@ func TestLockedFence_VanishedHost(t *testing.T) {
 		if s.store.db == nil || s.store.db.Name() == drivers.SQLite {
 			t.Skip("only a server outlives the host with a transaction of it")
 		}
-		p := s.process(t, uniqueName("key-"))
-		tallies := lockedOf(t, p, gormRepo[fencedTally](t, s.store.db, &gormrepo.Options{HoldLimit: time.Second}), p.key)
-		must(t, tallies.Save(ctx, &fencedTally{ID: "a", N: 10}))
+		p := s.process(t, servers.UniqueName("key-"))
+		tallies := lockedOf(t, p, sqldb.Repository[fencedTally](t, s.store.db, &gormrepo.Options{HoldLimit: time.Second}), p.key)
+		check.Must(t, tallies.Save(ctx, &fencedTally{ID: "a", N: 10}))
 		tx := s.store.db.WithContext(ctx).Begin()
 		defer tx.Rollback()
-		must(t, tx.Exec("UPDATE holdfast_fence SET sub = sub WHERE k = ?", p.key).Error)
+		check.Must(t, tx.Exec("UPDATE holdfast_fence SET sub = sub WHERE k = ?", p.key).Error)
 
 		err := tallies.Save(ctx, &fencedTally{ID: "a", N: 99})
 		if !errors.Is(err, repo.ErrBusy) || !strings.Contains(err.Error(), p.key) {
@@ -41,7 +46,7 @@ func TestLockedFence_VanishedHost(t *testing.T) {
 		if s.store.db.Name() == drivers.MySQL {
 			limit = "SET SESSION wait_timeout = 1"
 		}
-		must(t, tx.Exec(limit).Error)
+		check.Must(t, tx.Exec(limit).Error)
 		add := func() error {
 			_, err := tallies.Update(ctx, "a", func(e *fencedTally) error { e.N++; return nil })
 			return err
@@ -49,19 +54,19 @@ func TestLockedFence_VanishedHost(t *testing.T) {
 		for err = add(); errors.Is(err, repo.ErrBusy) && ctx.Err() == nil; err = add() {
 			t.Log("not yet")
 		}
-		must(t, err)
+		check.Must(t, err)
 		s.want(t, "a", 11)
 	})
 }
 
 func TestLockedFence_MissingTables(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends()[:3] {
-		t.Run(b.name, func(t *testing.T) {
+	for _, b := range sqldb.Backends()[:3] {
+		t.Run(b.Name, func(t *testing.T) {
 			t.Parallel()
-			ctx := bounded(t, time.Minute)
-			s := &fencedSite{fleet: newFleet(t, etcdEndpoints(t)), store: &fencedStore{name: b.name, db: b.open(t)}}
-			p := s.process(t, uniqueName("key-"))
+			ctx := check.Bounded(t, time.Minute)
+			s := &fencedSite{Fleet: locks.NewFleet(t, embedded.EtcdEndpoints(t)), store: &fencedStore{name: b.Name, db: b.Open(t)}}
+			p := s.process(t, servers.UniqueName("key-"))
 			for name, call := range map[string]func(ctx context.Context) error{
 				"Save": func(ctx context.Context) error { return p.tallies.Save(ctx, &fencedTally{ID: "a"}) },
 				"InTx": func(ctx context.Context) error {
@@ -79,10 +84,10 @@ func TestLockedFence_MissingTables(t *testing.T) {
 				}
 			}
 			unfenced, err := lockedrepo.New(p.store, p.locker, &lockedrepo.Options{Key: p.key, Unfenced: true})
-			must(t, err)
-			must(t, unfenced.Save(ctx, &fencedTally{ID: "a", N: 1}))
-			must(t, gormrepo.MigrateFence(ctx, s.store.db))
-			must(t, p.tallies.Save(ctx, &fencedTally{ID: "a", N: 2}))
+			check.Must(t, err)
+			check.Must(t, unfenced.Save(ctx, &fencedTally{ID: "a", N: 1}))
+			check.Must(t, gormrepo.MigrateFence(ctx, s.store.db))
+			check.Must(t, p.tallies.Save(ctx, &fencedTally{ID: "a", N: 2}))
 			s.want(t, "a", 2)
 		})
 	}
@@ -91,10 +96,10 @@ func TestLockedFence_MissingTables(t *testing.T) {
 // What New accepts as a key is one for every store.
 func TestLockedFence_Keys(t *testing.T) {
 	onFencedStores(t, func(ctx context.Context, t *testing.T, s *fencedSite) {
-		p := s.process(t, uniqueName("key-"))
+		p := s.process(t, servers.UniqueName("key-"))
 		for _, key := range []string{strings.Repeat("ä", 191), " a  b", "A", "a", `q'"\%$.x`} {
 			s.store.forgetGuard(t)
-			must(t, lockedOf(t, p, p.store, key).Save(ctx, &fencedTally{ID: "a"}))
+			check.Must(t, lockedOf(t, p, p.store, key).Save(ctx, &fencedTally{ID: "a"}))
 		}
 		for _, key := range []string{strings.Repeat("ä", 192), "a ", "a\x00b"} {
 			if _, err := lockedrepo.New(p.store, p.locker, &lockedrepo.Options{Key: key}); !errors.Is(err, repo.ErrInvalid) {

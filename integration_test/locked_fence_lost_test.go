@@ -9,6 +9,13 @@ import (
 	"github.com/samber/lo"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/fences"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
+	"github.com/holdfast-go/holdfast/integration_test/internal/wires"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
@@ -18,7 +25,7 @@ import (
 type lostSite struct {
 	*fencedSite
 	tallies *lockedrepo.Repository[fencedTally]
-	w       *wire
+	w       *wires.Wire
 	answer  func([]byte) bool
 	save    func(ctx context.Context, n int64) error
 	// told counts what ran after the commits of InTx, of the test's saves only.
@@ -39,19 +46,19 @@ func (l *lostSite) wantTold(t *testing.T, committed bool) {
 func onLockedWire(t *testing.T, test func(ctx context.Context, t *testing.T, l *lostSite)) {
 	t.Helper()
 	t.Parallel()
-	for _, b := range sqlBackends()[1:3] {
-		t.Run(b.name, func(t *testing.T) {
+	for _, b := range sqldb.Backends()[1:3] {
+		t.Run(b.Name, func(t *testing.T) {
 			t.Parallel()
 			for _, name := range []string{"Save", "Update", "InTx"} {
 				t.Run(name, func(t *testing.T) {
-					ctx := bounded(t, time.Minute)
-					s := &fencedSite{fleet: newFleet(t, etcdEndpoints(t)), store: &fencedStore{name: b.name, db: fenced(t, b)}}
+					ctx := check.Bounded(t, time.Minute)
+					s := &fencedSite{Fleet: locks.NewFleet(t, embedded.EtcdEndpoints(t)), store: &fencedStore{name: b.Name, db: fences.Open(t, b)}}
 					s.tally(t, "a", 0)
-					db, w := wiredDB(t, s.store.db)
+					db, w := wires.Open(t, s.store.db)
 					inner, err := gormrepo.New[fencedTally](db, &gormrepo.Options{HoldLimit: time.Second})
-					must(t, err)
-					l := &lostSite{fencedSite: s, w: w, answer: isCommit}
-					p := s.process(t, uniqueName("key-"))
+					check.Must(t, err)
+					l := &lostSite{fencedSite: s, w: w, answer: wires.IsCommit}
+					p := s.process(t, servers.UniqueName("key-"))
 					l.tallies = lockedOf[fencedTally](t, p, inner, p.key)
 					l.save = map[string]func(ctx context.Context, n int64) error{
 						"Save": func(ctx context.Context, n int64) error { return l.tallies.Save(ctx, &fencedTally{ID: "a", N: n}) },
@@ -69,12 +76,12 @@ func onLockedWire(t *testing.T, test func(ctx context.Context, t *testing.T, l *
 						},
 					}[name]
 					if name == "Save" && db.Name() == drivers.Postgres {
-						l.answer = isExecution
+						l.answer = wires.IsExecution
 					}
-					must(t, l.save(ctx, 1)) // now its statements are prepared
+					check.Must(t, l.save(ctx, 1)) // now its statements are prepared
 					l.told, l.telling = 0, name == "InTx"
 					test(ctx, t, l)
-					must(t, l.save(ctx, 99)) // it goes on
+					check.Must(t, l.save(ctx, 99)) // it goes on
 					s.want(t, "a", 99)
 				})
 			}
@@ -84,29 +91,29 @@ func onLockedWire(t *testing.T, test func(ctx context.Context, t *testing.T, l *
 
 func TestLockedFence_LostReply(t *testing.T) {
 	onLockedWire(t, func(ctx context.Context, t *testing.T, l *lostSite) {
-		l.w.strike(loseReply, false, l.answer)
-		must(t, l.save(ctx, 2))
-		<-l.w.struck
+		l.w.Strike(wires.LoseReply, false, l.answer)
+		check.Must(t, l.save(ctx, 2))
+		<-l.w.Struck
 		l.want(t, "a", 2)
 		l.wantTold(t, true)
 	})
 }
 
 func TestLockedFence_LostRequest(t *testing.T) {
-	for name, fault := range map[string]fault{"Lost": loseRequest, "Late": holdRequest} {
+	for name, fault := range map[string]wires.Fault{"Lost": wires.LoseRequest, "Late": wires.HoldRequest} {
 		t.Run(name, func(t *testing.T) {
 			onLockedWire(t, func(ctx context.Context, t *testing.T, l *lostSite) {
-				l.w.strike(fault, false, l.answer)
+				l.w.Strike(fault, false, l.answer)
 				err := l.save(ctx, 2)
-				<-l.w.struck
+				<-l.w.Struck
 				if err == nil || errors.Is(err, repo.ErrUnknown) {
 					t.Fatalf("got %v", err)
 				}
 				l.want(t, "a", 1)
 				l.wantTold(t, false)
-				if fault == holdRequest {
-					must(t, l.save(ctx, 3)) // a later turn
-					l.w.release()
+				if fault == wires.HoldRequest {
+					check.Must(t, l.save(ctx, 3)) // a later turn
+					l.w.Release()
 					l.want(t, "a", 3)
 				}
 			})
@@ -115,20 +122,20 @@ func TestLockedFence_LostRequest(t *testing.T) {
 }
 
 func TestLockedFence_UnknownOutcome(t *testing.T) {
-	for name, fault := range map[string]fault{"Reply": loseReply, "Request": loseRequest} {
+	for name, fault := range map[string]wires.Fault{"Reply": wires.LoseReply, "Request": wires.LoseRequest} {
 		t.Run(name, func(t *testing.T) {
 			onLockedWire(t, func(ctx context.Context, t *testing.T, l *lostSite) {
-				l.w.strike(fault, true, l.answer)
+				l.w.Strike(fault, true, l.answer)
 				err := l.save(ctx, 2)
-				<-l.w.struck
+				<-l.w.Struck
 				var unknown *repo.UnknownError
 				if !errors.As(err, &unknown) || !errors.Is(err, repo.ErrUnknown) {
 					t.Fatalf("got %v", err)
 				}
 				l.wantTold(t, false) // it is not known
-				l.w.up()
+				l.w.Up()
 				written, err := gormrepo.Outcome(ctx, l.store.db, unknown.Op)
-				if err != nil || written != (fault == loseReply) {
+				if err != nil || written != (fault == wires.LoseReply) {
 					t.Fatalf("written %v, %v", written, err)
 				}
 				if written {

@@ -14,6 +14,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 	"github.com/holdfast-go/holdfast/internal/devserver"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
@@ -32,7 +35,7 @@ func newRestorable(ctx context.Context, t *testing.T) *restorable {
 	r := &restorable{dir: t.TempDir(), file: filepath.Join(t.TempDir(), "snapshot")}
 	var err error
 	r.Etcd, err = devserver.StartEtcd(ctx, r.dir, &devserver.EtcdOptions{UnsafeNoFsync: true})
-	must(t, err)
+	check.Must(t, err)
 	t.Cleanup(func() { _ = r.Close() })
 	return r
 }
@@ -40,31 +43,31 @@ func newRestorable(ctx context.Context, t *testing.T) *restorable {
 // snapshot saves what etcd has now.
 func (r *restorable) snapshot(ctx context.Context, t *testing.T, s *fencedSite) {
 	t.Helper()
-	resp, err := s.cli.SnapshotWithVersion(ctx)
-	must(t, err)
+	resp, err := s.Cli.SnapshotWithVersion(ctx)
+	check.Must(t, err)
 	f, err := os.Create(r.file)
-	must(t, err)
+	check.Must(t, err)
 	_, err = io.Copy(f, resp.Snapshot)
-	must(t, errors.Join(err, f.Close(), resp.Snapshot.Close()))
+	check.Must(t, errors.Join(err, f.Close(), resp.Snapshot.Close()))
 }
 
 // restore takes etcd back to the snapshot, but for a revision that is higher by
 // bump.
 func (r *restorable) restore(ctx context.Context, t *testing.T, s *fencedSite, bump uint64) {
 	t.Helper()
-	members, err := s.cli.MemberList(ctx)
-	must(t, err)
-	must(t, r.Stop())
+	members, err := s.Cli.MemberList(ctx)
+	check.Must(t, err)
+	check.Must(t, r.Stop())
 	dirs, err := filepath.Glob(filepath.Join(r.dir, "etcd-*", "m0"))
-	must(t, err)
+	check.Must(t, err)
 	dir, peer := dirs[len(dirs)-1], members.Members[0].PeerURLs[0]
-	must(t, os.RemoveAll(dir))
-	must(t, snapshot.NewV3(zap.NewNop()).Restore(snapshot.RestoreConfig{
+	check.Must(t, os.RemoveAll(dir))
+	check.Must(t, snapshot.NewV3(zap.NewNop()).Restore(snapshot.RestoreConfig{
 		SnapshotPath: r.file, OutputDataDir: dir, Name: "m0",
 		PeerURLs: []string{peer}, InitialCluster: "m0=" + peer, InitialClusterToken: "restored",
 		RevisionBump: bump, MarkCompacted: bump > 0,
 	}))
-	must(t, r.Restart(ctx))
+	check.Must(t, r.Restart(ctx))
 }
 
 func (s *fencedStore) advanceEpoch(ctx context.Context) error {
@@ -81,25 +84,25 @@ func TestLockedFence_RestoredEtcd(t *testing.T) {
 	for name, open := range fencedStores() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, store := bounded(t, 2*time.Minute), open(t)
+			ctx, store := check.Bounded(t, 2*time.Minute), open(t)
 			etcd := newRestorable(ctx, t)
-			s, key := &fencedSite{fleet: newFleet(t, etcd.Endpoints()), store: store}, uniqueName("key-")
+			s, key := &fencedSite{Fleet: locks.NewFleet(t, etcd.Endpoints()), store: store}, servers.UniqueName("key-")
 			save := func(n int64) {
 				t.Helper()
 				p := s.process(t, key)
-				must(t, p.tallies.Save(ctx, &fencedTally{ID: "a", N: n}))
-				must(t, p.locker.Close(ctx))
+				check.Must(t, p.tallies.Save(ctx, &fencedTally{ID: "a", N: n}))
+				check.Must(t, p.locker.Close(ctx))
 			}
 			save(1)
 			etcd.snapshot(ctx, t, s)
-			before := revision(ctx, t, s.cli)
+			before := locks.Revision(ctx, t, s.Cli)
 			for range 300 { // the revisions that all calls below could take
-				_, err := s.cli.Put(ctx, "elsewhere", "")
-				must(t, err)
+				_, err := s.Cli.Put(ctx, "elsewhere", "")
+				check.Must(t, err)
 			}
 			save(2)
 			etcd.restore(ctx, t, s, 0)
-			if now := revision(ctx, t, s.cli); now != before {
+			if now := locks.Revision(ctx, t, s.Cli); now != before {
 				t.Fatalf("restored to revision %d, not %d", now, before)
 			}
 
@@ -118,9 +121,9 @@ func TestLockedFence_RestoredEtcd(t *testing.T) {
 			var late error
 			err := old.locker.Do(ctx, key, func(ctx context.Context) error {
 				s.endLease(ctx, t, key)
-				must(t, store.advanceEpoch(ctx))
+				check.Must(t, store.advanceEpoch(ctx))
 				_, err := young.tallies.Update(t.Context(), "a", func(e *fencedTally) error { e.N++; return nil })
-				must(t, err)
+				check.Must(t, err)
 				late = old.tallies.Save(ctx, &fencedTally{ID: "a", N: 99})
 				return nil
 			})
@@ -129,7 +132,7 @@ func TestLockedFence_RestoredEtcd(t *testing.T) {
 			}
 			s.want(t, "a", 3)
 			old.ears.open()
-			must(t, errors.Join(old.locker.Close(ctx), young.locker.Close(ctx)))
+			check.Must(t, errors.Join(old.locker.Close(ctx), young.locker.Close(ctx)))
 
 			// The other way out: revisions that are higher than all before.
 			etcd.restore(ctx, t, s, 1_000_000)

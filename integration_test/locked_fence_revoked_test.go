@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/scale"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 	"github.com/holdfast-go/holdfast/repo"
 )
 
@@ -25,7 +28,7 @@ func TestLockedFence_RevokedLeasesLoseNothing(t *testing.T) {
 	onFencedStores(t, func(ctx context.Context, t *testing.T, s *fencedSite) {
 		ways := []string{"FindByID,Save", "FindAllByID,SaveAll", "FindByID,Merge", "Update"}
 		s.tally(t, "a", 0)
-		key, each := uniqueName("key-"), full(revokedUpdates)
+		key, each := servers.UniqueName("key-"), scale.Full(revokedUpdates)
 		var done, refused, unknown, ended atomic.Int64
 		var processes sync.WaitGroup
 		for n := range revokedProcesses {
@@ -40,13 +43,13 @@ func TestLockedFence_RevokedLeasesLoseNothing(t *testing.T) {
 					when, way := random.IntN(3), fencedWays()[ways[random.IntN(len(ways))]]
 					if when == 1 {
 						go func() {
-							if breakHold(ctx, s.fleet, p.locker, key) == nil {
+							if breakHold(ctx, s.Fleet, p.locker, key) == nil {
 								ended.Add(1)
 							}
 						}()
 					}
 					err := way.add(ctx, p, "a", func(context.Context) {
-						if when == 0 && breakHold(ctx, s.fleet, p.locker, key) == nil {
+						if when == 0 && breakHold(ctx, s.Fleet, p.locker, key) == nil {
 							ended.Add(1)
 						}
 					})
@@ -68,7 +71,7 @@ func TestLockedFence_RevokedLeasesLoseNothing(t *testing.T) {
 		processes.Wait()
 		t.Logf("%d acknowledged, %d refused, %d unknown, %d leases ended", done.Load(), refused.Load(), unknown.Load(), ended.Load())
 		e, err := storeOf[fencedTally](t, s.store).FindByID(ctx, "a")
-		must(t, err)
+		check.Must(t, err)
 		if e.N < done.Load() || e.N > done.Load()+unknown.Load() {
 			t.Errorf("%d were counted", e.N)
 		}
@@ -85,21 +88,21 @@ type fencedVersion struct {
 // documentation says so. A version is what tells.
 func TestLockedFence_ReadOutsideTheHold(t *testing.T) {
 	onFencedStores(t, func(ctx context.Context, t *testing.T, s *fencedSite) {
-		p := s.process(t, uniqueName("key-"))
-		versions := lockedOf(t, p, storeOf[fencedVersion](t, s.store), uniqueName("key-"))
-		must(t, p.tallies.Save(ctx, &fencedTally{ID: "a"}))
-		must(t, versions.Save(ctx, &fencedVersion{ID: "a"}))
+		p := s.process(t, servers.UniqueName("key-"))
+		versions := lockedOf(t, p, storeOf[fencedVersion](t, s.store), servers.UniqueName("key-"))
+		check.Must(t, p.tallies.Save(ctx, &fencedTally{ID: "a"}))
+		check.Must(t, versions.Save(ctx, &fencedVersion{ID: "a"}))
 		plain, err := p.tallies.FindByID(ctx, "a")
-		must(t, err)
+		check.Must(t, err)
 		versioned, err := versions.FindByID(ctx, "a")
-		must(t, err)
+		check.Must(t, err)
 		_, err = p.tallies.Update(ctx, "a", func(e *fencedTally) error { e.N = 5; return nil })
-		must(t, err)
+		check.Must(t, err)
 		_, err = versions.Update(ctx, "a", func(e *fencedVersion) error { e.N = 5; return nil })
-		must(t, err)
+		check.Must(t, err)
 
 		_, err = p.tallies.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{fmt.Sprintf(`{"id":"a","n":%d}`, plain.N+1)}})
-		must(t, err)
+		check.Must(t, err)
 		s.want(t, "a", 1)
 		_, err = versions.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{fmt.Sprintf(`{"id":"a","n":%d,"rev":%d}`, versioned.N+1, versioned.Rev)}})
 		if !errors.Is(err, repo.ErrStale) {

@@ -15,6 +15,12 @@ import (
 
 	"github.com/holdfast-go/holdfast/drivers"
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/fences"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/mongodb"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
@@ -39,13 +45,13 @@ func fencedStores() map[string]func(t testing.TB) *fencedStore {
 	stores := map[string]func(t testing.TB) *fencedStore{
 		"MongoDB": func(t testing.TB) *fencedStore {
 			t.Helper()
-			return &fencedStore{name: "MongoDB", mongo: mongoDatabase(t)}
+			return &fencedStore{name: "MongoDB", mongo: mongodb.Database(t)}
 		},
 	}
-	for _, b := range sqlBackends()[:3] {
-		stores[b.name] = func(t testing.TB) *fencedStore {
+	for _, b := range sqldb.Backends()[:3] {
+		stores[b.Name] = func(t testing.TB) *fencedStore {
 			t.Helper()
-			return &fencedStore{name: b.name, db: fenced(t, b)}
+			return &fencedStore{name: b.Name, db: fences.Open(t, b)}
 		}
 	}
 	return stores
@@ -55,10 +61,10 @@ func fencedStores() map[string]func(t testing.TB) *fencedStore {
 func storeOf[T any](t testing.TB, s *fencedStore) repo.Repository[T] {
 	t.Helper()
 	if s.db != nil {
-		return gormRepo[T](t, s.db, nil)
+		return sqldb.Repository[T](t, s.db, nil)
 	}
 	r, err := mongorepo.New[T](s.mongo.Collection(reflect.TypeFor[T]().Name()), nil)
-	must(t, err)
+	check.Must(t, err)
 	return r
 }
 
@@ -69,16 +75,16 @@ func (s *fencedStore) inOneTransaction() bool { return s.db != nil }
 func (s *fencedStore) forgetGuard(t testing.TB) {
 	t.Helper()
 	if s.db != nil && s.db.Migrator().HasTable("holdfast_guard") {
-		must(t, s.db.Exec("DELETE FROM holdfast_guard").Error)
+		check.Must(t, s.db.Exec("DELETE FROM holdfast_guard").Error)
 	}
 	if s.mongo != nil {
-		must(t, s.mongo.Collection("holdfast_guards").Drop(t.Context()))
+		check.Must(t, s.mongo.Collection("holdfast_guards").Drop(t.Context()))
 	}
 }
 
 // fencedSite is a database and an etcd that several processes share.
 type fencedSite struct {
-	*fleet
+	*locks.Fleet
 	store *fencedStore
 	key   string // of the last process
 }
@@ -90,8 +96,8 @@ func onFencedStores(t *testing.T, test func(ctx context.Context, t *testing.T, s
 	for name, open := range fencedStores() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := &fencedSite{fleet: newFleet(t, etcdEndpoints(t)), store: open(t)}
-			test(bounded(t, 2*time.Minute), t, s)
+			s := &fencedSite{Fleet: locks.NewFleet(t, embedded.EtcdEndpoints(t)), store: open(t)}
+			test(check.Bounded(t, 2*time.Minute), t, s)
 		})
 	}
 }
@@ -117,7 +123,7 @@ func (s *fencedSite) process(t *testing.T, key string) *fencedProcess {
 	}
 	p := &fencedProcess{ears: newEars(), key: key, store: storeOf[fencedTally](t, s.store), taken: make(chan struct{}), lost: make(chan struct{})}
 	var taken, lost sync.Once
-	p.locker = s.lockerOn(p.ears.client(s.t, s.endpoints), &etcdlock.Options{
+	p.locker = s.LockerOn(p.ears.client(s.T, s.Endpoints), &etcdlock.Options{
 		TTL:    time.Minute,
 		Linger: etcdlock.NoLinger,
 		Hooks: &etcdlock.Hooks{
@@ -125,7 +131,7 @@ func (s *fencedSite) process(t *testing.T, key string) *fencedProcess {
 			Lost:  func(string, error) { lost.Do(func() { close(p.lost) }) },
 		},
 	})
-	s.t.Cleanup(p.ears.open)
+	s.T.Cleanup(p.ears.open)
 	p.tallies = lockedOf(t, p, p.store, key)
 	return p
 }
@@ -134,14 +140,14 @@ func (s *fencedSite) process(t *testing.T, key string) *fencedProcess {
 func lockedOf[T any](t testing.TB, p *fencedProcess, inner repo.Repository[T], key string) *lockedrepo.Repository[T] {
 	t.Helper()
 	r, err := lockedrepo.New(inner, p.locker, &lockedrepo.Options{Key: key})
-	must(t, err)
+	check.Must(t, err)
 	return r
 }
 
 // tally saves a tally past the locks.
 func (s *fencedSite) tally(t testing.TB, id string, n int64) {
 	t.Helper()
-	must(t, storeOf[fencedTally](t, s.store).Save(t.Context(), &fencedTally{ID: id, N: n}))
+	check.Must(t, storeOf[fencedTally](t, s.store).Save(t.Context(), &fencedTally{ID: id, N: n}))
 }
 
 // want fails unless the database has the tally.
@@ -155,10 +161,10 @@ func (s *fencedSite) want(t testing.TB, id string, n int64) {
 // endLease ends the lease of the holder of key, as its end would.
 func (s *fencedSite) endLease(ctx context.Context, t testing.TB, key string) {
 	t.Helper()
-	looker, err := etcdlock.New(s.cli, &etcdlock.Options{Namespace: s.namespace})
-	must(t, err)
-	defer func() { must(t, looker.Close(ctx)) }()
-	must(t, breakHold(ctx, s.fleet, looker, key))
+	looker, err := etcdlock.New(s.Cli, &etcdlock.Options{Namespace: s.Namespace})
+	check.Must(t, err)
+	defer func() { check.Must(t, looker.Close(ctx)) }()
+	check.Must(t, breakHold(ctx, s.Fleet, looker, key))
 }
 
 // awaitBlocked waits until a transaction waits for the fence of another one. On
@@ -178,7 +184,7 @@ func (s *fencedStore) awaitBlocked(ctx context.Context, t testing.TB) {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for n := 0; n == 0; <-tick.C {
-		must(t, s.db.WithContext(ctx).Raw(query).Scan(&n).Error)
+		check.Must(t, s.db.WithContext(ctx).Raw(query).Scan(&n).Error)
 	}
 }
 
@@ -223,7 +229,7 @@ func (e *ears) client(t testing.TB, endpoints []string) *clientv3.Client {
 		Endpoints: endpoints, DialTimeout: 10 * time.Second, Logger: zap.NewNop(),
 		DialOptions: []grpc.DialOption{grpc.WithChainStreamInterceptor(stream)},
 	})
-	must(t, err)
+	check.Must(t, err)
 	t.Cleanup(func() { _ = cli.Close() })
 	return cli
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 )
@@ -123,24 +125,24 @@ func (s *fencedSite) overlap(ctx context.Context, t *testing.T, a, b *fencedProc
 		defer close(aDone)
 		errA = addA(ctx, a, barrier(aRead, resumeA, pause))
 	}()
-	await(ctx, t, aRead, "A to read")
+	check.Await(ctx, t, aRead, "A to read")
 	s.endLease(ctx, t, a.key)
 	go func() {
 		defer close(bDone)
 		errB = addB(ctx, b, barrier(bRead, resumeB, func(context.Context) {}))
 	}()
 	if blocks {
-		await(ctx, t, b.taken, "B to take the lock")
+		check.Await(ctx, t, b.taken, "B to take the lock")
 		if !a.ears.hear() { // one that hears rolls back, and may have done so
 			s.store.awaitBlocked(ctx, t)
 		}
 	} else {
-		await(ctx, t, bRead, "B to read")
+		check.Await(ctx, t, bRead, "B to read")
 	}
 	close(resumeA)
-	await(ctx, t, aDone, "A to write")
+	check.Await(ctx, t, aDone, "A to write")
 	close(resumeB)
-	await(ctx, t, bDone, "B to write")
+	check.Await(ctx, t, bDone, "B to write")
 	return errA, errB
 }
 
@@ -152,7 +154,7 @@ func TestLockedFence_HolderThatDoesNotKnow(t *testing.T) {
 				if name == "InTx" && !s.store.inOneTransaction() {
 					t.Skip("the stand-in for MongoDB has no transactions")
 				}
-				key := uniqueName("key-")
+				key := servers.UniqueName("key-")
 				a, b := s.process(t, key), s.process(t, key)
 				s.tally(t, name, 10)
 				a.ears.shut()
@@ -161,10 +163,10 @@ func TestLockedFence_HolderThatDoesNotKnow(t *testing.T) {
 				}
 				one := way.one && s.store.inOneTransaction()
 				errA, errB := s.overlap(ctx, t, a, b, add, add, one, func(context.Context) {})
-				must(t, errB)
+				check.Must(t, errB)
 				if one {
 					// B's claim waited for A's transaction, so B has read what A wrote.
-					must(t, errA)
+					check.Must(t, errA)
 					s.want(t, name, 12)
 					return
 				}
@@ -185,7 +187,7 @@ func TestLockedFence_HolderThatKnows(t *testing.T) {
 				if name == "InTx" && !s.store.inOneTransaction() {
 					t.Skip("the stand-in for MongoDB has no transactions")
 				}
-				key := uniqueName("key-")
+				key := servers.UniqueName("key-")
 				a, b := s.process(t, key), s.process(t, key)
 				s.tally(t, name, 10)
 				add := func(ctx context.Context, p *fencedProcess, between func(context.Context)) error {
@@ -194,12 +196,12 @@ func TestLockedFence_HolderThatKnows(t *testing.T) {
 				one := way.one && s.store.inOneTransaction()
 				errA, errB := s.overlap(ctx, t, a, b, add, add, one, func(ctx context.Context) {
 					if name == "Update" { // its function has no context of the hold
-						await(ctx, t, a.lost, "the news of the loss")
+						check.Await(ctx, t, a.lost, "the news of the loss")
 					} else {
 						<-ctx.Done()
 					}
 				})
-				must(t, errB)
+				check.Must(t, errB)
 				switch {
 				case errors.Is(errA, etcdlock.ErrLost), errors.Is(errA, repo.ErrFenced):
 					s.want(t, name, 11)
@@ -228,7 +230,7 @@ func TestLockedFence_LateDelete(t *testing.T) {
 		}
 		for name, del := range deletes {
 			t.Run(name, func(t *testing.T) {
-				key := uniqueName("key-")
+				key := servers.UniqueName("key-")
 				a, b := s.process(t, key), s.process(t, key)
 				s.tally(t, name, 10)
 				a.ears.shut()
@@ -246,7 +248,7 @@ func TestLockedFence_LateDelete(t *testing.T) {
 				}, func(ctx context.Context, p *fencedProcess, between func(context.Context)) error {
 					return fencedWays()["FindByID,Save"].add(ctx, p, name, between)
 				}, false, func(context.Context) {})
-				must(t, errB)
+				check.Must(t, errB)
 				if !errors.Is(deleted, repo.ErrFenced) || !errors.Is(errA, etcdlock.ErrLost) {
 					t.Errorf("A got %v", errA)
 				}

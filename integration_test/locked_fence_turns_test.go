@@ -10,6 +10,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 )
@@ -33,18 +36,18 @@ func (l *lateSaver) Save(ctx context.Context, e *fencedTally) error {
 func TestLockedFence_LateWriteOfAnEarlierTurn(t *testing.T) {
 	onFencedStores(t, func(ctx context.Context, t *testing.T, s *fencedSite) {
 		s.tally(t, "a", 10)
-		p, key := s.process(t, uniqueName("key-")), uniqueName("key-")
-		p.locker = s.locker(&etcdlock.Options{Linger: time.Minute}) // so that the hold stays
+		p, key := s.process(t, servers.UniqueName("key-")), servers.UniqueName("key-")
+		p.locker = s.Locker(&etcdlock.Options{Linger: time.Minute}) // so that the hold stays
 		late := &lateSaver{storeOf[fencedTally](t, s.store), make(chan struct{}), make(chan struct{})}
 		slow, quick := lockedOf(t, p, late, key), lockedOf(t, p, p.store, key)
 
-		first := mustLock(ctx, t, p.locker, key)
+		first := locks.MustLock(ctx, t, p.locker, key)
 		done := make(chan error)
 		go func() { done <- slow.Save(first.Context(), &fencedTally{ID: "a", N: 99}) }()
-		await(ctx, t, late.reached, "the save to be on its way")
-		mustUnlock(ctx, t, first)
+		check.Await(ctx, t, late.reached, "the save to be on its way")
+		locks.MustUnlock(ctx, t, first)
 		_, err := quick.Update(ctx, "a", func(e *fencedTally) error { e.N++; return nil })
-		must(t, err)
+		check.Must(t, err)
 		close(late.resume)
 
 		err = <-done
@@ -64,8 +67,8 @@ func TestLockedFence_LateWriteOfAnEarlierTurn(t *testing.T) {
 func TestLockedFence_SharedHold(t *testing.T) {
 	onFencedStores(t, func(ctx context.Context, t *testing.T, s *fencedSite) {
 		s.tally(t, "a", 0)
-		p := s.process(t, uniqueName("key-"))
-		must(t, p.locker.Do(ctx, p.key, func(ctx context.Context) error {
+		p := s.process(t, servers.UniqueName("key-"))
+		check.Must(t, p.locker.Do(ctx, p.key, func(ctx context.Context) error {
 			var g errgroup.Group
 			for n := range 8 {
 				g.Go(func() error { return p.tallies.Save(ctx, &fencedTally{ID: fmt.Sprint(n), N: int64(n)}) })
@@ -92,9 +95,9 @@ func TestLockedFence_SharedHold(t *testing.T) {
 func TestLockedFence_WaitingForItself(t *testing.T) {
 	onFencedStores(t, func(ctx context.Context, t *testing.T, s *fencedSite) {
 		s.tally(t, "a", 10)
-		p := s.process(t, uniqueName("key-"))
+		p := s.process(t, servers.UniqueName("key-"))
 		impatient, err := lockedrepo.New(p.store, p.locker, &lockedrepo.Options{Key: p.key, LockTimeout: 100 * time.Millisecond})
-		must(t, err)
+		check.Must(t, err)
 		itself := func(ctx context.Context) error {
 			_, err := impatient.Update(ctx, "a", func(e *fencedTally) error {
 				e.N = 99
@@ -109,7 +112,7 @@ func TestLockedFence_WaitingForItself(t *testing.T) {
 			t.Errorf("under a hold: got %v", err)
 		}
 		s.want(t, "a", 10)
-		must(t, impatient.Save(ctx, &fencedTally{ID: "b", N: 1}))
+		check.Must(t, impatient.Save(ctx, &fencedTally{ID: "b", N: 1}))
 		s.want(t, "b", 1)
 	})
 }

@@ -7,6 +7,9 @@ import (
 
 	"github.com/holdfast-go/holdfast/drivers"
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 )
@@ -48,7 +51,7 @@ func (s *fencedShop) add(ctx context.Context) error {
 
 func wantCustomer(t *testing.T, s *fencedSite, n int64) {
 	t.Helper()
-	if c := rows[fencedCustomer](t, s.store.db); len(c) != 1 || c[0].N != n {
+	if c := sqldb.Rows[fencedCustomer](t, s.store.db); len(c) != 1 || c[0].N != n {
 		t.Errorf("want %d, got %+v", n, c)
 	}
 }
@@ -65,7 +68,7 @@ func onTwoTypes(t *testing.T, test func(ctx context.Context, t *testing.T, s *fe
 				s.store.forgetGuard(t)
 				a, b := s.shop(t, key), s.shop(t, key)
 				s.tally(t, "a", 10)
-				must(t, storeOf[fencedCustomer](t, s.store).Save(ctx, &fencedCustomer{ID: fencedCustomerName}))
+				check.Must(t, storeOf[fencedCustomer](t, s.store).Save(ctx, &fencedCustomer{ID: fencedCustomerName}))
 				test(ctx, t, s, a, b)
 			})
 		}
@@ -76,7 +79,7 @@ func onTwoTypes(t *testing.T, test func(ctx context.Context, t *testing.T, s *fe
 // second one. It sees that: 2 are counted, not 1.
 func TestLockedFence_TxSeesWhatWasSavedMeanwhile(t *testing.T) {
 	onTwoTypes(t, func(ctx context.Context, t *testing.T, s *fencedSite, a, b *fencedShop) {
-		must(t, a.tallies.InTx(ctx, func(tx context.Context) error {
+		check.Must(t, a.tallies.InTx(ctx, func(tx context.Context) error {
 			if _, err := a.tallies.FindByID(tx, "a"); err != nil {
 				return err
 			}
@@ -116,7 +119,7 @@ func TestLockedFence_TxFencesTheSecondKey(t *testing.T) {
 				return err
 			}
 			s.endLease(ctx, t, b.customers.Key())
-			must(t, a.tallies.InTx(t.Context(), func(ctx context.Context) error {
+			check.Must(t, a.tallies.InTx(t.Context(), func(ctx context.Context) error {
 				if _, err := a.tallies.Update(ctx, "a", func(e *fencedTally) error { e.N++; return nil }); err != nil {
 					return err
 				}
@@ -138,11 +141,11 @@ func TestLockedFence_TxFencesTheSecondKey(t *testing.T) {
 func TestLockedFence_TxIsRefusedForItsSecondKey(t *testing.T) {
 	onTwoTypes(t, func(ctx context.Context, t *testing.T, s *fencedSite, a, b *fencedShop) {
 		a.ears.shut()
-		lock := mustLock(ctx, t, a.locker, a.tallies.Key(), a.customers.Key())
+		lock := locks.MustLock(ctx, t, a.locker, a.tallies.Key(), a.customers.Key())
 		_, err := a.customers.FindByID(lock.Context(), fencedCustomerName)
-		must(t, err)
+		check.Must(t, err)
 		s.endLease(ctx, t, a.customers.Key())
-		must(t, b.add(ctx))
+		check.Must(t, b.add(ctx))
 		err = a.tallies.InTx(lock.Context(), func(ctx context.Context) error {
 			if err := a.tallies.Save(ctx, &fencedTally{ID: "a", N: 99}); err != nil {
 				return err
@@ -164,7 +167,7 @@ func TestLockedFence_TxIsRefusedForItsSecondKey(t *testing.T) {
 // side that does not keep the order is refused.
 func TestLockedFence_TxOrder(t *testing.T) {
 	onTwoTypes(t, func(ctx context.Context, t *testing.T, s *fencedSite, a, b *fencedShop) {
-		lock := mustLock(ctx, t, b.locker, b.customers.Key())
+		lock := locks.MustLock(ctx, t, b.locker, b.customers.Key())
 		inOrder := a.customers.Key() > a.tallies.Key()
 		others := make(chan error, 1)
 		read := make(chan error, 1)
@@ -181,24 +184,24 @@ func TestLockedFence_TxOrder(t *testing.T) {
 						}
 						others <- err
 					}()
-					s.awaitQueue(ctx, b.tallies.Key(), 2)
+					s.AwaitQueue(ctx, b.tallies.Key(), 2)
 				}
 				_, err := a.customers.FindByID(ctx, fencedCustomerName)
 				return err
 			})
 		}()
 		if inOrder {
-			s.awaitQueue(ctx, a.customers.Key(), 2)
-			mustUnlock(ctx, t, lock)
-			must(t, <-read)
+			s.AwaitQueue(ctx, a.customers.Key(), 2)
+			locks.MustUnlock(ctx, t, lock)
+			check.Must(t, <-read)
 			s.want(t, "a", 11)
 			return
 		}
 		if err := <-read; !errors.Is(err, etcdlock.ErrOrder) {
 			t.Errorf("got %v", err)
 		}
-		must(t, <-others)
-		mustUnlock(ctx, t, lock)
+		check.Must(t, <-others)
+		locks.MustUnlock(ctx, t, lock)
 		s.want(t, "a", 10)
 	})
 }

@@ -10,6 +10,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/mongodb"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
@@ -22,13 +27,13 @@ import (
 // lingers.
 func TestLocked_InTxOfSeveralNeverFails(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends()[:3] {
-		t.Run(b.name, func(t *testing.T) {
+	for _, b := range sqldb.Backends()[:3] {
+		t.Run(b.Name, func(t *testing.T) {
 			t.Parallel()
-			ctx := bounded(t, 2*time.Minute)
-			f, db := newFleet(t, etcdEndpoints(t)), b.open(t)
-			pods := []*bank{newBank(t, db, f.locker(nil), lockedrepo.Options{}), newBank(t, db, f.locker(nil), lockedrepo.Options{})}
-			must(t, pods[0].accounts.Save(ctx, &account{ID: "a"}))
+			ctx := check.Bounded(t, 2*time.Minute)
+			f, db := locks.NewFleet(t, embedded.EtcdEndpoints(t)), b.Open(t)
+			pods := []*bank{newBank(t, db, f.Locker(nil), lockedrepo.Options{}), newBank(t, db, f.Locker(nil), lockedrepo.Options{})}
+			check.Must(t, pods[0].accounts.Save(ctx, &account{ID: "a"}))
 			transfer := func(n int) error {
 				p := pods[n%2]
 				both := []lockedrepo.Lockable{p.accounts, p.entries}
@@ -45,16 +50,16 @@ func TestLocked_InTxOfSeveralNeverFails(t *testing.T) {
 			}
 			const sequential, concurrent = 100, 100
 			for n := range sequential {
-				must(t, transfer(n))
+				check.Must(t, transfer(n))
 			}
 			var g errgroup.Group
 			g.SetLimit(16)
 			for n := range concurrent {
 				g.Go(func() error { return transfer(sequential + n) })
 			}
-			must(t, g.Wait())
+			check.Must(t, g.Wait())
 			a, err := pods[0].accounts.FindByID(ctx, "a")
-			must(t, err)
+			check.Must(t, err)
 			if _, entries := pods[1].count(t); a.Balance != sequential+concurrent || entries != sequential+concurrent {
 				t.Errorf("the balance is %d, and there are %d entries", a.Balance, entries)
 			}
@@ -65,20 +70,20 @@ func TestLocked_InTxOfSeveralNeverFails(t *testing.T) {
 // What cannot be one transaction is refused before any lock is taken.
 func TestLocked_InTxRefused(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 	waits := 0
-	locker := f.locker(&etcdlock.Options{Hooks: &etcdlock.Hooks{Waited: func([]string, time.Duration, error) { waits++ }}})
+	locker := f.Locker(&etcdlock.Options{Hooks: &etcdlock.Hooks{Waited: func([]string, time.Duration, error) { waits++ }}})
 	b := newBank(t, sqliteFile(t), locker, lockedrepo.Options{})
 	elsewhere := newBank(t, sqliteFile(t), locker, lockedrepo.Options{})
-	documents, err := mongorepo.New[bsonAccount](mongoDatabase(t).Collection("accounts"), nil)
-	must(t, err)
+	documents, err := mongorepo.New[bsonAccount](mongodb.Database(t).Collection("accounts"), nil)
+	check.Must(t, err)
 	mongo, err := lockedrepo.New(documents, locker, &lockedrepo.Options{Key: "bank.MongoAccount"})
-	must(t, err)
+	check.Must(t, err)
 	objects, err := memrepo.New[account](nil)
-	must(t, err)
+	check.Must(t, err)
 	memory, err := lockedrepo.New(objects, locker, &lockedrepo.Options{Key: "bank.MemoryAccount"})
-	must(t, err)
+	check.Must(t, err)
 	tx := b.db.Begin()
 	defer tx.Rollback()
 	ofTx := newBankOn(t, tx, locker)
@@ -117,8 +122,8 @@ func TestLocked_InTxRefused(t *testing.T) {
 // has written.
 func TestLocked_ReadUnlocked(t *testing.T) {
 	onTwoTypes(t, func(ctx context.Context, t *testing.T, s *fencedSite, a, b *fencedShop) {
-		busy := mustLock(ctx, t, b.locker, b.customers.Key())
-		must(t, a.tallies.InTx(ctx, func(ctx context.Context) error {
+		busy := locks.MustLock(ctx, t, b.locker, b.customers.Key())
+		check.Must(t, a.tallies.InTx(ctx, func(ctx context.Context) error {
 			if _, err := a.tallies.Update(ctx, "a", func(e *fencedTally) error { e.N++; return nil }); err != nil {
 				return err
 			}
@@ -133,7 +138,7 @@ func TestLocked_ReadUnlocked(t *testing.T) {
 			}
 			return err
 		}))
-		mustUnlock(ctx, t, busy)
+		locks.MustUnlock(ctx, t, busy)
 		s.want(t, "a", 11)
 	})
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/drivers"
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
@@ -55,9 +56,9 @@ func (s *ledgerSite) begin(ctx context.Context, wg *sync.WaitGroup) *ledgerFault
 			}
 		})
 	}
-	looker := s.locker(nil)
+	looker := s.Locker(nil)
 	every(2*time.Second, &f.revoked, func() error {
-		return breakHold(ctx, s.fleet, looker, []string{"shop.Product", "shop.Order"}[rand.IntN(2)])
+		return breakHold(ctx, s.Fleet, looker, []string{"shop.Product", "shop.Order"}[rand.IntN(2)])
 	})
 	if s.dsn.Dialect != drivers.SQLite { // there, contexts that end interrupt statements
 		every(100*time.Millisecond, &f.killed, func() error { return s.kill(ctx) })
@@ -196,13 +197,13 @@ func (s *ledgerSite) stored(t *testing.T, tally *ledgerTally) map[string]int {
 			stored[m]++
 		}
 	}
-	for _, p := range rows[ledgerProduct](t, s.db) {
+	for _, p := range sqldb.Rows[ledgerProduct](t, s.db) {
 		count("product "+p.ID, p.Ops, p.N)
 	}
-	for _, o := range rows[ledgerOrder](t, s.db) {
+	for _, o := range sqldb.Rows[ledgerOrder](t, s.db) {
 		count("order "+o.ID, o.Ops, o.N)
 	}
-	for _, e := range rows[ledgerEntry](t, s.db) {
+	for _, e := range sqldb.Rows[ledgerEntry](t, s.db) {
 		stored[e.ID]++
 	}
 	return stored

@@ -15,6 +15,11 @@ import (
 
 	"github.com/holdfast-go/holdfast/drivers"
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/scale"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
@@ -52,7 +57,7 @@ func ledgerID(rng *rand.Rand) string { return fmt.Sprint(rng.IntN(ledgerEntities
 
 // ledgerSite is a database that two pods share.
 type ledgerSite struct {
-	*fleet
+	*locks.Fleet
 	backend string
 	db      *gorm.DB // of the test itself
 	pods    []*ledgerPod
@@ -89,9 +94,9 @@ func newLedgerBook[T any, P interface {
 }](t testing.TB, db *gorm.DB, locker *etcdlock.Locker, key string) *ledgerBook {
 	t.Helper()
 	plain, err := gormrepo.New[T](db, &gormrepo.Options{HoldLimit: 2 * time.Second})
-	must(t, err)
+	check.Must(t, err)
 	r, err := lockedrepo.New(plain, locker, &lockedrepo.Options{Key: key, LockTimeout: 5 * time.Second})
-	must(t, err)
+	check.Must(t, err)
 	return &ledgerBook{
 		key: key, lockable: r, inTx: r.InTx,
 		update: func(ctx context.Context, id, mark string, mood func() error) error {
@@ -120,24 +125,24 @@ func ledgerReadSave[T any, P interface {
 }
 
 // newLedgerSite makes the tables and the pods.
-func newLedgerSite(t *testing.T, b sqlBackend) *ledgerSite {
+func newLedgerSite(t *testing.T, b sqldb.Backend) *ledgerSite {
 	t.Helper()
-	s := &ledgerSite{fleet: newFleet(t, etcdEndpoints(t)), backend: b.name, kinds: map[string]bool{}, dsn: ledgerDatabase(t, b.name)}
-	s.db = openSQL(t, s.dsn)
-	must(t, s.db.AutoMigrate(&ledgerProduct{}, &ledgerOrder{}, &ledgerEntry{}))
-	must(t, gormrepo.MigrateFence(t.Context(), s.db))
+	s := &ledgerSite{Fleet: locks.NewFleet(t, embedded.EtcdEndpoints(t)), backend: b.Name, kinds: map[string]bool{}, dsn: ledgerDatabase(t, b.Name)}
+	s.db = sqldb.Open(t, s.dsn)
+	check.Must(t, s.db.AutoMigrate(&ledgerProduct{}, &ledgerOrder{}, &ledgerEntry{}))
+	check.Must(t, gormrepo.MigrateFence(t.Context(), s.db))
 	for id := range ledgerEntities {
-		must(t, s.db.Create(&ledgerProduct{ID: fmt.Sprint(id)}).Error)
-		must(t, s.db.Create(&ledgerOrder{ID: fmt.Sprint(id)}).Error)
+		check.Must(t, s.db.Create(&ledgerProduct{ID: fmt.Sprint(id)}).Error)
+		check.Must(t, s.db.Create(&ledgerOrder{ID: fmt.Sprint(id)}).Error)
 	}
 	for range ledgerPods {
 		// Half of the transactions of one type do not keep the order of the keys.
-		p := &ledgerPod{db: openSQL(t, s.dsn), locker: s.locker(&etcdlock.Options{DeadlockTimeout: 30 * time.Millisecond})}
+		p := &ledgerPod{db: sqldb.Open(t, s.dsn), locker: s.Locker(&etcdlock.Options{DeadlockTimeout: 30 * time.Millisecond})}
 		p.products = newLedgerBook[ledgerProduct](t, p.db, p.locker, "shop.Product")
 		p.orders = newLedgerBook[ledgerOrder](t, p.db, p.locker, "shop.Order") // sorts before it
 		var err error
 		p.entries, err = gormrepo.New[ledgerEntry](p.db, nil)
-		must(t, err)
+		check.Must(t, err)
 		s.pods = append(s.pods, p)
 	}
 	return s
@@ -148,9 +153,9 @@ func ledgerDatabase(t *testing.T, backend string) drivers.SQLConfig {
 	t.Helper()
 	switch backend {
 	case "PostgreSQL":
-		return drivers.SQLConfig{Dialect: drivers.Postgres, DSN: postgresSchema(t)}
+		return drivers.SQLConfig{Dialect: drivers.Postgres, DSN: sqldb.PostgresSchema(t)}
 	case "MySQL":
-		return drivers.SQLConfig{Dialect: drivers.MySQL, DSN: mysqlDatabase(t)}
+		return drivers.SQLConfig{Dialect: drivers.MySQL, DSN: sqldb.MySQLDatabase(t)}
 	default:
 		return drivers.SQLConfig{Dialect: drivers.SQLite, DSN: t.TempDir() + "/ledger.db?_pragma=busy_timeout(1000)"}
 	}
@@ -163,12 +168,12 @@ func ledgerDatabase(t *testing.T, backend string) drivers.SQLConfig {
 // deadlocks, leases that were revoked.
 func TestLocked_Ledger(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends()[:3] {
-		t.Run(b.name, func(t *testing.T) {
+	for _, b := range sqldb.Backends()[:3] {
+		t.Run(b.Name, func(t *testing.T) {
 			t.Parallel()
-			ctx := bounded(t, 5*time.Minute)
+			ctx := check.Bounded(t, 5*time.Minute)
 			s := newLedgerSite(t, b)
-			run, stop := context.WithTimeout(ctx, full(time.Minute))
+			run, stop := context.WithTimeout(ctx, scale.Full(time.Minute))
 			defer stop()
 			var chaos, workers sync.WaitGroup
 			faults := s.begin(run, &chaos)
@@ -199,16 +204,16 @@ func TestLocked_Ledger(t *testing.T) {
 // shows it.
 func TestLocked_LedgerSeesLostUpdates(t *testing.T) {
 	t.Parallel()
-	for _, b := range sqlBackends()[:3] {
-		t.Run(b.name, func(t *testing.T) {
+	for _, b := range sqldb.Backends()[:3] {
+		t.Run(b.Name, func(t *testing.T) {
 			t.Parallel()
-			ctx := bounded(t, time.Minute)
+			ctx := check.Bounded(t, time.Minute)
 			s := newLedgerSite(t, b)
 			var acknowledged atomic.Int64
 			var workers sync.WaitGroup
 			for i := range 20 {
 				plain, err := gormrepo.New[ledgerProduct](s.pods[i%ledgerPods].db, nil)
-				must(t, err)
+				check.Must(t, err)
 				workers.Go(func() {
 					for range 10 {
 						err := ledgerReadSave[ledgerProduct](ctx, plain, "0", s.mark(), func() error { return nil })
@@ -219,7 +224,7 @@ func TestLocked_LedgerSeesLostUpdates(t *testing.T) {
 				})
 			}
 			workers.Wait()
-			p := rows[ledgerProduct](t, s.db)[0]
+			p := sqldb.Rows[ledgerProduct](t, s.db)[0]
 			stored := int64(len(strings.Fields(p.Ops)))
 			t.Logf("%d of %d acknowledged updates were lost", acknowledged.Load()-stored, acknowledged.Load())
 			if stored >= acknowledged.Load() {

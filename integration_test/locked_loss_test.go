@@ -9,11 +9,14 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 )
 
 // breakHold revokes the lease of the holder of key, as an operator would.
-func breakHold(ctx context.Context, f *fleet, l *etcdlock.Locker, key string) error {
+func breakHold(ctx context.Context, f *locks.Fleet, l *etcdlock.Locker, key string) error {
 	holders, err := l.Holders(ctx, key)
 	if err != nil {
 		return err
@@ -21,15 +24,15 @@ func breakHold(ctx context.Context, f *fleet, l *etcdlock.Locker, key string) er
 	if len(holders) == 0 {
 		return errors.New("nobody holds the lock")
 	}
-	_, err = f.cli.Revoke(ctx, clientv3.LeaseID(holders[0].Lease))
+	_, err = f.Cli.Revoke(ctx, clientv3.LeaseID(holders[0].Lease))
 	return err
 }
 
 func TestLocked_LossCancelsTheWork(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
-	locker, looker := f.locker(nil), f.locker(nil)
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	locker, looker := f.Locker(nil), f.Locker(nil)
 	b := newBank(t, sqliteFile(t), locker, lockedrepo.Options{})
 
 	lose := func(ctx context.Context, key string) error {
@@ -67,7 +70,7 @@ func TestLocked_LossCancelsTheWork(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if _, err := f.cli.Delete(ctx, holders[0].Key); err != nil {
+			if _, err := f.Cli.Delete(ctx, holders[0].Key); err != nil {
 				return err
 			}
 			for { // until the Locker has noticed, which the next write is told

@@ -9,6 +9,11 @@ import (
 
 	"github.com/holdfast-go/holdfast/drivers"
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/fences"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 )
@@ -20,21 +25,21 @@ var errNestedStep = errors.New("the second step failed")
 func onNestedTx(t *testing.T, test func(ctx context.Context, t *testing.T, b *bank, nest func(ctx context.Context, fn func(context.Context) error) error)) {
 	t.Helper()
 	t.Parallel()
-	for _, backend := range sqlBackends()[:3] {
-		t.Run(backend.name, func(t *testing.T) {
+	for _, backend := range sqldb.Backends()[:3] {
+		t.Run(backend.Name, func(t *testing.T) {
 			t.Parallel()
 			for name, function := range map[string]bool{"Method": false, "Function": true} {
 				t.Run(name, func(t *testing.T) {
-					f := newFleet(t, etcdEndpoints(t))
-					b := newBank(t, backend.open(t), f.locker(nil), lockedrepo.Options{LockTimeout: 10 * time.Second})
-					b.other = f.locker(nil)
+					f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+					b := newBank(t, backend.Open(t), f.Locker(nil), lockedrepo.Options{LockTimeout: 10 * time.Second})
+					b.other = f.Locker(nil)
 					nest := b.entries.InTx
 					if function {
 						nest = func(ctx context.Context, fn func(context.Context) error) error {
 							return lockedrepo.InTx(ctx, fn, b.entries, b.accounts)
 						}
 					}
-					test(bounded(t, time.Minute), t, b, nest)
+					test(check.Bounded(t, time.Minute), t, b, nest)
 				})
 			}
 		})
@@ -79,7 +84,7 @@ func TestLocked_NestedErrorSpoilsTheOuterTransaction(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		wantCounts(t, b, 0, 0)
-		must(t, b.accounts.InTx(ctx, func(ctx context.Context) error { return b.entries.Save(ctx, &entry{ID: 3}) }))
+		check.Must(t, b.accounts.InTx(ctx, func(ctx context.Context) error { return b.entries.Save(ctx, &entry{ID: 3}) }))
 		wantCounts(t, b, 0, 1)
 	})
 }
@@ -89,10 +94,10 @@ func TestLocked_NestedErrorSpoilsTheOuterTransaction(t *testing.T) {
 // comes afterwards shows them again: a holder of that key from before is refused.
 func TestLocked_NestedSavepoint(t *testing.T) {
 	onNestedTx(t, func(ctx context.Context, t *testing.T, b *bank, nest func(context.Context, func(context.Context) error) error) {
-		must(t, b.accounts.InTx(ctx, nestedSteps(b, nest, repo.WithSavepoint)))
+		check.Must(t, b.accounts.InTx(ctx, nestedSteps(b, nest, repo.WithSavepoint)))
 		wantCounts(t, b, 1, 1)
-		entries := gormRepo[entry](t, b.db, nil)
-		if err := entries.Save(turn(1, "an earlier holder", 1, entryKey).with(ctx), &entry{ID: 9}); !errors.Is(err, repo.ErrFenced) {
+		entries := sqldb.Repository[entry](t, b.db, nil)
+		if err := entries.Save(fences.Turn(1, "an earlier holder", 1, entryKey).With(ctx), &entry{ID: 9}); !errors.Is(err, repo.ErrFenced) {
 			t.Errorf("an earlier holder of the second key got %v", err)
 		}
 	})
@@ -101,7 +106,7 @@ func TestLocked_NestedSavepoint(t *testing.T) {
 // A nested transaction that cannot get its lock fails as a whole.
 func TestLocked_NestedLockTimeout(t *testing.T) {
 	onNestedTx(t, func(ctx context.Context, t *testing.T, b *bank, nest func(context.Context, func(context.Context) error) error) {
-		busy := mustLock(ctx, t, b.other, entryKey)
+		busy := locks.MustLock(ctx, t, b.other, entryKey)
 		err := b.accounts.InTx(ctx, func(ctx context.Context) error {
 			if err := b.accounts.Save(ctx, &account{ID: "before"}); err != nil {
 				return err
@@ -117,7 +122,7 @@ func TestLocked_NestedLockTimeout(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		wantCounts(t, b, 0, 0)
-		mustUnlock(ctx, t, busy)
+		locks.MustUnlock(ctx, t, busy)
 	})
 }
 
@@ -126,20 +131,20 @@ func TestLocked_NestedLockTimeout(t *testing.T) {
 // it, and ends within the LockTimeout with an error that says what to do.
 func TestLocked_OnlyConnection(t *testing.T) {
 	t.Parallel()
-	for _, backend := range sqlBackends()[:3] {
-		t.Run(backend.name, func(t *testing.T) {
+	for _, backend := range sqldb.Backends()[:3] {
+		t.Run(backend.Name, func(t *testing.T) {
 			t.Parallel()
-			ctx := bounded(t, 30*time.Second)
-			db := backend.open(t)
-			b := newBank(t, db, newFleet(t, etcdEndpoints(t)).locker(nil), lockedrepo.Options{LockTimeout: 200 * time.Millisecond})
-			unfenced, err := lockedrepo.New(b.plain, newFleet(t, etcdEndpoints(t)).locker(nil), &lockedrepo.Options{
+			ctx := check.Bounded(t, 30*time.Second)
+			db := backend.Open(t)
+			b := newBank(t, db, locks.NewFleet(t, embedded.EtcdEndpoints(t)).Locker(nil), lockedrepo.Options{LockTimeout: 200 * time.Millisecond})
+			unfenced, err := lockedrepo.New(b.plain, locks.NewFleet(t, embedded.EtcdEndpoints(t)).Locker(nil), &lockedrepo.Options{
 				Key: accountKey, LockTimeout: 200 * time.Millisecond, Unfenced: true,
 			})
-			must(t, err)
+			check.Must(t, err)
 			pool, err := db.DB()
-			must(t, err)
+			check.Must(t, err)
 			pool.SetMaxOpenConns(1)
-			must(t, errors.Join(b.accounts.Save(ctx, &account{ID: "a"}), b.entries.Save(ctx, &entry{ID: 1})))
+			check.Must(t, errors.Join(b.accounts.Save(ctx, &account{ID: "a"}), b.entries.Save(ctx, &entry{ID: 1})))
 			for name, nested := range map[string]func(context.Context) error{
 				"Save": func(ctx context.Context) error { return b.entries.Save(ctx, &entry{ID: 2}) },
 				"InTx": func(ctx context.Context) error {
@@ -159,7 +164,7 @@ func TestLocked_OnlyConnection(t *testing.T) {
 				}
 				t.Logf("%s: %v", name, err)
 			}
-			must(t, b.accounts.Save(ctx, &account{ID: "c"})) // it goes on
+			check.Must(t, b.accounts.Save(ctx, &account{ID: "c"})) // it goes on
 			wantCounts(t, b, 2, 1)
 		})
 	}
@@ -169,22 +174,22 @@ func TestLocked_OnlyConnection(t *testing.T) {
 // itself, or for the only writer of SQLite. Both end.
 func TestLocked_SameTypeInsideOfUpdate(t *testing.T) {
 	t.Parallel()
-	for _, backend := range sqlBackends()[:3] {
-		t.Run(backend.name, func(t *testing.T) {
+	for _, backend := range sqldb.Backends()[:3] {
+		t.Run(backend.Name, func(t *testing.T) {
 			t.Parallel()
-			ctx := bounded(t, time.Minute)
-			db := backend.open(t)
+			ctx := check.Bounded(t, time.Minute)
+			db := backend.Open(t)
 			if db.Name() == drivers.SQLite {
-				must(t, db.Exec("PRAGMA busy_timeout = 100").Error)
+				check.Must(t, db.Exec("PRAGMA busy_timeout = 100").Error)
 			}
-			b := newBank(t, db, newFleet(t, etcdEndpoints(t)).locker(nil), lockedrepo.Options{LockTimeout: 200 * time.Millisecond})
-			must(t, b.accounts.Save(ctx, &account{ID: "a"}))
+			b := newBank(t, db, locks.NewFleet(t, embedded.EtcdEndpoints(t)).Locker(nil), lockedrepo.Options{LockTimeout: 200 * time.Millisecond})
+			check.Must(t, b.accounts.Save(ctx, &account{ID: "a"}))
 			_, err := b.accounts.Update(ctx, "a", func(*account) error { return b.accounts.Save(ctx, &account{ID: "b"}) })
 			if !errors.Is(err, etcdlock.ErrTimeout) || !strings.Contains(err.Error(), "use InTx") {
 				t.Errorf("got %v", err)
 			}
 			// What to do instead.
-			must(t, b.accounts.InTx(ctx, func(ctx context.Context) error {
+			check.Must(t, b.accounts.InTx(ctx, func(ctx context.Context) error {
 				_, err := b.accounts.Update(ctx, "a", func(a *account) error { a.Balance++; return nil })
 				return errors.Join(err, b.accounts.Save(ctx, &account{ID: "b"}))
 			}))

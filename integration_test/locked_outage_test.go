@@ -6,19 +6,21 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
 	"github.com/holdfast-go/holdfast/internal/devserver"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 )
 
 func TestLocked_EtcdStopped(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 2*time.Minute)
+	ctx := check.Bounded(t, 2*time.Minute)
 	etcd, err := devserver.StartEtcd(ctx, t.TempDir(), &devserver.EtcdOptions{UnsafeNoFsync: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = etcd.Close() })
-	locker := newFleet(t, etcd.Endpoints()).locker(&etcdlock.Options{TTL: 2 * time.Second, Linger: etcdlock.NoLinger})
+	locker := locks.NewFleet(t, etcd.Endpoints()).Locker(&etcdlock.Options{TTL: 2 * time.Second, Linger: etcdlock.NoLinger})
 	const limit = 3 * time.Second
 	b := newBank(t, sqliteFile(t), locker, lockedrepo.Options{LockTimeout: limit})
 	if err := b.accounts.Save(ctx, &account{ID: "before"}); err != nil {

@@ -19,6 +19,10 @@ import (
 
 	"github.com/holdfast-go/holdfast/drivers"
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/children"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
@@ -49,10 +53,11 @@ var errOverlap = errors.New("two saves at the same time")
 
 const signpostSaves = 40
 
-// saveSignposts is a process that calls SmartSave over and over. It has a
-// database of its own, so that nothing but the lock keeps it from the others.
+// saveSignposts is the child program "signposts". It calls SmartSave over and over, and
+// has a database of its own, so that nothing but the lock keeps it from the others.
 // It prints the number of saves that met another.
-func saveSignposts(endpoints, namespace, file, dir string, locked bool) error {
+func saveSignposts(args []string) error {
+	endpoints, namespace, file, dir, locked := args[0], args[1], args[2], args[3], args[4] == "true"
 	ctx := context.Background()
 	db, err := drivers.OpenSQL(ctx, drivers.SQLConfig{Dialect: drivers.SQLite, DSN: file})
 	if err != nil {
@@ -96,28 +101,19 @@ func saveSignposts(endpoints, namespace, file, dir string, locked bool) error {
 	return nil
 }
 
-// runSignposts is the child program "signposts".
-func runSignposts(args []string) int {
-	if err := saveSignposts(args[0], args[1], args[2], args[3], args[4] == "true"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
 // The fourth scenario of the starters: smartSave under a lock named after the
 // entity type, from several processes.
 func TestScenario_SmartSaveFromSeveralProcesses(t *testing.T) {
 	t.Parallel()
 	for _, locked := range []bool{false, true} {
 		t.Run("Locked="+strconv.FormatBool(locked), func(t *testing.T) {
-			ctx := bounded(t, 2*time.Minute)
-			f := newFleet(t, etcdEndpoints(t))
+			ctx := check.Bounded(t, 2*time.Minute)
+			f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
 			dir := t.TempDir()
 			overlaps := make([]int, 3)
 			var processes errgroup.Group
 			for i := range overlaps {
-				cmd := childCommand(ctx, t, "signposts", strings.Join(f.endpoints, ","), f.namespace,
+				cmd := children.Command(ctx, t, "signposts", strings.Join(f.Endpoints, ","), f.Namespace,
 					filepath.Join(dir, fmt.Sprintf("%d.db", i)), dir, strconv.FormatBool(locked))
 				cmd.Stderr = os.Stderr
 				processes.Go(func() error {

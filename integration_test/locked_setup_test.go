@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/drivers"
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
@@ -70,7 +71,7 @@ func newBank(t testing.TB, db *gorm.DB, locker *etcdlock.Locker, opts lockedrepo
 	if err := db.AutoMigrate(&account{}, &entry{}); err != nil {
 		t.Fatal(err)
 	}
-	must(t, gormrepo.MigrateFence(t.Context(), db))
+	check.Must(t, gormrepo.MigrateFence(t.Context(), db))
 	b := &bank{db: db}
 	var err error
 	if b.plain, err = gormrepo.New[account](db, nil); err != nil {
@@ -95,9 +96,9 @@ func newBank(t testing.TB, db *gorm.DB, locker *etcdlock.Locker, opts lockedrepo
 func newBankOn(t testing.TB, tx *gorm.DB, locker *etcdlock.Locker) *lockedrepo.Repository[account] {
 	t.Helper()
 	inner, err := gormrepo.New[account](tx, nil)
-	must(t, err)
+	check.Must(t, err)
 	r, err := lockedrepo.New(inner, locker, &lockedrepo.Options{Key: accountKey})
-	must(t, err)
+	check.Must(t, err)
 	return r
 }
 

@@ -9,6 +9,10 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/mongodb"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
@@ -36,9 +40,9 @@ func held(ctx context.Context, t testing.TB, l *etcdlock.Locker, keys ...string)
 
 func TestLocked_InTx(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
-	locker, other := f.locker(&etcdlock.Options{Linger: etcdlock.NoLinger}), f.locker(nil)
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	locker, other := f.Locker(&etcdlock.Options{Linger: etcdlock.NoLinger}), f.Locker(nil)
 	b := newBank(t, sqliteFile(t), locker, lockedrepo.Options{})
 	free := func(t *testing.T) {
 		t.Helper()
@@ -110,7 +114,7 @@ func TestLocked_InTx(t *testing.T) {
 		free(t)
 	})
 	t.Run("DeadlockIsErrOrder", func(t *testing.T) {
-		lock := mustLock(ctx, t, other, accountKey)
+		lock := locks.MustLock(ctx, t, other, accountKey)
 		waiting := make(chan error, 1)
 		err := b.entries.InTx(ctx, func(ctx context.Context) error {
 			go func() { // the other side, which keeps the order
@@ -120,14 +124,14 @@ func TestLocked_InTx(t *testing.T) {
 				}
 				waiting <- err
 			}()
-			f.awaitQueue(ctx, entryKey, 2)
+			f.AwaitQueue(ctx, entryKey, 2)
 			return b.accounts.Save(ctx, &account{ID: "z"})
 		})
 		if !errors.Is(err, etcdlock.ErrOrder) {
 			t.Fatalf("got %v", err)
 		}
-		must(t, <-waiting)
-		mustUnlock(ctx, t, lock)
+		check.Must(t, <-waiting)
+		locks.MustUnlock(ctx, t, lock)
 		free(t)
 	})
 	t.Run("KeysLockedUpFront", func(t *testing.T) {
@@ -155,9 +159,9 @@ func TestLocked_InTx(t *testing.T) {
 
 func TestLocked_ForeignTransactionsAreRefused(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, time.Minute)
-	f := newFleet(t, etcdEndpoints(t))
-	locker := f.locker(&etcdlock.Options{Linger: etcdlock.NoLinger})
+	ctx := check.Bounded(t, time.Minute)
+	f := locks.NewFleet(t, embedded.EtcdEndpoints(t))
+	locker := f.Locker(&etcdlock.Options{Linger: etcdlock.NoLinger})
 	b := newBank(t, sqliteFile(t), locker, lockedrepo.Options{})
 	elsewhere := newBank(t, sqliteFile(t), locker, lockedrepo.Options{})
 
@@ -195,7 +199,7 @@ func TestLocked_ForeignTransactionsAreRefused(t *testing.T) {
 		}
 	})
 	t.Run("AMongoSessionInTheContext", func(t *testing.T) {
-		db := mongoDatabase(t)
+		db := mongodb.Database(t)
 		inner, err := mongorepo.New[bsonAccount](db.Collection("accounts"), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -216,7 +220,7 @@ func TestLocked_ForeignTransactionsAreRefused(t *testing.T) {
 	if n, _ := b.count(t); n != 0 {
 		t.Fatalf("%d accounts were saved by refused writes", n)
 	}
-	if keys := held(ctx, t, f.locker(nil), accountKey, entryKey); len(keys) != 0 {
+	if keys := held(ctx, t, f.Locker(nil), accountKey, entryKey); len(keys) != 0 {
 		t.Fatalf("still locked: %v", keys)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"pgregory.net/rapid"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
 	"github.com/holdfast-go/holdfast/internal/memetcd"
 )
 
@@ -22,7 +23,7 @@ import (
 func TestMemetcdAnswersLikeEtcd(t *testing.T) {
 	t.Parallel()
 	// A server of its own: a write of another test would shift the revisions.
-	realCli := newEtcdClient(t, ownEtcd(t).Endpoints())
+	realCli := embedded.NewEtcdClient(t, embedded.OwnEtcd(t).Endpoints())
 
 	rapid.Check(t, func(rt *rapid.T) {
 		mem := memetcd.New(nil)

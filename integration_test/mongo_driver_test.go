@@ -11,6 +11,9 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/mongodb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
 )
@@ -25,11 +28,11 @@ type customer struct {
 
 // The driver stores a zero ObjectID as it is, and the second one is a duplicate.
 func TestMongoDriver_ZeroObjectIDsGetKeys(t *testing.T) {
-	ctx := bounded(t, time.Minute)
-	r, coll := mongoRepository[customer](t, nil)
+	ctx := check.Bounded(t, time.Minute)
+	r, coll := mongodb.Repository[customer](t, nil)
 	a, b, c := &customer{CustomerName: "a"}, &customer{CustomerName: "b"}, &customer{CustomerName: "c"}
-	noError(t, r.Save(ctx, a))
-	noError(t, r.SaveAll(ctx, []*customer{b, c}))
+	check.Must(t, r.Save(ctx, a))
+	check.Must(t, r.SaveAll(ctx, []*customer{b, c}))
 	if a.ID.IsZero() || b.ID.IsZero() || c.ID.IsZero() || a.ID == b.ID || b.ID == c.ID {
 		t.Errorf("keys %s, %s, %s", a.ID, b.ID, c.ID)
 	}
@@ -45,24 +48,24 @@ func TestMongoDriver_ZeroIntegerKeyIsNoKey(t *testing.T) {
 		ID   int64 `gorm:"primaryKey" bson:"_id"`
 		Name string
 	}
-	ctx := bounded(t, time.Minute)
-	r, coll := mongoRepository[row](t, nil)
-	wantError(t, r.Save(ctx, &row{Name: "a"}), repo.ErrInvalid)
+	ctx := check.Bounded(t, time.Minute)
+	r, coll := mongodb.Repository[row](t, nil)
+	check.WantError(t, r.Save(ctx, &row{Name: "a"}), repo.ErrInvalid)
 	if n, err := coll.CountDocuments(ctx, bson.D{}); n != 0 || err != nil {
 		t.Errorf("%d documents, %v", n, err)
 	}
 }
 
 func TestMongoDriver_FieldNamesAreLowerCase(t *testing.T) {
-	ctx := bounded(t, time.Minute)
-	r, coll := mongoRepository[customer](t, nil)
+	ctx := check.Bounded(t, time.Minute)
+	r, coll := mongodb.Repository[customer](t, nil)
 	e := &customer{CustomerName: "Ada"}
-	noError(t, r.Save(ctx, e))
+	check.Must(t, r.Save(ctx, e))
 	if raw := storedDocument(t, coll, e.ID); !hasField(raw, "customername") || hasField(raw, "customerName") {
 		t.Errorf("the driver's name of the field has changed: %s", raw)
 	}
 	found, err := r.Find(ctx, repo.F[customer, string]("CustomerName").Eq("Ada"))
-	noError(t, err)
+	check.Must(t, err)
 	if len(found) != 1 {
 		t.Errorf("found %d under the codec's name", len(found))
 	}
@@ -70,23 +73,23 @@ func TestMongoDriver_FieldNamesAreLowerCase(t *testing.T) {
 
 // With JSON names a collection that Spring wrote is read as it is.
 func TestMongoDriver_JSONNamesReadWhatSpringWrote(t *testing.T) {
-	ctx := bounded(t, time.Minute)
+	ctx := check.Bounded(t, time.Minute)
 	json := &options.BSONOptions{UseJSONStructTags: true}
-	cli, err := mongo.Connect(options.Client().ApplyURI(mongoURI(t)).SetBSONOptions(json))
-	noError(t, err)
+	cli, err := mongo.Connect(options.Client().ApplyURI(embedded.MongoURI(t)).SetBSONOptions(json))
+	check.Must(t, err)
 	t.Cleanup(func() { _ = cli.Disconnect(context.Background()) })
-	coll := cli.Database(mongoDatabase(t).Name()).Collection("customers")
+	coll := cli.Database(mongodb.Database(t).Name()).Collection("customers")
 	id := bson.NewObjectID()
 	insertDocument(t, coll, bson.D{{Key: "_id", Value: id}, {Key: "customerName", Value: "Ada"}, {Key: "visits", Value: int32(3)}})
 	r, err := mongorepo.New[customer](coll, &mongorepo.Options{BSON: json})
-	noError(t, err)
+	check.Must(t, err)
 	found, err := r.Find(ctx, repo.F[customer, string]("CustomerName").Eq("Ada"))
-	noError(t, err)
+	check.Must(t, err)
 	if len(found) != 1 || found[0].CustomerName != "Ada" || found[0].Visits != 3 {
 		t.Fatalf("found %+v", found)
 	}
 	found[0].Visits++
-	noError(t, r.Save(ctx, found[0]))
+	check.Must(t, r.Save(ctx, found[0]))
 	if raw := storedDocument(t, coll, id); raw.Lookup("visits").AsInt64() != 4 || hasField(raw, "customername") {
 		t.Errorf("stored: %s", raw)
 	}
@@ -94,8 +97,8 @@ func TestMongoDriver_JSONNamesReadWhatSpringWrote(t *testing.T) {
 
 // Spring leaves null fields out, the driver writes them: both have no value.
 func TestMongoDriver_AbsentAndNullAreTheSame(t *testing.T) {
-	ctx := bounded(t, time.Minute)
-	r, coll := mongoRepository[customer](t, nil)
+	ctx := check.Bounded(t, time.Minute)
+	r, coll := mongodb.Repository[customer](t, nil)
 	absent, null, given := bson.NewObjectID(), bson.NewObjectID(), bson.NewObjectID()
 	insertDocument(t, coll, bson.D{{Key: "_id", Value: absent}})
 	insertDocument(t, coll, bson.D{{Key: "_id", Value: null}, {Key: "note", Value: nil}, {Key: "customername", Value: nil}})
@@ -106,7 +109,7 @@ func TestMongoDriver_AbsentAndNullAreTheSame(t *testing.T) {
 		want int
 	}{"Null": {note.Null(), 2}, "NotNull": {note.NotNull(), 1}, "Ne": {note.Ne("x"), 1}} {
 		found, err := r.Find(ctx, c.opt)
-		noError(t, err)
+		check.Must(t, err)
 		if len(found) != c.want {
 			t.Errorf("%s finds %d, want %d", name, len(found), c.want)
 		}
@@ -120,33 +123,33 @@ func TestMongoDriver_SpringStringIDsAreObjectIDs(t *testing.T) {
 		ID   string `bson:"_id"`
 		Name string
 	}
-	ctx := bounded(t, time.Minute)
-	coll := mongoDatabase(t).Collection("users")
+	ctx := check.Bounded(t, time.Minute)
+	coll := mongodb.Database(t).Collection("users")
 	oid := bson.NewObjectID()
 	insertDocument(t, coll, bson.D{{Key: "_id", Value: oid}, {Key: "name", Value: "Ada"}, {Key: "_class", Value: "shop.User"}})
 
 	plain, err := mongorepo.New[springUser](coll, nil)
-	noError(t, err)
+	check.Must(t, err)
 	if _, err := plain.Find(ctx); err == nil {
 		t.Error("an ObjectID was decoded into text without being asked for")
 	}
 
 	r, err := mongorepo.New[springUser](coll, &mongorepo.Options{HexIDs: true})
-	noError(t, err)
+	check.Must(t, err)
 	e, err := r.FindByID(ctx, oid.Hex())
-	noError(t, err)
+	check.Must(t, err)
 	if e.ID != oid.Hex() || e.Name != "Ada" {
 		t.Errorf("read %+v", e)
 	}
 	e.Name = "Grace"
 	made := &springUser{Name: "new"}
 	word := &springUser{ID: "a word", Name: "text"}
-	noError(t, r.SaveAll(ctx, []*springUser{e, made, word}))
+	check.Must(t, r.SaveAll(ctx, []*springUser{e, made, word}))
 	if raw := storedDocument(t, coll, oid); raw.Lookup("name").StringValue() != "Grace" || !hasField(raw, "_class") {
 		t.Errorf("stored: %s", raw)
 	}
 	madeID, err := bson.ObjectIDFromHex(made.ID)
-	noError(t, err)
+	check.Must(t, err)
 	storedDocument(t, coll, madeID)
 	storedDocument(t, coll, "a word")
 	id := repo.F[springUser, string]("ID")
@@ -159,7 +162,7 @@ func TestMongoDriver_SpringStringIDsAreObjectIDs(t *testing.T) {
 
 // Replacing the document would take away what other programs keep in it.
 func TestMongoDriver_UnknownFieldsSurvive(t *testing.T) {
-	ctx := bounded(t, time.Minute)
+	ctx := check.Bounded(t, time.Minute)
 	for name, write := range map[string]func(r *mongorepo.Repository[customer], e *customer) error{
 		"Save":    func(r *mongorepo.Repository[customer], e *customer) error { return r.Save(ctx, e) },
 		"SaveAll": func(r *mongorepo.Repository[customer], e *customer) error { return r.SaveAll(ctx, []*customer{e}) },
@@ -173,10 +176,10 @@ func TestMongoDriver_UnknownFieldsSurvive(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, coll := mongoRepository[customer](t, nil)
+			r, coll := mongodb.Repository[customer](t, nil)
 			id := bson.NewObjectID()
 			insertDocument(t, coll, bson.D{{Key: "_id", Value: id}, {Key: "_class", Value: "shop.Customer"}, {Key: "customername", Value: "old"}})
-			noError(t, write(r, &customer{ID: id, CustomerName: "new", Visits: 7}))
+			check.Must(t, write(r, &customer{ID: id, CustomerName: "new", Visits: 7}))
 			raw := storedDocument(t, coll, id)
 			if raw.Lookup("customername").StringValue() != "new" || raw.Lookup("visits").AsInt64() != 7 || !hasField(raw, "_class") {
 				t.Errorf("stored: %s", raw)
@@ -194,19 +197,19 @@ func smartSaveCustomer(ctx context.Context, r *mongorepo.Repository[customer], e
 // Setting the fields that the codec gives would leave a cleared omitempty field
 // as it was.
 func TestMongoDriver_ClearedOmitemptyFieldsGo(t *testing.T) {
-	ctx := bounded(t, time.Minute)
-	r, coll := mongoRepository[customer](t, nil)
+	ctx := check.Bounded(t, time.Minute)
+	r, coll := mongodb.Repository[customer](t, nil)
 	e := &customer{CustomerName: "Ada", Phone: "123"}
-	noError(t, r.Save(ctx, e))
+	check.Must(t, r.Save(ctx, e))
 	e.Phone = ""
-	noError(t, r.Save(ctx, e))
+	check.Must(t, r.Save(ctx, e))
 	if raw := storedDocument(t, coll, e.ID); hasField(raw, "phone") {
 		t.Errorf("after Save: %s", raw)
 	}
 	e.Phone = "456"
-	noError(t, r.Save(ctx, e))
+	check.Must(t, r.Save(ctx, e))
 	_, err := r.Update(ctx, e.ID, func(c *customer) error { c.Phone = ""; return nil })
-	noError(t, err)
+	check.Must(t, err)
 	if raw := storedDocument(t, coll, e.ID); hasField(raw, "phone") {
 		t.Errorf("after Update: %s", raw)
 	}
@@ -215,15 +218,15 @@ func TestMongoDriver_ClearedOmitemptyFieldsGo(t *testing.T) {
 // The server's index of a failed write counts from the start of the command
 // that the driver made, and folding moves elements too.
 func TestMongoDriver_BulkErrorsNameTheCallersElements(t *testing.T) {
-	ctx := bounded(t, time.Minute)
-	r, coll := mongoRepository[customer](t, nil)
+	ctx := check.Bounded(t, time.Minute)
+	r, coll := mongodb.Repository[customer](t, nil)
 	_, err := coll.Indexes().CreateOne(ctx, mongo.IndexModel{
 		Keys: bson.D{{Key: "customername", Value: 1}}, Options: options.Index().SetUnique(true),
 	})
-	noError(t, err)
+	check.Must(t, err)
 	old := &customer{CustomerName: "taken"}
 	other := &customer{CustomerName: "other"}
-	noError(t, r.SaveAll(ctx, []*customer{old, other}))
+	check.Must(t, r.SaveAll(ctx, []*customer{old, other}))
 
 	first := *other // folded away by the later one
 	other.CustomerName = "taken"
@@ -250,7 +253,7 @@ func TestMongoDriver_BulkErrorsNameTheCallersElements(t *testing.T) {
 		t.Error("an entity that was not inserted kept its new key")
 	}
 	found, err := r.Find(ctx, repo.F[customer, string]("CustomerName").Asc())
-	noError(t, err)
+	check.Must(t, err)
 	var names []string
 	for _, e := range found {
 		names = append(names, e.CustomerName)
@@ -262,12 +265,12 @@ func TestMongoDriver_BulkErrorsNameTheCallersElements(t *testing.T) {
 
 // Two inserts of one key are one insert and one duplicate.
 func TestMongoDriver_SameKeyTwiceIsOneInsert(t *testing.T) {
-	ctx := bounded(t, time.Minute)
-	r, _ := mongoRepository[versionedTally](t, nil)
+	ctx := check.Bounded(t, time.Minute)
+	r, _ := mongodb.Repository[versionedTally](t, nil)
 	first, second := &versionedTally{ID: "a", N: 1}, &versionedTally{ID: "a", N: 2}
-	noError(t, r.SaveAll(ctx, []*versionedTally{first, second}))
+	check.Must(t, r.SaveAll(ctx, []*versionedTally{first, second}))
 	e, err := r.FindByID(ctx, "a")
-	noError(t, err)
+	check.Must(t, err)
 	if e.N != 2 || e.Rev != 1 || second.Rev != 1 || first.Rev != 0 {
 		t.Errorf("stored %+v, first %+v, second %+v", e, first, second)
 	}

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/mongodb"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
 )
 
@@ -13,7 +15,7 @@ import (
 // each caller its own. The stand-in finds the document of a fenced write by a
 // command of its own, so MongoDB's ratio is another.
 func BenchmarkMongoFence(b *testing.B) {
-	db := mongoDatabase(b)
+	db := mongodb.Database(b)
 	fences := map[string]func(ctx context.Context) context.Context{
 		"Plain":  func(ctx context.Context) context.Context { return ctx },
 		"Fenced": func(ctx context.Context) context.Context { return mongoHeld(ctx, 1) },
@@ -31,7 +33,7 @@ func BenchmarkMongoFence(b *testing.B) {
 		for _, way := range []string{"Save", "Update"} {
 			for _, fence := range []string{"Plain", "Fenced"} {
 				b.Run(fmt.Sprintf("%s/%s/%d", way, fence, callers), func(b *testing.B) {
-					r, err := mongorepo.New[tally](db.Collection(uniqueName("c_")), nil)
+					r, err := mongorepo.New[tally](db.Collection(servers.UniqueName("c_")), nil)
 					if err != nil {
 						b.Fatal(err)
 					}
@@ -53,7 +55,7 @@ func benchCallers(b *testing.B, callers int, make1 func(id string) func(n int64)
 	b.Helper()
 	calls := make([]func(int64) error, callers)
 	for i := range calls {
-		calls[i] = make1(uniqueName("bench_"))
+		calls[i] = make1(servers.UniqueName("bench_"))
 	}
 	var n atomic.Int64
 	failed := make(chan error, callers)

@@ -8,6 +8,8 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/mongodb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
@@ -48,11 +50,11 @@ func TestMongoFence_RefusesWhatWasReadByANewerHolderInBetween(t *testing.T) {
 // before the first update is sent.
 func betweenReadAndWrite[T any](t *testing.T, e *T, change func(ctx context.Context, r *mongorepo.Repository[T]) error) {
 	t.Helper()
-	ctx := bounded(t, time.Minute)
-	newer, coll := mongoRepository[T](t, nil)
-	noError(t, newer.Save(ctx, e))
+	ctx := check.Bounded(t, time.Minute)
+	newer, coll := mongodb.Repository[T](t, nil)
+	check.Must(t, newer.Save(ctx, e))
 	var read atomic.Bool
-	cli := newMonitoredClient(t, func(name string, _ bson.Raw) {
+	cli := mongodb.NewMonitoredClient(t, func(name string, _ bson.Raw) {
 		if name == "update" && read.CompareAndSwap(false, true) {
 			if _, err := newer.FindByID(mongoHeld(ctx, 2), "a"); err != nil {
 				t.Error(err)
@@ -60,8 +62,8 @@ func betweenReadAndWrite[T any](t *testing.T, e *T, change func(ctx context.Cont
 		}
 	})
 	r, err := mongorepo.New[T](cli.Database(coll.Database().Name()).Collection(coll.Name()), nil)
-	noError(t, err)
-	wantError(t, change(mongoHeld(ctx, 1), r), repo.ErrFenced)
+	check.Must(t, err)
+	check.WantError(t, change(mongoHeld(ctx, 1), r), repo.ErrFenced)
 	if !read.Load() {
 		t.Error("no update was sent: nothing came in between")
 	}
@@ -73,12 +75,12 @@ func betweenReadAndWrite[T any](t *testing.T, e *T, change func(ctx context.Cont
 // Two calls under one hold are not kept apart by its claims alone, since those
 // of the later call are newer: a merge asks for the very claims of its read.
 func TestMongoFence_MergeSeesAnotherCallOfItsHold(t *testing.T) {
-	ctx := bounded(t, time.Minute)
-	r, coll := mongoRepository[tally](t, nil)
-	noError(t, r.Save(ctx, &tally{ID: "a"}))
+	ctx := check.Bounded(t, time.Minute)
+	r, coll := mongodb.Repository[tally](t, nil)
+	check.Must(t, r.Save(ctx, &tally{ID: "a"}))
 	hold := mongoHeld(ctx, 1)
 	var saved atomic.Bool
-	cli := newMonitoredClient(t, func(name string, _ bson.Raw) {
+	cli := mongodb.NewMonitoredClient(t, func(name string, _ bson.Raw) {
 		if name == "update" && saved.CompareAndSwap(false, true) {
 			if err := r.Save(hold, &tally{ID: "a", N: 5}); err != nil {
 				t.Error(err)
@@ -86,11 +88,11 @@ func TestMongoFence_MergeSeesAnotherCallOfItsHold(t *testing.T) {
 		}
 	})
 	merging, err := mongorepo.New[tally](cli.Database(coll.Database().Name()).Collection(coll.Name()), nil)
-	noError(t, err)
+	check.Must(t, err)
 	// The merge draws the claims of its write after those of the save.
 	late := driver.WithFence(ctx, mongoLateFence{hold})
 	_, err = merging.SmartSave(late, repo.SmartSaveDTO{EntityList: []string{`{"id": "a", "n": 9}`}}, repo.Merge())
-	wantError(t, err, repo.ErrStale)
+	check.WantError(t, err, repo.ErrStale)
 	wantTally(t, r, "a", 5)
 }
 

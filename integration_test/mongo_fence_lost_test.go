@@ -12,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
 	"github.com/holdfast-go/holdfast/repo"
 )
 
@@ -62,7 +63,7 @@ func (h mongoTwoHolders) overlap(ctx context.Context, t *testing.T) (acknowledge
 			resumed.Wait()
 		})
 	})
-	noError(t, g.Wait())
+	check.Must(t, g.Wait())
 	return acks.Load()
 }
 
@@ -132,7 +133,7 @@ func TestMongoFence_CheckedByWritesOnlyLosesAnUpdate(t *testing.T) {
 	}
 	acknowledged := h.overlap(ctx, t)
 	e, err := r.FindByID(ctx, "a")
-	noError(t, err)
+	check.Must(t, err)
 	if acknowledged != 2 || e.N != 1 {
 		t.Errorf("%d acknowledged, %d counted; this fence should let both through and lose one", acknowledged, e.N)
 	}
@@ -188,7 +189,7 @@ func TestMongoFence_OverlappingHoldersLoseNothing(t *testing.T) {
 			return nil
 		})
 	}
-	noError(t, g.Wait())
+	check.Must(t, g.Wait())
 	t.Logf("%d acknowledged, %d refused", acknowledged.Load(), refused.Load())
 	if refused.Load() == 0 {
 		t.Error("nobody was refused: the holders did not overlap")
@@ -200,7 +201,7 @@ func TestMongoFence_OverlappingHoldersLoseNothing(t *testing.T) {
 func wantMongoFence(t *testing.T, coll *mongo.Collection, newest int64) {
 	t.Helper()
 	elems, err := storedDocument(t, coll, "a").Lookup("_f").Document().Elements()
-	noError(t, err)
+	check.Must(t, err)
 	if len(elems) != 1 {
 		t.Fatalf("%d claims in the document, want one for the one lock", len(elems))
 	}

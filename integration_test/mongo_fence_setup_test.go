@@ -8,6 +8,8 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/mongodb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
@@ -39,16 +41,16 @@ func mongoHeld(ctx context.Context, token int64) context.Context {
 // fencedTallies makes a repository and saves the tally a with n.
 func fencedTallies(t *testing.T, opts *mongorepo.Options, n int64) (context.Context, *mongorepo.Repository[tally], *mongo.Collection) {
 	t.Helper()
-	ctx := bounded(t, time.Minute)
-	r, coll := mongoRepository[tally](t, opts)
-	noError(t, r.Save(ctx, &tally{ID: "a", N: n}))
+	ctx := check.Bounded(t, time.Minute)
+	r, coll := mongodb.Repository[tally](t, opts)
+	check.Must(t, r.Save(ctx, &tally{ID: "a", N: n}))
 	return ctx, r, coll
 }
 
 func wantTally(t *testing.T, r *mongorepo.Repository[tally], id string, n int64) {
 	t.Helper()
-	e, err := r.FindByID(bounded(t, time.Minute), id)
-	noError(t, err)
+	e, err := r.FindByID(check.Bounded(t, time.Minute), id)
+	check.Must(t, err)
 	if e.N != n {
 		t.Errorf("%s is %d, want %d", id, e.N, n)
 	}

@@ -13,6 +13,11 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/mongodb"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
@@ -25,14 +30,14 @@ import (
 func plainAndLocked[T any](t *testing.T, opts *mongorepo.Options, test func(ctx context.Context, t *testing.T, r repo.Repository[T], coll *mongo.Collection)) {
 	t.Helper()
 	t.Run("Plain", func(t *testing.T) {
-		r, coll := mongoRepository[T](t, opts)
-		test(bounded(t, time.Minute), t, r, coll)
+		r, coll := mongodb.Repository[T](t, opts)
+		test(check.Bounded(t, time.Minute), t, r, coll)
 	})
 	t.Run("Locked", func(t *testing.T) {
-		inner, coll := mongoRepository[T](t, opts)
-		r, err := lockedrepo.New[T](inner, newFleet(t, etcdEndpoints(t)).locker(nil), &lockedrepo.Options{Key: uniqueName("key-")})
-		noError(t, err)
-		test(bounded(t, time.Minute), t, r, coll)
+		inner, coll := mongodb.Repository[T](t, opts)
+		r, err := lockedrepo.New[T](inner, locks.NewFleet(t, embedded.EtcdEndpoints(t)).Locker(nil), &lockedrepo.Options{Key: servers.UniqueName("key-")})
+		check.Must(t, err)
+		test(check.Bounded(t, time.Minute), t, r, coll)
 	})
 }
 
@@ -68,7 +73,7 @@ func TestMongoForeign_VersionZeroIsNotNew(t *testing.T) {
 			insertDocument(t, coll, bson.D{{Key: "_id", Value: none}, {Key: "name", Value: "n"}})
 			for _, id := range []string{zero, none} {
 				e, err := r.FindByID(ctx, id)
-				noError(t, err)
+				check.Must(t, err)
 				stale := *e
 				e.Name = "changed"
 				if err := save(ctx, r, e); err != nil || e.Version != 1 {
@@ -77,7 +82,7 @@ func TestMongoForeign_VersionZeroIsNotNew(t *testing.T) {
 				if name == "SmartSave" {
 					continue // a document with version 0 replaces any
 				}
-				wantError(t, save(ctx, r, &stale), repo.ErrDuplicateKey)
+				check.WantError(t, save(ctx, r, &stale), repo.ErrDuplicateKey)
 				if got, err := r.FindByID(ctx, id); err != nil || got.Name != "changed" || got.Version != 1 {
 					t.Errorf("%s: stored is %+v, %v", id, got, err)
 				}
@@ -101,12 +106,12 @@ func TestMongoForeign_NothingToSetKeepsTheRest(t *testing.T) {
 	plainAndLocked(t, nil, func(ctx context.Context, t *testing.T, r repo.Repository[note], coll *mongo.Collection) {
 		insertDocument(t, coll, bson.D{{Key: "_id", Value: "a"}, {Key: "text", Value: "hello"}, {Key: "created", Value: old}, {Key: "_class", Value: "x.Note"}})
 		e := &note{ID: "a"}
-		noError(t, r.Save(ctx, e))
+		check.Must(t, r.Save(ctx, e))
 		raw := storedDocument(t, coll, "a")
 		if !hasField(raw, "_class") || hasField(raw, "text") || !raw.Lookup("created").Time().Equal(old) || !e.Created.Equal(old) {
 			t.Errorf("stored is %s, the entity says %s", raw, e.Created)
 		}
-		noError(t, r.Save(ctx, &note{ID: "new"}))
+		check.Must(t, r.Save(ctx, &note{ID: "new"}))
 		if created := storedDocument(t, coll, "new").Lookup("created").Time(); created.IsZero() {
 			t.Error("a new one has no creation time")
 		}
@@ -116,7 +121,7 @@ func TestMongoForeign_NothingToSetKeepsTheRest(t *testing.T) {
 	}
 	plainAndLocked(t, nil, func(ctx context.Context, t *testing.T, r repo.Repository[tag], coll *mongo.Collection) {
 		insertDocument(t, coll, bson.D{{Key: "_id", Value: "a"}, {Key: "price", Value: 12}})
-		noError(t, r.SaveAll(ctx, []*tag{{ID: "a"}, {ID: "new"}}))
+		check.Must(t, r.SaveAll(ctx, []*tag{{ID: "a"}, {ID: "new"}}))
 		if raw := storedDocument(t, coll, "a"); !hasField(raw, "price") {
 			t.Errorf("price is lost: %s", raw)
 		}
@@ -143,7 +148,7 @@ func TestMongoForeign_MergesObjectsWithoutAType(t *testing.T) {
 					_, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{
 						fmt.Sprintf(`{"id": "a", "payload": %[1]s, "attrs": %[1]s, "m": %[1]s, "d": %[1]s}`, doc),
 					}}, repo.Merge())
-					noError(t, err)
+					check.Must(t, err)
 				}
 				raw := storedDocument(t, coll, "a")
 				for _, field := range []string{"payload", "attrs", "m", "d"} {
@@ -197,19 +202,19 @@ func TestMongoForeign_RegistryAndOptionsAreTheCollections(t *testing.T) {
 	}
 	registry := bigText()
 	empty := &options.BSONOptions{NilSliceAsEmpty: true}
-	ctx := bounded(t, time.Minute)
-	cli, err := mongo.Connect(options.Client().ApplyURI(mongoURI(t)).SetRegistry(registry).SetBSONOptions(empty))
-	noError(t, err)
-	t.Cleanup(func() { noError(t, cli.Disconnect(context.Background())) })
-	db := mongoDatabase(t)
+	ctx := check.Bounded(t, time.Minute)
+	cli, err := mongo.Connect(options.Client().ApplyURI(embedded.MongoURI(t)).SetRegistry(registry).SetBSONOptions(empty))
+	check.Must(t, err)
+	t.Cleanup(func() { check.Must(t, cli.Disconnect(context.Background())) })
+	db := mongodb.Database(t)
 	for name, coll := range map[string]*mongo.Collection{
-		"Client":     cli.Database(db.Name()).Collection(uniqueName("c_")),
-		"Collection": db.Collection(uniqueName("c_"), options.Collection().SetRegistry(registry).SetBSONOptions(empty)),
+		"Client":     cli.Database(db.Name()).Collection(servers.UniqueName("c_")),
+		"Collection": db.Collection(servers.UniqueName("c_"), options.Collection().SetRegistry(registry).SetBSONOptions(empty)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := mongorepo.New[price](coll, nil)
-			noError(t, err)
-			noError(t, r.Save(ctx, &price{ID: "a", Amount: big.NewInt(123456789)}))
+			check.Must(t, err)
+			check.Must(t, r.Save(ctx, &price{ID: "a", Amount: big.NewInt(123456789)}))
 			raw := storedDocument(t, coll, "a")
 			if text, ok := raw.Lookup("amount").StringValueOK(); !ok || text != "123456789" || raw.Lookup("tags").Type != bson.TypeArray {
 				t.Errorf("stored is %s", raw)
@@ -242,9 +247,9 @@ func TestMongoForeign_CompositeIDOfAnotherForm(t *testing.T) {
 		number := func(n any) bson.E { return bson.E{Key: "number", Value: n} }
 		insertDocument(t, coll, bson.D{{Key: "_id", Value: bson.D{tenant, number(int32(1))}}}) // an equal key to MongoDB
 		list, err := r.Find(ctx)
-		noError(t, err)
+		check.Must(t, err)
 		list[0].Name = "changed"
-		noError(t, r.Save(ctx, list[0]))
+		check.Must(t, r.Save(ctx, list[0]))
 		for _, id := range []bson.D{
 			{number(int64(2)), tenant},
 			{tenant, number(int64(3)), {Key: "_class", Value: "x.Key"}},
@@ -252,7 +257,7 @@ func TestMongoForeign_CompositeIDOfAnotherForm(t *testing.T) {
 		} {
 			insertDocument(t, coll, bson.D{{Key: "_id", Value: id}})
 			_, err := r.Find(ctx)
-			wantError(t, err, repo.ErrInvalid)
+			check.WantError(t, err, repo.ErrInvalid)
 			if _, err := coll.DeleteOne(ctx, bson.D{{Key: "_id", Value: id}}); err != nil {
 				t.Fatal(err)
 			}

@@ -12,6 +12,9 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/mongodb"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
@@ -27,7 +30,7 @@ type mongoPod struct {
 func newMongoPod(t *testing.T, coll *mongo.Collection, keys ...string) mongoPod {
 	t.Helper()
 	r, err := mongorepo.New[tally](coll, nil)
-	noError(t, err)
+	check.Must(t, err)
 	return mongoPod{r, keys}
 }
 
@@ -68,7 +71,7 @@ func wantMongoGuard(t *testing.T, err error, registered, presented string) {
 func TestMongoGuard_RefusesAnotherKey(t *testing.T) {
 	ctx, plain, coll := fencedTallies(t, nil, 1)
 	first, second := newMongoPod(t, coll, "first"), newMongoPod(t, coll, "second")
-	noError(t, first.Save(first.under(ctx, 1), &tally{ID: "a", N: 2}))
+	check.Must(t, first.Save(first.under(ctx, 1), &tally{ID: "a", N: 2}))
 	wantMongoGuard(t, second.Save(second.under(ctx, 9), &tally{ID: "a", N: 3}), "first", "second")
 	_, err := second.FindByID(second.under(ctx, 9), "a")
 	wantMongoGuard(t, err, "first", "second")
@@ -101,7 +104,7 @@ func TestMongoGuard_OneOfManyIsFirst(t *testing.T) {
 			return err
 		})
 	}
-	noError(t, g.Wait())
+	check.Must(t, g.Wait())
 	if accepted.Load() != 4 || refused.Load() != 4 {
 		t.Errorf("%d accepted and %d refused, want the four of one key accepted", accepted.Load(), refused.Load())
 	}
@@ -109,30 +112,30 @@ func TestMongoGuard_OneOfManyIsFirst(t *testing.T) {
 
 func TestMongoGuard_Moves(t *testing.T) {
 	ctx, plain, coll := fencedTallies(t, nil, 0)
-	wantError(t, mongorepo.MoveGuard(ctx, coll, "old", "new"), repo.ErrNotFound)
+	check.WantError(t, mongorepo.MoveGuard(ctx, coll, "old", "new"), repo.ErrNotFound)
 	before, both, after := newMongoPod(t, coll, "old"), newMongoPod(t, coll, "new", "old"), newMongoPod(t, coll, "new")
-	noError(t, before.Save(before.under(ctx, 1), &tally{ID: "a", N: 1}))
-	noError(t, before.Save(before.under(ctx, 1), &tally{ID: "untouched", N: 1}))
-	noError(t, both.Save(both.under(ctx, 2), &tally{ID: "a", N: 2}))
+	check.Must(t, before.Save(before.under(ctx, 1), &tally{ID: "a", N: 1}))
+	check.Must(t, before.Save(before.under(ctx, 1), &tally{ID: "untouched", N: 1}))
+	check.Must(t, both.Save(both.under(ctx, 2), &tally{ID: "a", N: 2}))
 	wantMongoGuard(t, after.Save(after.under(ctx, 3), &tally{ID: "a", N: 9}), "old", "new")
 
 	late := map[string]mongoPod{} // pods that have seen the old guard, and nothing since
 	for _, name := range []string{"Save", "SaveAll", "DeleteByID", "DeleteAllByID", "FindByID", "Update", "Merge"} {
 		late[name] = newMongoPod(t, coll, "old")
 		_, err := late[name].FindByID(late[name].under(ctx, int64(len(late)+1)), "untouched")
-		noError(t, err)
+		check.Must(t, err)
 	}
 
 	wantMongoGuard(t, mongorepo.MoveGuard(ctx, coll, "other", "new"), "old", "other")
 	for _, bad := range [][2]string{{"", "new"}, {"old", ""}, {"old", "old"}} {
-		wantError(t, mongorepo.MoveGuard(ctx, coll, bad[0], bad[1]), repo.ErrInvalid)
+		check.WantError(t, mongorepo.MoveGuard(ctx, coll, bad[0], bad[1]), repo.ErrInvalid)
 	}
-	noError(t, mongorepo.MoveGuard(ctx, coll, "old", "new"))
-	noError(t, plain.MoveGuard(ctx, "old", "new")) // again, as after an error, does nothing
+	check.Must(t, mongorepo.MoveGuard(ctx, coll, "old", "new"))
+	check.Must(t, plain.MoveGuard(ctx, "old", "new")) // again, as after an error, does nothing
 	// A pod that knew the old guard goes on, one with both keys too.
-	noError(t, both.Save(both.under(ctx, 3), &tally{ID: "a", N: 3}))
-	noError(t, after.Save(after.under(ctx, 4), &tally{ID: "a", N: 4}))
-	noError(t, both.Save(both.under(ctx, 5), &tally{ID: "a", N: 5}))
+	check.Must(t, both.Save(both.under(ctx, 3), &tally{ID: "a", N: 3}))
+	check.Must(t, after.Save(after.under(ctx, 4), &tally{ID: "a", N: 4}))
+	check.Must(t, both.Save(both.under(ctx, 5), &tally{ID: "a", N: 5}))
 	// One with the old key alone is refused by what the others have touched,
 	// by every way to write.
 	for name, write := range map[string]func(ctx context.Context) error{
@@ -169,7 +172,7 @@ func TestMongoGuard_Moves(t *testing.T) {
 func TestMongoGuard_RenameLosesNothing(t *testing.T) {
 	ctx, plain, coll := fencedTallies(t, nil, 0)
 	old := newMongoPod(t, coll, "old")
-	noError(t, old.Save(old.under(ctx, 1), &tally{ID: "a"}))
+	check.Must(t, old.Save(old.under(ctx, 1), &tally{ID: "a"}))
 	pods := []mongoPod{old, newMongoPod(t, coll, "new", "old"), newMongoPod(t, coll, "old", "new"), newMongoPod(t, coll, "new")}
 	var token, acknowledged, wrong, rounds atomic.Int64
 	token.Store(1)
@@ -208,7 +211,7 @@ func TestMongoGuard_RenameLosesNothing(t *testing.T) {
 			return nil
 		})
 	}
-	noError(t, g.Wait())
+	check.Must(t, g.Wait())
 	<-moved
 	t.Logf("%d acknowledged, %d refused for their key", acknowledged.Load(), wrong.Load())
 	if acknowledged.Load() == 0 || wrong.Load() == 0 {
@@ -219,20 +222,20 @@ func TestMongoGuard_RenameLosesNothing(t *testing.T) {
 
 // Once known, the guard costs no command.
 func TestMongoGuard_CostsNothingPerSave(t *testing.T) {
-	ctx := bounded(t, time.Minute)
+	ctx := check.Bounded(t, time.Minute)
 	var commands atomic.Int64
-	cli := newMonitoredClient(t, func(name string, _ bson.Raw) {
+	cli := mongodb.NewMonitoredClient(t, func(name string, _ bson.Raw) {
 		if name == "find" || name == "insert" || name == "update" || name == "findAndModify" {
 			commands.Add(1)
 		}
 	})
-	db := cli.Database(mongoDatabase(t).Name())
-	pod := newMongoPod(t, db.Collection(uniqueName("c_")), "key")
+	db := cli.Database(mongodb.Database(t).Name())
+	pod := newMongoPod(t, db.Collection(servers.UniqueName("c_")), "key")
 	held := pod.under(ctx, 1)
-	noError(t, pod.Save(held, &tally{ID: "a", N: 1}))
+	check.Must(t, pod.Save(held, &tally{ID: "a", N: 1}))
 	before := commands.Load()
 	for n := range int64(10) {
-		noError(t, pod.Save(held, &tally{ID: "a", N: n}))
+		check.Must(t, pod.Save(held, &tally{ID: "a", N: n}))
 	}
 	if sent := commands.Load() - before; sent != 10 {
 		t.Errorf("%d commands for 10 saves", sent)

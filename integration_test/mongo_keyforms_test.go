@@ -9,6 +9,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/mongodb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
 	"github.com/holdfast-go/holdfast/repo/repotest"
@@ -32,17 +34,17 @@ type (
 // or an error.
 func keyForm[T any](t *testing.T, opts *mongorepo.Options, id any, kept bool, rename func(*T)) {
 	t.Helper()
-	ctx := bounded(t, time.Minute)
-	r, coll := mongoRepository[T](t, opts)
+	ctx := check.Bounded(t, time.Minute)
+	r, coll := mongodb.Repository[T](t, opts)
 	insertDocument(t, coll, bson.D{{Key: "_id", Value: id}, {Key: "name", Value: "old"}})
 	list, err := r.Find(ctx)
 	if !kept {
-		wantError(t, err, repo.ErrInvalid)
+		check.WantError(t, err, repo.ErrInvalid)
 		return
 	}
-	noError(t, err)
+	check.Must(t, err)
 	rename(list[0])
-	noError(t, r.Save(ctx, list[0]))
+	check.Must(t, r.Save(ctx, list[0]))
 	if n, err := coll.CountDocuments(ctx, bson.D{}); n != 1 || err != nil {
 		t.Errorf("%d documents, %v", n, err)
 	}
@@ -94,8 +96,8 @@ type hexOrder struct {
 
 // References in nested documents and in lists are ObjectIDs too.
 func TestMongoHexIDs_NestedReferencesKeepTheirForm(t *testing.T) {
-	ctx := bounded(t, time.Minute)
-	r, coll := mongoRepository[hexOrder](t, &mongorepo.Options{HexIDs: true})
+	ctx := check.Bounded(t, time.Minute)
+	r, coll := mongodb.Repository[hexOrder](t, &mongorepo.Options{HexIDs: true})
 	owner, product, note := bson.NewObjectID(), bson.NewObjectID(), bson.NewObjectID().Hex()
 	line := bson.D{{Key: "product", Value: product}, {Key: "n", Value: 1}}
 	for name, change := range map[string]func(ctx context.Context, id string, e *hexOrder) error{
@@ -117,12 +119,12 @@ func TestMongoHexIDs_NestedReferencesKeepTheirForm(t *testing.T) {
 			{Key: "lines", Value: bson.A{line, line}},
 		})
 		e, err := r.FindByID(ctx, id.Hex())
-		noError(t, err)
+		check.Must(t, err)
 		if e.Meta.Owner != owner.Hex() || e.Meta.Note != note || e.Meta.Last.Product != product.Hex() || e.Lines[1].Product != product.Hex() {
 			t.Fatalf("read %+v", e)
 		}
 		e.N, e.Lines[1] = 7, hexLine{Product: "a word"}
-		noError(t, change(ctx, id.Hex(), e))
+		check.Must(t, change(ctx, id.Hex(), e))
 		raw := storedDocument(t, coll, id)
 		for _, c := range []struct {
 			want bson.ObjectID

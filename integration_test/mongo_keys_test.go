@@ -11,6 +11,8 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/mongodb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
 	"github.com/holdfast-go/holdfast/repo/repotest"
@@ -27,8 +29,8 @@ type hexBook struct {
 
 // What is an ObjectID stays one and what is text stays text, whatever it looks like.
 func TestMongoHexIDs_ReferencesKeepTheirForm(t *testing.T) {
-	ctx := bounded(t, time.Minute)
-	r, coll := mongoRepository[hexBook](t, &mongorepo.Options{HexIDs: true})
+	ctx := check.Bounded(t, time.Minute)
+	r, coll := mongodb.Repository[hexBook](t, &mongorepo.Options{HexIDs: true})
 	code, author, seen := bson.NewObjectID().Hex(), bson.NewObjectID(), bson.A{bson.NewObjectID(), bson.NewObjectID()}
 	next := bson.NewObjectID()
 	ways := map[string]func(e *hexBook) error{
@@ -51,7 +53,7 @@ func TestMongoHexIDs_ReferencesKeepTheirForm(t *testing.T) {
 				{Key: "_id", Value: id}, {Key: "title", Value: "old"}, {Key: "code", Value: code}, {Key: "author", Value: author}, {Key: "seen", Value: seen},
 			})
 			e, err := r.FindByID(ctx, id.Hex())
-			noError(t, err)
+			check.Must(t, err)
 			if e.Author != author.Hex() || e.Code != code || e.Seen[1] != seen[1].(bson.ObjectID).Hex() {
 				t.Fatalf("read %+v", e)
 			}
@@ -61,7 +63,7 @@ func TestMongoHexIDs_ReferencesKeepTheirForm(t *testing.T) {
 				e.Author, want = next.Hex(), next
 			}
 			e.Seen[1] = "a word"
-			noError(t, save(e))
+			check.Must(t, save(e))
 			raw := storedDocument(t, coll, id)
 			first, _ := raw.Lookup("seen", "0").ObjectIDOK()
 			second, _ := raw.Lookup("seen", "1").StringValueOK()
@@ -70,7 +72,7 @@ func TestMongoHexIDs_ReferencesKeepTheirForm(t *testing.T) {
 				t.Errorf("%s: stored %s", name, raw)
 			}
 			found, err := r.Find(ctx, repo.F[hexBook, string]("Author").Eq(e.Author), repo.F[hexBook, string]("Code").Eq(code), repo.F[hexBook, string]("ID").Eq(e.ID))
-			noError(t, err)
+			check.Must(t, err)
 			if len(found) != 1 {
 				t.Errorf("%s: found %d", name, len(found))
 			}
@@ -80,8 +82,8 @@ func TestMongoHexIDs_ReferencesKeepTheirForm(t *testing.T) {
 
 // An ObjectID where the type has text that is not marked would become text.
 func TestMongoHexIDs_WhatWouldChangeIsNotRead(t *testing.T) {
-	ctx := bounded(t, time.Minute)
-	r, coll := mongoRepository[hexBook](t, &mongorepo.Options{HexIDs: true})
+	ctx := check.Bounded(t, time.Minute)
+	r, coll := mongodb.Repository[hexBook](t, &mongorepo.Options{HexIDs: true})
 	id := bson.NewObjectID()
 	insertDocument(t, coll, bson.D{{Key: "_id", Value: id}, {Key: "code", Value: bson.NewObjectID()}})
 	if e, err := r.FindByID(ctx, id.Hex()); err == nil {
@@ -90,38 +92,38 @@ func TestMongoHexIDs_WhatWouldChangeIsNotRead(t *testing.T) {
 	textID := bson.NewObjectID().Hex()
 	insertDocument(t, coll, bson.D{{Key: "_id", Value: textID}, {Key: "title", Value: "text"}})
 	_, err := r.Find(ctx, repo.F[hexBook, string]("Title").Eq("text"))
-	wantError(t, err, repo.ErrInvalid)
+	check.WantError(t, err, repo.ErrInvalid)
 }
 
 func TestMongoUUIDs_AreThoseOfJava(t *testing.T) {
-	ctx := bounded(t, time.Minute)
+	ctx := check.Bounded(t, time.Minute)
 	id := repotest.Seal{0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff}
 	legacy, err := hex.DecodeString("7766554433221100ffeeddccbbaa9988")
-	noError(t, err)
+	check.Must(t, err)
 	forms := map[mongorepo.UUIDs]bson.Binary{
 		mongorepo.UUIDsAsArrays:   {Subtype: 0, Data: id[:]},
 		mongorepo.UUIDsStandard:   {Subtype: 4, Data: id[:]},
 		mongorepo.UUIDsJavaLegacy: {Subtype: 3, Data: legacy},
 	}
 	for form, stored := range forms {
-		r, coll := mongoRepository[repotest.Sealed](t, &mongorepo.Options{UUIDs: form})
+		r, coll := mongodb.Repository[repotest.Sealed](t, &mongorepo.Options{UUIDs: form})
 		insertDocument(t, coll, bson.D{{Key: "_id", Value: stored}, {Key: "text", Value: "java"}})
 		e, err := r.FindByID(ctx, id)
-		noError(t, err)
+		check.Must(t, err)
 		if e.ID != id || e.Text != "java" {
 			t.Fatalf("%d: read %+v", form, e)
 		}
 		e.Text = "go"
-		noError(t, r.Save(ctx, e))
+		check.Must(t, r.Save(ctx, e))
 		_, err = r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"id":"` + hex.EncodeToString(id[:]) + `","text":"doc"}`}}, repo.Merge())
-		noError(t, err)
+		check.Must(t, err)
 		if raw := storedDocument(t, coll, stored); raw.Lookup("text").StringValue() != "doc" {
 			t.Errorf("%d: stored %s", form, raw)
 		}
 		if n, err := coll.CountDocuments(ctx, bson.D{}); n != 1 || err != nil {
 			t.Errorf("%d: %d documents, %v", form, n, err)
 		}
-		noError(t, r.DeleteByID(ctx, strings.ToUpper(hex.EncodeToString(id[:]))))
+		check.Must(t, r.DeleteByID(ctx, strings.ToUpper(hex.EncodeToString(id[:]))))
 		for other, stored := range forms {
 			if other == form {
 				continue
@@ -131,10 +133,10 @@ func TestMongoUUIDs_AreThoseOfJava(t *testing.T) {
 				t.Errorf("%d reads what %d wrote: %v", form, other, err)
 			}
 			_, err := coll.DeleteMany(ctx, bson.D{})
-			noError(t, err)
+			check.Must(t, err)
 		}
 	}
-	coll := mongoDatabase(t).Collection("c")
+	coll := mongodb.Database(t).Collection("c")
 	if _, err := mongorepo.New[repotest.Sealed](coll, &mongorepo.Options{UUIDs: mongorepo.UUIDsStandard, Registry: bson.NewRegistry()}); !errors.Is(err, repo.ErrInvalid) {
 		t.Errorf("with a registry: %v", err)
 	}
@@ -149,28 +151,28 @@ type sharded struct {
 
 // An upsert names the shard key, without which a sharded collection refuses it.
 func TestMongoShardKey_IsInTheFilterOfUpserts(t *testing.T) {
-	ctx := bounded(t, time.Minute)
+	ctx := check.Bounded(t, time.Minute)
 	var filters []bson.Raw
-	client := newMonitoredClient(t, func(name string, cmd bson.Raw) {
+	client := mongodb.NewMonitoredClient(t, func(name string, cmd bson.Raw) {
 		if name == "update" {
 			filters = append(filters, slices.Clone(cmd.Lookup("updates", "0", "q").Document()))
 		}
 	})
-	coll := client.Database(mongoDatabase(t).Name()).Collection("sharded")
+	coll := client.Database(mongodb.Database(t).Name()).Collection("sharded")
 	r, err := mongorepo.New[sharded](coll, &mongorepo.Options{ShardKey: []string{"Region", "Part.Zone", "ID"}})
-	noError(t, err)
+	check.Must(t, err)
 	e := &sharded{ID: "a", Region: "eu", N: 1}
 	e.Part.Zone = 7
-	noError(t, r.Save(ctx, e))
+	check.Must(t, r.Save(ctx, e))
 	e.N = 2
-	noError(t, r.SaveAll(ctx, []*sharded{e}))
+	check.Must(t, r.SaveAll(ctx, []*sharded{e}))
 	if len(filters) != 2 {
 		t.Fatalf("%d updates", len(filters))
 	}
 	for _, f := range filters {
 		var names []string
 		elems, err := f.Elements()
-		noError(t, err)
+		check.Must(t, err)
 		for _, el := range elems {
 			names = append(names, el.Key())
 		}
@@ -183,5 +185,5 @@ func TestMongoShardKey_IsInTheFilterOfUpserts(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	_, err = mongorepo.New[sharded](coll, &mongorepo.Options{ShardKey: []string{"Nowhere"}})
-	wantError(t, err, repo.ErrInvalid)
+	check.WantError(t, err, repo.ErrInvalid)
 }

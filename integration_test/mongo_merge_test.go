@@ -8,6 +8,10 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/mongodb"
+	"github.com/holdfast-go/holdfast/integration_test/internal/scale"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
 )
@@ -16,7 +20,7 @@ import (
 // commands: an update and a find, and an insert and an update of what changes.
 func TestMongoFence_MergesManyByFewCommands(t *testing.T) {
 	sizes := []int{249}
-	if soak() { // the stand-in is slow
+	if scale.Soak() { // the stand-in is slow
 		sizes = append(sizes, 1000)
 	}
 	for _, n := range sizes {
@@ -26,15 +30,15 @@ func TestMongoFence_MergesManyByFewCommands(t *testing.T) {
 
 func mergesByFewCommands(t *testing.T, n int) {
 	t.Helper()
-	ctx := bounded(t, 5*time.Minute)
+	ctx := check.Bounded(t, 5*time.Minute)
 	var commands atomic.Int64
-	cli := newMonitoredClient(t, func(name string, _ bson.Raw) {
+	cli := mongodb.NewMonitoredClient(t, func(name string, _ bson.Raw) {
 		if name != "endSessions" {
 			commands.Add(1)
 		}
 	})
-	r, err := mongorepo.New[tally](cli.Database(mongoDatabase(t).Name()).Collection(uniqueName("c_")), nil)
-	noError(t, err)
+	r, err := mongorepo.New[tally](cli.Database(mongodb.Database(t).Name()).Collection(servers.UniqueName("c_")), nil)
+	check.Must(t, err)
 	var docs []string
 	var old []*tally
 	for i := range n {
@@ -47,13 +51,13 @@ func mergesByFewCommands(t *testing.T, n int) {
 		}
 		docs = append(docs, fmt.Sprintf(`{"id": %q, "n": %d}`, id, count))
 	}
-	noError(t, r.SaveAll(ctx, old))
+	check.Must(t, r.SaveAll(ctx, old))
 	held := mongoHeld(ctx, 5)
 	_, err = r.Count(held) // the epoch and the guard are known now
-	noError(t, err)
+	check.Must(t, err)
 	before := commands.Load()
 	_, err = r.SmartSave(held, repo.SmartSaveDTO{EntityList: docs}, repo.Merge())
-	noError(t, err)
+	check.Must(t, err)
 	if sent := commands.Load() - before; sent > 4 {
 		t.Errorf("%d commands for %d documents", sent, n)
 	}
@@ -64,11 +68,11 @@ func mergesByFewCommands(t *testing.T, n int) {
 		}
 		wantTally(t, r, fmt.Sprintf("id%d", i), want)
 		// Every one is raised, unchanged ones too, and written under the fence.
-		wantError(t, r.Save(mongoHeld(ctx, 4), &tally{ID: fmt.Sprintf("id%d", i)}), repo.ErrFenced)
+		check.WantError(t, r.Save(mongoHeld(ctx, 4), &tally{ID: fmt.Sprintf("id%d", i)}), repo.ErrFenced)
 	}
 	// An older holder is refused before anything is written.
 	_, err = r.SmartSave(mongoHeld(ctx, 4), repo.SmartSaveDTO{EntityList: []string{`{"id": "id0", "n": 7}`, `{"id": "new", "n": 7}`}}, repo.Merge())
-	wantError(t, err, repo.ErrFenced)
+	check.WantError(t, err, repo.ErrFenced)
 	if found, err := r.ExistsByID(ctx, "new"); found || err != nil {
 		t.Errorf("a refused merge has inserted: %t, %v", found, err)
 	}

@@ -9,6 +9,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/mongodb"
 	"github.com/holdfast-go/holdfast/repo"
 )
 
@@ -57,7 +59,7 @@ func TestMongoForeign_UpdateKeepsNestedMembers(t *testing.T) {
 					{Key: "deep", Value: bson.D{{Key: "in", Value: nested}, {Key: "unknown", Value: true}}},
 					{Key: "map", Value: bson.D{{Key: "a", Value: 1}, {Key: "d", Value: 3}}},
 				})
-				noError(t, change(ctx, r))
+				check.Must(t, change(ctx, r))
 				raw := storedDocument(t, coll, "a")
 				for _, path := range [][]string{{"in"}, {"ptr"}, {"deep", "in"}} {
 					at := raw.Lookup(path...).Document()
@@ -80,14 +82,14 @@ func TestMongoForeign_UpdateKeepsNestedMembers(t *testing.T) {
 		"Absent": {{Key: "_id", Value: "a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, coll := mongoRepository[outer](t, nil)
+			r, coll := mongodb.Repository[outer](t, nil)
 			insertDocument(t, coll, stored)
-			_, err := r.Update(bounded(t, time.Minute), "a", func(e *outer) error {
+			_, err := r.Update(check.Bounded(t, time.Minute), "a", func(e *outer) error {
 				e.In.X, e.Ptr, e.Deep.In.X = 2, &inner{X: 2}, 2
 				return nil
 			})
-			noError(t, err)
-			got, err := r.FindByID(bounded(t, time.Minute), "a")
+			check.Must(t, err)
+			got, err := r.FindByID(check.Bounded(t, time.Minute), "a")
 			if err != nil || got.In.X != 2 || got.Ptr.X != 2 || got.Deep.In.X != 2 {
 				t.Errorf("got %+v, %v", got, err)
 			}

@@ -11,6 +11,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/mongodb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/driver"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
@@ -38,8 +40,8 @@ const (
 // Without a version the whole document is the condition, fields that the type
 // does not have included.
 func TestMongoUpdate_LosesNothingOfAnybody(t *testing.T) {
-	ctx := bounded(t, 2*time.Minute)
-	r, coll := mongoRepository[tally](t, nil)
+	ctx := check.Bounded(t, 2*time.Minute)
+	r, coll := mongodb.Repository[tally](t, nil)
 	insertDocument(t, coll, bson.D{{Key: "_id", Value: "a"}, {Key: "n", Value: 0}, {Key: "others", Value: 0}})
 	var g errgroup.Group
 	for range updaters {
@@ -64,7 +66,7 @@ func TestMongoUpdate_LosesNothingOfAnybody(t *testing.T) {
 			return nil
 		})
 	}
-	noError(t, g.Wait())
+	check.Must(t, g.Wait())
 	raw := storedDocument(t, coll, "a")
 	for _, path := range [][]string{{"n"}, {"others"}, {"parts", "x"}, {"parts", "y"}} {
 		if got := raw.Lookup(path...).AsInt64(); got != updatesTogether {
@@ -74,9 +76,9 @@ func TestMongoUpdate_LosesNothingOfAnybody(t *testing.T) {
 }
 
 func TestMongoUpdate_WithAVersionLosesNothing(t *testing.T) {
-	ctx := bounded(t, 2*time.Minute)
-	r, _ := mongoRepository[versionedTally](t, nil)
-	noError(t, r.Save(ctx, &versionedTally{ID: "a"}))
+	ctx := check.Bounded(t, 2*time.Minute)
+	r, _ := mongodb.Repository[versionedTally](t, nil)
+	check.Must(t, r.Save(ctx, &versionedTally{ID: "a"}))
 	var g errgroup.Group
 	for range updaters {
 		g.Go(func() error {
@@ -88,9 +90,9 @@ func TestMongoUpdate_WithAVersionLosesNothing(t *testing.T) {
 			return nil
 		})
 	}
-	noError(t, g.Wait())
+	check.Must(t, g.Wait())
 	e, err := r.FindByID(ctx, "a")
-	noError(t, err)
+	check.Must(t, err)
 	if e.N != updatesTogether || e.Rev != 1+updatesTogether {
 		t.Errorf("got %+v", e)
 	}
@@ -98,9 +100,9 @@ func TestMongoUpdate_WithAVersionLosesNothing(t *testing.T) {
 
 // What came in between is seen, and fn runs again with it.
 func TestMongoUpdate_RunsAgainWhenTheDocumentChanged(t *testing.T) {
-	ctx := bounded(t, time.Minute)
-	r, coll := mongoRepository[tally](t, nil)
-	noError(t, r.Save(ctx, &tally{ID: "a", N: 1}))
+	ctx := check.Bounded(t, time.Minute)
+	r, coll := mongodb.Repository[tally](t, nil)
+	check.Must(t, r.Save(ctx, &tally{ID: "a", N: 1}))
 	calls := 0
 	e, err := r.Update(ctx, "a", func(e *tally) error {
 		calls++
@@ -112,22 +114,22 @@ func TestMongoUpdate_RunsAgainWhenTheDocumentChanged(t *testing.T) {
 		e.N++
 		return nil
 	})
-	noError(t, err)
+	check.Must(t, err)
 	if calls != 2 || e.N != 21 {
 		t.Errorf("%d calls, %+v", calls, e)
 	}
 }
 
 func TestMongoUpdate_OfADocumentThatGoesAway(t *testing.T) {
-	ctx := bounded(t, time.Minute)
-	r, coll := mongoRepository[tally](t, nil)
-	noError(t, r.Save(ctx, &tally{ID: "a"}))
+	ctx := check.Bounded(t, time.Minute)
+	r, coll := mongodb.Repository[tally](t, nil)
+	check.Must(t, r.Save(ctx, &tally{ID: "a"}))
 	_, err := r.Update(ctx, "a", func(e *tally) error {
 		e.N++
 		_, err := coll.DeleteOne(ctx, bson.D{{Key: "_id", Value: "a"}})
 		return err
 	})
-	wantError(t, err, repo.ErrNotFound)
+	check.WantError(t, err, repo.ErrNotFound)
 	if n, err := coll.CountDocuments(ctx, bson.D{}); n != 0 || err != nil {
 		t.Errorf("the document is back: %d, %v", n, err)
 	}
@@ -136,13 +138,13 @@ func TestMongoUpdate_OfADocumentThatGoesAway(t *testing.T) {
 // Two merges that change different fields do not undo each other, and a map
 // that has not changed is not written.
 func TestMongoMerge_WritesOnlyWhatChanged(t *testing.T) {
-	ctx := bounded(t, time.Minute)
-	r, coll := mongoRepository[tally](t, nil)
-	noError(t, r.Save(ctx, &tally{ID: "a", N: 1, Parts: map[string]int64{"a": 1, "b": 2, "c": 3, "d": 4}}))
+	ctx := check.Bounded(t, time.Minute)
+	r, coll := mongodb.Repository[tally](t, nil)
+	check.Must(t, r.Save(ctx, &tally{ID: "a", N: 1, Parts: map[string]int64{"a": 1, "b": 2, "c": 3, "d": 4}}))
 	for range 20 { // the order in which a map is encoded changes by chance
 		updates := watchUpdates(t, coll, func(r *mongorepo.Repository[tally]) {
 			_, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"id": "a", "n": 1}`}}, repo.Merge())
-			noError(t, err)
+			check.Must(t, err)
 		})
 		if len(updates) != 0 {
 			t.Fatalf("nothing changed, and sent was %s", updates[0])
@@ -150,7 +152,7 @@ func TestMongoMerge_WritesOnlyWhatChanged(t *testing.T) {
 	}
 	updates := watchUpdates(t, coll, func(r *mongorepo.Repository[tally]) {
 		_, err := r.SmartSave(ctx, repo.SmartSaveDTO{EntityList: []string{`{"id": "a", "n": 5}`}}, repo.Merge())
-		noError(t, err)
+		check.Must(t, err)
 	})
 	if len(updates) != 1 {
 		t.Fatalf("%d updates, want 1", len(updates))
@@ -166,7 +168,7 @@ func watchUpdates(t *testing.T, coll *mongo.Collection, fn func(*mongorepo.Repos
 	t.Helper()
 	var mu sync.Mutex
 	var updates []bson.Raw
-	cli := newMonitoredClient(t, func(name string, cmd bson.Raw) {
+	cli := mongodb.NewMonitoredClient(t, func(name string, cmd bson.Raw) {
 		if name == "update" {
 			mu.Lock()
 			defer mu.Unlock()
@@ -174,7 +176,7 @@ func watchUpdates(t *testing.T, coll *mongo.Collection, fn func(*mongorepo.Repos
 		}
 	})
 	r, err := mongorepo.New[tally](cli.Database(coll.Database().Name()).Collection(coll.Name()), nil)
-	noError(t, err)
+	check.Must(t, err)
 	fn(r)
 	mu.Lock()
 	defer mu.Unlock()
@@ -182,17 +184,17 @@ func watchUpdates(t *testing.T, coll *mongo.Collection, fn func(*mongorepo.Repos
 }
 
 func TestMongoInTx_IsRefusedWhereItCannotWork(t *testing.T) {
-	ctx := bounded(t, time.Minute)
-	r, coll := mongoRepository[tally](t, nil)
+	ctx := check.Bounded(t, time.Minute)
+	r, coll := mongodb.Repository[tally](t, nil)
 	never := func(context.Context) error {
 		t.Error("fn was called")
 		return nil
 	}
-	if !mongoHasTransactions(t, coll.Database()) {
-		wantError(t, r.InTx(ctx, never), repo.ErrUnsupported)
+	if !mongodb.HasTransactions(t, coll.Database()) {
+		check.WantError(t, r.InTx(ctx, never), repo.ErrUnsupported)
 	}
 	session, err := coll.Database().Client().StartSession()
-	noError(t, err)
+	check.Must(t, err)
 	defer session.EndSession(ctx)
 	foreign := mongo.NewSessionContext(ctx, session)
 	other := driver.WithTx(ctx, driver.Tx{Store: "another database"})

@@ -7,6 +7,9 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/mongodb"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/mongorepo"
 )
@@ -14,10 +17,10 @@ import (
 // Native is part of the transaction, and of none of another database.
 func TestNative_JoinsTheTransaction(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		r := linesOn(t, db)
-		other := linesOn(t, sqliteDB(t))
+		other := linesOn(t, sqldb.SQLite(t))
 		undone := errors.New("undone")
 		err := r.InTx(t.Context(), func(ctx context.Context) error {
 			tx, err := r.Native(ctx)
@@ -40,9 +43,9 @@ func TestNative_JoinsTheTransaction(t *testing.T) {
 			t.Fatal(err)
 		}
 		tx, err := r.Native(t.Context())
-		must(t, err)
+		check.Must(t, err)
 		var n int64
-		must(t, tx.Count(&n).Error)
+		check.Must(t, tx.Count(&n).Error)
 		if n != 0 {
 			t.Errorf("%d lines after the rollback", n)
 		}
@@ -51,18 +54,18 @@ func TestNative_JoinsTheTransaction(t *testing.T) {
 
 func TestNative_IsTheCollection(t *testing.T) {
 	t.Parallel()
-	r, err := mongorepo.New[line](mongoDatabase(t).Collection("lines"), nil)
-	must(t, err)
+	r, err := mongorepo.New[line](mongodb.Database(t).Collection("lines"), nil)
+	check.Must(t, err)
 	saveLines(t.Context(), t, r, 10, 200)
 	coll, err := r.Native(t.Context())
-	must(t, err)
+	check.Must(t, err)
 	n, err := coll.CountDocuments(t.Context(), bson.D{{Key: "group", Value: bson.D{{Key: "$lt", Value: 5}}}})
-	must(t, err)
+	check.Must(t, err)
 	if n != 5 {
 		t.Errorf("%d documents", n)
 	}
-	other := linesOn(t, sqliteDB(t))
-	must(t, other.InTx(t.Context(), func(ctx context.Context) error {
+	other := linesOn(t, sqldb.SQLite(t))
+	check.Must(t, other.InTx(t.Context(), func(ctx context.Context) error {
 		if _, err := r.Native(ctx); !errors.Is(err, repo.ErrInTx) {
 			t.Errorf("in the transaction of another database: %v", err)
 		}

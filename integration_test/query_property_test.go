@@ -10,6 +10,11 @@ import (
 	"github.com/samber/lo"
 	"pgregory.net/rapid"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/gormharness"
+	"github.com/holdfast-go/holdfast/integration_test/internal/inmemory"
+	"github.com/holdfast-go/holdfast/integration_test/internal/mongoharness"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/repotest"
 )
@@ -146,15 +151,15 @@ func sorts(t *rapid.T) ([]repo.Option, string) {
 func queriedStores(t *testing.T) (stores map[string]repo.Repository[repotest.Item], model repo.Repository[repotest.Item]) {
 	t.Helper()
 	stores = map[string]repo.Repository[repotest.Item]{}
-	for _, b := range sqlBackends() {
-		stores[b.name] = gormHarness(b.open(t)).Items(t)
+	for _, b := range sqldb.Backends() {
+		stores[b.Name] = gormharness.New(b.Open(t)).Items(t)
 	}
-	stores["MySQLIgnoringCase"] = gormHarness(mysqlFoldingDB(t)).Items(t)
-	stores["MongoDB"] = mongoHarness(t).Items(t)
-	model = inMemory[repotest.Item](nil)(t)
-	must(t, model.SaveAll(t.Context(), queried()))
+	stores["MySQLIgnoringCase"] = gormharness.New(sqldb.MySQLFolding(t)).Items(t)
+	stores["MongoDB"] = mongoharness.New(t).Items(t)
+	model = inmemory.Of[repotest.Item](nil)(t)
+	check.Must(t, model.SaveAll(t.Context(), queried()))
 	for _, r := range stores {
-		must(t, r.SaveAll(t.Context(), queried()))
+		check.Must(t, r.SaveAll(t.Context(), queried()))
 	}
 	return stores, model
 }
@@ -199,8 +204,8 @@ func answerOf(t *testing.T, r repo.Repository[repotest.Item], q []repo.Option) (
 	if errors.Is(err, repo.ErrUnsupported) {
 		return "unsupported", 0
 	}
-	must(t, err)
+	check.Must(t, err)
 	n, err := r.Count(t.Context(), q...)
-	must(t, err)
+	check.Must(t, err)
 	return strings.Join(lo.Map(found, func(e *repotest.Item, _ int) string { return e.ID }), " "), n
 }

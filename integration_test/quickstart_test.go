@@ -19,6 +19,10 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/internal/checkout"
 )
 
@@ -26,15 +30,15 @@ import (
 // run on embedded servers is the same program; the CI run has it.
 func TestQuickstart_OnGivenServers(t *testing.T) {
 	t.Parallel()
-	ctx := bounded(t, 4*time.Minute)
+	ctx := check.Bounded(t, 4*time.Minute)
 	dir := t.TempDir()
 	sql := drivers.SQLConfig{Dialect: drivers.SQLite, DSN: filepath.Join(dir, "shop.db")}
 	if os.Getenv("POSTGRES_DSN") != "" {
-		sql = drivers.SQLConfig{Dialect: drivers.Postgres, DSN: postgresSchema(t)}
+		sql = drivers.SQLConfig{Dialect: drivers.Postgres, DSN: sqldb.PostgresSchema(t)}
 	}
 	config := filepath.Join(dir, "holdfast.yaml")
 	yaml := fmt.Sprintf("etcd:\n  endpoints: [%s]\nsql:\n  dialect: %s\n  dsn: '%s'\nmongo:\n  uri: '%s'\n  database: %s\n",
-		strings.Join(etcdEndpoints(t), ", "), sql.Dialect, sql.DSN, mongoURI(t), uniqueName("quickstart_"))
+		strings.Join(embedded.EtcdEndpoints(t), ", "), sql.Dialect, sql.DSN, embedded.MongoURI(t), servers.UniqueName("quickstart_"))
 	if err := os.WriteFile(config, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +47,7 @@ func TestQuickstart_OnGivenServers(t *testing.T) {
 		t.Fatalf("building: %v\n%s", err, out)
 	}
 	readme := filepath.Join(dir, "README.md")
-	must(t, os.WriteFile(readme, checkout.Read(t, "README.md"), 0o600))
+	check.Must(t, os.WriteFile(readme, checkout.Read(t, "README.md"), 0o600))
 	var out, status bytes.Buffer
 	cmd := exec.CommandContext(ctx, program, "--config", config, "--workers", "2", "--ops", "25", "--readme", readme)
 	cmd.Stdout, cmd.Stderr = &out, &status

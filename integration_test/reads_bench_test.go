@@ -8,6 +8,9 @@ import (
 	"github.com/samber/lo"
 	"gorm.io/gorm"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/scale"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/memrepo"
 )
@@ -16,12 +19,12 @@ import (
 // HOLDFAST_SOAK: by an offset, and by the cursor of the window before. The first page stands
 // next to them.
 func BenchmarkPage(b *testing.B) {
-	depth := full(1_000_000)
-	r := linesOn(b, postgresDB(b))
+	depth := scale.Full(1_000_000)
+	r := linesOn(b, sqldb.Postgres(b))
 	saveLines(b.Context(), b, r, depth+depth/10, 200)
 	tx := lo.Must(r.Native(b.Context()))
-	must(b, tx.Exec(`CREATE INDEX ON lines ("group", id)`).Error)
-	must(b, tx.Exec("ANALYZE lines").Error)
+	check.Must(b, tx.Exec(`CREATE INDEX ON lines ("group", id)`).Error)
+	check.Must(b, tx.Exec("ANALYZE lines").Error)
 	cursors := lo.Must(repo.NewCursors(bytes.Repeat([]byte{1}, repo.MinCursorKey)))
 	for _, by := range []struct {
 		name string
@@ -32,7 +35,7 @@ func BenchmarkPage(b *testing.B) {
 	} {
 		const size = 50
 		last, err := r.Find(b.Context(), append(by.sort, repo.F[line, int64]("ID").Asc(), repo.Offset(depth-1), repo.Limit(1))...)
-		must(b, err)
+		check.Must(b, err)
 		deep := cursorBehind(b, cursors, last[0], by.sort)
 		for _, w := range []struct {
 			name string
@@ -56,9 +59,9 @@ func BenchmarkPage(b *testing.B) {
 			}},
 		} {
 			b.Run(by.name+"/"+w.name, func(b *testing.B) {
-				must(b, w.read())
+				check.Must(b, w.read())
 				for b.Loop() {
-					must(b, w.read())
+					check.Must(b, w.read())
 				}
 			})
 		}
@@ -69,19 +72,19 @@ func BenchmarkPage(b *testing.B) {
 func cursorBehind(b *testing.B, c *repo.Cursors, e *line, by []repo.Option) string {
 	b.Helper()
 	few := lo.Must(memrepo.New[line](nil))
-	must(b, few.SaveAll(b.Context(), []*line{e, {ID: e.ID + 1, Group: e.Group + 1}}))
+	check.Must(b, few.SaveAll(b.Context(), []*line{e, {ID: e.ID + 1, Group: e.Group + 1}}))
 	w, err := repo.FindWindow(b.Context(), few, c, repo.WindowRequest{Size: 1}, by...)
-	must(b, err)
+	check.Must(b, err)
 	return w.Next
 }
 
 // BenchmarkStream reads all rows of a table, one by one: as a stream, and in batches by the
 // primary key as GORM offers it.
 func BenchmarkStream(b *testing.B) {
-	n := full(1_000_000)
-	for _, backend := range sqlBackends()[:3] {
-		b.Run(backend.name, func(b *testing.B) {
-			r := linesOn(b, backend.open(b))
+	n := scale.Full(1_000_000)
+	for _, backend := range sqldb.Backends()[:3] {
+		b.Run(backend.Name, func(b *testing.B) {
+			r := linesOn(b, backend.Open(b))
 			saveLines(b.Context(), b, r, n, 200)
 			for _, w := range []struct {
 				name string
@@ -109,7 +112,7 @@ func BenchmarkStream(b *testing.B) {
 					b.ReportAllocs()
 					for b.Loop() {
 						_, err := w.read()
-						must(b, err)
+						check.Must(b, err)
 					}
 					b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 				})

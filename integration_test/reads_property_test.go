@@ -13,6 +13,7 @@ import (
 	"github.com/samber/lo"
 	"pgregory.net/rapid"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/repotest"
 )
@@ -66,7 +67,7 @@ func windowsOf(t *testing.T, r repo.Repository[repotest.Item], c *repo.Cursors, 
 	for {
 		var err error
 		w, err = repo.FindWindow(t.Context(), r, c, repo.WindowRequest{Size: size, After: w.Next}, q...)
-		must(t, err)
+		check.Must(t, err)
 		for _, e := range w.Items {
 			ids = append(ids, e.ID)
 		}
@@ -80,7 +81,7 @@ func streamOf(t *testing.T, r repo.Repository[repotest.Item], q []repo.Option) s
 	t.Helper()
 	var ids []string
 	for e, err := range repo.Stream(t.Context(), r, q...) {
-		must(t, err)
+		check.Must(t, err)
 		ids = append(ids, e.ID)
 	}
 	return strings.Join(ids, " ")
@@ -117,7 +118,7 @@ func groupsBy[P any](name string) grouping {
 		case errors.Is(err, repo.ErrUnsupported):
 			return "unsupported"
 		}
-		must(t, err)
+		check.Must(t, err)
 		lines := lo.Map(groups, func(g P, _ int) string { return string(lo.Must(json.Marshal(g))) })
 		slices.Sort(lines)
 		return strings.Join(lines, "\n")

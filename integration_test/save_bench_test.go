@@ -7,6 +7,10 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 )
 
@@ -48,23 +52,23 @@ type benchWay struct {
 
 func onSQLBench(b *testing.B, ways []benchWay) {
 	b.Helper()
-	for _, backend := range sqlBackends()[:2] { // SQLite and PostgreSQL; MySQL has the same shape
-		b.Run(backend.name, func(b *testing.B) {
-			k := newBank(b, backend.open(b), benchLocker(b), lockedrepo.Options{})
+	for _, backend := range sqldb.Backends()[:2] { // SQLite and PostgreSQL; MySQL has the same shape
+		b.Run(backend.Name, func(b *testing.B) {
+			k := newBank(b, backend.Open(b), locks.BenchLocker(b), lockedrepo.Options{})
 			es := make([]*account, benchBatch)
 			for i := range es {
-				es[i] = &account{ID: uniqueName("bench-")}
+				es[i] = &account{ID: servers.UniqueName("bench-")}
 			}
-			must(b, k.plain.SaveAll(b.Context(), es))
+			check.Must(b, k.plain.SaveAll(b.Context(), es))
 			for _, w := range ways {
 				b.Run(w.name, func(b *testing.B) {
 					b.ReportAllocs()
-					must(b, w.save(b.Context(), k, es)) // what is prepared once is no part of it
+					check.Must(b, w.save(b.Context(), k, es)) // what is prepared once is no part of it
 					for b.Loop() {
 						for _, e := range es {
 							e.Balance++
 						}
-						must(b, w.save(b.Context(), k, es))
+						check.Must(b, w.save(b.Context(), k, es))
 					}
 				})
 			}

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 )
 
@@ -25,17 +27,17 @@ func TestSmartSaveOfOneRowInTwoParts(t *testing.T) {
 	for name, option := range map[string]repo.SmartSaveOption{"Merge": repo.Merge(), "Replace": repo.Replace()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := gormRepo[paper](t, mysqlFoldingDB(t), nil)
-			must(t, r.Save(t.Context(), &paper{ID: "a", Name: "old", Stock: 1}))
+			r := sqldb.Repository[paper](t, sqldb.MySQLFolding(t), nil)
+			check.Must(t, r.Save(t.Context(), &paper{ID: "a", Name: "old", Stock: 1}))
 			dto := repo.SmartSaveDTO{EntityList: []string{`{"id":"A","name":"first"}`}}
 			for i := range 1500 {
 				dto.EntityList = append(dto.EntityList, fmt.Sprintf(`{"id":"B%d"}`, i))
 			}
 			dto.EntityList = append(dto.EntityList, `{"id":"a","name":"second"}`)
 			_, err := r.SmartSave(t.Context(), dto, option)
-			wantError(t, err, repo.ErrDuplicateKey)
+			check.WantError(t, err, repo.ErrDuplicateKey)
 			found, err := r.FindByID(t.Context(), "a")
-			must(t, err)
+			check.Must(t, err)
 			if found.Name != "old" || found.Version != 1 {
 				t.Errorf("got %+v", found)
 			}

@@ -13,6 +13,9 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/mongodb"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 	"github.com/holdfast-go/holdfast/internal/devserver"
 )
 
@@ -82,16 +85,16 @@ func compareAndSet(ctx context.Context, coll *mongo.Collection) error {
 // their acknowledged updates are missing at the end.
 func countLost(t *testing.T, uri string, update updateFunc) int {
 	t.Helper()
-	ctx := bounded(t, time.Minute)
-	first := newMongoClient(t, uri)
-	db := uniqueName("standin_")
+	ctx := check.Bounded(t, time.Minute)
+	first := mongodb.NewClient(t, uri)
+	db := servers.UniqueName("standin_")
 	coll := first.Database(db).Collection("c")
 	if _, err := coll.InsertOne(ctx, bson.D{{Key: "_id", Value: 1}, {Key: "n", Value: 0}}); err != nil {
 		t.Fatal(err)
 	}
 	var g errgroup.Group
 	for range standInClients {
-		cli := newMongoClient(t, uri)
+		cli := mongodb.NewClient(t, uri)
 		g.Go(func() error {
 			c := cli.Database(db).Collection("c")
 			for range standInUpdates {
@@ -116,9 +119,9 @@ func countLost(t *testing.T, uri string, update updateFunc) int {
 // FerretDB. Were it passed on, the next command would read it as its own.
 func TestStandIn_UnacknowledgedWrite(t *testing.T) {
 	srv := startStandIn(t)
-	ctx := bounded(t, time.Minute)
-	cli := newMongoClient(t, srv.MongoURI())
-	coll := cli.Database(uniqueName("standin_")).Collection("c",
+	ctx := check.Bounded(t, time.Minute)
+	cli := mongodb.NewClient(t, srv.MongoURI())
+	coll := cli.Database(servers.UniqueName("standin_")).Collection("c",
 		options.Collection().SetWriteConcern(writeconcern.Unacknowledged()))
 	for i := range 20 {
 		if _, err := coll.InsertOne(ctx, bson.D{{Key: "_id", Value: i}}); err != nil {
@@ -132,8 +135,8 @@ func TestStandIn_UnacknowledgedWrite(t *testing.T) {
 
 func TestStandIn_UniqueIDs(t *testing.T) {
 	srv := startStandIn(t)
-	ctx := bounded(t, time.Minute)
-	coll := newMongoClient(t, srv.MongoURI()).Database(uniqueName("standin_")).Collection("c")
+	ctx := check.Bounded(t, time.Minute)
+	coll := mongodb.NewClient(t, srv.MongoURI()).Database(servers.UniqueName("standin_")).Collection("c")
 	doc := bson.D{{Key: "_id", Value: 1}}
 	if _, err := coll.InsertOne(ctx, doc); err != nil {
 		t.Fatal(err)
@@ -148,8 +151,8 @@ func TestStandIn_UniqueIDs(t *testing.T) {
 // any number of statements.
 func TestStandIn_BulkUpdate(t *testing.T) {
 	srv := startStandIn(t)
-	ctx := bounded(t, time.Minute)
-	coll := newMongoClient(t, srv.MongoURI()).Database(uniqueName("standin_")).Collection("c")
+	ctx := check.Bounded(t, time.Minute)
+	coll := mongodb.NewClient(t, srv.MongoURI()).Database(servers.UniqueName("standin_")).Collection("c")
 	unique := mongo.IndexModel{Keys: bson.D{{Key: "u", Value: 1}}, Options: options.Index().SetUnique(true)}
 	if _, err := coll.Indexes().CreateOne(ctx, unique); err != nil {
 		t.Fatal(err)
@@ -192,10 +195,10 @@ func TestStandIn_BulkUpdate(t *testing.T) {
 // driver keeps one open for each client.
 func TestStandIn_ManyClientsStayConnected(t *testing.T) {
 	srv := startStandIn(t)
-	ctx := bounded(t, time.Minute)
+	ctx := check.Bounded(t, time.Minute)
 	var g errgroup.Group
 	for i := range 20 {
-		cli := newMongoClient(t, srv.MongoURI())
+		cli := mongodb.NewClient(t, srv.MongoURI())
 		g.Go(func() error {
 			for range 5 {
 				if err := cli.Ping(ctx, nil); err != nil {

@@ -14,6 +14,13 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/mongodb"
+	"github.com/holdfast-go/holdfast/integration_test/internal/scale"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
@@ -44,15 +51,15 @@ func saveLines(ctx context.Context, t testing.TB, r repo.Repository[line], n, wi
 		for i := range list {
 			list[i] = &line{ID: int64(from + i), Group: int64((from + i) % 97), Text: strings.Repeat("x", width)}
 		}
-		must(t, r.SaveAll(ctx, list))
+		check.Must(t, r.SaveAll(ctx, list))
 	}
 }
 
 func linesOn(t testing.TB, db *gorm.DB) *gormrepo.Repository[line] {
 	t.Helper()
-	must(t, db.AutoMigrate(new(line)))
+	check.Must(t, db.AutoMigrate(new(line)))
 	r, err := gormrepo.New[line](db, nil)
-	must(t, err)
+	check.Must(t, err)
 	return r
 }
 
@@ -71,7 +78,7 @@ func wantConstantMemory(t *testing.T, r repo.Repository[line], n int, q ...repo.
 	const most = 24 << 20
 	before, highest, seen := heap(), uint64(0), 0
 	for e, err := range repo.Stream(t.Context(), r, q...) {
-		must(t, err)
+		check.Must(t, err)
 		if len(q) > 0 && e.ID != int64(seen) {
 			t.Fatalf("line %d comes at %d", e.ID, seen)
 		}
@@ -91,26 +98,26 @@ func wantConstantMemory(t *testing.T, r repo.Repository[line], n int, q ...repo.
 // It does not run next to others, whose memory would be counted.
 func TestStream_ConstantMemory(t *testing.T) {
 	n, width := 20_000, 2000
-	if soak() {
+	if scale.Soak() {
 		n, width = 1_000_000, 200
 	}
-	for _, b := range sqlBackends() {
-		t.Run(b.name, func(t *testing.T) {
-			r := linesOn(t, b.open(t))
+	for _, b := range sqldb.Backends() {
+		t.Run(b.Name, func(t *testing.T) {
+			r := linesOn(t, b.Open(t))
 			saveLines(t.Context(), t, r, n, width)
 			wantConstantMemory(t, r, n, repo.F[line, int64]("ID").Asc())
 		})
 	}
 	t.Run("MongoDB", func(t *testing.T) {
-		r, err := mongorepo.New[line](mongoDatabase(t).Collection("lines"), nil)
-		must(t, err)
+		r, err := mongorepo.New[line](mongodb.Database(t).Collection("lines"), nil)
+		check.Must(t, err)
 		coll := lo.Must(r.Native(t.Context()))
-		n := full(80_000)
+		n := scale.Full(80_000)
 		for from := 0; from < n; from += 1000 {
 			_, err := coll.InsertMany(t.Context(), lo.Times(1000, func(i int) any {
 				return line{ID: int64(from + i), Text: strings.Repeat("x", 4000)}
 			}))
-			must(t, err)
+			check.Must(t, err)
 		}
 		wantConstantMemory(t, r, n) // the stand-in sorts in the memory of this process
 	})
@@ -149,14 +156,14 @@ func loopEndings() map[string]func(ctx context.Context, r repo.Repository[line])
 // A stream on SQL has one connection of the pool, and gives it back however the loop ends.
 func TestStream_GivesBackItsConnection(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		r := linesOn(t, db)
 		saveLines(t.Context(), t, r, 3000, 200)
 		pool, err := db.DB()
-		must(t, err)
+		check.Must(t, err)
 		for _, err := range repo.Stream(t.Context(), r) {
-			must(t, err)
+			check.Must(t, err)
 			if n := pool.Stats().InUse; n != 1 {
 				t.Errorf("%d connections are in use in the loop", n)
 			}
@@ -175,13 +182,13 @@ func TestStream_GivesBackItsConnection(t *testing.T) {
 func TestStream_ClosesItsCursor(t *testing.T) {
 	t.Parallel()
 	var killed atomic.Int64
-	cli := newMonitoredClient(t, func(name string, _ bson.Raw) {
+	cli := mongodb.NewMonitoredClient(t, func(name string, _ bson.Raw) {
 		if name == "killCursors" {
 			killed.Add(1)
 		}
 	})
-	r, err := mongorepo.New[line](cli.Database(mongoDatabase(t).Name()).Collection("lines"), nil)
-	must(t, err)
+	r, err := mongorepo.New[line](cli.Database(mongodb.Database(t).Name()).Collection("lines"), nil)
+	check.Must(t, err)
 	saveLines(t.Context(), t, r, 300, 200)
 	for name, end := range loopEndings() {
 		before := killed.Load()
@@ -195,23 +202,23 @@ func TestStream_ClosesItsCursor(t *testing.T) {
 // What GORM's callbacks and hooks do for Find they do for a stream.
 func TestStream_RunsCallbacksAndHooks(t *testing.T) {
 	t.Parallel()
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := b.open(t)
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := b.Open(t)
 		r := linesOn(t, db)
 		saveLines(t.Context(), t, r, 10, 200)
-		must(t, db.Callback().Query().Before("gorm:query").Register("only:odd", func(tx *gorm.DB) {
+		check.Must(t, db.Callback().Query().Before("gorm:query").Register("only:odd", func(tx *gorm.DB) {
 			tx.Statement.AddClause(clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "id % 2 = 1"}}})
 		}))
 		n := 0
 		for e, err := range repo.Stream(t.Context(), r) {
-			must(t, err)
+			check.Must(t, err)
 			if e.ID%2 != 1 || !e.found {
 				t.Errorf("got %+v", e)
 			}
 			n++
 		}
 		sum, err := repo.Sum(t.Context(), r, repo.F[line, int64]("ID"))
-		must(t, err)
+		check.Must(t, err)
 		if n != 5 || sum != 25 {
 			t.Errorf("%d lines, whose sum is %d", n, sum)
 		}
@@ -220,7 +227,7 @@ func TestStream_RunsCallbacksAndHooks(t *testing.T) {
 
 func TestStream_RefusesAssociations(t *testing.T) {
 	t.Parallel()
-	r := linesOn(t, sqliteDB(t))
+	r := linesOn(t, sqldb.SQLite(t))
 	for _, err := range repo.Stream(t.Context(), r, repo.Native(func(tx *gorm.DB) *gorm.DB { return tx.Preload("Lines") })) {
 		if !errors.Is(err, repo.ErrUnsupported) {
 			t.Errorf("got %v", err)
@@ -232,21 +239,21 @@ func TestStream_RefusesAssociations(t *testing.T) {
 // locks, as Find does.
 func TestStream_OfALockedRepository(t *testing.T) {
 	t.Parallel()
-	plain := linesOn(t, sqliteDB(t))
-	must(t, gormrepo.MigrateFence(t.Context(), mustNative(t, plain)))
+	plain := linesOn(t, sqldb.SQLite(t))
+	check.Must(t, gormrepo.MigrateFence(t.Context(), mustNative(t, plain)))
 	saveLines(t.Context(), t, plain, 5, 200)
-	locker, other := newFleet(t, etcdEndpoints(t)).locker(nil), newFleet(t, etcdEndpoints(t)).locker(nil)
-	r, err := lockedrepo.New(plain, locker, &lockedrepo.Options{Key: uniqueName("lines-")})
-	must(t, err)
+	locker, other := locks.NewFleet(t, embedded.EtcdEndpoints(t)).Locker(nil), locks.NewFleet(t, embedded.EtcdEndpoints(t)).Locker(nil)
+	r, err := lockedrepo.New(plain, locker, &lockedrepo.Options{Key: servers.UniqueName("lines-")})
+	check.Must(t, err)
 	hold, err := other.Lock(t.Context(), r.Key())
-	must(t, err)
+	check.Must(t, err)
 	n := 0
 	for _, err := range repo.Stream(t.Context(), r) {
-		must(t, err)
+		check.Must(t, err)
 		n++
 	}
-	must(t, hold.Unlock(t.Context()))
-	must(t, r.InTx(t.Context(), func(ctx context.Context) error {
+	check.Must(t, hold.Unlock(t.Context()))
+	check.Must(t, r.InTx(t.Context(), func(ctx context.Context) error {
 		for e, err := range repo.Stream(ctx, r) {
 			if err != nil {
 				return err
@@ -259,7 +266,7 @@ func TestStream_OfALockedRepository(t *testing.T) {
 		return nil
 	}))
 	sum, err := repo.Sum(t.Context(), r, repo.F[line, int64]("Group"))
-	must(t, err)
+	check.Must(t, err)
 	if n != 5 || sum != 5000 {
 		t.Errorf("%d lines, then a sum of %d", n, sum)
 	}
@@ -268,6 +275,6 @@ func TestStream_OfALockedRepository(t *testing.T) {
 func mustNative(t *testing.T, r *gormrepo.Repository[line]) *gorm.DB {
 	t.Helper()
 	db, err := r.Native(t.Context())
-	must(t, err)
+	check.Must(t, err)
 	return db.Session(&gorm.Session{NewDB: true})
 }

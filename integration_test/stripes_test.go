@@ -11,6 +11,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/fences"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
+	"github.com/holdfast-go/holdfast/integration_test/internal/scale"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 )
@@ -19,7 +25,7 @@ import (
 func striped(t testing.TB, s *fencedSite, p *fencedProcess, o lockedrepo.Options) *lockedrepo.Repository[fencedTally] {
 	t.Helper()
 	r, err := lockedrepo.New(storeOf[fencedTally](t, s.store), p.locker, &o)
-	must(t, err)
+	check.Must(t, err)
 	return r
 }
 
@@ -34,7 +40,7 @@ func tallyIDs(t testing.TB, r *lockedrepo.Repository[fencedTally], n int) []stri
 	for i := 0; len(ids) < n; i++ {
 		id := fmt.Sprint("t", i)
 		key, err := r.KeysOf(id)
-		must(t, err)
+		check.Must(t, err)
 		if !slices.Contains(keys, key[0]) {
 			ids, keys = append(ids, id), append(keys, key[0])
 		}
@@ -49,7 +55,7 @@ func count(e *fencedTally) error { e.N++; return nil }
 func TestStripes_Ledger(t *testing.T) {
 	onFencedStores(t, func(ctx context.Context, t *testing.T, s *fencedSite) {
 		const processes, workers = 2, 4
-		updates := full(40)
+		updates := scale.Full(40)
 		ids := []string{"a", "b", "c", "d", "e"}
 		for _, id := range ids {
 			s.tally(t, id, 0)
@@ -76,11 +82,11 @@ func TestStripes_Ledger(t *testing.T) {
 				})
 			}
 		}
-		must(t, g.Wait())
+		check.Must(t, g.Wait())
 		var sum int64
 		for _, id := range ids {
 			e, err := storeOf[fencedTally](t, s.store).FindByID(ctx, id)
-			must(t, err)
+			check.Must(t, err)
 			sum += e.N
 		}
 		if sum != counted.Load() {
@@ -144,29 +150,29 @@ func TestStripes_FenceOfOne(t *testing.T) {
 		s.tally(t, ids[0], 1)
 		s.tally(t, ids[1], 1)
 		keys, err := r.KeysOf(ids[0])
-		must(t, err)
+		check.Must(t, err)
 		hold, err := late.locker.Lock(ctx, keys...)
-		must(t, err)
+		check.Must(t, err)
 		aside := striped(t, s, other, ofStripes(8))
 		asideKeys, err := aside.KeysOf(ids[1])
-		must(t, err)
+		check.Must(t, err)
 		asideHold, err := other.locker.Lock(ctx, asideKeys...)
-		must(t, err)
+		check.Must(t, err)
 		e, err := r.FindByID(hold.Context(), ids[0])
-		must(t, err)
+		check.Must(t, err)
 		f, err := aside.FindByID(asideHold.Context(), ids[1])
-		must(t, err)
+		check.Must(t, err)
 
 		late.ears.shut() // it goes on as if it had its lease
 		s.endLease(ctx, t, keys[0])
 		_, err = striped(t, s, newer, ofStripes(8)).Update(ctx, ids[0], count)
-		must(t, err)
+		check.Must(t, err)
 		e.N, f.N = 50, 2
 		if err := r.Save(hold.Context(), e); !errors.Is(err, repo.ErrFenced) {
 			t.Errorf("the late process: %v", err)
 		}
-		must(t, aside.Save(asideHold.Context(), f))
-		must(t, asideHold.Unlock(ctx))
+		check.Must(t, aside.Save(asideHold.Context(), f))
+		check.Must(t, asideHold.Unlock(ctx))
 		late.ears.open()
 		_ = hold.Unlock(ctx) // which tells that it was lost
 		s.want(t, ids[0], 2)
@@ -204,7 +210,7 @@ func TestStripes_AtTheSameTime(t *testing.T) {
 				return err
 			})
 		}
-		must(t, g.Wait())
+		check.Must(t, g.Wait())
 		s.want(t, ids[0], 2)
 		s.want(t, ids[1], 2)
 	})
@@ -212,19 +218,19 @@ func TestStripes_AtTheSameTime(t *testing.T) {
 
 // A database that takes two spellings for one id has one stripe for them.
 func TestStripes_SpellingsOfOneRow(t *testing.T) {
-	onSQL(t, func(t *testing.T, b sqlBackend) {
-		db := fenced(t, b)
-		must(t, db.AutoMigrate(&fencedTally{}))
-		r, err := lockedrepo.New[fencedTally](gormRepo[fencedTally](t, db, nil), newFleet(t, etcdEndpoints(t)).locker(nil), new(ofStripes(16)))
-		must(t, err)
-		must(t, r.Save(t.Context(), &fencedTally{ID: "Straat-07", N: 1}))
+	sqldb.OnEach(t, func(t *testing.T, b sqldb.Backend) {
+		db := fences.Open(t, b)
+		check.Must(t, db.AutoMigrate(&fencedTally{}))
+		r, err := lockedrepo.New[fencedTally](sqldb.Repository[fencedTally](t, db, nil), locks.NewFleet(t, embedded.EtcdEndpoints(t)).Locker(nil), new(ofStripes(16)))
+		check.Must(t, err)
+		check.Must(t, r.Save(t.Context(), &fencedTally{ID: "Straat-07", N: 1}))
 		for _, id := range []string{"Straat-07", "STRAAT-07", "straat-07  ", "Sträat-07", "stráat-07"} {
 			there, err := r.ExistsByID(t.Context(), id)
-			must(t, err)
+			check.Must(t, err)
 			its, err := r.KeysOf(id)
-			must(t, err)
+			check.Must(t, err)
 			of, err := r.KeysOf("Straat-07")
-			must(t, err)
+			check.Must(t, err)
 			if there && !slices.Contains(its, of[0]) {
 				t.Errorf("%q finds the row and is of %q, the row is of %q", id, its, of)
 			}
@@ -263,12 +269,12 @@ func TestStripes_Rollout(t *testing.T) {
 			}
 		}
 		for range 2 {
-			must(t, errors.Join(add(one), add(both)))
+			check.Must(t, errors.Join(add(one), add(both)))
 			refused("one key", four, eight)
-			must(t, guard.MoveGuard(ctx, one.Key(), four.Key()))
-			must(t, errors.Join(add(both), add(four)))
+			check.Must(t, guard.MoveGuard(ctx, one.Key(), four.Key()))
+			check.Must(t, errors.Join(add(both), add(four)))
 			refused("stripes", one, eight)
-			must(t, guard.MoveGuard(ctx, four.Key(), one.Key()))
+			check.Must(t, guard.MoveGuard(ctx, four.Key(), one.Key()))
 			// The stripe was not used before, so nothing in the database tells of the move.
 			// On MongoDB it is documents that tell, and this one is new, too.
 			if err := four.Save(ctx, &fencedTally{ID: ids[0]}); s.store.db != nil && !errors.Is(err, repo.ErrWrongKey) {
@@ -276,7 +282,7 @@ func TestStripes_Rollout(t *testing.T) {
 			}
 			ids = ids[1:]
 		}
-		must(t, errors.Join(add(one), add(both)))
+		check.Must(t, errors.Join(add(one), add(both)))
 		refused("one key again", four, eight)
 		s.want(t, "a", n)
 	})

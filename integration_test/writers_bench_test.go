@@ -8,6 +8,9 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/scale"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 	"github.com/holdfast-go/holdfast/repo"
 )
 
@@ -34,22 +37,22 @@ func feed(rows, from int) []*feedRow {
 // HOLDFAST_SOAK: all new, all stored, and half of each. Next to it stands INSERT ... ON
 // CONFLICT by hand.
 func BenchmarkUpsertBy(b *testing.B) {
-	rows := full(10_000)
+	rows := scale.Full(10_000)
 	sku := repo.MustField[feedRow, string]("SKU")
 	for _, mode := range []struct {
 		name string
 		step int // how far the first row of a round is behind that of the one before
 	}{{"new", rows}, {"half", rows / 2}, {"stored", 0}} {
 		b.Run(mode.name+"/UpsertBy", func(b *testing.B) {
-			r := gormRepo[feedRow](b, postgresDB(b), nil)
+			r := sqldb.Repository[feedRow](b, sqldb.Postgres(b), nil)
 			upsertRounds(b, rows, mode.step, func(list []*feedRow) error {
 				_, err := r.UpsertBy(b.Context(), list, sku)
 				return err
 			})
 		})
 		b.Run(mode.name+"/by hand", func(b *testing.B) {
-			db := postgresDB(b)
-			must(b, db.AutoMigrate(new(feedRow)))
+			db := sqldb.Postgres(b)
+			check.Must(b, db.AutoMigrate(new(feedRow)))
 			upsertRounds(b, rows, mode.step, func(list []*feedRow) error { return upsertByHand(db, list) })
 		})
 	}
@@ -57,12 +60,12 @@ func BenchmarkUpsertBy(b *testing.B) {
 
 func upsertRounds(b *testing.B, rows, step int, upsert func(list []*feedRow) error) {
 	b.Helper()
-	must(b, upsert(feed(rows, 0)))
+	check.Must(b, upsert(feed(rows, 0)))
 	for from := step; b.Loop(); from += step {
 		b.StopTimer()
 		list := feed(rows, from)
 		b.StartTimer()
-		must(b, upsert(list))
+		check.Must(b, upsert(list))
 	}
 	b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 }

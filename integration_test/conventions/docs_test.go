@@ -27,6 +27,7 @@ func TestEveryPackageSaysWhatItIs(t *testing.T) {
 		switch {
 		case p.Name == "main" && !exists(filepath.Join(p.Dir, file)):
 			file = "main.go"
+		case strings.HasPrefix(name, "integration_test/internal/"):
 		case strings.HasPrefix(name, "integration_test"), name == "etcdlock/internal/sim", name == "repo/internal/fencesim":
 			file = "doc_test.go"
 		}

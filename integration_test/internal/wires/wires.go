@@ -1,4 +1,4 @@
-package integration_test
+package wires
 
 import (
 	"io"
@@ -11,46 +11,50 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/sqldb"
 )
 
-// fault is what a wire does with one message to the server.
-type fault int
+// Fault is what a wire does with one message to the server.
+type Fault int
 
 const (
-	// loseReply lets the message through, and breaks the connection in place of
+	// LoseReply lets the message through, and breaks the connection in place of
 	// the reply.
-	loseReply fault = iota
-	// loseRequest breaks the connection in place of the message.
-	loseRequest
-	// holdReply lets the message through and never gives the reply.
-	holdReply
-	// holdRequest keeps the message and breaks the connection to the client
-	// only; release lets it through.
-	holdRequest
+	LoseReply Fault = iota
+	// LoseRequest breaks the connection in place of the message.
+	LoseRequest
+	// HoldReply lets the message through and never gives the reply.
+	HoldReply
+	// HoldRequest keeps the message and breaks the connection to the client
+	// only; Release lets it through.
+	HoldRequest
 )
 
-// wire is a TCP proxy in front of a database server that does one thing wrong.
-type wire struct {
+// Wire is a TCP proxy in front of a database server that does one thing wrong.
+type Wire struct {
+	// Struck gets a value when it happened.
+	Struck chan struct{}
+
 	addr, to string
 
 	mu    sync.Mutex
 	match func(message []byte) bool // nil when nothing goes wrong
-	fault fault
+	fault Fault
 	down  bool
 	open  []*wired
-	held  func() // lets through what holdRequest kept
-	// struck gets a value when it happened.
-	struck chan struct{}
+	held  func() // lets through what HoldRequest kept
 }
 
 // newWire starts a wire to the address.
-func newWire(t *testing.T, to string) *wire {
+func newWire(t *testing.T, to string) *Wire {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wire{addr: l.Addr().String(), to: to, struck: make(chan struct{}, 1)}
+	w := &Wire{addr: l.Addr().String(), to: to, Struck: make(chan struct{}, 1)}
 	var wg sync.WaitGroup
 	t.Cleanup(func() {
 		l.Close()
@@ -76,7 +80,7 @@ func newWire(t *testing.T, to string) *wire {
 				client.Close()
 				continue
 			}
-			c := &wired{wire: w, client: client, server: server}
+			c := &wired{Wire: w, client: client, server: server}
 			w.mu.Lock()
 			w.open = append(w.open, c)
 			w.mu.Unlock()
@@ -87,9 +91,9 @@ func newWire(t *testing.T, to string) *wire {
 	return w
 }
 
-// strike makes the next message that matches go wrong. With down, all new
+// Strike makes the next message that matches go wrong. With down, all new
 // connections are refused from then on.
-func (w *wire) strike(f fault, down bool, match func([]byte) bool) {
+func (w *Wire) Strike(f Fault, down bool, match func([]byte) bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.match, w.fault = match, f
@@ -105,20 +109,21 @@ func (w *wire) strike(f fault, down bool, match func([]byte) bool) {
 	}
 }
 
-func (w *wire) isDown() bool {
+func (w *Wire) isDown() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.down
 }
 
-func (w *wire) up() {
+// Up lets connections be made again.
+func (w *Wire) Up() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.down = false
 }
 
-// release lets through what was kept.
-func (w *wire) release() {
+// Release lets through what was kept.
+func (w *Wire) Release() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.held()
@@ -126,11 +131,11 @@ func (w *wire) release() {
 
 // wired is one connection.
 type wired struct {
-	*wire
+	*Wire
 	client, server net.Conn
 
 	mu   sync.Mutex
-	lose fault
+	lose Fault
 	lost bool // the next reply is not given
 }
 
@@ -146,7 +151,7 @@ func (c *wired) requests() {
 			c.close()
 			return
 		}
-		c.wire.mu.Lock()
+		c.Wire.mu.Lock()
 		hit := c.match != nil && c.match(buffer[:n])
 		what := c.fault
 		if hit {
@@ -154,20 +159,20 @@ func (c *wired) requests() {
 			message := append([]byte(nil), buffer[:n]...)
 			c.held = func() { _, _ = c.server.Write(message); _ = c.server.(*net.TCPConn).CloseWrite() }
 		}
-		c.wire.mu.Unlock()
+		c.Wire.mu.Unlock()
 		if hit {
 			c.mu.Lock()
 			c.lost, c.lose = true, what
 			c.mu.Unlock()
 			switch what {
-			case loseRequest:
+			case LoseRequest:
 				c.close()
-			case holdRequest:
+			case HoldRequest:
 				c.client.Close()
-			case loseReply, holdReply:
+			case LoseReply, HoldReply:
 			}
-			if what != loseReply && what != holdReply {
-				c.struck <- struct{}{}
+			if what != LoseReply && what != HoldReply {
+				c.Struck <- struct{}{}
 				return
 			}
 		}
@@ -194,38 +199,38 @@ func (c *wired) replies() {
 				c.close()
 				return
 			}
-		case what == loseReply:
+		case what == LoseReply:
 			c.close()
-			c.struck <- struct{}{}
+			c.Struck <- struct{}{}
 			return
-		case what == holdReply:
-			c.struck <- struct{}{}
+		case what == HoldReply:
+			c.Struck <- struct{}{}
 			_, _ = io.Copy(io.Discard, c.server)
 			return
 		}
 	}
 }
 
-// wiredDB opens the database of db, which is not SQLite, once more, through a
+// Open opens the database of db, which is not SQLite, once more, through a
 // wire.
-func wiredDB(t *testing.T, db *gorm.DB) (*gorm.DB, *wire) {
+func Open(t *testing.T, db *gorm.DB) (*gorm.DB, *Wire) {
 	t.Helper()
 	if db.Name() == drivers.MySQL {
 		var name string
-		must(t, db.Raw("SELECT DATABASE()").Scan(&name).Error)
-		c, err := mysql.ParseDSN(requireEnv(t, "MYSQL_DSN"))
-		must(t, err)
+		check.Must(t, db.Raw("SELECT DATABASE()").Scan(&name).Error)
+		c, err := mysql.ParseDSN(servers.RequireEnv(t, "MYSQL_DSN"))
+		check.Must(t, err)
 		w := newWire(t, c.Addr)
 		c.DBName, c.Addr = name, w.addr
-		return openSQL(t, drivers.SQLConfig{Dialect: drivers.MySQL, DSN: c.FormatDSN()}), w
+		return sqldb.Open(t, drivers.SQLConfig{Dialect: drivers.MySQL, DSN: c.FormatDSN()}), w
 	}
 	var schema string
-	must(t, db.Raw("SELECT current_schema()").Scan(&schema).Error)
-	u, err := url.Parse(requireEnv(t, "POSTGRES_DSN"))
-	must(t, err)
+	check.Must(t, db.Raw("SELECT current_schema()").Scan(&schema).Error)
+	u, err := url.Parse(servers.RequireEnv(t, "POSTGRES_DSN"))
+	check.Must(t, err)
 	w := newWire(t, u.Host)
 	q := u.Query()
 	q.Set("search_path", schema)
 	u.Host, u.RawQuery = w.addr, q.Encode()
-	return openSQL(t, drivers.SQLConfig{Dialect: drivers.Postgres, DSN: u.String()}), w
+	return sqldb.Open(t, drivers.SQLConfig{Dialect: drivers.Postgres, DSN: u.String()}), w
 }

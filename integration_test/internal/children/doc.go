@@ -1,0 +1,3 @@
+// Package children lets a test start its own binary as another program, for tests of several
+// processes.
+package children

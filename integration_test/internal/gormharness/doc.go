@@ -1,0 +1,2 @@
+// Package gormharness hands repositories of GORM to the suites of repotest.
+package gormharness

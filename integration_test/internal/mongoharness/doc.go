@@ -1,0 +1,2 @@
+// Package mongoharness hands repositories of MongoDB to the suites of repotest.
+package mongoharness

@@ -1,0 +1,6 @@
+//go:build !race
+
+package scale
+
+// Raced says that the race detector is off.
+const Raced = false
