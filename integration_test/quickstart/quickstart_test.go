@@ -3,7 +3,7 @@
 // The demo is a process of its own, which the race detector does not look into. It only
 // makes the servers slower, which the demo does not wait for.
 
-package integration_test
+package quickstart_test
 
 import (
 	"bytes"
@@ -26,6 +26,8 @@ import (
 	"github.com/holdfast-go/holdfast/internal/checkout"
 )
 
+func TestMain(m *testing.M) { os.Exit(embedded.Run(m)) }
+
 // TestQuickstart_OnGivenServers runs the demo as a user with servers does. The
 // run on embedded servers is the same program; the CI run has it.
 func TestQuickstart_OnGivenServers(t *testing.T) {
@@ -43,7 +45,7 @@ func TestQuickstart_OnGivenServers(t *testing.T) {
 		t.Fatal(err)
 	}
 	program := filepath.Join(dir, "quickstart.exe")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "../examples/quickstart").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "../../examples/quickstart").CombinedOutput(); err != nil {
 		t.Fatalf("building: %v\n%s", err, out)
 	}
 	readme := filepath.Join(dir, "README.md")

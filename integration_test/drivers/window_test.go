@@ -1,4 +1,4 @@
-package integration_test
+package drivers_test
 
 import (
 	"encoding/binary"
