@@ -40,8 +40,8 @@ torture: ## try to make Holdfast lose an update, for 20 minutes, into docs/tortu
 
 soak: ## every test in full size (HOLDFAST_SOAK), those of locks under the race detector too, then a long demo
 	HOLDFAST_SOAK=1 go test -shuffle=on -count=1 -timeout=1h ./...
-	HOLDFAST_SOAK=1 go test -race -shuffle=on -count=1 -timeout=1h -run '^TestLock' ./integration_test
-	HOLDFAST_SOAK=1 go test -tags=allshapes -run=Shapes -count=1 -timeout=1h ./integration_test
+	HOLDFAST_SOAK=1 go test -race -shuffle=on -count=1 -timeout=1h -p=1 -run '^TestLock' ./integration_test/lock ./integration_test/lockedrepos
+	HOLDFAST_SOAK=1 go test -tags=allshapes -run=Shapes -count=1 -timeout=1h ./integration_test/shapes
 	go run ./examples/quickstart --workers 6 --ops 5000
 
 up: ## start etcd, PostgreSQL, MySQL, Redis and MongoDB with docker compose

@@ -9,7 +9,7 @@
 // It stands in for the server, not for the client: the KV, Lease and Watcher of
 // a client are clientv3's own, so retries, keepalive loops and watch resumption
 // behave as they do in production. What is answered here is checked against a
-// real etcd by a differential test in integration_test.
+// real etcd by a differential test in integration_test/lock.
 //
 // # What is there
 //

@@ -1,5 +1,0 @@
-//go:build !allshapes
-
-package integration_test
-
-func moreShapes() []shape { return nil }

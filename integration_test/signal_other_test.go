@@ -1,8 +1,0 @@
-//go:build !unix
-
-package integration_test
-
-import "os"
-
-// Without signals a process can only be killed; its lease then runs out.
-func interrupt(p *os.Process) error { return p.Kill() }
