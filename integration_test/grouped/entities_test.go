@@ -10,6 +10,7 @@ import (
 	"github.com/samber/lo"
 
 	"github.com/holdfast-go/holdfast/etcdlock"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
 	"github.com/holdfast-go/holdfast/repo"
 )
 
@@ -83,7 +84,7 @@ func (s *saves) wantStored(call int, after, before []record) {
 func TestEntitiesOfAFailedSave(t *testing.T) {
 	onSites(t, func(ctx context.Context, t *testing.T, s *site) {
 		stored := []*record{named("a"), named("b"), named("c"), named("d")}
-		must(t, s.plain.SaveAll(ctx, stored))
+		check.Must(t, s.plain.SaveAll(ctx, stored))
 		own := errors.New("the hook's own")
 		refusing := withHook(ctx, func(_ context.Context, e *record) error {
 			e.By, e.N = "the hook", e.N+1
@@ -120,7 +121,7 @@ func TestEntitiesAfterALoss(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			onSites(t, func(ctx context.Context, t *testing.T, s *site) {
 				stored := []*record{named("a"), named("b")}
-				must(t, s.plain.SaveAll(ctx, stored))
+				check.Must(t, s.plain.SaveAll(ctx, stored))
 				ran := 0
 				losing := withHook(ctx, func(attempt context.Context, e *record) error {
 					e.By = "the hook"

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/drivers/config"
+	"github.com/holdfast-go/holdfast/integration_test/internal/check"
+	"github.com/holdfast-go/holdfast/integration_test/internal/wires"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/repo"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
@@ -21,21 +23,25 @@ func TestLostReply(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			onSites(t, func(ctx context.Context, t *testing.T, s *site) {
 				if s.db.Name() == config.SQLite {
-					must(t, s.holder.Unlock(ctx))
+					check.Must(t, s.holder.Unlock(ctx))
 					return // it has no wire
 				}
 				stored := []*record{named("a"), named("b"), named("c")}
-				must(t, s.plain.SaveAll(ctx, stored))
-				db, w := wired(ctx, t, s.db)
+				check.Must(t, s.plain.SaveAll(ctx, stored))
+				db, w := wires.Open(t, s.db)
 				inner, err := gormrepo.New[record](db, &gormrepo.Options{HoldLimit: time.Second})
-				must(t, err)
+				check.Must(t, err)
 				s.locked, err = lockedrepo.New[record](inner, s.mine, &lockedrepo.Options{Key: key})
-				must(t, err)
+				check.Must(t, err)
+				lose := wires.LoseReply
+				if stay {
+					lose = wires.LoseAll
+				}
 				update := func(e *record, arm bool) func() error {
 					return func() error {
 						_, err := s.locked.Update(ctx, e.ID, func(e *record) error {
 							if e.N++; arm {
-								w.arm(stay)
+								w.Strike(lose, stay, wires.IsCommit)
 							}
 							return nil
 						})
@@ -51,11 +57,9 @@ func TestLostReply(t *testing.T) {
 						t.Errorf("call %d: got %v", i, err)
 					}
 				}
-				if !w.struck() {
-					t.Error("the reply was not lost")
-				}
+				check.Await(ctx, t, w.Struck, "the reply to be lost")
 				all, err := s.plain.FindAllByID(ctx, []any{stored[0].ID, stored[1].ID, stored[2].ID})
-				must(t, err)
+				check.Must(t, err)
 				if got := fmt.Sprint(all[0].N, all[1].N, all[2].N); got != "1 1 1" {
 					t.Errorf("they are stored with %s", got)
 				}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/etcdlock/locktest"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 	"github.com/holdfast-go/holdfast/lockedrepo"
 	"github.com/holdfast-go/holdfast/lockedrepo/alsoredis"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
@@ -57,7 +58,7 @@ func TestFails_OldLockIsLost(t *testing.T) {
 	for name, open := range databases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			addr, lock := requireEnv(t, "REDIS_ADDR"), uniqueName()
+			addr, lock := servers.RequireEnv(t, "REDIS_ADDR"), servers.UniqueName("holdfast_test_")
 			thief := redis.NewClient(&redis.Options{Addr: addr})
 			defer thief.Close()
 			db, counters := onePod(t, open(t), addr, lock)
@@ -88,7 +89,7 @@ func TestFails_OldLockIsLost(t *testing.T) {
 
 func TestFails_OldServerIsDown(t *testing.T) {
 	t.Parallel()
-	db, counters := onePod(t, databases["SQLite"](t), "127.0.0.1:1", uniqueName())
+	db, counters := onePod(t, databases["SQLite"](t), "127.0.0.1:1", servers.UniqueName("holdfast_test_"))
 	for name, call := range map[string]func(context.Context) error{
 		"Save": func(ctx context.Context) error { return counters.Save(ctx, &counter{ID: 1, N: 5}) },
 		"InTx": func(ctx context.Context) error {

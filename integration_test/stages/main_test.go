@@ -2,14 +2,12 @@ package stages_test
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,6 +16,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/holdfast-go/holdfast/drivers"
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 	"github.com/holdfast-go/holdfast/internal/devserver"
 	"github.com/holdfast-go/holdfast/lockedrepo/alsoshedlock"
 )
@@ -73,22 +72,6 @@ func endpoints(t *testing.T) []string {
 	return etcd.server.Endpoints()
 }
 
-// requireEnv returns what names a server; see the function of the package above.
-func requireEnv(t *testing.T, name string) string {
-	t.Helper()
-	v := os.Getenv(name)
-	switch {
-	case v != "":
-	case os.Getenv("REQUIRE_BACKENDS") == "1":
-		t.Fatalf("%s is not set, and REQUIRE_BACKENDS=1 demands it", name)
-	default:
-		t.Skipf("%s is not set: no server to test with", name)
-	}
-	return v
-}
-
-func uniqueName() string { return "holdfast_test_" + strings.ToLower(rand.Text()[:12]) }
-
 // database is where a test has its tables.
 type database struct {
 	Dialect alsoshedlock.Dialect
@@ -107,7 +90,7 @@ var databases = map[string]func(t *testing.T) database{
 	},
 	"PostgreSQL": func(t *testing.T) database {
 		t.Helper()
-		dsn, name := requireEnv(t, "POSTGRES_DSN"), uniqueName()
+		dsn, name := servers.RequireEnv(t, "POSTGRES_DSN"), servers.UniqueName("holdfast_test_")
 		u, err := url.Parse(dsn)
 		if err != nil {
 			t.Fatal(err)
@@ -120,12 +103,12 @@ var databases = map[string]func(t *testing.T) database{
 	},
 	"MySQL": func(t *testing.T) database {
 		t.Helper()
-		dsn := requireEnv(t, "MYSQL_DSN")
+		dsn := servers.RequireEnv(t, "MYSQL_DSN")
 		c, err := mysql.ParseDSN(dsn)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.DBName = uniqueName()
+		c.DBName = servers.UniqueName("holdfast_test_")
 		inTest(t, database{alsoshedlock.MySQL, dsn}, "CREATE DATABASE "+c.DBName, "DROP DATABASE "+c.DBName)
 		return database{alsoshedlock.MySQL, c.FormatDSN()}
 	},

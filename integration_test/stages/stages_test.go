@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 	"github.com/holdfast-go/holdfast/repo/gormrepo"
 )
 
@@ -48,7 +49,7 @@ func TestStages(t *testing.T) {
 
 func runStages(t *testing.T, d database, onRedis bool, stages []int, loses bool) {
 	t.Helper()
-	p := pod{Lock: uniqueName(), Endpoints: endpoints(t), Database: d, Rounds: rounds}
+	p := pod{Lock: servers.UniqueName("holdfast_test_"), Endpoints: endpoints(t), Database: d, Rounds: rounds}
 	db, _ := d.pool(t)
 	if err := db.AutoMigrate(&counter{}); err != nil {
 		t.Fatal(err)
@@ -60,7 +61,7 @@ func runStages(t *testing.T, d database, onRedis bool, stages []int, loses bool)
 		t.Fatal(err)
 	}
 	if onRedis {
-		p.Redis = requireEnv(t, "REDIS_ADDR")
+		p.Redis = servers.RequireEnv(t, "REDIS_ADDR")
 		client := redis.NewClient(&redis.Options{Addr: p.Redis})
 		t.Cleanup(func() {
 			if n := client.Exists(context.Background(), p.Lock).Val(); n != 0 {

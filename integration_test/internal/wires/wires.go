@@ -23,6 +23,9 @@ const (
 	// LoseReply lets the message through, and breaks the connection in place of
 	// the reply.
 	LoseReply Fault = iota
+	// LoseAll does the same and breaks all connections with it: the server could be
+	// asked by one of them.
+	LoseAll
 	// LoseRequest breaks the connection in place of the message.
 	LoseRequest
 	// HoldReply lets the message through and never gives the reply.
@@ -58,11 +61,7 @@ func newWire(t *testing.T, to string) *Wire {
 	var wg sync.WaitGroup
 	t.Cleanup(func() {
 		l.Close()
-		w.mu.Lock()
-		for _, c := range w.open {
-			c.close()
-		}
-		w.mu.Unlock()
+		w.closeAll()
 		wg.Wait()
 	})
 	wg.Go(func() {
@@ -106,6 +105,14 @@ func (w *Wire) Strike(f Fault, down bool, match func([]byte) bool) {
 			w.down = true
 			return true
 		}
+	}
+}
+
+func (w *Wire) closeAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.open {
+		c.close()
 	}
 }
 
@@ -169,9 +176,9 @@ func (c *wired) requests() {
 				c.close()
 			case HoldRequest:
 				c.client.Close()
-			case LoseReply, HoldReply:
+			case LoseReply, LoseAll, HoldReply:
 			}
-			if what != LoseReply && what != HoldReply {
+			if what == LoseRequest || what == HoldRequest {
 				c.Struck <- struct{}{}
 				return
 			}
@@ -199,7 +206,10 @@ func (c *wired) replies() {
 				c.close()
 				return
 			}
-		case what == LoseReply:
+		case what == LoseReply, what == LoseAll:
+			if what == LoseAll {
+				c.closeAll()
+			}
 			c.close()
 			c.Struck <- struct{}{}
 			return
