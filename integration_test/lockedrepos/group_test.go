@@ -139,7 +139,7 @@ func onGroups[T any](t *testing.T, run func(ctx context.Context, t *testing.T, s
 func (s *groupSite[T]) lock(ctx context.Context, t *testing.T) {
 	t.Helper()
 	s.Fleet = locks.NewFleet(t, embedded.EtcdEndpoints(t))
-	s.locker = s.Fleet.Locker(nil)
+	s.locker = s.Locker(nil)
 	var err error
 	s.locked, err = lockedrepo.New[T](s.plain, s.locker, &lockedrepo.Options{Key: "group"})
 	check.Must(t, err)
