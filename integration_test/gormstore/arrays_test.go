@@ -30,7 +30,7 @@ type (
 	arraysBytes   []byte
 	arraysUUID    [16]byte
 	arraysText    struct{ s string }
-	arraysNull    struct{ s string }
+	arraysNull    struct{}
 	arraysList    []string
 	arraysDoc     map[string]any
 	arraysFloat   float32
@@ -148,7 +148,7 @@ func arraysKinds() []arraysCase {
 		sent[arraysFloat]("real", 0.1),
 		sent("real", 0.1, 1e-50, 3.4028235e38, 1.00000017881393421514957253748434595763683319091796875001, 1+math.Pow(2, -24), 1+3*math.Pow(2, -24), math.Pow(2, -149)*1.5),
 		listed("real", 1e300),
-		sent("numeric", 0.1, 1e300, 1e-300, -0.0, 1.5e21),
+		sent("numeric", 0.1, 1e300, 1e-300, math.Copysign(0, -1), 1.5e21),
 		sent("numeric(10,3)", 0.12345, 2.0005),
 		listed("integer", 1.5),
 		listed("integer", 2.0),

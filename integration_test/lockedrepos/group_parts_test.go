@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/holdfast-go/holdfast/integration_test/internal/check"
 	"github.com/holdfast-go/holdfast/repo"
 )
 
-// Of saves that fail together one more transaction stores all that can be stored, in
-// their order, and each call gets its own error.
+// Of saves that fail together all are stored that can be, in their order, and each call gets
+// its own error.
 func TestGroup_GoesOnWithoutTheBadOnes(t *testing.T) {
 	onGroups(t, func(ctx context.Context, t *testing.T, s *groupSite[groupRow]) {
 		check.Must(t, s.plain.Save(ctx, &groupRow{ID: 7, Name: "wanted"}))
@@ -47,7 +48,11 @@ func TestGroup_GoesOnWithoutTheBadOnes(t *testing.T) {
 		if *bad != (groupRow{ID: 30, Name: "bad", N: -1}) {
 			t.Errorf("the refused entity is now %+v", bad)
 		}
-		s.want(ctx, t, "[6 -6 4 -4]", 7)
+		groups := "[6 -6 4 -4]"
+		if strings.HasSuffix(t.Name(), "/PostgreSQL") { // which tells whom to leave out
+			groups = "[6 5 2 2 4 3 2]"
+		}
+		s.want(ctx, t, groups, 7)
 		for id, name := range map[int64]string{7: "left", 9: "wanted", 20: "name 20", 23: "name 23", 24: "name 24", 25: "name 25", 26: "name 26"} {
 			if e, err := s.plain.FindByID(ctx, id); err != nil || e.Name != name {
 				t.Errorf("%d: got %+v, %v; want %q", id, e, err, name)

@@ -19,23 +19,14 @@ func (r *store) inBatches(c *call, items []*item, rows int, write func([]*item) 
 }
 
 // batch writes items by one statement. A database that refuses it for one row
-// does not say for which, so then the statement is cut in half until it is
-// known. The savepoint is what lets PostgreSQL go on after the error.
+// does not say for which, so then it is looked for. The savepoint is what lets PostgreSQL go
+// on after the error.
 func (r *store) batch(c *call, items []*item, write func([]*item) error) error {
-	if (c.once || c.whole) && len(items) > 1 {
-		err := write(items)
-		if c.whole && dberr.BlamesRow(err, r.db.Dialector) {
-			if it := r.suspect(err, items); it != nil {
-				return r.itemError(it, err)
-			}
-		}
-		return err
-	}
 	if len(items) == 1 {
-		if err := write(items); err != nil {
-			return r.itemError(items[0], err)
-		}
-		return nil
+		return r.writeOne(items[0], write)
+	}
+	if c.once || c.whole {
+		return r.writeWhole(c, items, write)
 	}
 	const savepoint = "holdfast"
 	if err := c.tx.SavePoint(savepoint).Error; err != nil {
@@ -48,24 +39,53 @@ func (r *store) batch(c *call, items []*item, write func([]*item) error) error {
 		}
 		return err
 	}
-	if errors.As(err, new(*arraysError)) && c.tx.RollbackTo(savepoint).Error == nil {
-		return write(items)
-	}
-	if errors.As(err, new(*repo.BatchError)) || !dberr.BlamesRow(err, r.db.Dialector) || c.tx.RollbackTo(savepoint).Error != nil {
+	lists := errors.As(err, new(*arraysError))
+	named := errors.As(err, new(*repo.BatchError)) || !dberr.BlamesRow(err, r.db.Dialector)
+	if named && !lists || c.tx.RollbackTo(savepoint).Error != nil {
 		return err
 	}
+	if lists {
+		return write(items)
+	}
 	if it := r.suspect(err, items); it != nil {
-		if err := write([]*item{it}); err != nil {
-			return r.itemError(it, err)
+		if err := r.writeOne(it, write); err != nil {
+			return err
 		}
 		if err := c.tx.RollbackTo(savepoint).Error; err != nil {
 			return err
 		}
 	}
+	return r.halves(c, items, write)
+}
+
+// halves writes each half of items that were refused, and so on, until it is known which one
+// was.
+func (r *store) halves(c *call, items []*item, write func([]*item) error) error {
 	for half := range slices.Chunk(items, (len(items)+1)/2) {
 		if err := r.batch(c, half, write); err != nil {
 			return err
 		}
 	}
 	return nil // what was in the way has gone
+}
+
+// writeOne names the item where it is refused.
+func (r *store) writeOne(it *item, write func([]*item) error) error {
+	if err := write([]*item{it}); err != nil {
+		return r.itemError(it, err)
+	}
+	return nil
+}
+
+// writeWhole does not look for the item that was refused. For a call that is made again in
+// another way it names the one that seems to be it.
+func (r *store) writeWhole(c *call, items []*item, write func([]*item) error) error {
+	err := write(items)
+	if !c.whole || !dberr.BlamesRow(err, r.db.Dialector) {
+		return err
+	}
+	if it := r.suspect(err, items); it != nil {
+		return r.itemError(it, err)
+	}
+	return err
 }

@@ -47,24 +47,18 @@ func (r *store) upsertBatch(c *call, items []*item, columns []*schema.Field, g *
 	back := slices.Concat(r.created, g.left, g.defaulted)
 	st := r.statement(c, items, columns, g.defaulted)
 	if n := r.dialect.rows(len(columns)); len(items) > n && !st.hasArrays() {
-		if c.once {
-			return dberr.TooMany(fmt.Errorf("%d rows in a list of values", len(items)))
-		}
-		return r.inBatches(c, items, n, func(batch []*item) error { return r.upsertBatch(c, batch, columns, g) })
+		return r.inLists(c, items, n, func(batch []*item) error { return r.upsertBatch(c, batch, columns, g) })
 	}
 	st.conflict.Columns = bare(r.keyColumns())
 	guarded := len(r.alive) > 0 && !r.opts.Revive && r.dialect.returning
 	if !r.dialect.returning {
 		st.conflict.DoUpdates = append(clause.Set{r.keepsOthers()}, st.conflict.DoUpdates...)
 	}
+	if !guarded && len(back) == 0 {
+		return r.upsertUntold(c, st)
+	}
 	if guarded {
 		st.conflict.Where = clause.Where{Exprs: slices.Clone(r.alive)}
-	}
-	if !guarded && len(back) == 0 {
-		err := r.exec(c, st)
-		c.raced = c.raced || r.dialect.returning && dberr.IsDuplicate(err, r.db.Dialector)
-		r.proven.CompareAndSwap(false, err == nil)
-		return err
 	}
 	st.returning = append(slices.Clone(r.key), back...)
 	rows, err := r.query(c, st)
@@ -77,6 +71,22 @@ func (r *store) upsertBatch(c *call, items []*item, columns []*schema.Field, g *
 		return r.takeBack(items, rows, back, repo.ErrUnsupported, "the database gives the key back in another form")
 	}
 	return r.takeBack(items, rows, back, repo.ErrNotFound, "the entity is marked as deleted")
+}
+
+// upsertUntold runs an upsert that reports nothing.
+func (r *store) upsertUntold(c *call, st *statement) error {
+	err := r.exec(c, st)
+	c.raced = c.raced || r.dialect.returning && dberr.IsDuplicate(err, r.db.Dialector)
+	r.proven.CompareAndSwap(false, err == nil)
+	return err
+}
+
+// inLists writes items by lists of values of so many rows, which arrays do not take.
+func (r *store) inLists(c *call, items []*item, rows int, write func([]*item) error) error {
+	if c.once {
+		return dberr.TooMany(fmt.Errorf("%d rows in a list of values", len(items)))
+	}
+	return r.inBatches(c, items, rows, write)
 }
 
 // looksStored tells whether an entity that may be new has been stored before, by all
