@@ -74,10 +74,9 @@
 //
 // Lists are written in statements of 1000 rows on PostgreSQL, 500 on MySQL and
 // 50 on SQLite, in one transaction. PostgreSQL gets 24 rows and more as arrays, 5000 in a
-// statement, where all columns can be elements of one: not those of a type with its own
-// array, or of an extension where the value is no text. On MySQL an upsert fires on every
-// unique index and would rewrite the rows of others: rows are looked up and locked
-// first, and what was written is counted.
+// statement, unless a column is an array itself, or a value is more than a number, a
+// text, a time or bytes. On MySQL an upsert fires on every unique index and would rewrite
+// the rows of others: rows are looked up and locked first, and what was written is counted.
 //
 // The hooks BeforeSave and AfterSave run once for every entity that is written,
 // BeforeCreate and AfterCreate for the new ones too, BeforeDelete and
