@@ -49,7 +49,7 @@ func TestGroup_GoesOnWithoutTheBadOnes(t *testing.T) {
 			t.Errorf("the refused entity is now %+v", bad)
 		}
 		groups := "[6 -6 4 -4]"
-		if strings.HasSuffix(t.Name(), "/PostgreSQL") { // which tells whom to leave out
+		if strings.HasSuffix(t.Name(), "/PostgreSQL") { // which tells what to leave out
 			groups = "[6 5 2 2 4 3 2]"
 		}
 		s.want(ctx, t, groups, 7)
