@@ -136,16 +136,20 @@ func TestSuitePassesInAChild(t *testing.T) {
 	}
 }
 
-// TestModelCatches shows that random operations find mistakes too.
+// TestModelCatches shows that random operations find mistakes too. Now and then they do
+// not come to one, and others are made.
 func TestModelCatches(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"DropsTheLastElement", "LosesZeroValues", "IgnoresTheOrderOfIDs", "MergeReplaces", "SwallowsErrStale", "RevivesDeletedOnes"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			out, err := runVariant(t, name)
-			if err == nil || !strings.Contains(out, "--- FAIL: TestVariant/Model/") {
-				t.Fatalf("the model agrees with it:\n%s", out)
+			out := ""
+			for range 5 {
+				if out, _ = runVariant(t, name); strings.Contains(out, "--- FAIL: TestVariant/Model/") {
+					return
+				}
 			}
+			t.Errorf("the model agrees with it:\n%s", out)
 		})
 	}
 }
