@@ -80,21 +80,34 @@ func tellsDriver(t reflect.Type) bool {
 		lo.SomeBy(lo.Range(t.NumMethod()), func(i int) bool { return strings.HasSuffix(t.Method(i).Name, "Value") })
 }
 
+// saysItself is isSpecial for a value, in a tenth of the time.
+func saysItself(v any) bool {
+	switch v.(type) {
+	case sqldriver.Valuer, gorm.Valuer, clause.Expression:
+		return true
+	default:
+		return false
+	}
+}
+
 // appendAny is appendElement for what has to be asked first for what the database gets.
 func appendAny(b []byte, v any, base string) ([]byte, bool) {
 	if v == nil {
 		return append(b, "NULL"...), true
 	}
-	rv := reflect.ValueOf(v)
+	if t, ok := v.(time.Time); ok {
+		return appendTime(b, t, base)
+	}
+	special, rv := saysItself(v), reflect.ValueOf(v)
 	switch isPointer := rv.Kind() == reflect.Pointer; {
 	case isPointer && rv.IsNil():
 		// What a nil pointer says of itself need not be NULL.
-		return append(b, "NULL"...), !isSpecial(rv.Type()) || isSpecial(rv.Type().Elem())
-	case isPointer && !isSpecial(rv.Type()):
+		return append(b, "NULL"...), !special || isSpecial(rv.Type().Elem())
+	case isPointer && !special:
 		return appendAny(b, rv.Elem().Interface(), base)
 	}
 	valuer, ok := v.(sqldriver.Valuer)
-	if !ok && isSpecial(rv.Type()) {
+	if !ok && special {
 		return b, false
 	}
 	if !ok {
@@ -104,7 +117,7 @@ func appendAny(b []byte, v any, base string) ([]byte, bool) {
 	if err != nil || given == nil {
 		return append(b, "NULL"...), err == nil
 	}
-	if isSpecial(reflect.TypeOf(given)) {
+	if saysItself(given) {
 		return b, false
 	}
 	return appendElement(b, reflect.ValueOf(given), base)
