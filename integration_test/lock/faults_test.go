@@ -81,6 +81,12 @@ func (o *oneFault) String() string {
 // and the next contender gets the lock.
 func TestLockFaults_EveryMessage(t *testing.T) {
 	t.Parallel()
+	loseEachMessage(t, 3, liveWith) // two lives differ by a message or two
+}
+
+// loseEachMessage lets clients live until so many lives had no message left to lose.
+func loseEachMessage(t *testing.T, lives int, live func(t *testing.T, site faultSite, fault *oneFault)) {
+	t.Helper()
 	for _, site := range faultSites(t) {
 		for _, answer := range []bool{false, true} {
 			t.Run(site.name+(&oneFault{answer: answer}).String(), func(t *testing.T) {
@@ -88,18 +94,17 @@ func TestLockFaults_EveryMessage(t *testing.T) {
 				for _, what := range messageKinds {
 					fault := &oneFault{answer: answer, step: what}
 					t.Run(what, func(t *testing.T) {
-						liveWith(t, site, fault)
+						live(t, site, fault)
 						if fault.hitStep() == "" {
 							t.Error("nothing was lost: the test proves nothing")
 						}
 					})
 				}
 				hit := map[string]int{}
-				// Two lives differ by a message or two.
-				for at, untouched := 0, 0; untouched < 3; at++ {
+				for at, untouched := 0, 0; untouched < lives; at++ {
 					fault := &oneFault{answer: answer, left: at}
 					t.Run(strconv.Itoa(at), func(t *testing.T) {
-						liveWith(t, site, fault)
+						live(t, site, fault)
 					})
 					if what := fault.hitStep(); what != "" {
 						hit[what]++

@@ -29,35 +29,7 @@ import (
 // gets the locks.
 func TestLockLeaks_EveryMessage(t *testing.T) {
 	t.Parallel()
-	for _, site := range faultSites(t) {
-		for _, answer := range []bool{false, true} {
-			t.Run(site.name+(&oneFault{answer: answer}).String(), func(t *testing.T) {
-				t.Parallel()
-				for _, what := range messageKinds {
-					fault := &oneFault{answer: answer, step: what}
-					t.Run(what, func(t *testing.T) {
-						sharedLife(t, site, fault)
-						if fault.hitStep() == "" {
-							t.Error("nothing was lost: the test proves nothing")
-						}
-					})
-				}
-				hit := map[string]int{}
-				for at, untouched := 0, 0; untouched < 2; at++ {
-					fault := &oneFault{answer: answer, left: at}
-					t.Run(strconv.Itoa(at), func(t *testing.T) {
-						sharedLife(t, site, fault)
-					})
-					if what := fault.hitStep(); what != "" {
-						hit[what]++
-					} else {
-						untouched++
-					}
-				}
-				t.Log(hit)
-			})
-		}
-	}
+	loseEachMessage(t, 2, sharedLife)
 }
 
 // sharedLife lets a client with the fault share its holds in all ways.

@@ -82,10 +82,13 @@ func (r *store) learnTypes(ctx context.Context, pool gorm.ConnPool, n int) (err 
 		}
 		types[column] = t
 	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
 	if len(types) > 0 { // else the table is still to be made
 		r.types.Store(&types)
 	}
-	return rows.Err()
+	return nil
 }
 
 // learnTypesIn is learnTypes in a transaction. A call of one statement has learned them before.

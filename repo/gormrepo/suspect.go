@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
-	"strings"
 
 	"github.com/samber/lo"
 
@@ -31,7 +30,7 @@ func (r *store) suspect(err error, items []*item) *item {
 		column, text = r.key[0].DBName, row[1]
 	}
 	f := r.schema.FieldsByDBName[column]
-	if f == nil || strings.Contains(column, ", ") {
+	if f == nil { // several columns have no name together
 		return nil
 	}
 	found, _ := lo.Find(items, func(it *item) bool {
