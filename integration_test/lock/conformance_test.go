@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-go/holdfast/etcdlock"
 	"github.com/holdfast-go/holdfast/etcdlock/locktest"
 	"github.com/holdfast-go/holdfast/integration_test/internal/embedded"
+	"github.com/holdfast-go/holdfast/integration_test/internal/locks"
 	"github.com/holdfast-go/holdfast/integration_test/internal/servers"
 )
 
@@ -19,7 +20,7 @@ func TestLockConformance_Namespace(t *testing.T) {
 	locktest.Run(t, func(t *testing.T) locktest.Harness {
 		t.Helper()
 		namespace := servers.UniqueName("test-") + "/"
-		h := etcdHarness(t, endpoints, namespace, etcdlock.Options{Namespace: namespace})
+		h := etcdHarness(t, endpoints, namespace, etcdlock.Options{Namespace: namespace, RequestTimeout: locks.Patience})
 		h.Features = locktest.AllFeatures()
 		return h
 	})
@@ -32,7 +33,7 @@ func TestLockConformance_RawNames(t *testing.T) {
 	endpoints := embedded.OwnEtcd(t).Endpoints()
 	locktest.Run(t, func(t *testing.T) locktest.Harness {
 		t.Helper()
-		h := etcdHarness(t, endpoints, "", etcdlock.Options{RawNames: true, Linger: etcdlock.NoLinger})
+		h := etcdHarness(t, endpoints, "", etcdlock.Options{RawNames: true, Linger: etcdlock.NoLinger, RequestTimeout: locks.Patience})
 		h.Features = locktest.AllFeatures()
 		return h
 	})

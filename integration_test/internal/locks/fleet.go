@@ -40,6 +40,10 @@ func (f *Fleet) Locker(opts *etcdlock.Options) *etcdlock.Locker {
 	return f.LockerOn(embedded.NewEtcdClient(f.T, f.Endpoints), opts)
 }
 
+// Patience is how long a Locker of a test waits for etcd. It waits a third of that for an
+// answer of another Locker. A busy machine stops a process for seconds.
+const Patience = 30 * time.Second
+
 // LockerOn is the same on a given client.
 func (f *Fleet) LockerOn(cli *clientv3.Client, opts *etcdlock.Options) *etcdlock.Locker {
 	f.T.Helper()
@@ -49,6 +53,9 @@ func (f *Fleet) LockerOn(cli *clientv3.Client, opts *etcdlock.Options) *etcdlock
 	}
 	if o.Namespace == "" && !o.RawNames {
 		o.Namespace = f.Namespace
+	}
+	if o.RequestTimeout == 0 {
+		o.RequestTimeout = Patience
 	}
 	l, err := etcdlock.New(cli, &o)
 	if err != nil {
