@@ -144,8 +144,8 @@ func JavaForms(zone *time.Location) SmartSaveOption {
 
 // WithDecoder decodes documents with fn alone, for instance where they are in a form of
 // their own. fn is called with the entity to decode into, which is the
-// stored one when merging, and with the nulls taken out by MergeNonNull. T
-// must be the repository's.
+// stored one when merging, and with the nulls taken out by MergeNonNull. It is called
+// several times for a document, and gives the same each time. T must be the repository's.
 func WithDecoder[T any](fn func(doc []byte, into *T) error) SmartSaveOption {
 	return func(s *smartsave.Options) { s.Decoder = fn }
 }

@@ -35,7 +35,9 @@ const (
 // already, so that a wrapper can check them before it takes a lock and need
 // not decode them twice.
 type DocumentSaver[T any] interface {
-	// SaveDocuments does what SmartSave does after decoding.
+	// SaveDocuments does what SmartSave does after decoding. After an error it may be
+	// called again with docs; else it may have returned the entities of docs, or changed
+	// them.
 	SaveDocuments(ctx context.Context, docs *Documents[T]) ([]*T, error)
 }
 
@@ -76,9 +78,12 @@ func Decode[T any](dto repo.SmartSaveDTO, opts ...repo.SmartSaveOption) (*Docume
 	if s.Chunk != nil && chunk < 1 {
 		return nil, badChunk(chunk)
 	}
+	if s.Mode == ModeMergeNonNull { // which leaves the nulls out of them
+		dto.EntityList = slices.Clone(dto.EntityList)
+	}
 	d := &Documents[T]{
 		Mode: s.Mode, Chunk: chunk, decode: decode,
-		Entities: make([]*T, len(dto.EntityList)), docs: slices.Clone(dto.EntityList),
+		Entities: make([]*T, len(dto.EntityList)), docs: dto.EntityList,
 	}
 	var bad []*repo.ItemError
 	for i, text := range dto.EntityList {

@@ -200,7 +200,8 @@ func (l *link) progress(c *call, p part) (progress, error) {
 
 // sameOwner tells whether an element had the foreign key before that it has now.
 func (l *link) sameOwner(c *call, p part) bool {
-	was, _ := l.owner(c.tx.Statement.Context, p.before)
+	before, _ := p.before.of(p.item) // a copy
+	was, _ := l.owner(c.tx.Statement.Context, before)
 	is, _ := l.owner(c.tx.Statement.Context, p.val)
 	return was == is
 }

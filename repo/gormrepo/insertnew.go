@@ -57,8 +57,8 @@ func (r *store) saveFound(ctx context.Context, items []*item, fn func(*call) err
 			return err
 		}
 		return r.write(ctx, func(c *call) error {
-			for _, it := range items {
-				r.startItem(it)
+			if err := r.startItems(items); err != nil {
+				return err
 			}
 			if err := r.lockDatabase(c); err != nil {
 				return err

@@ -28,6 +28,8 @@ type item struct {
 	// unnamed tells of an entity from a document which names no version: it overwrites
 	// what is stored in whatever version.
 	unnamed bool
+	// revived tells that the row which a document is merged into is marked as deleted.
+	revived bool
 	// freshTimes tells that the times of creation were made by this save.
 	freshTimes bool
 	// begun tells that the transaction has begun, and startsNew what isNew was then.
@@ -40,9 +42,19 @@ type item struct {
 	// the statement has.
 	changed []*schema.Field
 	// before is what to go back to when the save fails.
-	before reflect.Value
+	before origin
 	rare   *rare
 }
+
+// origin knows how entities were when their call began.
+type origin interface {
+	of(it *item) (reflect.Value, error)
+}
+
+// copies are entities as they were, in the order of the caller's list.
+type copies struct{ list reflect.Value }
+
+func (c *copies) of(it *item) (reflect.Value, error) { return c.list.Index(it.index), nil }
 
 // rare is what few items have.
 type rare struct {
@@ -69,11 +81,10 @@ func (it *item) explicit() []*schema.Field { return lo.FromPtr(it.rare).explicit
 
 // itemsFor are the items of entities that a call saves.
 func (r *store) itemsFor(es []reflect.Value) []*item {
-	copies := reflect.MakeSlice(reflect.SliceOf(r.entity.Type), len(es), len(es))
+	before := &copies{reflect.MakeSlice(reflect.SliceOf(r.entity.Type), len(es), len(es))}
 	list := make([]item, len(es))
 	for i, e := range es {
-		before := copies.Index(i)
-		before.Set(e)
+		before.list.Index(i).Set(e)
 		list[i] = item{val: e, index: i, before: before}
 	}
 	return lo.Map(es, func(_ reflect.Value, i int) *item { return &list[i] })
@@ -82,14 +93,18 @@ func (r *store) itemsFor(es []reflect.Value) []*item {
 // pointer is the entity as hooks and GORM know it.
 func (it *item) pointer() any { return it.val.Addr().Interface() }
 
-func (it *item) restore() {
+func (it *item) restore() error {
 	it.restoreParts()
-	it.val.Set(it.before)
+	before, err := it.before.of(it)
+	if err == nil {
+		it.val.Set(before)
+	}
+	return err
 }
 
 func restoreAll(items []*item) {
 	for _, it := range items {
-		it.restore()
+		_ = it.restore() // only a document can fail, and its entity is nobody's
 	}
 }
 
@@ -112,28 +127,39 @@ func (it *item) restoreParts() {
 		return
 	}
 	for _, part := range slices.Backward(it.rare.parts) {
-		part.restore()
+		_ = part.restore() // it is a copy
 	}
 	it.rare.parts = nil
 }
 
 // startItem goes back to where the transaction begins, which may be for the second
 // time.
-func (r *store) startItem(it *item) {
+func (r *store) startItem(it *item) error {
 	if !it.begun {
 		it.begun, it.startsNew = true, it.isNew
 		if it.strict || r.setsKeys() {
 			it.more().start = r.newValue()
 			it.rare.start.Set(it.val)
 		}
-		return
+		return nil
 	}
-	it.restoreParts()
-	it.val.Set(it.before)
+	if err := it.restore(); err != nil {
+		return r.itemError(it, err)
+	}
 	if start := lo.FromPtr(it.rare).start; start.IsValid() {
 		it.val.Set(start)
 	}
 	it.isNew, it.was, it.exists = it.startsNew, r.entity.VersionOf(it.val), false
+	return nil
+}
+
+func (r *store) startItems(items []*item) error {
+	for _, it := range items {
+		if err := r.startItem(it); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // firstVersion is what a new entity gets.

@@ -12,10 +12,19 @@ import (
 
 // documents are those of a SmartSave, of entities of any type.
 type documents struct {
-	replace  bool
-	entities []reflect.Value
+	replace bool
+	n       int
+	// entity is document i decoded.
+	entity func(i int) reflect.Value
 	// mergeInto applies document i to e.
 	mergeInto func(i int, e reflect.Value) error
+}
+
+// of decodes a document again: to keep a copy of every entity takes much more memory than
+// the documents do.
+func (d *documents) of(it *item) (reflect.Value, error) {
+	e := reflect.New(it.val.Type()).Elem()
+	return e, d.mergeInto(it.index, e)
 }
 
 // saveDocuments saves or merges decoded documents and returns the entity of each.
@@ -34,7 +43,7 @@ func (r *store) saveDocuments(ctx context.Context, docs *documents) ([]reflect.V
 	if err != nil {
 		return nil, err
 	}
-	out := make([]reflect.Value, len(docs.entities))
+	out := make([]reflect.Value, docs.n)
 	for _, m := range merges {
 		for n, i := range m.docs {
 			if out[i] = m.val; n > 0 { // each is in memory of its own
@@ -60,11 +69,11 @@ func (r *store) replaceAll(ctx context.Context, docs *documents, items []*item) 
 // merges puts documents with the same key together, in the order of their last
 // one, as SaveAll does.
 func (r *store) merges(docs *documents) []*merge {
-	n := len(docs.entities)
+	n := docs.n
 	byKey, list := make(map[any]*merge, n), make([]*merge, 0, n)
 	items, all, places := make([]item, n), make([]merge, n), lo.Range(n)
-	for i, e := range slices.Backward(r.copies(docs.entities)) {
-		items[i] = item{val: e, index: i, before: docs.entities[i]}
+	for i := range slices.Backward(places) {
+		items[i] = item{val: docs.entity(i), index: i, before: docs}
 		key := r.foldKey(&items[i])
 		if m := byKey[key]; m != nil {
 			m.docs = append(m.docs, i)
@@ -83,34 +92,42 @@ func (r *store) merges(docs *documents) []*merge {
 
 // mergeAll returns the merges that were made: hooks may have given two one key.
 func (r *store) mergeAll(ctx context.Context, docs *documents, given []*merge, items []*item) (merges []*merge, err error) {
-	if err := r.giveKeys(ctx, items); err != nil {
-		return nil, err
-	}
-	err = r.write(ctx, func(c *call) error {
-		merges = slices.Clone(given)
-		for _, m := range merges {
-			r.startItem(m.item)
-			m.old, m.changed, m.revived = nil, nil, false
-			if first := lo.FromPtr(m.rare).docs; first != nil {
-				m.docs = first
-			}
-		}
-		if err := r.load(c, docs, merges); err != nil {
+	err = restoring(items, func() error {
+		if err := r.giveKeys(ctx, items); err != nil {
 			return err
 		}
-		if err := r.beforeSave(c, itemsOf(merges)); err != nil {
+		return r.write(ctx, func(c *call) (err error) {
+			merges, err = r.merge(c, docs, given, items)
 			return err
-		}
-		if merges, err = r.reload(c, docs, merges); err != nil {
-			return err
-		}
-		items := itemsOf(merges)
-		if err := r.checkKeys(items); err != nil {
-			return err
-		}
-		return r.saveMerged(c, merges)
+		})
 	})
 	return merges, err
+}
+
+// merge does so in a transaction, which may be for the second time.
+func (r *store) merge(c *call, docs *documents, given []*merge, items []*item) (merges []*merge, err error) {
+	if err := r.startItems(items); err != nil {
+		return nil, err
+	}
+	for _, m := range given {
+		m.old, m.changed, m.revived = nil, nil, false
+		if first := lo.FromPtr(m.rare).docs; first != nil {
+			m.docs = first
+		}
+	}
+	if err := r.load(c, docs, given); err != nil {
+		return nil, err
+	}
+	if err := r.beforeSave(c, items); err != nil {
+		return nil, err
+	}
+	if merges, err = r.reload(c, docs, given); err != nil {
+		return nil, err
+	}
+	if err := r.checkKeys(itemsOf(merges)); err != nil {
+		return nil, err
+	}
+	return merges, r.saveMerged(c, merges)
 }
 
 // saveMerged writes what has changed in entities whose rows are locked, and new ones.

@@ -208,8 +208,6 @@ type merge struct {
 	docs []int
 	// old is the stored row before the merge.
 	old []any
-	// revived tells that the stored row is marked as deleted.
-	revived bool
 }
 
 func itemsOf(merges []*merge) []*item {

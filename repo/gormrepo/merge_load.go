@@ -73,7 +73,8 @@ func (r *store) lockedRows(c *call, keys [][]any, others func(id any) bool) (map
 func (m *merge) first(r *store, docs *documents) error {
 	m.isNew = true
 	if len(m.docs) > 1 {
-		if err := docs.mergeInto(m.docs[0], m.replace(r.newValue())); err != nil {
+		m.val.SetZero()
+		if err := docs.mergeInto(m.docs[0], m.val); err != nil {
 			return err
 		}
 		if err := m.mergeInto(r, docs, m.docs[1:]); err != nil {
@@ -88,21 +89,15 @@ func (m *merge) first(r *store, docs *documents) error {
 func (m *merge) apply(ctx context.Context, r *store, docs *documents, row reflect.Value, revived bool) error {
 	m.was = r.entity.VersionOf(row)
 	for _, i := range m.docs {
-		if named := r.entity.VersionOf(docs.entities[i]); named != 0 && named != m.was {
+		if named := r.entity.VersionOf(docs.entity(i)); named != 0 && named != m.was {
 			return &repo.ItemError{Index: i, ID: r.shownID(row), Err: fmt.Errorf("%w: version %d is stored, not %d", repo.ErrStale, m.was, named)}
 		}
 	}
 	m.isNew, m.exists, m.revived = false, true, revived
-	m.replace(row)
+	m.val.Set(row)
 	m.key = r.identity(m.item) // the stored row's, in its own form
 	m.old = r.snapshot(ctx, m.val)
 	return m.mergeInto(r, docs, m.docs)
-}
-
-// replace makes e the entity of m.
-func (m *merge) replace(e reflect.Value) reflect.Value {
-	m.val = e
-	return e
 }
 
 // mergeInto applies documents, but for what no document may change.

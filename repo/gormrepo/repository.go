@@ -65,7 +65,8 @@ func (r *Repository[T]) SaveChunks(ctx context.Context, es []*T, n int) error {
 }
 
 // SaveDocuments saves or merges decoded documents, all or none of a chunk; see
-// driver.DocumentSaver. It leaves docs as it was, so that it can be called again.
+// driver.DocumentSaver. After an error docs is as it was, so that it can be called again;
+// else the entities of docs are those that are returned.
 func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *driver.Documents[T]) ([]*T, error) {
 	if docs == nil || len(docs.Entities) == 0 {
 		return nil, r.failed(ctx, "smart save", repo.ErrEmptySave)
@@ -75,7 +76,8 @@ func (r *Repository[T]) SaveDocuments(ctx context.Context, docs *driver.Document
 		return saved, r.failed(ctx, "smart save", err)
 	}
 	saved, err := r.saveDocuments(ctx, &documents{
-		docs.Mode == driver.ModeReplace, valuesOf(docs.Entities),
+		docs.Mode == driver.ModeReplace, len(docs.Entities),
+		func(i int) reflect.Value { return valueOf(docs.Entities[i]) },
 		func(i int, e reflect.Value) error { return docs.MergeInto(i, pointerTo[T](e)) },
 	})
 	if err != nil {

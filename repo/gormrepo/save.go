@@ -30,8 +30,8 @@ func (r *store) saveItems(ctx context.Context, items []*item, whole bool) error 
 		}
 		return r.writeItems(ctx, items, func(c *call) error {
 			c.whole = c.whole || whole
-			for _, it := range items {
-				r.startItem(it)
+			if err := r.startItems(items); err != nil {
+				return err
 			}
 			if c.only != nil {
 				return r.saveIn(c, []*item{c.only})

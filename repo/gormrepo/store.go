@@ -54,20 +54,6 @@ func (m *model) newPointer() any { return reflect.New(m.entity.Type).Interface()
 // newValue is a new entity.
 func (m *model) newValue() reflect.Value { return reflect.New(m.entity.Type).Elem() }
 
-// newValues are n new entities, each in memory of its own: a caller may keep one of them.
-func (m *model) newValues(n int) []reflect.Value {
-	return lo.Times(n, func(int) reflect.Value { return m.newValue() })
-}
-
-// copies are shallow copies of entities.
-func (m *model) copies(es []reflect.Value) []reflect.Value {
-	all := m.newValues(len(es))
-	for i, e := range es {
-		all[i].Set(e)
-	}
-	return all
-}
-
 // newList points to an empty list of pointers to entities, for GORM to read into.
 func (m *model) newList() reflect.Value {
 	return reflect.New(reflect.SliceOf(reflect.PointerTo(m.entity.Type)))
