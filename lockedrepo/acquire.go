@@ -28,12 +28,14 @@ const (
 var ErrRelease = errors.New("lockedrepo: the write was done, giving back its lock failed")
 
 // acquire takes the locks within their timeout. The error of a wait that took
-// too long names the holder.
+// too long names the holder, but for a caller whose time was over before: no holder
+// was in its way.
 func acquire(ctx context.Context, doing string, x exclusion) (*hold, error) {
 	wait, cancel := context.WithTimeout(ctx, x.timeout)
 	defer cancel()
+	late := ctx.Err() != nil
 	h, err := x.lock(wait)
-	if errors.Is(err, etcdlock.ErrTimeout) {
+	if errors.Is(err, etcdlock.ErrTimeout) && !late {
 		text, _ := holders(ctx, x)
 		return nil, fmt.Errorf("lockedrepo: %s: %w: %s", doing, err, text)
 	}

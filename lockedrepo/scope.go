@@ -96,12 +96,10 @@ func (s *scope) lock(ctx context.Context, doing string, x exclusion) (*hold, err
 	if newest, missing := s.has(x); missing == nil && newest.hasOthers(x.also) {
 		return newest, nil
 	}
-	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
-	case <-ctx.Done():
+	if !s.await(ctx) {
 		return nil, fmt.Errorf("lockedrepo: %s: locking %q while another call of the transaction waits for a lock: %w", doing, x.keys, gaveUp(ctx))
 	}
+	defer func() { <-s.turn }()
 	newest, missing := s.has(x)
 	if len(missing) > 0 || !newest.hasOthers(x.also) {
 		var err error
@@ -110,6 +108,22 @@ func (s *scope) lock(ctx context.Context, doing string, x exclusion) (*hold, err
 		}
 	}
 	return newest, s.show(ctx, doing, x)
+}
+
+// await takes the turn, unless ctx ends while another call has it. A free turn is taken
+// under a context that has ended too, so that the error does not speak of another call.
+func (s *scope) await(ctx context.Context) bool {
+	select {
+	case s.turn <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case s.turn <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // has returns the newest hold of the locker, and those of x's keys that no hold

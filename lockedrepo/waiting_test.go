@@ -43,6 +43,32 @@ func TestWaitingIsBoundedAndNamesTheHolder(t *testing.T) {
 	}
 }
 
+// A caller whose deadline had passed before has not waited for anybody.
+func TestExpiredCallerIsNotToldOfAHolder(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	hold, err := b.other.Lock(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = hold.Unlock(t.Context()) }()
+	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
+	defer cancel()
+	for range 20 { // a transaction chose by chance between its turn and its context
+		for doing, err := range map[string]error{
+			"save":        b.repo.Save(ctx, &order{ID: "1"}),
+			"transaction": b.repo.InTx(ctx, func(context.Context) error { return nil }),
+		} {
+			if !errors.Is(err, etcdlock.ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("%s: got %v", doing, err)
+			}
+			if text := err.Error(); strings.Contains(text, "held by") || strings.Contains(text, "another call") {
+				t.Fatalf("%s: got %v", doing, err)
+			}
+		}
+	}
+}
+
 func TestCancelledCaller(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("the client hung up")
