@@ -69,6 +69,11 @@ func run(ctx context.Context, args []string, out, status io.Writer) (err error) 
 	if *workers < 1 || *ops < 1 || flags.NArg() > 0 {
 		return errors.New("--workers and --ops must be positive, and there are no other arguments")
 	}
+	if *readme != "" { // a page that cannot be written is told of before the rounds
+		if _, _, err := aroundTable(*readme); err != nil {
+			return err
+		}
+	}
 	if *config == "" {
 		fmt.Fprintln(status, "starting etcd, SQLite and a MongoDB stand-in in a temporary folder")
 		s, err := startServers(ctx)

@@ -62,18 +62,27 @@ const (
 	tableEnds   = "<!-- quickstart: end -->\n"
 )
 
-// writeKept replaces the table of a page by one of the stock movements.
-func writeKept(file string, rounds []*round) error {
+// aroundTable returns what a page has before its table and behind it.
+func aroundTable(file string) (before, after string, err error) {
 	page, err := os.ReadFile(file)
 	if err != nil {
-		return err
+		return "", "", err
 	}
 	before, rest, begins := strings.Cut(string(page), tableBegins)
 	_, after, ends := strings.Cut(rest, tableEnds)
 	if !begins || !ends {
-		return fmt.Errorf("%s has no lines %q and %q", file, tableBegins, tableEnds)
+		return "", "", fmt.Errorf("%s has no lines %q and %q", file, tableBegins, tableEnds)
 	}
-	return os.WriteFile(file, []byte(before+tableBegins+keptTable(rounds)+tableEnds+after), 0o600) //nolint:gosec // the file that the caller names
+	return before, after, nil
+}
+
+// writeKept replaces the table of a page by one of the stock movements.
+func writeKept(file string, rounds []*round) error {
+	before, after, err := aroundTable(file)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, []byte(before+tableBegins+keptTable(rounds)+tableEnds+after), 0o600)
 }
 
 func keptTable(rounds []*round) string {

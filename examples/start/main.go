@@ -1,4 +1,5 @@
-// Command start is the program of docs/start.md.
+// Command start is the program of docs/start.md. It reads holdfast.yaml in the folder in
+// which it is started.
 package main
 
 import (

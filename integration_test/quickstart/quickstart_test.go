@@ -48,6 +48,11 @@ func TestQuickstart_OnGivenServers(t *testing.T) {
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "../../examples/quickstart").CombinedOutput(); err != nil {
 		t.Fatalf("building: %v\n%s", err, out)
 	}
+	for _, page := range []string{config, filepath.Join(dir, "nowhere.md")} { // no marks, and no file
+		if out, err := exec.CommandContext(ctx, program, "--config", config, "--readme", page).CombinedOutput(); err == nil || strings.Contains(string(out), "import") {
+			t.Errorf("the demo ran before it looked at the page %s: %v\n%s", page, err, out)
+		}
+	}
 	readme := filepath.Join(dir, "README.md")
 	check.Must(t, os.WriteFile(readme, checkout.Read(t, "README.md"), 0o600))
 	var out, status bytes.Buffer
