@@ -31,7 +31,7 @@ type gormTriggeredVersion struct {
 	Rev  int64 `holdfast:"version"`
 }
 
-// triggeredTables count in a table of their own how often a row was to be inserted.
+// triggeredTables count in a table of their own how often their triggers fire.
 func triggeredTables(t testing.TB, db *gorm.DB) {
 	t.Helper()
 	for _, text := range []string{

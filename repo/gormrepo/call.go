@@ -26,7 +26,7 @@ type call struct {
 	// whole tells that a statement which was refused for a row is not cut in half to
 	// find the row: the call is made again in another way.
 	whole bool
-	// only is an item that is tried by itself, whatever the call is to save.
+	// only is an item that is tried by itself, whatever else the call saves.
 	only *item
 	// careful tells that saves look first at what is stored.
 	careful bool

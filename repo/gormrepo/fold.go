@@ -72,7 +72,7 @@ func (r *store) writeFolded(ctx context.Context, f driver.Fence, items []*item, 
 }
 
 // trySuspect runs fn for the item that an error seems to be about, by a statement of which
-// nothing stays: it is to write more rows than it has. It returns how the item was refused,
+// nothing stays: it expects more rows than it writes. It returns how the item was refused,
 // or nil.
 func (r *store) trySuspect(ctx context.Context, f driver.Fence, items []*item, err error, fn func(*call) error) (*item, error) {
 	it := r.suspect(err, items)

@@ -69,7 +69,7 @@ type rare struct {
 	docs []int
 }
 
-// more is for what is to be set.
+// more returns the rare fields, to set one of them.
 func (it *item) more() *rare {
 	if it.rare == nil {
 		it.rare = new(rare)

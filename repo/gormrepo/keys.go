@@ -223,7 +223,7 @@ func (r *store) itemError(it *item, err error) error {
 	return one.err()
 }
 
-// folded leaves out items whose key comes again, unless all are to be written.
+// folded leaves out items whose key comes again, unless all of them have to be written.
 func (r *store) folded(all []*item) []*item {
 	if len(all) < 2 || all[0].strict {
 		return all

@@ -141,7 +141,7 @@ func (r *store) overwriting(c *call, it *item, columns []*schema.Field, g *group
 	if r.version != nil {
 		return append(set, clause.Assignment{Column: clause.Column{Name: r.version.DBName}, Value: counted{r.version}})
 	}
-	if len(set) == 0 { // the row is to be reported
+	if len(set) == 0 { // an assignment, so that the row is reported
 		name := own[0].DBName
 		set = append(set, clause.Assignment{Column: clause.Column{Name: name}, Value: clause.Column{Table: clause.CurrentTable, Name: name}})
 	}

@@ -125,7 +125,7 @@
 // attempt's claims: it has happened (no error), or it has not and never will
 // (the network's error). It is a *repo.UnknownError when the server cannot be
 // asked, when a newer holder was at the document since, and when a document that
-// was to be inserted is not there yet.
+// the write inserts is not there yet.
 //
 // In InTx the claims are also shown to a document of each lock in the collection
 // holdfast_fence of the database, before anything else. Two transactions of one

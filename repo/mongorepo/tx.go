@@ -28,7 +28,7 @@ import (
 // nil. Calls from several goroutines wait for each other. When fn has returned,
 // its context takes no call any more: they return repo.ErrInTx.
 //
-// Under a fence the first thing that every try does is to show its claims. InTx
+// Under a fence every try first shows its claims. InTx
 // returns ErrUnsupported when the server is neither a replica set nor sharded.
 // There are no savepoints: a nested InTx under repo.WithSavepoint is
 // ErrUnsupported and changes nothing.

@@ -37,7 +37,7 @@ func (b *background) spawn(f func()) bool {
 	return true
 }
 
-// work runs f, and what else there is to do.
+// work runs f, and then what spawn hands to it.
 func (b *background) work(f func()) {
 	for {
 		f()

@@ -49,8 +49,8 @@ func isMissing(err error) bool {
 	return none && strings.Contains(err.Error(), "holdfast_")
 }
 
-// isNullToken tells whether a claim without a token was to be stored, which comes of
-// an epoch that is missing.
+// isNullToken tells whether the statement would have stored a claim without a token, which
+// comes of an epoch that is missing.
 func isNullToken(err error) bool {
 	return (dberr.State(err) == "23502" || dberr.SQLite(err) == 1299) && strings.Contains(err.Error(), "holdfast_fence")
 }

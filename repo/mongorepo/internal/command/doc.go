@@ -9,5 +9,5 @@
 //	}
 //
 // A command that fails spoils its transaction, as on the server, and one that is over
-// takes none. What the package does not do is to repeat anything.
+// takes none. The package repeats nothing.
 package command

@@ -16,7 +16,7 @@ const Field = "_f"
 const goneName = "gone"
 
 // movesName is where the fence of a document has the number of moves that its
-// last writer knew; none for 0. It is to the key what the epoch is to the token:
+// last writer knew; none for 0. It does for the key what the epoch does for the token:
 // a writer under the old key is refused by every document that one under the
 // new key has read or written. No claim has this name: theirs are longer.
 const movesName = "m"
