@@ -24,7 +24,9 @@ const (
 // given back as it should. The error matches etcdlock.ErrLost too when the lock
 // had been lost, so that another holder may have written at the same time, and
 // etcdlock.ErrUnavailable when etcd does not answer; the release then goes on
-// in the background. The entities that a method returns with it are valid.
+// in the background. Calls that were saved together are answered before the lock is
+// given back, unless Options.Also has locks, so they learn only of a loss that was
+// noticed until then. The entities that a method returns with it are valid.
 var ErrRelease = errors.New("lockedrepo: the write was done, giving back its lock failed")
 
 // acquire takes the locks within their timeout. The error of a wait that took

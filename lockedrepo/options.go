@@ -49,8 +49,8 @@ type Options struct {
 	// context of the call. Zero means DefaultLockTimeout.
 	LockTimeout time.Duration
 	// Separate saves every call by a transaction of its own. By default the calls of
-	// Save and SaveAll that wait for the lock in this process when it comes are saved
-	// by one transaction, where the wrapped repository is a driver.GroupSaver. Set it
+	// Save, SaveAll and Update that wait for the lock in this process when it comes are
+	// saved by one transaction, where the wrapped repository is a driver.GroupSaver. Set it
 	// where something below the repository, such as a driver that is told the tenant
 	// by a context, needs the context of the caller.
 	Separate bool
