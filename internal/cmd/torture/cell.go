@@ -144,7 +144,7 @@ func (c *cell) torture(ctx context.Context) error {
 // goesOn tells that there is time for another round, or too little was done.
 func (c *cell) goesOn() bool {
 	over := time.Since(c.until)
-	return over < 0 || over < c.campaign.cellLimit/3 && c.hist.least() < c.campaign.quota
+	return over < 0 || over < c.campaign.cellLimit/3 && c.hist.done() < c.campaign.quota
 }
 
 // busy has a worker begin with its load.

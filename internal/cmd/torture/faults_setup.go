@@ -34,7 +34,7 @@ func setupFaults() []*fault {
 			setup: setup{OwnKey: true}, beats: []string{handFenced}, explained: []string{ofWrongKey}, round: lockOthers,
 		},
 		{
-			name: "stripes", felt: "stale holders of a stripe that wrote after the next one had read, or before it could", short: []string{onPostgres, onMongoDB},
+			name: "stripes", felt: "stale holders of a stripe that wrote after the next one had read, or before it could", short: []string{onPostgres},
 			setup: setup{Stripes: stripes}, beats: []string{mutexFence}, explained: []string{ofCancel}, load: load{Spoil: 0.2, Cancel: 0.1}, round: signature,
 		},
 		{

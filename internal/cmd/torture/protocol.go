@@ -113,7 +113,7 @@ const (
 	isResting = "resting" // the load has ended
 	isLost    = "lost"    // a hold was lost
 	isReopen  = "reopened"
-	isLeak    = "leak"    // goroutines are left
+	isLeak    = "leak"    // goroutines are left, or a context is another's
 	isHarmed  = "harmed"  // a statement inside a transaction failed
 	isLate    = "late"    // a goroutine of a transaction that is over was refused
 	isSlipped = "slipped" // it was not

@@ -51,6 +51,8 @@ type member struct {
 	spoil spoil
 	leave context.CancelFunc
 	batch int // the size of the largest batch that it was in
+	// strange is a row of another save whose hook has run with this one's context.
+	strange string
 }
 
 type memberKey struct{}
@@ -58,6 +60,7 @@ type memberKey struct{}
 // hook is what the hook of a row does.
 func (m *member) hook(row string) error {
 	if !slices.Contains(m.rows, row) {
+		m.strange = row // the error alone would have it saved by itself, as it should be
 		return fmt.Errorf("%w: its hook has the context of %s", errLeaked, m.rows[0])
 	}
 	if row != m.rows[len(m.rows)-1] {
@@ -162,6 +165,9 @@ func (w *worker) save(ctx context.Context, name string, o operation, answer *rep
 		return saveRows(ctx, f.repo, recordsOf(name, o))
 	})
 	answer.Batch = m.batch
+	if m.strange != "" {
+		w.say(report{What: isLeak, Err: fmt.Sprintf("the hook of %s has run with the context of %s", m.strange, name)})
+	}
 	if o.spoil == byLeaving && errors.Is(err, context.Canceled) {
 		err = fmt.Errorf("%w: %w", errLeft, err)
 	}
