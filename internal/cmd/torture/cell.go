@@ -19,6 +19,7 @@ import (
 const (
 	workers = 3
 	callers = 8
+	savers  = 16 // that save what they have not read
 )
 
 // opLimit bounds an operation of the load.
@@ -143,13 +144,13 @@ func (c *cell) torture(ctx context.Context) error {
 // goesOn tells that there is time for another round, or too little was done.
 func (c *cell) goesOn() bool {
 	over := time.Since(c.until)
-	return over < 0 || over < c.campaign.cellLimit/3 && c.hist.acks() < c.campaign.quota
+	return over < 0 || over < c.campaign.cellLimit/3 && c.hist.done() < c.campaign.quota
 }
 
 // busy has a worker begin with its load.
 func (c *cell) busy(n *node) error {
 	l := c.fault.load
-	l.Callers, l.Limit = callers, opLimit
+	l.Callers, l.Savers, l.Limit = callers, savers, opLimit
 	return n.p.send(order{Do: doLoad, Load: &l})
 }
 
@@ -218,6 +219,10 @@ func (c *cell) judge(ctx context.Context, begun time.Time) (result, error) {
 	if err != nil {
 		return result{}, fmt.Errorf("reading what is stored: %w", err)
 	}
+	saved, err := b.readSaved(ctx)
+	if err != nil {
+		return result{}, fmt.Errorf("reading what is stored: %w", err)
+	}
 	ops := c.hist.all()
 	if err := c.resolve(ctx, b, ops); err != nil {
 		c.problems = append(c.problems, err.Error())
@@ -229,6 +234,7 @@ func (c *cell) judge(ctx context.Context, begun time.Time) (result, error) {
 	if c.design != holdfast {
 		r.rejected = rejected(ops, c.data)
 	} else {
+		r.judgeSaves(ops, saved)
 		r.judgeErrors(ops, slices.Concat(usual, c.fault.explained))
 		if !slices.Contains(c.fault.explained, ofDatabase) {
 			// A document does not know any more when the next holder has been there.
@@ -277,7 +283,7 @@ func (r *result) wrong() string {
 		return fmt.Sprintf("Holdfast lost %d", r.Lost)
 	case r.design == holdfast && len(r.Problems) > 0:
 		return r.Problems[0]
-	case r.design == holdfast && r.Acked == 0:
+	case r.design == holdfast && (r.Acked == 0 || r.Saves.Acked == 0):
 		return "nothing was acknowledged"
 	case r.design != holdfast && (r.wronged() == 0 || r.wronged() != r.mustLose):
 		return fmt.Sprintf("it lost %d, and must lose %d", r.wronged(), r.mustLose)

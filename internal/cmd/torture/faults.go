@@ -37,8 +37,9 @@ type fault struct {
 // noFault is the one to compare the others with.
 const noFault = "none"
 
-// usual are the errors that a caller must be ready for at any time.
-var usual = []string{ofFenced, ofLost, ofTimeout, ofBlocked, ofDeadline, ofUnknown, ofBusy} //nolint:gochecknoglobals // a table, never written to
+// usual are the errors that a caller must be ready for at any time, and those of saves that
+// fail by themselves, which some do under every fault.
+var usual = []string{ofFenced, ofLost, ofTimeout, ofBlocked, ofDeadline, ofUnknown, ofBusy, ofSpoiled, ofLeft} //nolint:gochecknoglobals // a table, never written to
 
 func (f *fault) on(store string) bool {
 	return len(f.stores) == 0 || slices.Contains(f.stores, store)

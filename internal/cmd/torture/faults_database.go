@@ -68,6 +68,7 @@ func (c *cell) commits() []sign {
 		for _, id := range c.data.all() {
 			signs = append(signs, sign{strings.ToLower(lockName), id})
 		}
+		signs = append(signs, sign{strings.ToLower(lockName), savedPrefix})
 	}
 	return signs
 }

@@ -34,6 +34,14 @@ func setupFaults() []*fault {
 			setup: setup{OwnKey: true}, beats: []string{handFenced}, explained: []string{ofWrongKey}, round: lockOthers,
 		},
 		{
+			name: "stripes", felt: "stale holders of a stripe that wrote after the next one had read, or before it could", short: []string{onPostgres},
+			setup: setup{Stripes: stripes}, beats: []string{mutexFence}, explained: []string{ofCancel}, load: load{Spoil: 0.2, Cancel: 0.1}, round: signature,
+		},
+		{
+			name: "stripes, commits lost", felt: "commits lost on the way there or back", stores: onServers, why: noWire,
+			setup: setup{Stripes: stripes}, beats: []string{handFenced}, explained: []string{ofDatabase, ofCancel}, round: loseAnswers,
+		},
+		{
 			name: "SERIALIZABLE", stores: []string{onPostgres, onMariaDB}, why: oneIsolation, short: []string{onMariaDB},
 			setup: setup{Isolation: "serializable"}, beats: []string{mutexFence}, explained: []string{ofDatabase},
 		},
@@ -79,6 +87,9 @@ func setupFaults() []*fault {
 	}
 	return faults
 }
+
+// stripes is how many divide the lock.
+const stripes = 4
 
 const (
 	noGORM       = "GORM is not for it"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/samber/lo"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"gorm.io/gorm"
@@ -76,6 +77,8 @@ func openEtcd(endpoints []string) (*clientv3.Client, error) {
 type fortress struct {
 	locker *etcdlock.Locker
 	repo   *lockedrepo.Repository[Record]
+	// entries are locked by the same key, and nil on MongoDB.
+	entries *lockedrepo.Repository[Entry]
 }
 
 func openHoldfast(ctx context.Context, job workerJob, cli *clientv3.Client, b *backend, lost func()) (*fortress, error) {
@@ -91,8 +94,15 @@ func openHoldfast(ctx context.Context, job workerJob, cli *clientv3.Client, b *b
 	if err != nil {
 		return nil, err
 	}
-	r, err := lockedrepo.New(b.repo, l, &lockedrepo.Options{Key: job.Key})
-	return &fortress{l, r}, err
+	opts := lockedrepo.Options{Key: job.Key}
+	if n := job.Place.Setup.Stripes; n > 0 {
+		opts.Stripes = lockedrepo.ByID(n)
+	}
+	f := &fortress{locker: l}
+	if f.repo, err = lockedrepo.New(b.repo, l, &opts); err == nil && b.entries != nil {
+		f.entries, err = lockedrepo.New(b.entries, l, &opts)
+	}
+	return f, err
 }
 
 func (f *fortress) do(ctx context.Context, c change) (written bool, err error) {
@@ -105,13 +115,25 @@ func (f *fortress) do(ctx context.Context, c change) (written bool, err error) {
 			return err
 		})
 	default:
-		err = f.locker.Do(ctx, f.repo.Key(), func(ctx context.Context) (err error) {
+		keys, err := f.repo.KeysOf(lo.ToAnySlice(c.ids)...)
+		if err != nil {
+			return false, err
+		}
+		err = f.holding(ctx, keys, func(ctx context.Context) (err error) {
 			written, err = readAndSave(ctx, f.repo, c)
 			return err
 		})
 		return written, err
 	}
 	return isWritten(err), err
+}
+
+// holding does work under the locks of all keys.
+func (f *fortress) holding(ctx context.Context, keys []string, work func(context.Context) error) error {
+	if len(keys) == 0 {
+		return work(ctx)
+	}
+	return f.locker.Do(ctx, keys[0], func(ctx context.Context) error { return f.holding(ctx, keys[1:], work) })
 }
 
 // isWritten reports whether a write was done, whatever became of its lock.

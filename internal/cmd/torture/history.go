@@ -27,7 +27,13 @@ type op struct {
 	ID       string   `json:",omitempty"`
 	Err      string   `json:",omitempty"`
 	Kinds    []string `json:",omitempty"`
+	Batch    int      `json:",omitempty"` // see report
+	IDs      []int64  `json:",omitempty"`
+	Named    []int    `json:",omitempty"`
 }
+
+// blind tells that it saves what was not read.
+func (o *op) blind() bool { return o.Kind == saving || o.Kind == entering }
 
 // history collects what the workers report.
 type history struct {
@@ -36,6 +42,7 @@ type history struct {
 	events map[string]int64 // how often anything else was reported
 	texts  []string         // what the leaks were
 	acked  int64            // read-modify-writes so far
+	saved  int64            // saves in batches so far
 	news   chan struct{}    // closed at the next report
 	reads  map[string]bool  // steps that have read and wait
 }
@@ -58,8 +65,13 @@ func (h *history) add(worker int, r report) {
 	case isDone, isRefused, isUnknown:
 		if o := h.ops[r.Op]; o != nil {
 			o.Outcome, o.End, o.Old, o.New, o.ID, o.Err, o.Kinds = r.What, r.At, r.Old, r.New, r.ID, r.Err, r.Kinds
-			if o.Outcome == isDone && o.Kind != reading {
+			o.Batch, o.IDs, o.Named = r.Batch, r.IDs, r.Named
+			switch {
+			case o.Outcome != isDone || o.Kind == reading:
+			case !o.blind():
 				h.acked++
+			case o.Batch > 1:
+				h.saved++
 			}
 		}
 	case isRead:
@@ -114,14 +126,20 @@ func (h *history) hasRead(ctx context.Context, name string) (bool, error) {
 	return read, err
 }
 
-// progress waits for an acknowledged write that began after the moment, and
-// returns how long that took.
+// progress waits for an acknowledged update and an acknowledged save that began after
+// the moment, and returns how long that took.
 func (h *history) progress(ctx context.Context, since time.Time) (time.Duration, error) {
 	var took time.Duration
 	err := h.until(ctx, "anything to be acknowledged again", func() bool {
+		var changed, saved bool
 		for _, o := range h.ops {
-			if o.Outcome == isDone && o.Kind != reading && o.Start >= since.UnixNano() {
-				took = time.Duration(o.End - since.UnixNano())
+			if o.Outcome != isDone || o.Kind == reading || o.Start < since.UnixNano() {
+				continue
+			}
+			if o.blind() && !saved || !o.blind() && !changed {
+				took = max(took, time.Duration(o.End-since.UnixNano()))
+			}
+			if saved, changed = saved || o.blind(), changed || !o.blind(); saved && changed {
 				return true
 			}
 		}
@@ -143,11 +161,12 @@ func (h *history) count(so func(*op) bool) int64 {
 	return n
 }
 
-// acks is how many read-modify-writes were acknowledged so far.
-func (h *history) acks() int64 {
+// done is how many read-modify-writes and saves in batches were acknowledged so far, on
+// average of the two.
+func (h *history) done() int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.acked
+	return (h.acked + h.saved) / 2
 }
 
 // event returns how often something was reported.

@@ -15,6 +15,7 @@ type verdict struct {
 	// Lost counts acknowledged writes whose effect is gone, Ghosts refused
 	// ones whose effect is there.
 	Lost, Ghosts int64
+	Saves        saves
 	// Problems tells each of them, and whatever else must not be.
 	Problems []string
 }
@@ -36,6 +37,9 @@ func judge(ops []op, d data, final map[string]Record) verdict {
 	var v verdict
 	byKey := map[string][]op{}
 	for _, o := range ops {
+		if o.blind() {
+			continue
+		}
 		if o.Kind == reading {
 			byKey[o.Keys[0]] = append(byKey[o.Keys[0]], o)
 			continue

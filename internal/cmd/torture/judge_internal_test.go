@@ -127,7 +127,7 @@ func TestJudgeUnknown(t *testing.T) {
 
 // A verdict that fails names the history of the loss.
 func TestWrong(t *testing.T) {
-	fine := result{design: holdfast, felt: 1, verdict: verdict{Acked: 5}}
+	fine := result{design: holdfast, felt: 1, verdict: verdict{Acked: 5, Saves: saves{Acked: 2}}}
 	for name, c := range map[string]struct {
 		change func(r *result)
 		want   string
@@ -136,6 +136,7 @@ func TestWrong(t *testing.T) {
 		"Lost":    {func(r *result) { r.Lost = 2 }, "lost 2"},
 		"NotFelt": {func(r *result) { r.felt = 0 }, "not felt"},
 		"Idle":    {func(r *result) { r.Acked = 0 }, "nothing was acknowledged"},
+		"NoSaves": {func(r *result) { r.Saves.Acked = 0 }, "nothing was acknowledged"},
 		"Problem": {func(r *result) { r.Problems = []string{"a key is left"} }, "a key is left"},
 		"WeakIsFine": {func(r *result) {
 			r.design, r.mustLose, r.Lost, r.rejected, r.Problems = mutex, 3, 3, true, []string{"lost"}

@@ -1,11 +1,11 @@
-// Command torture tries to make Holdfast lose an update. Worker processes
-// read, change and write the same records under one lock, on PostgreSQL,
-// MariaDB, SQLite and a stand-in for MongoDB, while this program does to them
-// what happens to services: it stops and kills them, revokes their leases,
-// kills, stops and cuts off etcd, and loses commits on the wire. In the end it
-// compares what was acknowledged with what is stored. Weaker designs stand
-// next to Holdfast where they must lose, so that a fault that does nothing is
-// noticed.
+// Command torture tries to make Holdfast lose an update or a save. Worker
+// processes read, change and write the same records under one lock, and save
+// together what they have not read, on PostgreSQL, MariaDB, SQLite and a
+// stand-in for MongoDB, while this program does to them what happens to
+// services: it stops and kills them, revokes their leases, kills, stops and
+// cuts off etcd, and loses commits on the wire. In the end it compares what was
+// acknowledged with what is stored. Weaker designs stand next to Holdfast where
+// they must lose, so that a fault that does nothing is noticed.
 //
 //	go run ./internal/cmd/torture                        # everything, about 20 minutes
 //	go run ./internal/cmd/torture -short                 # less than 90 seconds
@@ -15,8 +15,8 @@
 // The stores are those that POSTGRES_DSN and MYSQL_DSN name, and two that need
 // nothing. With REQUIRE_BACKENDS=1 a missing one is an error.
 //
-// It exits with 1 when Holdfast has lost an acknowledged update, kept a refused
-// one, or refused one without a documented reason; when a weaker design that
+// It exits with 1 when Holdfast has lost an acknowledged update or save, made
+// one twice or in part, kept a refused one, or refused one without a documented reason; when a weaker design that
 // must lose lost none; and when a fault was not felt.
 package main
 

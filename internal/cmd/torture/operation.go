@@ -19,6 +19,7 @@ type operation struct {
 	amount int64
 	stop   bool // waits between reading and writing
 	spoil  spoil
+	stay   time.Duration // after which the caller leaves
 	harm   harm
 }
 
@@ -113,21 +114,10 @@ func (w *worker) perform(ctx context.Context, name string, o operation) {
 		var left sync.WaitGroup
 		defer left.Wait()
 		written, err = w.straggle(ctx, name, o, &answer, &left)
+	case saving, entering:
+		written, err = w.save(ctx, name, o, &answer)
 	default:
-		stopped := false
-		written, err = w.attempt(ctx, o.spoil, change{o.how, o.keys, func(rs []*Record) error {
-			if err := w.alter(name, o, rs, &answer); err != nil {
-				return err
-			}
-			if err := o.spoil.do(rs[0]); err != nil {
-				return err
-			}
-			if o.stop && !stopped {
-				stopped = true
-				w.await(name)
-			}
-			return nil
-		}})
+		written, err = o.spoil.attempt(func() (bool, error) { return w.change(ctx, name, o, &answer) })
 	}
 	answer.At = time.Now().UnixNano()
 	answer.What = outcomeOf(written, err)
@@ -138,6 +128,24 @@ func (w *worker) perform(ctx context.Context, name string, o operation) {
 		}
 	}
 	w.say(answer)
+}
+
+// change reads, changes and writes.
+func (w *worker) change(ctx context.Context, name string, o operation, answer *report) (written bool, err error) {
+	stopped := false
+	return w.current().do(ctx, change{o.how, o.keys, func(rs []*Record) error {
+		if err := w.alter(name, o, rs, answer); err != nil {
+			return err
+		}
+		if err := o.spoil.do(rs[0]); err != nil {
+			return err
+		}
+		if o.stop && !stopped {
+			stopped = true
+			w.await(name)
+		}
+		return nil
+	}})
 }
 
 // alter changes the records in memory and notes what they were.
@@ -163,7 +171,7 @@ func (w *worker) alter(name string, o operation, rs []*Record, answer *report) e
 		to.N += o.amount
 		answer.Old, answer.New = from.N, o.amount
 		return nil
-	case reading, ignoring, straggling:
+	case reading, ignoring, straggling, saving, entering:
 	}
 	answer.New = r.N
 	return nil

@@ -40,6 +40,7 @@ const (
 	ofWrongKey  = "wrong key"
 	ofGivenUp   = "given up"
 	ofSpoiled   = "spoiled"
+	ofLeft      = "left"
 )
 
 // kindsOf names the documented errors that err matches. None means that the
@@ -57,6 +58,7 @@ func kindsOf(err error) []string {
 		{ofWrongKey, repo.ErrWrongKey},
 		{ofGivenUp, errGivenUp},
 		{ofSpoiled, errSpoiled},
+		{ofLeft, errLeft},
 		{ofBusy, repo.ErrBusy},
 		{ofStale, repo.ErrStale},
 		{ofNotFound, repo.ErrNotFound},

@@ -17,6 +17,9 @@ const (
 	// straggling appends in a transaction, and leaves goroutines that go on
 	// saving when it ends.
 	straggling kind = "straggle"
+	// saving saves records that were not read, and entering entries.
+	saving   kind = "save"
+	entering kind = "enter"
 )
 
 // way is how an operation goes about it.
@@ -26,6 +29,9 @@ const (
 	byUpdate way = "update" // Update: reads and writes in one transaction
 	byDo     way = "do"     // reads and saves under one hold, each in a transaction of its own
 	byTx     way = "tx"     // InTx around both
+
+	bySave    way = "save"     // Save of one row that was not read
+	bySaveAll way = "save all" // SaveAll of several
 )
 
 // order is what a worker is told.
@@ -61,6 +67,8 @@ type step struct {
 // load is what a worker does by itself.
 type load struct {
 	Callers int
+	// Savers are callers that save what they have not read, and do nothing else.
+	Savers int
 	// Cancel is the part of the operations whose context ends halfway.
 	Cancel float64
 	// Spoil is the part whose own fault it is that they fail.
@@ -88,6 +96,11 @@ type report struct {
 	ID string `json:",omitempty"`
 	// Kinds are the documented errors that Err matches.
 	Kinds []string `json:",omitempty"`
+	// Batch is how many saves were in the largest batch of a save, IDs are the keys that
+	// its entries were given, and Named the places of the rows that its error names.
+	Batch int     `json:",omitempty"`
+	IDs   []int64 `json:",omitempty"`
+	Named []int   `json:",omitempty"`
 }
 
 const (
@@ -100,7 +113,7 @@ const (
 	isResting = "resting" // the load has ended
 	isLost    = "lost"    // a hold was lost
 	isReopen  = "reopened"
-	isLeak    = "leak"    // goroutines are left
+	isLeak    = "leak"    // goroutines are left, or a context is another's
 	isHarmed  = "harmed"  // a statement inside a transaction failed
 	isLate    = "late"    // a goroutine of a transaction that is over was refused
 	isSlipped = "slipped" // it was not

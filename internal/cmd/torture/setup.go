@@ -38,6 +38,8 @@ type setup struct {
 	OwnSchema bool
 	// OwnKey has each worker lock the table under another key.
 	OwnKey bool
+	// Stripes is how many the lock has; zero is one lock without.
+	Stripes int
 	// Isolation is what a transaction has that does not ask for another one.
 	Isolation string
 	// ExecMode is pgx's default_query_exec_mode.

@@ -1,11 +1,12 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
+
+	"github.com/holdfast-go/holdfast/repo"
 )
 
 // spoil is how an operation fails by itself. Others that wait for the lock with it are
@@ -16,10 +17,15 @@ const (
 	byError      spoil = "error"      // its function returns one
 	byPanic      spoil = "panic"      // its function panics
 	byConstraint spoil = "constraint" // the database refuses its row
+	byUnique     spoil = "unique"     // it has what another row has
+	byLeaving    spoil = "leaving"    // its caller leaves
 )
 
-// constraint is the name of the one in Record.
-const constraint = "torture_n"
+// constraint begins the names of those in Record and Entry, and tooMuch is what they refuse.
+const (
+	constraint       = "torture_n"
+	tooMuch    int64 = 1 << 62
+)
 
 // errSpoiled is what such an operation fails with, unless the database says why.
 var errSpoiled = errors.New("torture: spoiled")
@@ -40,7 +46,8 @@ func (s spoil) do(r *Record) error {
 	case byPanic:
 		panic(errSpoiled)
 	case byConstraint:
-		r.N = 1 << 62 // see Record
+		r.N = tooMuch
+	case byUnique, byLeaving: // fail elsewhere
 	}
 	return nil
 }
@@ -49,9 +56,9 @@ func (s spoil) do(r *Record) error {
 // explains it.
 var errLeaked = errors.New("torture: the failure of another operation")
 
-// attempt makes a change, and an error of the panic of one that is spoiled. What the
-// database says of a row that it must refuse is marked.
-func (w *worker) attempt(ctx context.Context, s spoil, c change) (written bool, err error) {
+// attempt does an operation, and makes an error of the panic of one that is spoiled. What
+// the database says of a row that it must refuse is marked.
+func (s spoil) attempt(do func() (bool, error)) (written bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			if e, ok := p.(error); !ok || !errors.Is(e, errSpoiled) {
@@ -59,12 +66,18 @@ func (w *worker) attempt(ctx context.Context, s spoil, c change) (written bool, 
 			}
 			written, err = false, errSpoiled
 		}
-		if s == "" && (errors.Is(err, errSpoiled) || err != nil && strings.Contains(err.Error(), constraint)) {
+		own, blamed := s != "" && s != byLeaving, blamesRow(err)
+		if !own && (errors.Is(err, errSpoiled) || blamed) {
 			err = fmt.Errorf("%w: %s", errLeaked, err.Error()) // without what would explain it
 		}
-		if s == byConstraint && err != nil && strings.Contains(err.Error(), constraint) {
+		if (s == byConstraint || s == byUnique) && blamed {
 			err = fmt.Errorf("%w: %w", errSpoiled, err)
 		}
 	}()
-	return w.current().do(ctx, c)
+	return do()
+}
+
+// blamesRow reports whether the database has refused a row.
+func blamesRow(err error) bool {
+	return err != nil && (errors.Is(err, repo.ErrDuplicateKey) || strings.Contains(err.Error(), constraint))
 }

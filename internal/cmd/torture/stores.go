@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/samber/lo"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"gorm.io/gorm"
 
@@ -69,10 +70,12 @@ var dialects = map[string]string{onPostgres: drivers.Postgres, onMariaDB: driver
 type backend struct {
 	place place
 	repo  repo.Repository[Record]
-	db    *gorm.DB        // nil on MongoDB
-	pools []*gorm.DB      // whose connections must be closed
-	mongo *mongo.Database // nil elsewhere
-	cli   *mongo.Client
+	// entries are nil on MongoDB, which has no hooks.
+	entries repo.Repository[Entry]
+	db      *gorm.DB        // nil on MongoDB
+	pools   []*gorm.DB      // whose connections must be closed
+	mongo   *mongo.Database // nil elsewhere
+	cli     *mongo.Client
 }
 
 // holdLimit is how long a transaction of a host that vanished may block others.
@@ -88,7 +91,8 @@ func openBackend(ctx context.Context, p place) (*backend, error) {
 			return nil, err
 		}
 		b := &backend{place: p, cli: cli, mongo: cli.Database(p.Name)}
-		b.repo, err = mongorepo.New[Record](b.mongo.Collection("records"), nil)
+		records, err := mongorepo.New[Record](b.mongo.Collection("records"), nil)
+		b.repo = documentBatches{records}
 		return b, err
 	}
 	b := &backend{place: p}
@@ -100,8 +104,12 @@ func openBackend(ctx context.Context, p place) (*backend, error) {
 	if limit == 0 {
 		limit = holdLimit
 	}
-	var err error
-	b.repo, err = gormrepo.New[Record](b.db, &gormrepo.Options{HoldLimit: limit})
+	records, err := gormrepo.New[Record](b.db, &gormrepo.Options{HoldLimit: limit})
+	if err != nil {
+		return b, err
+	}
+	entries, err := gormrepo.New[Entry](b.db, &gormrepo.Options{HoldLimit: limit})
+	b.repo, b.entries = batches[Record]{records}, batches[Entry]{entries}
 	return b, err
 }
 
@@ -126,10 +134,13 @@ func closeSQL(db *gorm.DB) {
 // fill makes the tables and the records that the operations begin with.
 func (b *backend) fill(ctx context.Context, d data) error {
 	if b.db != nil {
-		if err := b.db.WithContext(ctx).AutoMigrate(&Record{}, &writeFence{}); err != nil {
+		if err := b.db.WithContext(ctx).AutoMigrate(&Record{}, &Entry{}, &writeFence{}); err != nil {
 			return err
 		}
 		if err := gormrepo.MigrateFence(ctx, b.db); err != nil {
+			return err
+		}
+		if err := b.entries.Save(ctx, &Entry{Name: taken, Only: new(taken)}); err != nil {
 			return err
 		}
 	}
@@ -178,4 +189,20 @@ func (b *backend) read(ctx context.Context, d data) (map[string]Record, error) {
 		byID[r.ID] = *r
 	}
 	return byID, nil
+}
+
+// readSaved returns all that is stored.
+func (b *backend) readSaved(ctx context.Context) (saved, error) {
+	s := saved{partly: b.db == nil}
+	records, err := b.repo.Find(ctx)
+	if err != nil {
+		return s, err
+	}
+	s.records = lo.SliceToMap(records, func(r *Record) (string, Record) { return r.ID, *r })
+	if b.entries == nil {
+		return s, nil
+	}
+	entries, err := b.entries.Find(ctx)
+	s.entries = lo.GroupBy(lo.FromSlicePtr(entries), func(e Entry) string { return e.Name })
+	return s, err
 }

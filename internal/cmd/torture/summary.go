@@ -29,8 +29,8 @@ func (r *result) line() string {
 	} else if r.design != holdfast {
 		mark = "ok, loses"
 	}
-	return fmt.Sprintf("lost %d of %d, refused %d, unknown %d, felt %d, goes on after %v, took %v: %s",
-		r.Lost, r.Acked, r.Refused, r.Unknown, r.felt, r.slowest.Round(time.Millisecond), r.took.Round(100*time.Millisecond), mark)
+	return fmt.Sprintf("lost %d of %d and %d saves (%d in batches), refused %d and %d, unknown %d and %d, felt %d, goes on after %v, took %v: %s",
+		r.Lost, r.Acked, r.Saves.Acked, r.Saves.Grouped, r.Refused, r.Saves.Refused, r.Unknown, r.Saves.Unknown, r.felt, r.slowest.Round(time.Millisecond), r.took.Round(100*time.Millisecond), mark)
 }
 
 // What a full run must have done to mean something.
@@ -38,6 +38,7 @@ const (
 	leastAcked   = 100_000 // in all
 	leastOnStore = 10_000
 	leastFaults  = 15 // on each store
+	leastGrouped = 100_000
 )
 
 // missed tells what is wrong with the run as a whole.
@@ -51,12 +52,18 @@ func (s *summary) missed() []string {
 	if len(s.results) == 0 {
 		missed = append(missed, "nothing was run")
 	}
+	stores, all := s.totals()
+	if all.Acked > 0 && all.Saves.Grouped == 0 {
+		missed = append(missed, "no save was in a batch")
+	}
 	if !s.full {
 		return missed
 	}
-	stores, all := s.totals()
 	if all.Acked < leastAcked {
 		missed = append(missed, fmt.Sprintf("%d updates were acknowledged, fewer than %d", all.Acked, leastAcked))
+	}
+	if n := all.Saves.Grouped; n < leastGrouped {
+		missed = append(missed, fmt.Sprintf("%d saves in batches were acknowledged, fewer than %d", n, leastGrouped))
 	}
 	for _, name := range slices.Sorted(maps.Keys(stores)) {
 		if n := stores[name].Acked; n < leastOnStore {
@@ -128,6 +135,7 @@ func (s *summary) totals() (stores map[string]verdict, all verdict) {
 			sum.Refused += r.Refused
 			sum.Unknown += r.Unknown
 			sum.Ghosts += r.Ghosts
+			sum.Saves.add(r.Saves)
 		}
 		stores[r.store] = v
 	}
@@ -163,14 +171,18 @@ func (s *summary) text() string {
 	}
 	stores, all := s.totals()
 	b.WriteString("\nHoldfast in all cells together:\n\n")
-	sums := [][]string{}
+	sums, saves := [][]string{}, [][]string{}
 	for _, st := range allStores {
 		if v, ok := stores[st]; ok {
 			sums = append(sums, sumRow(storeTitles[st], v, s.slowest(st)))
+			saves = append(saves, saveRow(storeTitles[st], v.Saves))
 		}
 	}
 	sums = append(sums, sumRow("all", all, s.slowest("")))
+	saves = append(saves, saveRow("all", all.Saves))
 	b.WriteString(markdown.Table([]string{"store", "acknowledged", "lost", "refused", "unknown", "refused and there", "longest until work went on"}, sums))
+	b.WriteString("\nAnd its calls of Save and SaveAll of what was not read:\n\n")
+	b.WriteString(markdown.Table([]string{"store", "acknowledged", "in batches", "largest batch", "lost", "doubled, in part, or refused and there", "refused", "unknown"}, saves))
 	if len(s.left) > 0 {
 		b.WriteString("\nLeft out:\n\n")
 		for _, l := range s.left {
@@ -189,11 +201,20 @@ func (s *summary) text() string {
 }
 
 func sumRow(name string, v verdict, slowest time.Duration) []string {
+	row := rowOf(name, v.Acked, v.Lost, v.Refused, v.Unknown, v.Ghosts-v.Saves.Wrong)
+	return append(row, slowest.Round(10*time.Millisecond).String())
+}
+
+func saveRow(name string, s saves) []string {
+	return rowOf(name, s.Acked, s.Grouped, s.Largest, s.Lost, s.Wrong, s.Refused, s.Unknown)
+}
+
+func rowOf(name string, numbers ...int64) []string {
 	row := []string{name}
-	for _, n := range []int64{v.Acked, v.Lost, v.Refused, v.Unknown, v.Ghosts} {
+	for _, n := range numbers {
 		row = append(row, strconv.FormatInt(n, 10))
 	}
-	return append(row, slowest.Round(10*time.Millisecond).String())
+	return row
 }
 
 // slowest is the longest time until work went on, on one store or all.

@@ -16,7 +16,8 @@ func summaryOf(results ...result) summary {
 }
 
 var (
-	winner = result{fault: "signature", design: holdfast, store: onSQLite, felt: 3, verdict: verdict{Acked: 120, Refused: 2}}
+	winner = result{fault: "signature", design: holdfast, store: onSQLite, felt: 3, verdict: verdict{Acked: 120, Refused: 2, Saves: saves{Acked: 90, Grouped: 70, Largest: 9}}}
+	alone  = result{fault: "signature", design: holdfast, store: onSQLite, felt: 3, verdict: verdict{Acked: 120, Saves: saves{Acked: 90}}}
 	loser  = result{fault: "signature", design: mutexFence, store: onSQLite, felt: 3, mustLose: 3, rejected: true, verdict: verdict{Acked: 6, Lost: 3}}
 	broken = result{fault: noFault, design: holdfast, store: onMongoDB, felt: 1, verdict: verdict{Acked: 10, Lost: 1}}
 )
@@ -29,6 +30,7 @@ func TestSummaryText(t *testing.T) {
 		"| signature | 3 / 6 / 0 (3) | 0 / 120 / 2 (3) |  |",
 		"| none |  |  | **1 / 10 / 0 (1)** |",
 		"| all | 130 | 1 | 2 |",
+		"| SQLite | 90 | 70 | 9 | 0 | 0 | 0 | 0 |",
 		"- none, Holdfast on mongodb: Holdfast lost 1",
 		"Seed 7,",
 	} {
@@ -45,9 +47,10 @@ func TestSummaryMissed(t *testing.T) {
 	}{
 		"Fine":    {summaryOf(winner, loser), nil},
 		"Lost":    {summaryOf(winner, broken), []string{"Holdfast lost 1"}},
+		"NoBatch": {summaryOf(alone), []string{"no save was in a batch"}},
 		"Nothing": {summaryOf(), []string{"nothing was run"}},
 		"TooLittle": {summary{full: true, results: []result{winner}}, []string{
-			"120 updates were acknowledged, fewer than 100000", "120 updates were acknowledged on sqlite, fewer than 10000", "1 kinds of fault on sqlite, fewer than 15",
+			"120 updates were acknowledged, fewer than 100000", "70 saves in batches were acknowledged, fewer than 100000", "120 updates were acknowledged on sqlite, fewer than 10000", "1 kinds of fault on sqlite, fewer than 15",
 		}},
 	} {
 		got := c.s.missed()

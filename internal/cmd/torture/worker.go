@@ -93,6 +93,9 @@ func (w *worker) obey(ctx context.Context, o order) {
 		for i := range o.Load.Callers {
 			w.loads.Go(func() { w.keepBusy(loading, *o.Load, i) })
 		}
+		for i := range o.Load.Savers {
+			w.loads.Go(func() { w.keepSaving(loading, *o.Load, i) })
+		}
 	case doRest:
 		w.rest()
 		w.say(report{What: isResting})
