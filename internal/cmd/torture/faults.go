@@ -78,7 +78,7 @@ func holderFaults() []*fault {
 			},
 		},
 		{
-			name: "holder stopped", felt: "holders stopped after they had read, until their lease was over", short: []string{onPostgres, onMongoDB},
+			name: "holder stopped", felt: "holders stopped after they had read, until their lease was over", short: []string{onPostgres},
 			beats: []string{noLock, shortLease, mutex}, signals: true,
 			round: func(ctx context.Context, c *cell) error {
 				return c.dance(ctx, dance{
@@ -99,7 +99,7 @@ func holderFaults() []*fault {
 			round: signature,
 		},
 		{
-			name: "holder killed", felt: "holders killed after they had read", short: []string{onPostgres, onSQLite}, signals: true,
+			name: "holder killed", felt: "holders killed after they had read", short: []string{onPostgres}, signals: true,
 			explained: []string{ofDatabase}, round: killHolder,
 		},
 		{

@@ -12,7 +12,7 @@ import (
 func etcdFaults() []*fault {
 	return []*fault{
 		{
-			name: "lease revoked", felt: "leases revoked while their holder was between reading and writing", short: allStores,
+			name: "lease revoked", felt: "leases revoked while their holder was between reading and writing", short: []string{onPostgres, onMongoDB},
 			beats: []string{shortLease, mutex, mutexFence},
 			round: func(ctx context.Context, c *cell) error {
 				return c.dance(ctx, dance{end: func(ctx context.Context, _ *node, key *mvccpb.KeyValue) error { return c.revoke(ctx, key) }})
