@@ -35,7 +35,7 @@ fuzz: ## fuzz every target for 30 seconds each
 bench: ## measure lock and fence into docs/benchmarks.md (set REDIS_ADDR, POSTGRES_DSN, MYSQL_DSN); wants a quiet machine
 	go run ./internal/cmd/bench -out docs/benchmarks.md
 
-torture: ## try to make Holdfast lose an update, for 20 minutes, into docs/torture.md (PostgreSQL and MariaDB: see docs/development.md)
+torture: ## try to make Holdfast lose an update, for more than half an hour, into docs/torture.md (PostgreSQL and MariaDB: see docs/development.md)
 	go run ./internal/cmd/torture -out docs/torture.md
 
 soak: ## every test in full size (HOLDFAST_SOAK), those of locks under the race detector too, then a long demo

@@ -41,8 +41,8 @@ type campaign struct {
 	// cell may take before it is believed to hang.
 	patience, cellLimit time.Duration
 	historyDir          string
-	// quota is how many updates and saves in batches Holdfast must acknowledge in a cell at
-	// least, on average of the two.
+	// quota is how many updates, and how many saves in batches, Holdfast must acknowledge
+	// in a cell at least.
 	quota  int64
 	places int
 }

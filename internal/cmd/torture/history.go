@@ -161,12 +161,12 @@ func (h *history) count(so func(*op) bool) int64 {
 	return n
 }
 
-// done is how many read-modify-writes and saves in batches were acknowledged so far, on
-// average of the two.
+// done is how many read-modify-writes were acknowledged so far, or how many saves in
+// batches, where these are fewer.
 func (h *history) done() int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return (h.acked + h.saved) / 2
+	return min(h.acked, h.saved)
 }
 
 // event returns how often something was reported.

@@ -7,7 +7,7 @@
 // acknowledged with what is stored. Weaker designs stand next to Holdfast where
 // they must lose, so that a fault that does nothing is noticed.
 //
-//	go run ./internal/cmd/torture                        # everything, about 20 minutes
+//	go run ./internal/cmd/torture                        # everything, more than half an hour
 //	go run ./internal/cmd/torture -short                 # less than 90 seconds
 //	go run ./internal/cmd/torture -store sqlite -fault signature
 //	go run ./internal/cmd/torture -out docs/torture.md   # writes the table there
