@@ -78,12 +78,9 @@ func Decode[T any](dto repo.SmartSaveDTO, opts ...repo.SmartSaveOption) (*Docume
 	if s.Chunk != nil && chunk < 1 {
 		return nil, badChunk(chunk)
 	}
-	if s.Mode == ModeMergeNonNull { // which leaves the nulls out of them
-		dto.EntityList = slices.Clone(dto.EntityList)
-	}
 	d := &Documents[T]{
 		Mode: s.Mode, Chunk: chunk, decode: decode,
-		Entities: make([]*T, len(dto.EntityList)), docs: dto.EntityList,
+		Entities: make([]*T, len(dto.EntityList)), docs: slices.Clone(dto.EntityList),
 	}
 	var bad []*repo.ItemError
 	for i, text := range dto.EntityList {

@@ -180,6 +180,24 @@ func TestMergeInto(t *testing.T) {
 	}
 }
 
+// TestDecodeKeepsTheList: what its caller does with the list afterwards changes no document,
+// and the list of the caller stays as it was.
+func TestDecodeKeepsTheList(t *testing.T) {
+	t.Parallel()
+	for name, option := range map[string]repo.SmartSaveOption{"Merge": repo.Merge(), "MergeNonNull": repo.MergeNonNull()} {
+		given := list(`{"id":"1","name":null}`)
+		docs, err := driver.Decode[doc](given, option)
+		if err != nil || given.EntityList[0] != `{"id":"1","name":null}` {
+			t.Fatalf("%s: got %q, %v", name, given.EntityList, err)
+		}
+		given.EntityList[0] = `{"id":"2"}`
+		var e doc
+		if err := docs.MergeInto(0, &e); err != nil || e.ID != "1" {
+			t.Errorf("%s: got %+v, %v", name, e, err)
+		}
+	}
+}
+
 func TestMergePointsIntoMaps(t *testing.T) {
 	t.Parallel()
 	_, err := driver.Decode[doc](list(`{"labels":{"a":{"deep":1}}}`), repo.Merge())
